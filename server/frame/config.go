@@ -1,0 +1,56 @@
+package frame
+
+import "cmp"
+
+const (
+	defaultMaxFrame        = 10_000_000 // spec §1.7
+	defaultMaxMessage      = 8_000_000  // spec §1.7
+	defaultMaxInflateRatio = 100
+
+	// inflateFree is what a compressed message may inflate to whatever its
+	// ratio: short messages of one repeated word are no bombs.
+	inflateFree = 64 << 10
+
+	// steepest is the ratio that DEFLATE itself cannot exceed: two bits for a
+	// match of 258 bytes.
+	steepest = 1032
+)
+
+// A Config says what to accept. It is shared by the connections of a mount and
+// must not change while one of them decodes.
+type Config struct {
+	// Client decodes what a server sends, frames without a mask. Otherwise
+	// every frame must be masked (RFC 6455 §5.1).
+	Client bool
+
+	// MaxFrame is the size of the largest frame in bytes, header included. A
+	// larger one fails with 1009 at its header. Zero means 10,000,000.
+	MaxFrame int64
+
+	// MaxMessage is the size of the largest message in bytes: the sum of its
+	// fragments and, if compressed, both before and after inflating. A larger
+	// one fails with 1009. Zero means 8,000,000 for fragmented and compressed
+	// messages, and leaves the others to MaxFrame (spec §1.7).
+	MaxMessage int64
+
+	// MaxInflateRatio guards against bombs: a message of n compressed bytes may
+	// inflate to 64 KiB + n*MaxInflateRatio bytes, beyond that it fails with
+	// 1009. Zero means 100; 1032, the most DEFLATE can do, is no guard at all.
+	MaxInflateRatio int
+
+	// Deflate says that permessage-deflate was negotiated, without context
+	// takeover in the direction that is decoded.
+	Deflate bool
+
+	// SkipUTF8 lets text through unchecked.
+	SkipUTF8 bool
+}
+
+func (c *Config) maxFrame() int64   { return cmp.Or(c.MaxFrame, defaultMaxFrame) }
+func (c *Config) maxMessage() int64 { return cmp.Or(c.MaxMessage, defaultMaxMessage) }
+
+// maxInflated is how large a message of n compressed bytes may become.
+func (c *Config) maxInflated(n int) int64 {
+	ratio := min(cmp.Or(c.MaxInflateRatio, defaultMaxInflateRatio), steepest)
+	return min(c.maxMessage(), inflateFree+int64(n)*int64(ratio))
+}

@@ -1,0 +1,221 @@
+package frame
+
+import (
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// A Decoder is the receiving side of one connection. The zero value is ready.
+//
+// It is one pointer, nil while no frame and no message is pending, so that an
+// idle connection costs one word.
+type Decoder struct {
+	p *partial
+}
+
+// A partial is what a Decoder remembers from one call of Next to another.
+type partial struct {
+	head  [ws.MaxHeaderSize]byte // a header cut short
+	nhead int                    // its bytes so far
+
+	// The frame whose payload is arriving.
+	inFrame bool
+	header  ws.Header
+	taken   int64  // bytes of its payload so far
+	control []byte // they, if it is a control frame
+
+	// The message whose frames are arriving.
+	op         ws.OpCode // ws.OpContinuation outside a message
+	compressed bool
+	message    []byte // its payload so far, unmasked, not inflated
+	text       textChecker
+
+	over bool // after a Close frame or an error
+}
+
+func (p *partial) inMessage() bool {
+	return p != nil && p.op != ws.OpContinuation
+}
+
+// Next takes the next frame out of *data and moves *data past it. Without ok
+// all of *data was consumed and more is needed:
+//
+//	for {
+//		f, ok, err := d.Next(&cfg, &data)
+//		if err != nil {
+//			return err // an *Error: send its code, then hang up
+//		}
+//		if !ok {
+//			break
+//		}
+//		handle(f)
+//	}
+//
+// Next unmasks in place: it overwrites *data. A frame that lies whole in *data
+// is neither copied nor allocated for; only a part of one is kept, in memory
+// that grows with what has arrived, not with what a header promises.
+//
+// After a Close frame or an error, everything further is consumed and ignored
+// (RFC 6455 §5.5.1, §7.1.7).
+func (d *Decoder) Next(cfg *Config, data *[]byte) (f Frame, ok bool, err error) {
+	for len(*data) > 0 {
+		if d.p != nil && d.p.over {
+			*data = (*data)[len(*data):]
+			break
+		}
+		f, ok, fault := d.step(cfg, data)
+		if fault != nil {
+			d.p = &partial{over: true}
+			return Frame{}, false, fault
+		}
+		if ok {
+			return f, true, nil
+		}
+	}
+	return Frame{}, false, nil
+}
+
+// step goes on to the end of a frame or of *data, whichever comes first.
+func (d *Decoder) step(cfg *Config, data *[]byte) (f Frame, ok bool, err *Error) {
+	if d.p != nil && d.p.inFrame {
+		return d.payload(cfg, data)
+	}
+	h, ok, err := d.header(cfg, data)
+	if !ok || err != nil {
+		return Frame{}, false, err
+	}
+	if unfragmented(h) && h.Length <= int64(len(*data)) {
+		return d.whole(cfg, h, data)
+	}
+	d.begin(cfg, h)
+	return d.payload(cfg, data)
+}
+
+// header takes a header out of *data, or keeps the part of it that is there.
+func (d *Decoder) header(cfg *Config, data *[]byte) (h ws.Header, ok bool, err *Error) {
+	b, kept := *data, 0
+	if d.p != nil && d.p.nhead > 0 {
+		kept = d.p.nhead
+		b = d.p.head[:kept+copy(d.p.head[kept:], *data)]
+	}
+	h, size, err := parseHeader(b)
+	if err != nil {
+		return h, false, err
+	}
+	if size == 0 {
+		p := d.state()
+		p.nhead = copy(p.head[:], b)
+		*data = (*data)[len(*data):]
+		return h, false, nil
+	}
+	if d.p != nil {
+		d.p.nhead = 0
+	}
+	*data = (*data)[size-kept:]
+	return h, true, checkHeader(cfg, d.p, h, size)
+}
+
+// whole takes an unfragmented frame whose payload is all in *data.
+func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte) (f Frame, ok bool, err *Error) {
+	payload := take(data, int(h.Length))
+	if h.Masked {
+		ws.Cipher(payload, h.Mask, 0)
+	}
+	if h.OpCode.IsControl() {
+		return d.controlFrame(h.OpCode, payload)
+	}
+	d.p = nil
+	return finish(cfg, h.OpCode, cfg.compressed(h), payload)
+}
+
+// begin makes h the frame whose payload is arriving.
+func (d *Decoder) begin(cfg *Config, h ws.Header) {
+	p := d.state()
+	p.inFrame, p.header, p.taken = true, h, 0
+	if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary {
+		p.op, p.compressed = h.OpCode, cfg.compressed(h)
+	}
+}
+
+// payload takes what *data has of the payload of the current frame.
+func (d *Decoder) payload(cfg *Config, data *[]byte) (f Frame, ok bool, err *Error) {
+	p := d.p
+	h := &p.header
+	chunk := take(data, int(min(h.Length-p.taken, int64(len(*data)))))
+	if h.Masked {
+		ws.Cipher(chunk, h.Mask, int(p.taken&3))
+	}
+	p.taken += int64(len(chunk))
+	p.inFrame = p.taken < h.Length
+
+	if h.OpCode.IsControl() {
+		p.control = append(p.control, chunk...)
+		if p.inFrame {
+			return Frame{}, false, nil
+		}
+		payload := p.control
+		p.control = nil
+		return d.controlFrame(h.OpCode, payload)
+	}
+
+	// Text is checked as it comes, to fail before the rest is paid for.
+	check := p.op == ws.OpText && !p.compressed && !cfg.SkipUTF8
+	if check && !p.text.write(chunk) {
+		return Frame{}, false, errNotUTF8()
+	}
+	p.message = append(p.message, chunk...)
+	if p.inFrame || !h.Fin {
+		return Frame{}, false, nil
+	}
+	d.p = nil // the buffer is the caller's from here on
+	switch {
+	case p.compressed:
+		return finish(cfg, p.op, p.compressed, p.message)
+	case check && !p.text.complete():
+		return Frame{}, false, errNotUTF8()
+	}
+	return Frame{Op: p.op, Payload: p.message}, true, nil
+}
+
+// controlFrame finishes a control frame, which may have come inside a message.
+func (d *Decoder) controlFrame(op ws.OpCode, payload []byte) (f Frame, ok bool, err *Error) {
+	if op == ws.OpClose {
+		if err := checkClose(payload); err != nil {
+			return Frame{}, false, err
+		}
+		d.p = &partial{over: true}
+	} else if !d.p.inMessage() {
+		d.p = nil
+	}
+	return Frame{Op: op, Payload: payload}, true, nil
+}
+
+// finish inflates and checks a message whose text was not yet checked.
+func finish(cfg *Config, op ws.OpCode, compressed bool, payload []byte) (f Frame, ok bool, err *Error) {
+	if compressed {
+		payload, err = inflate(payload, cfg.maxInflated(len(payload)))
+		if err != nil {
+			return Frame{}, false, err
+		}
+	}
+	if op == ws.OpText && !cfg.SkipUTF8 && !utf8.Valid(payload) {
+		return Frame{}, false, errNotUTF8()
+	}
+	return Frame{Op: op, Payload: payload}, true, nil
+}
+
+func (d *Decoder) state() *partial {
+	if d.p == nil {
+		d.p = &partial{}
+	}
+	return d.p
+}
+
+// take moves *data past its first n bytes and returns these, with no capacity
+// to append into what follows.
+func take(data *[]byte, n int) []byte {
+	b := (*data)[:n:n]
+	*data = (*data)[n:]
+	return b
+}

@@ -1,0 +1,48 @@
+// Package frame turns bytes into WebSocket frames and back: RFC 6455, with
+// permessage-deflate (RFC 7692) without context takeover.
+//
+// It is pure: fed bytes, it returns frames. It reads no connection, starts no
+// goroutine, knows no clock, and answers nothing: to reply to a ping, echo a
+// Close or send the code of an [Error] is up to the caller.
+//
+// A [Decoder] belongs to one connection and one goroutine at a time. A [Config]
+// and a [Deflater] may be shared by all.
+package frame
+
+import (
+	"fmt"
+
+	"github.com/gobwas/ws"
+)
+
+// A Frame is one whole data message (ws.OpText or ws.OpBinary: reassembled,
+// unmasked, inflated) or one control frame.
+type Frame struct {
+	Op ws.OpCode
+
+	// Payload is lent: it is valid until the next call of [Decoder.Next], or
+	// until the caller reuses the bytes it gave to Next.
+	Payload []byte
+}
+
+// An Error is a fault of the peer that ends the connection.
+type Error struct {
+	Code   ws.StatusCode // to send in our Close frame
+	Reason string        // fits a Close frame
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("websocket: close %d: %s", e.Code, e.Reason)
+}
+
+func protocolError(reason string) *Error {
+	return &Error{Code: ws.StatusProtocolError, Reason: reason}
+}
+
+func tooBig(reason string) *Error {
+	return &Error{Code: ws.StatusMessageTooBig, Reason: reason}
+}
+
+func invalidPayload(reason string) *Error {
+	return &Error{Code: ws.StatusInvalidFramePayloadData, Reason: reason}
+}
