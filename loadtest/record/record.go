@@ -1,0 +1,166 @@
+// Package record holds what a load test writes down while it runs: plain
+// values, one JSON object a line. The swarm produces records, the report only
+// reads them, so a finished run can be analysed again without repeating it.
+//
+// It is pure: no clock, no goroutines, no I/O but the reader and writer given.
+package record
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// A Record is one line of records.jsonl: exactly one field is set.
+type Record struct {
+	Run       *Run       `json:"run,omitempty"`
+	Note      *Note      `json:"note,omitempty"`
+	Tick      *Tick      `json:"tick,omitempty"`
+	Broadcast *Broadcast `json:"broadcast,omitempty"`
+	Memory    *Memory    `json:"memory,omitempty"`
+	End       *End       `json:"end,omitempty"`
+}
+
+// Run opens a run: what was asked for, on which machine, by which commit.
+type Run struct {
+	Schema  int            `json:"schema"` // of this file; see Schema
+	Start   string         `json:"start"`  // RFC 3339
+	Command []string       `json:"command"`
+	Commit  string         `json:"commit"` // with "+dirty" when the tree was not clean; "unknown" outside git
+	Config  map[string]any `json:"config"`
+	Machine Machine        `json:"machine"`
+	Kernel  []Setting      `json:"kernel"` // settings that bound a run, as they were
+	Plan    []string       `json:"plan"`   // sentences: how many processes and addresses, and why
+}
+
+// Schema is the version of the records written by this package.
+const Schema = 1
+
+// Machine is the host that the run was on.
+type Machine struct {
+	CPU         string `json:"cpu"`
+	Cores       int    `json:"cores"`
+	MemoryBytes int64  `json:"memory_bytes"`
+	OS          string `json:"os"` // kernel name and release
+	Go          string `json:"go"`
+}
+
+// A Setting is one kernel or process limit.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// A Note is something a reader of the report must know: a limit that stopped
+// the ramp, a child that died.
+type Note struct {
+	AtMs    int64  `json:"at_ms"` // since the start of the run
+	Level   string `json:"level"` // "info", "warn" or "error"
+	Message string `json:"message"`
+}
+
+// A Tick is the state of the whole run at one moment, about once a second.
+// Counters are totals since the start. Memory and CPU that could not be read
+// are 0.
+type Tick struct {
+	AtMs        int64            `json:"at_ms"` // since the start of the run
+	Phase       string           `json:"phase"` // "connect", "settle", "broadcast" or "close"
+	Connected   int64            `json:"connected"`
+	Joined      int64            `json:"joined"`
+	Sent        int64            `json:"sent"`      // broadcasts sent
+	Delivered   int64            `json:"delivered"` // receipts of them
+	Errors      map[string]int64 `json:"errors,omitempty"`
+	ServerRSS   int64            `json:"server_rss"`    // bytes, all server processes
+	ServerCPUNs int64            `json:"server_cpu_ns"` // user + system, all server processes
+	ClientRSS   int64            `json:"client_rss"`    // bytes, all client processes
+	ClientCPUNs int64            `json:"client_cpu_ns"`
+	KernelBytes int64            `json:"kernel_bytes"` // kernel memory (slab and TCP buffers), above the start of the run
+	P50Us       int64            `json:"p50_us"`       // latency of receipts since the last tick; 0 if none
+	P99Us       int64            `json:"p99_us"`
+}
+
+// A Broadcast is one chat message and what became of it at all its receivers.
+// Times are counted from the intended send time, so a late sender does not
+// hide a wait (no coordinated omission).
+type Broadcast struct {
+	Room       int   `json:"room"` // 0 for the only room; one room a server process while servers are no cluster
+	Seq        int64 `json:"seq"`
+	AtMs       int64 `json:"at_ms"`        // intended send time since the start of the run
+	SendLateUs int64 `json:"send_late_us"` // how much later than intended the frame was handed to the kernel
+	Expected   int64 `json:"expected"`
+	Delivered  int64 `json:"delivered"`
+	FirstUs    int64 `json:"first_us"`
+	P50Us      int64 `json:"p50_us"`
+	P99Us      int64 `json:"p99_us"`
+	LastUs     int64 `json:"last_us"`
+}
+
+// Memory is the memory bill at one moment: RSS after the garbage collection
+// of every Go process that can be asked for one. What could not be read is 0.
+type Memory struct {
+	AtMs        int64  `json:"at_ms"`
+	When        string `json:"when"` // "empty", "joined" (all clients, idle) or "after" (after the broadcasts)
+	Clients     int64  `json:"clients"`
+	ServerRSS   int64  `json:"server_rss"`
+	ClientRSS   int64  `json:"client_rss"`
+	KernelBytes int64  `json:"kernel_bytes"` // absolute reading: slab plus TCP buffers of the host
+}
+
+// End closes a run. CPU that could not be read is 0, and a histogram of nothing
+// may be left empty.
+type End struct {
+	AtMs         int64            `json:"at_ms"`
+	Interrupted  bool             `json:"interrupted"` // Ctrl-C: the figures hold for what was done so far
+	Clients      int64            `json:"clients"`     // asked for
+	Joined       int64            `json:"joined"`
+	Expected     int64            `json:"expected"` // receipts: for each broadcast, the clients joined to its room
+	Delivered    int64            `json:"delivered"`
+	Lost         int64            `json:"lost"`
+	Duplicated   int64            `json:"duplicated"`
+	Reordered    int64            `json:"reordered"`
+	Errors       map[string]int64 `json:"errors,omitempty"`
+	ConnectMs    int64            `json:"connect_ms"`       // first connect to last join reply
+	ConnectCPUNs int64            `json:"connect_cpu_ns"`   // server CPU in that time
+	BroadcastMs  int64            `json:"broadcast_ms"`     // first intended send to last receipt
+	BroadcastCPU int64            `json:"broadcast_cpu_ns"` // server CPU in that time
+	ServerProcs  int              `json:"server_procs"`
+	ClientProcs  int              `json:"client_procs"`
+	Latency      []byte           `json:"latency"`                 // HDR histogram, V2 compressed encoding, microseconds from intended send to receipt
+	RawLatency   []byte           `json:"raw_latency"`             // the same from the actual send
+	JoinLatency  []byte           `json:"join_latency"`            // microseconds from connect() to join reply
+	LostExamples []string         `json:"lost_examples,omitempty"` // "room 0 client 17 missed 3..5": a few, for people
+}
+
+// A Writer writes records, one a line. It is not safe for concurrent use.
+type Writer struct{ enc *json.Encoder }
+
+// NewWriter returns a Writer on w.
+func NewWriter(w io.Writer) *Writer { return &Writer{json.NewEncoder(w)} }
+
+// Write writes one record.
+func (w *Writer) Write(r Record) error {
+	if err := w.enc.Encode(r); err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
+	return nil
+}
+
+// maxLine bounds one record: an End with its three histograms is far below.
+const maxLine = 16 << 20
+
+// Read calls each for every record of r, in order, until each or the reader fails.
+func Read(r io.Reader, each func(Record) error) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	for n := 1; lines.Scan(); n++ {
+		var rec Record
+		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
+			return fmt.Errorf("record %d: %w", n, err)
+		}
+		if err := each(rec); err != nil {
+			return fmt.Errorf("record %d: %w", n, err)
+		}
+	}
+	return lines.Err()
+}

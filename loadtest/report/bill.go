@@ -1,0 +1,91 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// A bill is a stacked bar: memory by who holds it.
+type bill struct {
+	Label, Total string
+	Parts        []billPart
+}
+
+type billPart struct {
+	Class, Name, Value string
+	Width              string // percent of the widest bar of its group
+}
+
+// A holding is one part before it is scaled. Nil means not measured.
+type holding struct {
+	class, name string
+	bytes       *float64
+}
+
+func holdings(server, client, kernel *float64) []holding {
+	return []holding{{"blue", "server", server}, {"orange", "client", client}, {"teal", "kernel", kernel}}
+}
+
+// perClientBill is what one more client costs; nil if nothing was measured.
+func (s Summary) perClientBill() []bill {
+	all := holdings(s.ServerBytesPerClient, s.ClientBytesPerClient, s.KernelBytesPerClient)
+	if !slices.ContainsFunc(all, holding.measured) {
+		return nil
+	}
+	return []bill{newBill("one client", all, width(all))}
+}
+
+// totalBills is what the whole host held at each moment.
+func (r *Result) totalBills() []bill {
+	var bills []bill
+	var widest float64
+	for _, m := range r.Memory {
+		widest = max(widest, width(held(m)))
+	}
+	for _, m := range r.Memory {
+		label := m.When
+		if m.Clients > 0 {
+			label = fmt.Sprintf("%s, %s clients", m.When, count(m.Clients))
+		}
+		bills = append(bills, newBill(label, held(m), widest))
+	}
+	return bills
+}
+
+func held(m record.Memory) []holding {
+	return holdings(reading(m.ServerRSS), reading(m.ClientRSS), reading(m.KernelBytes))
+}
+
+func newBill(label string, all []holding, widest float64) bill {
+	b := bill{Label: label}
+	total := 0.0
+	for _, h := range all {
+		part := billPart{Class: h.class, Name: h.name, Value: show(h.bytes, size), Width: "0"}
+		if h.measured() {
+			total += *h.bytes
+			part.Width = cent(h.width() / max(widest, 1))
+		}
+		b.Parts = append(b.Parts, part)
+	}
+	b.Total = size(total)
+	return b
+}
+
+func (h holding) measured() bool { return h.bytes != nil }
+
+// width is what a bar can show: a small run may end with less than it began.
+func (h holding) width() float64 {
+	if h.bytes == nil {
+		return 0
+	}
+	return max(0, *h.bytes)
+}
+
+func width(all []holding) (bytes float64) {
+	for _, h := range all {
+		bytes += h.width()
+	}
+	return bytes
+}

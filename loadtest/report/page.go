@@ -1,0 +1,183 @@
+package report
+
+import (
+	"cmp"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+//go:embed assets/page.html assets/page.css
+var assets embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(assets, "assets/*"))
+
+// A page is all that the template shows, already in words.
+type page struct {
+	Title, Subtitle string
+	OK              bool
+	Headline        string
+	Reasons         []string
+	Examples        []string
+	Cards           []card
+	Charts          []chart
+	PerClient       []bill
+	Totals          []bill
+	Command         string
+	Tables          []settings
+	Plan            []string
+	Notes           []note
+	Broadcasts      []broadcastRow
+	BroadcastsOf    string // what the table holds of all
+}
+
+// settings is a table of names and values.
+type settings struct {
+	Title string
+	Rows  []record.Setting
+}
+
+type card struct{ Name, Value, More string }
+
+type note struct{ Level, At, Message string }
+
+type broadcastRow struct {
+	Name, At, Late, Delivered, Missing string
+	First, Median, P99, Last           string
+	Short                              bool // not every receiver had it
+}
+
+// WriteHTML writes one page that needs no other file and no network.
+func (r *Result) WriteHTML(w io.Writer) error {
+	if err := pageTemplate.ExecuteTemplate(w, "page.html", r.page()); err != nil {
+		return fmt.Errorf("write HTML report: %w", err)
+	}
+	return nil
+}
+
+func (r *Result) page() page {
+	p := page{
+		Title:     "Load test",
+		Headline:  headline(r.Summary),
+		Examples:  r.Summary.LostExamples,
+		Cards:     r.Summary.cards(),
+		PerClient: r.Summary.perClientBill(),
+		Totals:    r.totalBills(),
+	}
+	if r.Summary.Clients != nil {
+		p.Title = fmt.Sprintf("Load test, %s clients", count(*r.Summary.Clients))
+	}
+	p.OK, p.Reasons = Verdict(r.Summary)
+	t := newTimeline(r.ticks)
+	p.Charts = []chart{t.clients(), t.deliveries(), t.latency(), r.percentileChart(), r.fanOutChart(), t.memory(), t.cpu()}
+	p.Broadcasts, p.BroadcastsOf = r.broadcastRows()
+	for _, n := range r.Notes {
+		p.Notes = append(p.Notes, note{n.Level, seconds(n.AtMs), n.Message})
+	}
+	if r.Run != nil {
+		p.describe(r)
+	}
+	if kinds := errorKinds(r.Summary.Errors); len(kinds) > 0 {
+		p.Tables = append(p.Tables, settings{"Errors", kinds})
+	}
+	return p
+}
+
+// describe tells how to repeat the run.
+func (p *page) describe(r *Result) {
+	run, m := r.Run, r.Run.Machine
+	p.Subtitle = fmt.Sprintf("%s · commit %s · %s", run.Start, shortCommit(run.Commit), r.machine())
+	p.Tables = append(p.Tables, settings{"Machine", []record.Setting{
+		{Name: "CPU", Value: m.CPU},
+		{Name: "cores", Value: fmt.Sprint(m.Cores)},
+		{Name: "memory", Value: size(float64(m.MemoryBytes))},
+		{Name: "system", Value: m.OS},
+		{Name: "Go", Value: m.Go},
+		{Name: "server processes", Value: show(r.Summary.ServerProcesses, count)},
+		{Name: "client processes", Value: show(r.Summary.ClientProcesses, count)},
+		{Name: "commit", Value: run.Commit},
+		{Name: "start", Value: run.Start},
+	}}, settings{"Kernel settings", run.Kernel}, settings{"Configuration", configured(run.Config)})
+	p.Command = shellQuote(run.Command)
+	p.Plan = run.Plan
+}
+
+func configured(config map[string]any) []record.Setting {
+	var all []record.Setting
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		value, err := json.Marshal(config[name])
+		if err != nil { // a value that never was JSON: it came through New
+			value = fmt.Append(nil, config[name])
+		}
+		all = append(all, record.Setting{Name: name, Value: string(value)})
+	}
+	return all
+}
+
+func (s Summary) cards() []card {
+	delivered := card{"Delivered", notMeasured, ""}
+	if s.Delivered != nil && s.Expected != nil {
+		delivered.Value = "nothing sent"
+		if *s.Expected > 0 {
+			delivered.Value = percent(*s.Delivered, *s.Expected)
+		}
+		delivered.More = fmt.Sprintf("%s of %s", count(*s.Delivered), count(*s.Expected))
+	}
+	p99 := card{"Latency p99", notMeasured, ""}
+	if l := s.LatencyMs; l != nil {
+		p99.Value = milliseconds(l.P99)
+		p99.More = fmt.Sprintf("p50 %s, max %s", milliseconds(l.P50), milliseconds(l.Max))
+	}
+	return []card{
+		delivered,
+		p99,
+		{"Server memory per client", show(s.ServerBytesPerClient, size), "kernel " + show(s.KernelBytesPerClient, size) + ", client " + show(s.ClientBytesPerClient, size)},
+		{"Server CPU per delivery", show(s.ServerCPUUsPerDelivery, duration), "fan-out " + show(s.FanOutPerSecond, rate)},
+		{"Connect and join", show(s.ConnectJoinPerSecond, rate), "CPU per join " + show(s.ServerCPUUsPerJoin, duration)},
+	}
+}
+
+// maxBroadcastRows keeps the page of a long run light.
+const maxBroadcastRows = 200
+
+// broadcastRows shows all broadcasts, or of many the ones worth a look:
+// incomplete first, then the slowest.
+func (r *Result) broadcastRows() (rows []broadcastRow, of string) {
+	all := r.Broadcasts
+	of = fmt.Sprintf("%s broadcasts", count(int64(len(all))))
+	if len(all) > maxBroadcastRows {
+		of = fmt.Sprintf("%d of %s: the incomplete ones, then the slowest", maxBroadcastRows, of)
+		all = slices.Clone(all)
+		slices.SortStableFunc(all, worstFirst)
+		all = all[:maxBroadcastRows]
+	}
+	for _, b := range all {
+		rows = append(rows, broadcastRow{
+			Name: r.broadcastName(b), At: seconds(b.AtMs), Late: micros(b.SendLateUs),
+			Delivered: count(b.Delivered), Missing: count(b.Expected - b.Delivered),
+			First: micros(b.FirstUs), Median: micros(b.P50Us), P99: micros(b.P99Us), Last: micros(b.LastUs),
+			Short: b.Delivered != b.Expected,
+		})
+	}
+	return rows, of
+}
+
+func worstFirst(a, b record.Broadcast) int {
+	return cmp.Or(cmp.Compare(b.Expected-b.Delivered, a.Expected-a.Delivered), cmp.Compare(b.LastUs, a.LastUs))
+}
+
+func errorKinds(errors map[string]int64) []record.Setting {
+	var kinds []record.Setting
+	for _, kind := range slices.Sorted(maps.Keys(errors)) {
+		kinds = append(kinds, record.Setting{Name: kind, Value: count(errors[kind])})
+	}
+	return kinds
+}
+
+func seconds(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }

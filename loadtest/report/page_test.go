@@ -1,0 +1,161 @@
+package report_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+func html(t *testing.T, r *report.Result) string {
+	t.Helper()
+	var out strings.Builder
+	if err := r.WriteHTML(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// longRun has more ticks and broadcasts than a page shows one by one.
+func longRun() []record.Record {
+	var records []record.Record
+	for i := range int64(3000) {
+		records = append(records, record.Record{Tick: &record.Tick{AtMs: i * 1000, Phase: "broadcast", P50Us: 1000, P99Us: 2000}})
+	}
+	records[1230].Tick.P99Us = 7_770_000
+	for i := range int64(600) {
+		records = append(records, record.Record{Broadcast: &record.Broadcast{Seq: i, AtMs: i * 1000, Expected: 10, Delivered: 10, LastUs: 5000 + i%7}})
+	}
+	records[3333].Broadcast.Delivered = 4
+	return records
+}
+
+// The page is written as well-formed XML, so that a strict parser can prove
+// that every element is closed.
+func TestPageIsWellFormed(t *testing.T) {
+	for name, records := range map[string][]record.Record{
+		"run": fixture(t), "empty": nil, "died early": fixture(t)[:12], "one tick": fixture(t)[:3], "long": longRun(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := html(t, newResult(t, records))
+			d := xml.NewDecoder(strings.NewReader(out))
+			d.Entity = xml.HTMLEntity
+			ids := map[string]bool{}
+			for {
+				token, err := d.Token()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				element, ok := token.(xml.StartElement)
+				if !ok {
+					continue
+				}
+				for _, a := range element.Attr {
+					if a.Name.Local == "id" && ids[a.Value] {
+						t.Errorf("id %q occurs twice", a.Value)
+					}
+					ids[a.Value] = ids[a.Value] || a.Name.Local == "id"
+				}
+			}
+			for _, bad := range []string{"NaN", "Inf", "ZgotmplZ", "&lt;nil&gt;"} {
+				if strings.Contains(out, bad) {
+					t.Errorf("HTML contains %s", bad)
+				}
+			}
+		})
+	}
+}
+
+func TestPageNeedsNoOtherFile(t *testing.T) {
+	out := html(t, newResult(t, fixture(t)))
+	for _, fetches := range []string{`(?i)<(script|link|img|iframe|object|embed)\b`, `(?i)\b(src|href)\s*=`, `(?i)url\(`, `(?i)@import`, `https?://`} {
+		if found := regexp.MustCompile(fetches).FindString(out); found != "" {
+			t.Errorf("HTML contains %q", found)
+		}
+	}
+}
+
+func TestPageEscapes(t *testing.T) {
+	const attack = `<script>alert("1")</script>`
+	records := fixture(t)
+	for _, r := range records {
+		if r.Run != nil {
+			r.Run.Command = append(r.Run.Command, attack)
+			r.Run.Config[attack] = attack
+			r.Run.Machine.CPU = attack
+		}
+		if r.Note != nil {
+			r.Note.Message, r.Note.Level = attack, `"`+attack
+		}
+		if r.Tick != nil {
+			r.Tick.Phase = attack
+		}
+	}
+	out := html(t, newResult(t, records))
+	if strings.Contains(out, "<script") {
+		t.Error("HTML contains a script element")
+	}
+	if want := "&#39;&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;&#39;"; !strings.Contains(out, want) {
+		t.Errorf("HTML does not contain the command escaped, %s", want)
+	}
+}
+
+func TestPageShowsEveryChart(t *testing.T) {
+	out := html(t, newResult(t, fixture(t)))
+	for _, id := range []string{"clients", "deliveries", "latency", "percentiles", "fanout", "memory", "cpu", "bill"} {
+		_, figure, found := strings.Cut(out, `<figure class="panel" id="`+id+`">`)
+		figure, _, _ = strings.Cut(figure, "</figure>")
+		if !found || strings.Contains(figure, "not measured") {
+			t.Errorf("chart %q is missing or says not measured", id)
+		}
+	}
+}
+
+// Thinning a long run must hide neither its worst second nor its worst broadcast.
+func TestLongRunKeepsItsPeaks(t *testing.T) {
+	out := html(t, newResult(t, longRun()))
+	for _, want := range []string{"Each point covers 13 ticks.", "<td>7.77 s</td>", `%">600</span>`, `<b>8,000</b>`, "Each bar is the slowest of 3 in a row.", `<th scope="row">#6</th>`, "200 of 600 broadcasts", `<tr class="short"><th scope="row">#333</th>`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("HTML does not contain %q", want)
+		}
+	}
+}
+
+// A small run may give memory back. That is a figure, not a gap.
+func TestMemoryBillMayShrink(t *testing.T) {
+	out := html(t, newResult(t, []record.Record{
+		{Memory: &record.Memory{When: "empty", ServerRSS: 20_000}},
+		{Memory: &record.Memory{When: "joined", Clients: 10, ServerRSS: 5_000}},
+	}))
+	if want := "server -1.50 KB · client not measured · kernel not measured"; !strings.Contains(out, want) {
+		t.Errorf("HTML does not contain %q", want)
+	}
+	if strings.Contains(out, "width:-") {
+		t.Error("HTML has a bar of negative width")
+	}
+}
+
+// Ticks of one moment have no rate between them, nor has a total that falls;
+// neither may spoil the others.
+func TestRatesThatAreNone(t *testing.T) {
+	out := html(t, newResult(t, []record.Record{
+		{Tick: &record.Tick{AtMs: 1000}},
+		{Tick: &record.Tick{AtMs: 1000, Delivered: 1}},
+		{Tick: &record.Tick{AtMs: 2000, Delivered: 43}},
+		{Tick: &record.Tick{AtMs: 3000, Delivered: 7}},
+	}))
+	if want := "<td>42.0 /s</td>"; strings.Count(out, want) != 1 {
+		t.Errorf("HTML contains %q %d times, want once", want, strings.Count(out, want))
+	}
+	if strings.Contains(out, "-36") {
+		t.Error("HTML shows a negative rate")
+	}
+}

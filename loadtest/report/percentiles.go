@@ -1,0 +1,79 @@
+package report
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// percentileChart shows the tail: each step to the right is a tenth of the
+// receipts of the step before.
+func (r *Result) percentileChart() chart {
+	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "How long a receipt took at most, for a growing share of all receipts."}
+	if r.latency == nil {
+		return c
+	}
+	var xs, ticks []float64
+	for _, p := range []float64{50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.999} {
+		if float64(r.latency.TotalCount())*(100-p)/100 < 10 {
+			break // under ten receipts are that slow: chance, not a figure
+		}
+		xs = append(xs, p)
+	}
+	for _, p := range []float64{50, 90, 99, 99.9, 99.99, 99.999} {
+		if len(xs) > 0 && p <= xs[len(xs)-1] {
+			ticks = append(ticks, p)
+		}
+	}
+	if len(xs) < 2 {
+		return c
+	}
+	return c.percentiles(xs, ticks, []series{
+		{"from the intended send", "blue", quantiles(r.latency, xs), false},
+		{"from the actual send", "orange dashed", quantiles(r.raw, xs), false},
+	})
+}
+
+func (c chart) percentiles(percents, ticks []float64, lines []series) chart {
+	label := func(p float64) string { return strconv.FormatFloat(p, 'f', -1, 64) }
+	names := make(map[float64]string, len(percents)) // by place on the axis
+	place := func(percents []float64) []float64 {
+		at := make([]float64, len(percents))
+		for i, p := range percents {
+			at[i] = nines(p)
+			names[at[i]] = label(p)
+		}
+		return at
+	}
+	xs := place(percents)
+	x := axis{
+		scale: scale{min: xs[0], max: xs[len(xs)-1], ticks: place(ticks)},
+		label: "percentile",
+		tick:  func(at float64) string { return names[at] },
+		cell:  func(at float64) string { return "p" + names[at] },
+	}
+	y := axis{label: "latency, ms", tick: plain, cell: milliseconds}
+	least, most := bounds(lines...)
+	if y.scale = fromZero(most, 4); least > 0 && most/least > 30 {
+		y.scale = logarithmic(least, most)
+		y.label += ", logarithmic"
+	}
+	c.plot(x, y, xs, lines)
+	return c
+}
+
+// nines is 1 for 90, 2 for 99, 3 for 99.9.
+func nines(percent float64) float64 { return -math.Log10(1 - percent/100) }
+
+// quantiles are in milliseconds.
+func quantiles(h *hdrhistogram.Histogram, percents []float64) []float64 {
+	values := make([]float64, len(percents))
+	for i, p := range percents {
+		values[i] = math.NaN()
+		if h != nil {
+			values[i] = float64(h.ValueAtPercentile(p)) / 1000
+		}
+	}
+	return values
+}

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// Schema is the version of what WriteJSON writes.
+const Schema = 1
+
+// A Result is one run, read and summed up.
+type Result struct {
+	Summary    Summary
+	Run        *record.Run // nil if the records lack it
+	Memory     []record.Memory
+	Broadcasts []record.Broadcast // by time, room and number
+	Notes      []record.Note
+
+	ticks        []record.Tick
+	rooms        int
+	end          *record.End // nil if the run never ended
+	latency, raw *hdrhistogram.Histogram
+	joinLatency  *hdrhistogram.Histogram
+}
+
+// Load reads the records of one run, one JSON object a line.
+func Load(r io.Reader) (*Result, error) {
+	var records []record.Record
+	err := record.Read(r, func(rec record.Record) error {
+		records = append(records, rec)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load records: %w", err)
+	}
+	return New(records)
+}
+
+// New sums up the records of one run. Records of a run that died early are
+// welcome, even none at all. It fails on records of another schema and on a
+// histogram that cannot be decoded.
+func New(records []record.Record) (*Result, error) {
+	r := &Result{Memory: []record.Memory{}, Broadcasts: []record.Broadcast{}, Notes: []record.Note{}}
+	for _, rec := range records {
+		r.add(rec)
+	}
+	if r.Run != nil && r.Run.Schema != record.Schema {
+		return nil, fmt.Errorf("records of schema %d: this program reads schema %d", r.Run.Schema, record.Schema)
+	}
+	slices.SortStableFunc(r.Broadcasts, func(a, b record.Broadcast) int {
+		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Room, b.Room), cmp.Compare(a.Seq, b.Seq))
+	})
+	if err := r.decodeLatencies(); err != nil {
+		return nil, err
+	}
+	r.Summary = r.summarize()
+	return r, nil
+}
+
+func (r *Result) add(rec record.Record) {
+	switch {
+	case rec.Run != nil:
+		r.Run = rec.Run
+	case rec.Note != nil:
+		r.Notes = append(r.Notes, *rec.Note)
+	case rec.Tick != nil:
+		r.ticks = append(r.ticks, *rec.Tick)
+	case rec.Broadcast != nil:
+		r.Broadcasts = append(r.Broadcasts, *rec.Broadcast)
+		r.rooms = max(r.rooms, rec.Broadcast.Room+1)
+	case rec.Memory != nil:
+		r.Memory = append(r.Memory, *rec.Memory)
+	case rec.End != nil:
+		r.end = rec.End
+	}
+}
+
+func (r *Result) decodeLatencies() error {
+	if r.end == nil {
+		return nil
+	}
+	for _, h := range []struct {
+		name string
+		from []byte
+		to   **hdrhistogram.Histogram
+	}{
+		{"latency", r.end.Latency, &r.latency},
+		{"raw_latency", r.end.RawLatency, &r.raw},
+		{"join_latency", r.end.JoinLatency, &r.joinLatency},
+	} {
+		if len(h.from) == 0 {
+			continue
+		}
+		decoded, err := hdrhistogram.Decode(h.from)
+		if err != nil {
+			return fmt.Errorf("decode histogram %s: %w", h.name, err)
+		}
+		if decoded.TotalCount() > 0 {
+			*h.to = decoded
+		}
+	}
+	return nil
+}
+
+// memory returns the last bill taken at the named moment.
+func (r *Result) memory(when string) (bill record.Memory, ok bool) {
+	for _, m := range r.Memory {
+		if m.When == when {
+			bill, ok = m, true
+		}
+	}
+	return bill, ok
+}

@@ -1,0 +1,290 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// fixture is a run of 10,000 clients that lost nothing.
+func fixture(t *testing.T) []record.Record {
+	t.Helper()
+	file, err := os.Open(filepath.Join("testdata", "run.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var records []record.Record
+	err = record.Read(file, func(r record.Record) error {
+		records = append(records, r)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
+}
+
+func newResult(t *testing.T, records []record.Record) *report.Result {
+	t.Helper()
+	r, err := report.New(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// without drops the records that a test does not want.
+func without(records []record.Record, unwanted func(record.Record) bool) []record.Record {
+	var kept []record.Record
+	for _, r := range records {
+		if !unwanted(r) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// end finds the End to change.
+func end(t *testing.T, records []record.Record) *record.End {
+	t.Helper()
+	for _, r := range records {
+		if r.End != nil {
+			return r.End
+		}
+	}
+	t.Fatal("records without End")
+	return nil
+}
+
+func text(t *testing.T, r *report.Result) string {
+	t.Helper()
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// summary is what a program reads of the JSON.
+func summary(t *testing.T, r *report.Result) map[string]any {
+	t.Helper()
+	var out bytes.Buffer
+	if err := r.WriteJSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	var all struct{ Summary map[string]any }
+	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all.Summary
+}
+
+func emptyHistogram(t *testing.T) []byte {
+	t.Helper()
+	encoded, err := hdrhistogram.New(1, 1_000_000, 3).Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
+}
+
+func TestGolden(t *testing.T) {
+	file, err := os.Open(filepath.Join("testdata", "run.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := report.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asJSON, asText bytes.Buffer
+	if err := errors.Join(r.WriteJSON(&asJSON), r.WriteText(&asText)); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{"run.json": asJSON.Bytes(), "run.txt": asText.Bytes()} {
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s = %s\nwant %s", name, got, want)
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	got := summary(t, newResult(t, fixture(t)))
+	for key, want := range map[string]float64{
+		"clients":                    10_000,
+		"joined":                     10_000,
+		"broadcasts":                 20,
+		"expected":                   200_000,
+		"delivered":                  200_000,
+		"lost":                       0,
+		"connect_join_per_second":    10_000 * 1000 / 4097.0,
+		"deliveries_per_second":      200_000 * 1000 / 19_027.0,
+		"server_bytes_per_client":    15_974_400 / 10_000.0,
+		"client_bytes_per_client":    8_921_088 / 10_000.0,
+		"kernel_bytes_per_client":    79_114_240 / 10_000.0,
+		"server_cpu_us_per_delivery": 261_840 / 200_000.0,
+		"server_cpu_us_per_join":     614_200 / 10_000.0,
+		"server_processes":           1,
+	} {
+		if got[key] != want {
+			t.Errorf("summary[%q] = %v, want %v", key, got[key], want)
+		}
+	}
+	latency, ok := got["latency_ms"].(map[string]any)
+	if !ok {
+		t.Fatalf("summary[latency_ms] = %v, want an object", got["latency_ms"])
+	}
+	last := 0.0
+	for _, key := range []string{"p50", "p90", "p99", "p999", "max"} {
+		ms, _ := latency[key].(float64)
+		if ms <= last || ms > 50 {
+			t.Errorf("latency_ms[%q] = %v, want more than %v and at most 50", key, latency[key], last)
+		}
+		last = ms
+	}
+}
+
+// What was not measured is null for programs and said to people; 0 would be a lie.
+func TestNotMeasured(t *testing.T) {
+	isMemory := func(r record.Record) bool { return r.Memory != nil }
+	zeroKernel := fixture(t)
+	for _, r := range zeroKernel {
+		if r.Memory != nil {
+			r.Memory.KernelBytes = 0
+		}
+	}
+	noLatency := fixture(t)
+	end(t, noLatency).Latency = nil
+	nothingReceived := fixture(t)
+	end(t, nothingReceived).Latency = emptyHistogram(t)
+	noCPU := fixture(t)
+	end(t, noCPU).BroadcastCPU = 0
+	for _, test := range []struct {
+		name    string
+		records []record.Record
+		nulls   []string
+	}{
+		{"no memory records", without(fixture(t), isMemory),
+			[]string{"server_bytes_per_client", "client_bytes_per_client", "kernel_bytes_per_client"}},
+		{"only the empty bill", without(fixture(t), func(r record.Record) bool { return isMemory(r) && r.Memory.When != "empty" }),
+			[]string{"server_bytes_per_client"}},
+		{"kernel not read", zeroKernel, []string{"kernel_bytes_per_client"}},
+		{"no histogram", noLatency, []string{"latency_ms"}},
+		{"nothing received", nothingReceived, []string{"latency_ms"}},
+		{"CPU not read", noCPU, []string{"server_cpu_us_per_delivery"}},
+		{"no end", without(fixture(t), func(r record.Record) bool { return r.End != nil }),
+			[]string{"clients", "expected", "lost", "connect_join_per_second", "latency_ms"}},
+		{"no records", nil, []string{"clients", "joined", "delivered", "lost", "errors", "latency_ms", "server_processes", "fan_out_per_second"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newResult(t, test.records)
+			got := summary(t, r)
+			for _, key := range test.nulls {
+				if value, present := got[key]; value != nil || !present {
+					t.Errorf("summary[%q] = %v (present: %v), want null", key, value, present)
+				}
+			}
+			if out := text(t, r); !strings.Contains(out, "not measured") {
+				t.Errorf("text = %s\nwant it to say: not measured", out)
+			}
+			if out := html(t, r); !strings.Contains(out, "not measured") {
+				t.Error("HTML does not say: not measured")
+			}
+		})
+	}
+}
+
+// A run that died has no totals, but what its ticks say is known.
+func TestDiedEarly(t *testing.T) {
+	r := newResult(t, fixture(t)[:10])
+	if got := summary(t, r)["joined"]; got != 10_000.0 {
+		t.Errorf("joined = %v, want 10000", got)
+	}
+	if ok, reasons := report.Verdict(r.Summary); ok || len(reasons) != 1 {
+		t.Errorf("Verdict = %v, %q, want false and one reason", ok, reasons)
+	}
+}
+
+func TestEmptyJSONHasLists(t *testing.T) {
+	var out strings.Builder
+	if err := newResult(t, nil).WriteJSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"schema": 1`, `"run": null`, `"memory": []`, `"broadcasts": []`, `"notes": []`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("JSON = %s\nwant %s in it", out.String(), want)
+		}
+	}
+}
+
+func TestBroadcastsInOrderOfTime(t *testing.T) {
+	r := newResult(t, []record.Record{
+		{Broadcast: &record.Broadcast{Room: 0, Seq: 3, AtMs: 30}},
+		{Broadcast: &record.Broadcast{Room: 1, Seq: 1, AtMs: 20}},
+		{Broadcast: &record.Broadcast{Room: 0, Seq: 2, AtMs: 20}},
+		{Broadcast: &record.Broadcast{Room: 0, Seq: 1, AtMs: 10}},
+	})
+	for i, want := range []record.Broadcast{{Seq: 1, AtMs: 10}, {Seq: 2, AtMs: 20}, {Room: 1, Seq: 1, AtMs: 20}, {Seq: 3, AtMs: 30}} {
+		if r.Broadcasts[i] != want {
+			t.Errorf("Broadcasts[%d] = %v, want %v", i, r.Broadcasts[i], want)
+		}
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	for _, test := range []struct{ name, records, want string }{
+		{"cut line", `{"run":{"schema":1`, "load records: record 1: "},
+		{"other schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1"},
+		{"bad histogram", `{"end":{"latency":"AAAA"}}`, "decode histogram latency: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := report.Load(strings.NewReader(test.records))
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("Load(%q) = %v, want an error that begins %q", test.records, err, test.want)
+			}
+		})
+	}
+}
+
+var errFull = errors.New("disk full")
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWriteErrors(t *testing.T) {
+	r := newResult(t, fixture(t))
+	for name, err := range map[string]error{
+		"JSON": r.WriteJSON(fullDisk{}),
+		"text": r.WriteText(fullDisk{}),
+		"HTML": r.WriteHTML(fullDisk{}),
+	} {
+		if !errors.Is(err, errFull) {
+			t.Errorf("Write %s = %v, want %v", name, err, errFull)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package report
+
+import (
+	"slices"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// Summary is a run in figures. A nil pointer means not measured.
+type Summary struct {
+	Ended       bool `json:"ended"`       // the records hold the end of the run; without it most figures are nil
+	Interrupted bool `json:"interrupted"` // stopped by hand: the figures hold for what was done so far
+
+	Clients    *int64           `json:"clients"` // asked for
+	Joined     *int64           `json:"joined"`
+	Broadcasts int              `json:"broadcasts"`
+	Expected   *int64           `json:"expected"` // receipts: for each broadcast, the clients joined to its room
+	Delivered  *int64           `json:"delivered"`
+	Lost       *int64           `json:"lost"`
+	Duplicated *int64           `json:"duplicated"`
+	Reordered  *int64           `json:"reordered"`
+	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
+
+	ConnectJoinPerSecond *float64 `json:"connect_join_per_second"` // from the first connect to the last join reply
+	DeliveriesPerSecond  *float64 `json:"deliveries_per_second"`   // from the first broadcast to the last receipt, pauses included
+	FanOutPerSecond      *float64 `json:"fan_out_per_second"`      // each broadcast from its send to its last receipt; a lower bound if broadcasts overlap
+
+	// Bytes between "empty" and "joined", for each client joined by then.
+	ServerBytesPerClient *float64 `json:"server_bytes_per_client"` // RSS of all server processes
+	ClientBytesPerClient *float64 `json:"client_bytes_per_client"` // RSS of all client processes
+	KernelBytesPerClient *float64 `json:"kernel_bytes_per_client"` // slab and TCP buffers, of both ends if both are on one host
+
+	ServerCPUUsPerDelivery *float64 `json:"server_cpu_us_per_delivery"`
+	ServerCPUUsPerJoin     *float64 `json:"server_cpu_us_per_join"` // connect and handshake included
+
+	LatencyMs     *Percentiles `json:"latency_ms"`      // from the intended send to the receipt
+	RawLatencyMs  *Percentiles `json:"raw_latency_ms"`  // from the actual send to the receipt
+	JoinLatencyMs *Percentiles `json:"join_latency_ms"` // from connect to the join reply
+
+	ServerProcesses *int64   `json:"server_processes"`
+	ClientProcesses *int64   `json:"client_processes"`
+	LostExamples    []string `json:"lost_examples,omitempty"` // a few, for people
+}
+
+// Percentiles are latencies in milliseconds, exact to the microsecond or to
+// the precision of the histogram, whichever is coarser.
+type Percentiles struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
+}
+
+// complete says whether all that Verdict looks at was measured.
+func (s Summary) complete() bool {
+	return s.Ended && !slices.Contains([]*int64{s.Clients, s.Joined, s.Expected, s.Delivered, s.Lost, s.Duplicated, s.Reordered}, nil)
+}
+
+func (r *Result) summarize() Summary {
+	s := Summary{Broadcasts: len(r.Broadcasts)}
+	s.memory(r.memory)
+	if r.end != nil {
+		s.totals(r.end)
+	} else {
+		s.soFar(r.ticks)
+	}
+	s.LatencyMs = percentiles(r.latency)
+	s.RawLatencyMs = percentiles(r.raw)
+	s.JoinLatencyMs = percentiles(r.joinLatency)
+	s.FanOutPerSecond = fanOut(r.Broadcasts)
+	return s
+}
+
+func (s *Summary) totals(e *record.End) {
+	s.Ended, s.Interrupted = true, e.Interrupted
+	s.Clients, s.Joined = &e.Clients, &e.Joined
+	s.Expected, s.Delivered = &e.Expected, &e.Delivered
+	s.Lost, s.Duplicated, s.Reordered = &e.Lost, &e.Duplicated, &e.Reordered
+	s.Errors = counted(e.Errors)
+	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)
+	s.DeliveriesPerSecond = ratio(e.Delivered*1000, e.BroadcastMs)
+	s.ServerCPUUsPerJoin = cpuEach(e.ConnectCPUNs, e.Joined)
+	s.ServerCPUUsPerDelivery = cpuEach(e.BroadcastCPU, e.Delivered)
+	s.ServerProcesses = measured(int64(e.ServerProcs))
+	s.ClientProcesses = measured(int64(e.ClientProcs))
+	s.LostExamples = e.LostExamples
+}
+
+// soFar fills in the little that is known of a run that never ended.
+func (s *Summary) soFar(ticks []record.Tick) {
+	if len(ticks) == 0 {
+		return
+	}
+	last := &ticks[len(ticks)-1]
+	s.Joined, s.Delivered = &last.Joined, &last.Delivered
+	s.Errors = counted(last.Errors)
+}
+
+func (s *Summary) memory(bill func(when string) (record.Memory, bool)) {
+	empty, ok1 := bill("empty")
+	joined, ok2 := bill("joined")
+	if !ok1 || !ok2 {
+		return
+	}
+	each := func(before, after int64) *float64 {
+		if before == 0 || after == 0 { // no process is that small: it was not read
+			return nil
+		}
+		return ratio(after-before, joined.Clients)
+	}
+	s.ServerBytesPerClient = each(empty.ServerRSS, joined.ServerRSS)
+	s.ClientBytesPerClient = each(empty.ClientRSS, joined.ClientRSS)
+	s.KernelBytesPerClient = each(empty.KernelBytes, joined.KernelBytes)
+}
+
+func percentiles(h *hdrhistogram.Histogram) *Percentiles {
+	if h == nil {
+		return nil
+	}
+	at := func(percent float64) float64 { return float64(h.ValueAtPercentile(percent)) / 1000 }
+	return &Percentiles{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / 1000}
+}
+
+func fanOut(broadcasts []record.Broadcast) *float64 {
+	var delivered, us int64
+	for _, b := range broadcasts {
+		delivered += b.Delivered
+		us += b.LastUs
+	}
+	return ratio(delivered*1_000_000, us)
+}
+
+// ratio is nil when there is nothing to divide by.
+func ratio(total, by int64) *float64 {
+	if by <= 0 {
+		return nil
+	}
+	q := float64(total) / float64(by)
+	return &q
+}
+
+// cpuEach returns microseconds. No work is done in 0 ns: that is CPU time
+// which was not read.
+func cpuEach(ns, by int64) *float64 {
+	if ns == 0 {
+		return nil
+	}
+	return ratio(ns, by*1000)
+}
+
+// counted tells no errors from errors that were not counted.
+func counted(errors map[string]int64) map[string]int64 {
+	if errors == nil {
+		return map[string]int64{}
+	}
+	return errors
+}
+
+func measured(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}

@@ -1,0 +1,121 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// WriteText writes a table for a terminal of 80 columns.
+func (r *Result) WriteText(w io.Writer) error {
+	var t table
+	r.textHead(&t)
+	r.textFigures(&t)
+	r.textVerdict(&t)
+	if _, err := io.WriteString(w, t.String()); err != nil {
+		return fmt.Errorf("write text report: %w", err)
+	}
+	return nil
+}
+
+// A table aligns cells to the right below a label. Width counts characters, so
+// "µs" lines up too.
+type table struct{ strings.Builder }
+
+func (t *table) row(label string, cells ...string) {
+	line := fmt.Sprintf("%-14s", label)
+	for _, cell := range cells {
+		line += fmt.Sprintf("%13s", cell)
+	}
+	t.line("%s", strings.TrimRight(line, " "))
+}
+
+func (t *table) line(format string, args ...any) {
+	fmt.Fprintf(t, format+"\n", args...)
+}
+
+func (r *Result) textHead(t *table) {
+	if r.Run == nil {
+		return
+	}
+	t.line("Load test of %s, commit %s", r.Run.Start, shortCommit(r.Run.Commit))
+	t.line("%s\n", r.machine())
+}
+
+func (r *Result) textFigures(t *table) {
+	s := r.Summary
+	t.row("clients", "asked", "joined", "rate", "CPU/join", "errors")
+	t.row("", show(s.Clients, count), show(s.Joined, count), show(s.ConnectJoinPerSecond, rate),
+		show(s.ServerCPUUsPerJoin, duration), s.errors())
+	t.line("")
+	t.row("memory", "server", "client", "kernel")
+	t.row("  per client", show(s.ServerBytesPerClient, size), show(s.ClientBytesPerClient, size), show(s.KernelBytesPerClient, size))
+	for _, m := range r.Memory {
+		t.row("  "+m.When, show(reading(m.ServerRSS), size), show(reading(m.ClientRSS), size), show(reading(m.KernelBytes), size))
+	}
+	t.line("")
+	t.row("messages", "expected", "delivered", "lost", "duplicated", "reordered")
+	t.row("", show(s.Expected, count), show(s.Delivered, count), show(s.Lost, count), show(s.Duplicated, count), show(s.Reordered, count))
+	t.line("")
+	t.row("fan-out", "broadcasts", "rate", "burst rate", "CPU/delivery")
+	t.row("", count(int64(s.Broadcasts)), show(s.DeliveriesPerSecond, rate), show(s.FanOutPerSecond, rate), show(s.ServerCPUUsPerDelivery, duration))
+	t.line("")
+	t.row("latency", "p50", "p90", "p99", "p99.9", "max")
+	t.percentiles("  intended", s.LatencyMs)
+	t.percentiles("  sent", s.RawLatencyMs)
+	t.percentiles("  join", s.JoinLatencyMs)
+	t.line("")
+}
+
+func (t *table) percentiles(label string, p *Percentiles) {
+	if p == nil {
+		t.row(label, notMeasured)
+		return
+	}
+	t.row(label, milliseconds(p.P50), milliseconds(p.P90), milliseconds(p.P99), milliseconds(p.P999), milliseconds(p.Max))
+}
+
+func (r *Result) textVerdict(t *table) {
+	for _, n := range r.Notes {
+		if n.Level != "info" {
+			t.line("%-5s %s %s", n.Level, duration(float64(n.AtMs)*1000), n.Message)
+		}
+	}
+	mark, lines := "FAIL", []string{}
+	ok, reasons := Verdict(r.Summary)
+	if ok {
+		mark, lines = "OK", append(lines, headline(r.Summary))
+	}
+	for _, line := range slices.Concat(lines, reasons, r.Summary.LostExamples) {
+		t.line("%-5s %s", mark, line)
+		mark = ""
+	}
+}
+
+// machine is the host in one line.
+func (r *Result) machine() string {
+	m := r.Run.Machine
+	return fmt.Sprintf("%s, %d cores, %s, %s, %s", m.CPU, m.Cores, size(float64(m.MemoryBytes)), m.OS, m.Go)
+}
+
+// reading is nil for 0: no process and no kernel is that small.
+func reading(bytes int64) *float64 {
+	if bytes == 0 {
+		return nil
+	}
+	b := float64(bytes)
+	return &b
+}
+
+// errors is how many there were of all kinds.
+func (s Summary) errors() string {
+	if s.Errors == nil {
+		return notMeasured
+	}
+	var n int64
+	for _, c := range s.Errors {
+		n += c
+	}
+	return count(n)
+}

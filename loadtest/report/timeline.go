@@ -1,0 +1,189 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// maxPoints bounds a timeline: more cannot be told apart on a screen.
+const maxPoints = 240
+
+// A timeline holds the ticks of a run and makes charts of them.
+type timeline struct {
+	ticks []record.Tick
+	each  int // ticks in one point
+	x     axis
+	xs    []float64
+}
+
+func newTimeline(ticks []record.Tick) timeline {
+	t := timeline{each: (len(ticks) + maxPoints - 1) / maxPoints}
+	t.ticks = thin(ticks, t.each)
+	if len(t.ticks) == 0 {
+		return t
+	}
+	unit, name := 1000.0, "s"
+	if t.ticks[len(t.ticks)-1].AtMs > 10*60*1000 {
+		unit, name = 60_000, "min"
+	}
+	for _, tick := range t.ticks {
+		t.xs = append(t.xs, float64(tick.AtMs)/unit)
+	}
+	t.x = axis{
+		scale: exactly(0, t.xs[len(t.xs)-1], 8),
+		label: "time since start, " + name,
+		tick:  compact,
+		cell:  func(v float64) string { return fmt.Sprintf("%.1f %s", v, name) },
+	}
+	return t
+}
+
+// thin makes one tick of each n. Counters are those of the last, latencies
+// those of the slowest, so no peak is lost.
+func thin(ticks []record.Tick, n int) []record.Tick {
+	var out []record.Tick
+	for i, tick := range ticks {
+		if i%n != 0 {
+			last := &out[len(out)-1]
+			tick.P50Us, tick.P99Us = max(tick.P50Us, last.P50Us), max(tick.P99Us, last.P99Us)
+			*last = tick
+			continue
+		}
+		out = append(out, tick)
+	}
+	return out
+}
+
+// values reads one value from each tick.
+func (t timeline) values(of func(record.Tick) int64) []float64 {
+	values := make([]float64, len(t.ticks))
+	for i, tick := range t.ticks {
+		values[i] = float64(of(tick))
+	}
+	return values
+}
+
+// readings are values of something that is never 0: 0 means not measured.
+func (t timeline) readings(of func(record.Tick) int64) []float64 {
+	values := t.values(of)
+	for i, v := range values {
+		if v == 0 {
+			values[i] = math.NaN()
+		}
+	}
+	return values
+}
+
+// unlessZero gives up on values that are 0 throughout: nobody took them.
+func unlessZero(values []float64) []float64 {
+	if least, most := bounds(series{values: values}); least != 0 || most != 0 {
+		return values
+	}
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	return values
+}
+
+// perSecond turns a running total into its growth. The first tick has none,
+// nor has one whose total fell because a process and its share are gone.
+func (t timeline) perSecond(totals []float64) []float64 {
+	rates := make([]float64, len(totals))
+	for i := range totals {
+		rates[i] = math.NaN()
+		if i == 0 {
+			continue
+		}
+		growth, ms := totals[i]-totals[i-1], t.ticks[i].AtMs-t.ticks[i-1].AtMs
+		if growth >= 0 && ms > 0 {
+			rates[i] = growth * 1000 / float64(ms)
+		}
+	}
+	return rates
+}
+
+// chart draws lines over time. The scale of y starts at 0.
+func (t timeline) chart(c chart, y axis, lines ...series) chart {
+	if t.each > 1 {
+		c.About += fmt.Sprintf(" Each point covers %d ticks.", t.each)
+	}
+	if _, most := bounds(lines...); !math.IsInf(most, 0) {
+		y.scale = fromZero(most, 4)
+		c.plot(t.x, y, t.xs, lines)
+		c.Phases = t.phases()
+	}
+	return c
+}
+
+// phases marks where each phase of the run begins. Those too short to carry
+// their name go without.
+func (t timeline) phases() []phase {
+	var phases []phase
+	begin := 0.0 // after the last tick of the phase before
+	for i, tick := range t.ticks {
+		if i+1 < len(t.ticks) && t.ticks[i+1].Phase == tick.Phase {
+			continue
+		}
+		end := t.x.at(t.xs[i])
+		p := phase{From: cent(begin), Narrow: end-begin < 0.25}
+		if end-begin > 0.12 {
+			p.Name = tick.Phase
+		}
+		phases = append(phases, p)
+		begin = end
+	}
+	return phases
+}
+
+func (t timeline) clients() chart {
+	c := chart{ID: "clients", Title: "Clients over time", About: "Connections that are open, and clients whose join was answered."}
+	return t.chart(c, axis{label: "clients", tick: compact, cell: whole},
+		series{"joined", "blue", t.values(func(t record.Tick) int64 { return t.Joined }), true},
+		series{"connected", "orange dashed", t.values(func(t record.Tick) int64 { return t.Connected }), false})
+}
+
+func (t timeline) deliveries() chart {
+	c := chart{ID: "deliveries", Title: "Delivered messages per second", About: "Receipts of broadcasts at all clients together."}
+	return t.chart(c, axis{label: "messages/s", tick: compact, cell: rate},
+		series{"delivered", "blue", t.perSecond(t.values(func(t record.Tick) int64 { return t.Delivered })), true})
+}
+
+func (t timeline) latency() chart {
+	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the receipt, for the receipts since the point before."}
+	ms := func(of func(record.Tick) int64) []float64 {
+		values := t.readings(of)
+		for i := range values {
+			values[i] /= 1000
+		}
+		return values
+	}
+	return t.chart(c, axis{label: "latency, ms", tick: plain, cell: milliseconds},
+		series{"p99", "orange", ms(func(t record.Tick) int64 { return t.P99Us }), false},
+		series{"p50", "blue", ms(func(t record.Tick) int64 { return t.P50Us }), false})
+}
+
+func (t timeline) cpu() chart {
+	c := chart{ID: "cpu", Title: "CPU over time", About: "User and system time of all processes; 1 is one core fully used."}
+	cores := func(of func(record.Tick) int64) []float64 {
+		values := t.perSecond(t.readings(of))
+		for i := range values {
+			values[i] /= 1e9
+		}
+		return values
+	}
+	return t.chart(c, axis{label: "cores", tick: compact, cell: func(v float64) string { return threeDigits(v) + " cores" }},
+		series{"server", "blue", cores(func(t record.Tick) int64 { return t.ServerCPUNs }), true},
+		series{"client", "orange", cores(func(t record.Tick) int64 { return t.ClientCPUNs }), false})
+}
+
+func (t timeline) memory() chart {
+	c := chart{ID: "memory", Title: "Memory over time", About: "Resident memory of all processes, and kernel memory above the start of the run."}
+	return t.chart(c, axis{label: "bytes", tick: func(v float64) string { return compact(v) + "B" }, cell: size},
+		series{"server", "blue", t.readings(func(t record.Tick) int64 { return t.ServerRSS }), false},
+		series{"client", "orange", t.readings(func(t record.Tick) int64 { return t.ClientRSS }), false},
+		series{"kernel", "teal", unlessZero(t.values(func(t record.Tick) int64 { return t.KernelBytes })), false})
+}
+
+func whole(v float64) string { return count(int64(v)) }
