@@ -1,0 +1,15 @@
+// Package poller is the event loop and the worker pool below Roost: it knows
+// bytes and connections, nothing of WebSockets or Phoenix.
+//
+// Sockets are registered as netpoll FDOperators in netpoll's own epoll loops.
+// netpoll's Connection type is not used: it keeps 3 to 13 KB per idle client,
+// where a [Conn] with its operator costs about 240 bytes and no goroutine.
+//
+// # Concurrency
+//
+// Each connection belongs to one loop. Its [Handler] is called only by that
+// loop, one call at a time, and must not wait: work that may takes a turn on a
+// [Pool]. Methods of Conn may be called from any goroutine unless they say
+// "loop only". Conn.mu is the only lock held during a system call, and that
+// call never blocks. Locks are never nested, but for Conn.mu before loop.mu.
+package poller

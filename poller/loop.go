@@ -1,0 +1,129 @@
+package poller
+
+import (
+	"runtime/debug"
+	"sync"
+
+	"github.com/cloudwego/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+// readSize is the buffer that all reads of a loop share.
+const readSize = 64 << 10
+
+// A loop is a Poller's part of one netpoll event loop.
+type loop struct {
+	poller *Poller
+	poll   netpoll.Poll
+	wakeup *netpoll.FDOperator // an eventfd, readable when tasks wait
+	wakeFD int
+
+	buf    []byte // loop only: what a read fills
+	timers wheel  // loop only
+
+	mu     sync.Mutex // guards the next two; never held while a task runs
+	tasks  []func()
+	closed bool // no more tasks
+
+	spare []func() // loop only: the slice that tasks is swapped with
+}
+
+func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, readSize)}
+	l.wakeup = poll.Alloc()
+	l.wakeup.FD = fd
+	l.wakeup.OnRead = l.runTasks
+	if err := l.wakeup.Control(netpoll.PollReadable); err != nil {
+		l.wakeup.Free()
+		return nil, err
+	}
+	return l, nil
+}
+
+// close takes the loop off netpoll's. There must be no connections.
+func (l *loop) close() {
+	done := make(chan error, 1)
+	l.post(func() {
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
+		done <- l.wakeup.Control(netpoll.PollDetach)
+	})
+	if err := <-done; err != nil {
+		l.poller.log.Error("detach event loop", "err", err)
+	}
+	l.wakeup.Free() // waits for the task above to be over
+	unix.Close(l.wakeFD)
+}
+
+// post runs a task on the loop, after those posted before. The queue is bounded
+// by what posts: a connection posts at most its start, its end and one resume,
+// the clock one task a tick. It reports false, and drops the task, when the
+// loop is closed.
+func (l *loop) post(task func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.tasks = append(l.tasks, task)
+	if len(l.tasks) == 1 {
+		one := [8]byte{1}
+		unix.Write(l.wakeFD, one[:]) // can only fail by being readable already
+	}
+	return true
+}
+
+func (l *loop) runTasks(netpoll.Poll) error {
+	var count [8]byte
+	unix.Read(l.wakeFD, count[:])
+	l.mu.Lock()
+	tasks := l.tasks
+	l.tasks = l.spare[:0]
+	l.mu.Unlock()
+	for i, task := range tasks {
+		tasks[i] = nil
+		l.contain(task)
+	}
+	if cap(tasks) > 4096 { // a burst should not be kept for life
+		tasks = nil
+	}
+	l.spare = tasks
+	return nil
+}
+
+// contain runs a task and survives its panic: netpoll's goroutine is the whole
+// process's event loop.
+func (l *loop) contain(task func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.poller.log.Error("panic on the event loop", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	task()
+}
+
+// advance moves the loop's clock by one tick and tells the handlers whose time
+// is up.
+func (l *loop) advance() {
+	for _, c := range l.timers.advance() {
+		switch {
+		case c.handler == nil: // gone
+		case c.due != l.timers.now: // its deadline was moved and it is also elsewhere
+		case c.idle == 0:
+			l.timers.add(c, horizon)
+		case c.expires() > l.timers.now:
+			l.timers.add(c, c.expires()-l.timers.now)
+		default:
+			// The handler normally moves the deadline or closes; if not, it is
+			// asked again after the same time.
+			c.seen = l.timers.now
+			l.timers.add(c, uint32(c.idle))
+			c.timeout()
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package poller
+
+import (
+	"syscall"
+
+	"github.com/cloudwego/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+// outbound is what a connection has besides its socket when all is not well:
+// the kernel could not take everything, or it is closing.
+type outbound struct {
+	frames  [][]byte // what waits, oldest first; shared ones are only referenced
+	bytes   int      // their sum
+	armed   bool     // the loop has been asked to say when the socket is writable
+	closing bool     // under Finish: no more sends
+	reason  error    // under Kill: why
+}
+
+// Send sends b without waiting. What the kernel does not take is copied and
+// waits in the outbound queue; b may be reused at once. It fails with ErrClosed
+// or ErrSlowConsumer (see Config.OutboundMax), and then the connection ends.
+func (c *Conn) Send(b []byte) error {
+	return c.send(b, func(rest []byte) []byte { return append([]byte(nil), rest...) })
+}
+
+// SendShared is Send for bytes that nobody will ever change: what has to wait
+// is not copied but referenced.
+func (c *Conn) SendShared(b []byte) error {
+	return c.send(b, func(rest []byte) []byte { return rest })
+}
+
+func (c *Conn) send(b []byte, keep func([]byte) []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch out := c.out; {
+	case c.gone, out != nil && (out.closing || out.reason != nil):
+		return ErrClosed
+	case out != nil && len(out.frames) > 0: // behind those that wait
+		if out.bytes > c.loop.poller.outboundMax {
+			c.loop.poller.slow.Add(1)
+			c.killLocked(ErrSlowConsumer)
+			return ErrSlowConsumer
+		}
+		out.push(keep(b))
+		return nil
+	}
+	n, errno := rawSend(int(c.fd), b)
+	switch {
+	case errno == syscall.EAGAIN || errno == syscall.EINTR:
+		n = 0
+	case errno != 0:
+		c.killLocked(errno)
+		return ErrClosed
+	}
+	if n < len(b) {
+		c.queueLocked(keep(b[n:]))
+	}
+	return nil
+}
+
+// queueLocked makes rest the first of the outbound queue.
+func (c *Conn) queueLocked(rest []byte) {
+	if c.out == nil {
+		c.out = new(outbound)
+	}
+	c.out.push(rest)
+	c.armLocked()
+}
+
+func (o *outbound) push(b []byte) {
+	o.frames = append(o.frames, b)
+	o.bytes += len(b)
+}
+
+// armLocked asks the loop for onWrite. Before the connection is registered,
+// start does it.
+func (c *Conn) armLocked() {
+	if c.op == nil || c.out.armed {
+		return
+	}
+	c.op.OnWrite = c.onWrite
+	// It fails only when the loop has let go already: the end is on its way.
+	c.out.armed = c.op.Control(netpoll.PollR2RW) == nil
+}
+
+// maxGather is how many waiting frames leave in one system call.
+const maxGather = 64
+
+// onWrite sends what waits, as far as the kernel takes it.
+func (c *Conn) onWrite(netpoll.Poll) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.out
+	if c.gone || out == nil || out.reason != nil {
+		return nil
+	}
+	for len(out.frames) > 0 {
+		n, err := unix.Writev(int(c.fd), out.frames[:min(len(out.frames), maxGather)])
+		switch {
+		case err == unix.EAGAIN:
+			return nil
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			c.killLocked(err)
+			return nil
+		}
+		out.pop(n)
+	}
+	// Armed or not, level-triggered EPOLLOUT would spin from here on.
+	_ = c.op.Control(netpoll.PollRW2R) // as in armLocked
+	out.armed = false
+	if out.closing {
+		c.endWritingLocked()
+		return nil
+	}
+	c.out = nil
+	return nil
+}
+
+// pop drops the first n bytes.
+func (o *outbound) pop(n int) {
+	o.bytes -= n
+	for n > 0 {
+		if first := o.frames[0]; n < len(first) {
+			o.frames[0] = first[n:]
+			return
+		}
+		n -= len(o.frames[0])
+		o.frames[0] = nil
+		o.frames = o.frames[1:]
+	}
+}
+
+// Waiting is how many bytes wait in the outbound queue.
+func (c *Conn) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out == nil {
+		return 0
+	}
+	return c.out.bytes
+}
+
+// Finish ends the connection politely: what waits is sent, then the writing
+// side is shut, then the peer has Config.Linger to close its own.
+func (c *Conn) Finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return
+	}
+	if c.out == nil {
+		c.out = new(outbound)
+	}
+	if c.out.closing || c.out.reason != nil {
+		return
+	}
+	c.out.closing = true
+	if len(c.out.frames) == 0 {
+		c.endWritingLocked()
+	}
+	c.loop.post(c.lingerOn)
+}
+
+// endWritingLocked sends FIN. The peer answers with its own, and OnHup follows.
+func (c *Conn) endWritingLocked() {
+	_ = unix.Shutdown(int(c.fd), unix.SHUT_WR) // ENOTCONN: the peer was first
+}
+
+// lingerOn puts a bound on the wait for the peer.
+func (c *Conn) lingerOn() {
+	if c.handler == nil {
+		return
+	}
+	c.handler = lingering{c.handler}
+	c.setTimeout(c.loop.poller.linger, true)
+}
+
+// Kill ends the connection at once. What waits is dropped; Closed gets reason.
+func (c *Conn) Kill(reason error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killLocked(reason)
+}
+
+func (c *Conn) killLocked(reason error) {
+	if c.gone {
+		return
+	}
+	if c.out == nil {
+		c.out = new(outbound)
+	}
+	if c.out.reason != nil {
+		return
+	}
+	c.out.reason = reason
+	c.out.frames, c.out.bytes = nil, 0
+	// The loop sees both sides shut, lets go, and calls onHup.
+	_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: onHup is on its way
+}
+
+// lingering is the handler of a connection under Finish: its owner hears only
+// of the end.
+type lingering struct{ Handler }
+
+func (lingering) Data(*Conn, []byte) {}
+func (lingering) Timeout(c *Conn)    { c.Kill(ErrTimeout) }

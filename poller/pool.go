@@ -1,0 +1,152 @@
+package poller
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+)
+
+// A Turn is a slice of work: it runs what its owner has queued, up to a budget,
+// and then either gives its claim up or asks the pool for another turn.
+type Turn interface{ Turn() }
+
+// A Pool runs turns on a bounded number of goroutines. ants has no queue: a
+// full pool of its refuses or blocks. So the queue is here; it is as long as
+// the number of claims at most, because whoever holds a claim asks only once.
+type Pool struct {
+	workers *ants.Pool
+	max     int
+	log     *slog.Logger
+
+	mu     sync.Mutex // guards the rest; never held while a turn runs
+	queue  []Turn     // a ring: n turns from first on
+	first  int
+	n      int
+	active int // workers that drain the queue or are about to
+	closed bool
+}
+
+// NewPool returns a pool of at most max goroutines. It starts with none, and
+// lets those go that were idle for ten seconds.
+func NewPool(max int, log *slog.Logger) (*Pool, error) {
+	p := &Pool{max: max, log: log, queue: make([]Turn, 64)}
+	var err error
+	// Room for workers that have left the queue but not yet come home to ants.
+	p.workers, err = ants.NewPool(2*max, ants.WithNonblocking(true), ants.WithExpiryDuration(10*time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("worker pool of %d: %w", max, err)
+	}
+	return p, nil
+}
+
+// Go queues a turn. It never blocks and never refuses.
+func (p *Pool) Go(t Turn) {
+	p.mu.Lock()
+	p.push(t)
+	more := p.active < p.max && !p.closed
+	if more {
+		p.active++
+	}
+	p.mu.Unlock()
+	if more {
+		p.offer()
+	}
+}
+
+// offer gets one more worker for a queue that is not empty.
+func (p *Pool) offer() {
+	for p.workers.Submit(p.drain) != nil {
+		// All of ants' workers are on their way home. If another worker is left
+		// to drain the queue, that will do; else wait for one to arrive.
+		p.mu.Lock()
+		if p.active > 1 || p.n == 0 || p.closed {
+			p.active--
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+		runtime.Gosched()
+	}
+}
+
+// drain is the life of a worker: turns until there are none.
+func (p *Pool) drain() {
+	for {
+		p.mu.Lock()
+		if p.n == 0 {
+			p.active-- // under the lock that saw the queue empty: no turn is left behind
+			p.mu.Unlock()
+			return
+		}
+		t := p.pop()
+		p.mu.Unlock()
+		p.run(t)
+	}
+}
+
+// run survives a turn that panics. Owners recover from what they run for others;
+// this is for their own mistakes.
+func (p *Pool) run(t Turn) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.log.Error("panic in a turn", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	t.Turn()
+}
+
+// Close waits until the queue is empty and the workers are idle, at most d.
+// Turns asked for later are never run.
+func (p *Pool) Close(d time.Duration) error {
+	for end := time.Now().Add(d); !p.idle(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			break
+		}
+	}
+	p.mu.Lock()
+	p.closed = true
+	left := p.n + p.active
+	p.mu.Unlock()
+	err := p.workers.ReleaseTimeout(d)
+	if left > 0 {
+		return fmt.Errorf("worker pool: %d turns still queued or running after %v", left, d)
+	}
+	return err
+}
+
+func (p *Pool) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n == 0 && p.active == 0
+}
+
+// Queued is how many turns wait for a worker.
+func (p *Pool) Queued() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n
+}
+
+func (p *Pool) push(t Turn) {
+	if p.n == len(p.queue) {
+		bigger := make([]Turn, 2*len(p.queue))
+		k := copy(bigger, p.queue[p.first:])
+		copy(bigger[k:], p.queue[:p.first])
+		p.queue, p.first = bigger, 0
+	}
+	p.queue[(p.first+p.n)%len(p.queue)] = t
+	p.n++
+}
+
+func (p *Pool) pop() Turn {
+	t := p.queue[p.first]
+	p.queue[p.first] = nil
+	p.first = (p.first + 1) % len(p.queue)
+	p.n--
+	return t
+}
