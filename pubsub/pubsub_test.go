@@ -1,0 +1,338 @@
+package pubsub_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// inbox is a subscriber that keeps the events it gets.
+type inbox struct {
+	handle pubsub.Subscription
+
+	mu     sync.Mutex
+	events []string
+}
+
+func (i *inbox) Subscription() *pubsub.Subscription { return &i.handle }
+
+func (i *inbox) Deliver(b *pubsub.Batch, first int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, m := range b.Messages[first:] {
+		if m.From != pubsub.Subscriber(i) {
+			i.events = append(i.events, m.Event)
+		}
+	}
+}
+
+func (i *inbox) got() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.events)
+}
+
+// line is a worker pool that runs turns when told to: what waits is known.
+type line struct {
+	mu    sync.Mutex
+	turns []pubsub.Turn
+}
+
+func (l *line) Go(t pubsub.Turn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turns = append(l.turns, t)
+}
+
+// step runs one turn.
+func (l *line) step() bool {
+	l.mu.Lock()
+	if len(l.turns) == 0 {
+		l.mu.Unlock()
+		return false
+	}
+	t := l.turns[0]
+	l.turns = l.turns[1:]
+	l.mu.Unlock()
+	t.Turn()
+	return true
+}
+
+func (l *line) run() {
+	for l.step() {
+	}
+}
+
+// crowd subscribes n inboxes to a topic.
+func crowd(ps *pubsub.PubSub, topic string, n int) []*inbox {
+	all := make([]*inbox, n)
+	for i := range all {
+		all[i] = new(inbox)
+		ps.Subscribe(topic, all[i])
+	}
+	return all
+}
+
+func publish(t *testing.T, ps *pubsub.PubSub, topic string, events ...string) {
+	t.Helper()
+	for _, e := range events {
+		if err := ps.Publish(&pubsub.Message{Topic: topic, Event: e}); err != nil {
+			t.Fatalf("Publish(%s %s) = %v", topic, e, err)
+		}
+	}
+}
+
+func want(t *testing.T, who string, i *inbox, events ...string) {
+	t.Helper()
+	if got := i.got(); !slices.Equal(got, events) {
+		t.Errorf("%s got %v, want %v", who, got, events)
+	}
+}
+
+// sizes are audiences that the publisher serves itself, that one chunk serves,
+// and that take several turns.
+var sizes = []int{1, 64, 65, 200, 5000}
+
+func TestEverySubscriberGetsEveryMessageInOrder(t *testing.T) {
+	for _, shards := range []int{1, 3} {
+		for _, n := range sizes {
+			t.Run(fmt.Sprintf("%d shards, %d subscribers", shards, n), func(t *testing.T) {
+				var pool line
+				ps := pubsub.New(pubsub.Config{Shards: shards}, &pool)
+				all := crowd(ps, "a", n)
+				other := crowd(ps, "b", 1)[0]
+				publish(t, ps, "a", "1", "2")
+				pool.step() // in the middle of the walk
+				publish(t, ps, "a", "3")
+				pool.run()
+				publish(t, ps, "a", "4")
+				pool.run()
+				for i, in := range all {
+					want(t, fmt.Sprint("subscriber ", i), in, "1", "2", "3", "4")
+				}
+				want(t, "subscriber of another topic", other)
+			})
+		}
+	}
+}
+
+func TestFromIsLeftOut(t *testing.T) {
+	for _, n := range sizes {
+		var pool line
+		ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
+		all := crowd(ps, "a", n)
+		publish(t, ps, "a", "1")
+		if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "2", From: all[0]}); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, ps, "a", "3")
+		pool.run()
+		want(t, "the sender", all[0], "1", "3")
+		for i, in := range all[1:] {
+			want(t, fmt.Sprint("subscriber ", i+1), in, "1", "2", "3")
+		}
+	}
+}
+
+// A subscriber gets what is published after it came, even when older messages
+// wait in the same batch.
+func TestLateSubscriber(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
+	crowd(ps, "a", 1000)
+	publish(t, ps, "a", "1", "2")
+	late := crowd(ps, "a", 1)[0]
+	publish(t, ps, "a", "3")
+	pool.step() // the batch is on its walk now
+	later := crowd(ps, "a", 1)[0]
+	publish(t, ps, "a", "4")
+	pool.run()
+	want(t, "late subscriber", late, "3", "4")
+	want(t, "later subscriber", later, "4")
+}
+
+func TestUnsubscribe(t *testing.T) {
+	for _, n := range sizes {
+		var pool line
+		ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
+		all := crowd(ps, "a", n)
+		publish(t, ps, "a", "1")
+		pool.step()
+		for i, in := range all {
+			if i%3 != 0 { // enough to close the holes
+				ps.Unsubscribe(in)
+			}
+		}
+		pool.run()
+		publish(t, ps, "a", "2")
+		pool.run()
+		for i, in := range all {
+			if i%3 == 0 {
+				want(t, fmt.Sprint("subscriber ", i), in, "1", "2")
+			} else if slices.Contains(in.got(), "2") {
+				t.Fatalf("subscriber %d got 2 after it left", i)
+			}
+		}
+		if got, want := ps.Subscribers("a"), (n+2)/3; got != want {
+			t.Errorf("Subscribers = %d, want %d", got, want)
+		}
+		for _, in := range all {
+			ps.Unsubscribe(in) // again, for most: nothing happens
+		}
+		if got := ps.Subscribers("a"); got != 0 {
+			t.Errorf("Subscribers = %d after all have left, want 0", got)
+		}
+	}
+}
+
+// A crowd must not make the audience of a small topic wait for its walk.
+func TestBigTopicDoesNotDelayOthers(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
+	big := crowd(ps, "big", 10_000)
+	small := crowd(ps, "small", 100)
+	publish(t, ps, "big", "1")
+	publish(t, ps, "small", "1")
+	pool.step()
+	want(t, "last of the small topic", small[99], "1")
+	want(t, "last of the big topic", big[9_999])
+	pool.run()
+	want(t, "last of the big topic", big[9_999], "1")
+}
+
+func TestPublishFailsWhenTooMuchWaits(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 1, MaxPending: 100_000}, &pool)
+	all := crowd(ps, "a", 100)
+	m := func() error {
+		return ps.Publish(&pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, 1000)})
+	}
+	sent := 0
+	for ; m() == nil; sent++ {
+		if sent > 1000 {
+			t.Fatal("Publish takes any number of messages")
+		}
+	}
+	if err := m(); !errors.Is(err, pubsub.ErrOverloaded) {
+		t.Errorf("Publish = %v, want ErrOverloaded", err)
+	}
+	pool.run()
+	if got := len(all[0].got()); got != sent {
+		t.Errorf("delivered %d of the %d messages that were taken", got, sent)
+	}
+	if err := m(); err != nil {
+		t.Errorf("Publish after the queue was delivered = %v", err)
+	}
+}
+
+// What waits for the same subscribers is encoded once each and handed over in
+// one piece.
+func TestBatchIsEncodedOnce(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
+	var mu sync.Mutex
+	calls, pieces := 0, map[string]int{}
+	encode := func(m *pubsub.Message) []byte { calls++; return []byte(m.Event) }
+	for range 400 {
+		ps.Subscribe("a", &reader{deliver: func(b *pubsub.Batch, _ int) {
+			mu.Lock()
+			defer mu.Unlock()
+			pieces[string(b.Encoded("v", encode))]++
+		}})
+	}
+	publish(t, ps, "a", "1", "2", "3")
+	pool.run()
+	if calls != 3 {
+		t.Errorf("encoded %d times, want 3", calls)
+	}
+	if pieces["123"] != 400 || len(pieces) != 1 {
+		t.Errorf("pieces = %v, want 400 times 123", pieces)
+	}
+}
+
+type reader struct {
+	handle  pubsub.Subscription
+	deliver func(*pubsub.Batch, int)
+}
+
+func (r *reader) Subscription() *pubsub.Subscription { return &r.handle }
+func (r *reader) Deliver(b *pubsub.Batch, first int) { r.deliver(b, first) }
+
+// goroutines is a pool without a bound.
+type goroutines struct{ sync.WaitGroup }
+
+func (g *goroutines) Go(t pubsub.Turn) { g.WaitGroup.Go(t.Turn) }
+
+// Publishers, joiners and leavers at once: whoever stays hears each publisher's
+// messages complete and in order.
+func TestConcurrently(t *testing.T) {
+	const publishers, messages = 4, 200
+	var pool goroutines
+	ps := pubsub.New(pubsub.Config{Shards: 3}, &pool)
+	stay := crowd(ps, "a", 300)
+	var all sync.WaitGroup
+	for p := range publishers {
+		all.Go(func() {
+			for i := range messages {
+				publish(t, ps, "a", fmt.Sprintf("%d %03d", p, i))
+			}
+		})
+	}
+	for range 2 {
+		all.Go(func() {
+			for range 100 {
+				in := crowd(ps, "a", 5)
+				for _, i := range in {
+					ps.Unsubscribe(i)
+				}
+			}
+		})
+	}
+	all.Wait()
+	pool.Wait()
+	for i, in := range stay {
+		got := in.got()
+		if len(got) != publishers*messages {
+			t.Fatalf("subscriber %d got %d messages, want %d", i, len(got), publishers*messages)
+		}
+		for p := range publishers {
+			last := ""
+			for _, e := range got {
+				if strings.HasPrefix(e, fmt.Sprint(p, " ")) {
+					if e <= last {
+						t.Fatalf("subscriber %d got %q after %q", i, e, last)
+					}
+					last = e
+				}
+			}
+		}
+	}
+	if got := ps.Subscribers("a"); got != 300 {
+		t.Errorf("Subscribers = %d, want 300", got)
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for _, n := range []int{1, 64, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var pool line
+			ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
+			for range n {
+				ps.Subscribe("a", &reader{deliver: func(*pubsub.Batch, int) {}})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "e"}); err != nil {
+					b.Fatal(err)
+				}
+				pool.run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
+		})
+	}
+}

@@ -1,0 +1,233 @@
+package pubsub
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// inline is the most subscribers that a publisher serves itself.
+	inline = 64
+
+	// chunk is how many subscribers are served between two looks at the queue: a
+	// big topic must not make a small one wait.
+	chunk = 256
+
+	// turnBudget is how many chunks make a turn: some 8 ms of system calls.
+	turnBudget = 4
+
+	// maxBatch is how many messages are delivered at once.
+	maxBatch = 64
+
+	// overhead is what a waiting message counts beside its payload.
+	overhead = 256
+)
+
+// A Subscription is a subscriber's handle, to be embedded in it. The zero value
+// is no subscription.
+type Subscription struct {
+	topic *topic // nil when not subscribed
+	index uint32 // in topic.subscribers; guarded by the shard
+	since uint32 // the topic's count of messages when it subscribed; constant
+}
+
+// Topic is the name of the topic, or "" when not subscribed. The string is
+// shared by all its subscribers.
+func (s *Subscription) Topic() string {
+	if s.topic == nil {
+		return ""
+	}
+	return s.topic.name
+}
+
+// A shard is a part of all subscribers, with the queue of what they shall get.
+type shard struct {
+	pool    Executor
+	pending *atomic.Int64 // of the PubSub
+
+	mu      sync.Mutex // guards the rest and what topics say; never held while delivering
+	topics  map[string]*topic
+	busy    []*topic // with something to deliver, next one first
+	claimed bool     // a turn is queued or running
+}
+
+// A topic is the part of a topic's subscribers that belong to a shard. All its
+// fields but the first two are guarded by the shard.
+type topic struct {
+	shard *shard
+	name  string
+
+	subscribers []Subscriber // nil where one has left during a walk
+	holes       int          // how many are nil
+	published   uint32       // count of messages, wraps
+
+	waiting []*Message // not in the batch yet
+	batch   *Batch     // on its walk past the subscribers, or nil; only the turn changes it
+	from    uint32     // published before the first message of the batch; likewise
+	next    int        // who gets the batch next
+	end     int        // subscribers beyond came later
+}
+
+func (s *shard) subscribe(name string, sub Subscriber) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[name]
+	if t == nil {
+		t = &topic{shard: s, name: name}
+		s.topics[name] = t
+	}
+	*sub.Subscription() = Subscription{t, uint32(len(t.subscribers)), t.published}
+	t.subscribers = append(t.subscribers, sub)
+}
+
+func (s *shard) unsubscribe(t *topic, sub Subscriber) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := sub.Subscription()
+	t.subscribers[h.index] = nil
+	h.topic = nil
+	t.holes++
+	t.tidyLocked()
+}
+
+// tidyLocked closes the holes once they are many, and drops a topic that nobody
+// listens to. During a walk positions must stay.
+func (t *topic) tidyLocked() {
+	if t.batch != nil {
+		return
+	}
+	if t.holes == len(t.subscribers) && len(t.waiting) == 0 {
+		delete(t.shard.topics, t.name)
+		return
+	}
+	if t.holes < 16 || t.holes < len(t.subscribers)/4 {
+		return
+	}
+	kept := make([]Subscriber, 0, len(t.subscribers)-t.holes)
+	for _, sub := range t.subscribers {
+		if sub != nil {
+			sub.Subscription().index = uint32(len(kept))
+			kept = append(kept, sub)
+		}
+	}
+	t.subscribers, t.holes = kept, 0
+}
+
+func (s *shard) count(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[name]
+	if t == nil {
+		return 0
+	}
+	return len(t.subscribers) - t.holes
+}
+
+// publish delivers m at once where that is quick and nothing is before it, else
+// it queues it.
+func (s *shard) publish(m *Message) {
+	var few [inline]Subscriber
+	s.mu.Lock()
+	t := s.topics[m.Topic]
+	if t == nil {
+		s.mu.Unlock()
+		return
+	}
+	t.published++
+	idle := t.batch == nil && len(t.waiting) == 0
+	if idle && len(t.subscribers) <= inline {
+		n := copy(few[:], t.subscribers)
+		s.mu.Unlock()
+		b := &Batch{Messages: []*Message{m}}
+		for _, sub := range few[:n] {
+			if sub != nil {
+				sub.Deliver(b, 0)
+			}
+		}
+		return
+	}
+	t.waiting = append(t.waiting, m)
+	s.pending.Add(int64(len(m.Payload) + overhead))
+	if idle {
+		s.busy = append(s.busy, t)
+	}
+	ask := !s.claimed
+	s.claimed = true
+	s.mu.Unlock()
+	if ask {
+		s.pool.Go(s)
+	}
+}
+
+// Turn delivers for a while. Of the busy topics each has one chunk in turn.
+func (s *shard) Turn() {
+	var to [chunk]Subscriber
+	for range turnBudget {
+		t, n := s.take(&to)
+		if t == nil {
+			return
+		}
+		for _, sub := range to[:n] {
+			// Who came while the first messages were waiting gets the later ones.
+			first := max(int(int32(sub.Subscription().since-t.from)), 0)
+			if first < len(t.batch.Messages) {
+				sub.Deliver(t.batch, first)
+			}
+		}
+		s.put(t)
+	}
+	s.pool.Go(s) // keep the claim, go to the back of the line
+}
+
+// take takes the next topic off the queue and fills to with who gets its batch
+// next. Without a topic, the claim is dropped.
+func (s *shard) take(to *[chunk]Subscriber) (t *topic, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.busy) == 0 {
+		s.claimed = false
+		return nil, 0
+	}
+	t = s.busy[0]
+	s.busy[0] = nil
+	s.busy = s.busy[1:]
+	if t.batch == nil {
+		t.startLocked()
+	}
+	for ; t.next < t.end && n < len(to); t.next++ {
+		if sub := t.subscribers[t.next]; sub != nil {
+			to[n] = sub
+			n++
+		}
+	}
+	return t, n
+}
+
+// put gives a topic back after the chunk has been delivered. Until then it was
+// not idle, or a publisher might have overtaken the chunk.
+func (s *shard) put(t *topic) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.next == t.end {
+		t.batch = nil
+		t.tidyLocked()
+	}
+	if t.batch != nil || len(t.waiting) > 0 {
+		s.busy = append(s.busy, t)
+	}
+}
+
+// startLocked makes a batch of what waits and sends it on its walk.
+func (t *topic) startLocked() {
+	n := min(len(t.waiting), maxBatch)
+	t.batch = &Batch{Messages: t.waiting[:n:n]}
+	t.waiting = t.waiting[n:]
+	if len(t.waiting) == 0 {
+		t.waiting = nil
+	}
+	t.from = t.published - uint32(len(t.waiting)) - uint32(n)
+	t.next, t.end = 0, len(t.subscribers)
+	for _, m := range t.batch.Messages {
+		t.shard.pending.Add(-int64(len(m.Payload) + overhead))
+	}
+}
