@@ -1,0 +1,127 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+const usage = `usage: server [flags]
+
+Serves chat rooms over Phoenix Channels: sockets at /socket, topics room:*, and
+at / a page to chat with. Events: new_msg and shout go to everybody in the room,
+ping is answered with its payload.
+
+kill -USR1 PID   collects garbage, gives free memory back to the system, and
+                 logs connections, channels and memory
+Ctrl-C           closes all sockets (1012: clients come back) and ends;
+                 a second one ends at once
+
+flags:
+`
+
+// drainTime is how long a clean end may take.
+const drainTime = 8 * time.Second
+
+// fewFiles is a limit of open files that is likely to be a surprise.
+const fewFiles = 10_000
+
+// Main runs the chat server as a program until ctx is done, and returns its exit
+// code: 0 after a clean end, 1 if it could not run, 2 for wrong arguments. It
+// prints "listening on HOST:PORT" to stdout when it is ready.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	var cfg phx.Config
+	var level slog.Level
+	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one, an empty host is all addresses")
+	flags.TextVar(&level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
+	flags.IntVar(&cfg.Loops, "loops", 0, "event loops; 0 is one for every two processors")
+	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
+	flags.IntVar(&cfg.OutboundMax, "outbound-max", 1<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "server: unexpected argument %q; see -help\n", flags.Arg(0))
+		return 2
+	}
+	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
+		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000\n", cfg.Addr)
+		return 2
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(), page()
+	if err := run(ctx, cfg, stdout); err != nil {
+		fmt.Fprintf(stderr, "server: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func run(ctx context.Context, cfg phx.Config, stdout io.Writer) error {
+	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
+	signal.Notify(usr1, syscall.SIGUSR1)
+	defer signal.Stop(usr1)
+
+	ep, err := phx.Start(cfg)
+	if err != nil {
+		return advise(err, cfg.Addr)
+	}
+	warnFewFiles(cfg.Logger)
+	fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
+	for {
+		select {
+		case <-usr1:
+			logMemory(cfg.Logger, ep)
+		case <-ctx.Done():
+			drain, cancel := context.WithTimeout(context.Background(), drainTime)
+			defer cancel()
+			if err := ep.Shutdown(drain); err != nil {
+				return fmt.Errorf("shut down: %w", err)
+			}
+			return nil
+		}
+	}
+}
+
+// advise adds what to do to the errors of starting.
+func advise(err error, addr string) error {
+	_, port, _ := net.SplitHostPort(addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w\nPort %s is for privileged users only: choose one from 1024 on", err, port)
+	case errors.Is(err, syscall.EMFILE):
+		return fmt.Errorf("%w\nThe limit of open files is too low to start at all: raise it with ulimit -n", err)
+	}
+	return err
+}
+
+// warnFewFiles says how many clients fit where that is a surprise. Go has raised
+// the soft limit to the hard one already.
+func warnFewFiles(log *slog.Logger) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < fewFiles {
+		log.Warn("low limit of open files: each client needs one", "clients_at_most", strconv.FormatUint(max(limit.Cur, 32)-32, 10),
+			"fix", "raise it before the start: ulimit -n 1000000, LimitNOFILE= in systemd, --ulimit nofile= in docker")
+	}
+}

@@ -1,0 +1,44 @@
+package chat
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// logMemory logs one line of what the server holds, after a garbage collection
+// that gives free memory back to the system.
+func logMemory(log *slog.Logger, ep *phx.Endpoint) {
+	st := ep.Stats()
+	debug.FreeOSMemory()
+	debug.FreeOSMemory() // what had finalizers or was in pools goes with the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	log.Info("memory", "connections", st.Connections, "sockets", st.Sockets, "channels", st.Channels, "slow_consumers", st.SlowConsumers,
+		"rss_bytes", rss(), "heap_bytes", m.HeapAlloc, "heap_objects", m.HeapObjects, "stack_bytes", m.StackInuse,
+		"goroutines", runtime.NumGoroutine(), "gc_cycles", m.NumGC, "gc_pause_total", time.Duration(m.PauseTotalNs))
+}
+
+// rss is the resident memory of this process in bytes, 0 if the system does not
+// tell.
+func rss() int64 {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(statm)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}

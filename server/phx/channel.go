@@ -1,0 +1,388 @@
+package phx
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// A Channel is one joined topic on one socket, with the mailbox of what its
+// callbacks have yet to see.
+type Channel struct {
+	socket  *Socket  // immutable
+	route   *Route   // immutable
+	topic   string   // immutable once joined; till then a copy of the same text
+	joinRef wire.Ref // immutable; the join's ref if it had no join_ref (spec §2.2)
+
+	assigns map[string]any // turn only
+	running *job           // turn only: what is being handled
+
+	mu      sync.Mutex // guards the rest; never held while a callback runs
+	handle  pubsub.Subscription
+	mailbox mailbox
+	phase   phase
+	noRef   bool // the join had no join_ref, so only messages without one are its own
+}
+
+// phase is where a channel is in its life.
+type phase uint8
+
+const (
+	joining phase = iota // Join has not returned; messages wait in the mailbox
+	joined
+	leaving // phx_leave is in the mailbox
+	ended   // no longer the socket's
+)
+
+// newChannel makes a channel with its join in the mailbox.
+func newChannel(s *Socket, route *Route, join wire.Message, replaces *Channel) *Channel {
+	ch := &Channel{socket: s, route: route, topic: join.Topic, joinRef: join.JoinRef, noRef: join.JoinRef == ""}
+	if ch.noRef {
+		ch.joinRef = join.Ref
+	}
+	ch.mailbox.push(&job{kind: jobJoin, message: join, body: replaces})
+	return ch
+}
+
+// start asks for the turn that joins.
+func (ch *Channel) start() { ch.pool().Go(ch) }
+
+func (ch *Channel) pool() *workers { return ch.socket.mount.endpoint.workers }
+
+// receiveLocked takes a message for the channel's topic, by the lower half of
+// the table in spec §1.10. The socket is locked. m is lent.
+func (ch *Channel) receiveLocked(m wire.Message) {
+	s := ch.socket
+	ch.mu.Lock()
+	current := m.JoinRef == "" || !ch.noRef && m.JoinRef == ch.joinRef
+	switch {
+	case ch.phase == joining:
+		// What to do depends on how the join ends. A client that gave up waiting
+		// sends a leave and another join meanwhile (spec §9.3).
+		ch.postLocked(&job{kind: jobMessage, message: m.Clone()})
+	case m.Event == "phx_join":
+		ch.mu.Unlock()
+		s.replaceLocked(ch, m)
+		return
+	case !current: // for a channel that is no more: silence
+	case m.Event == "phx_leave":
+		ch.phase = leaving
+		ch.postLocked(&job{kind: jobLeave, message: m.Clone()})
+	default:
+		ch.postLocked(&job{kind: jobMessage, message: m.Clone()})
+	}
+	ch.mu.Unlock()
+}
+
+// postLocked puts a job in the mailbox. A message for which there is no room is
+// answered.
+func (ch *Channel) postLocked(j *job) error {
+	if ch.mailbox.n >= ch.socket.mount.MailboxMax && j.kind != jobLeave {
+		if j.kind == jobMessage {
+			ch.socket.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("overloaded"))
+		}
+		return ErrMailboxFull
+	}
+	if ch.mailbox.push(j) {
+		ch.pool().Go(ch)
+	}
+	return nil
+}
+
+// Turn runs a few of the mailbox's jobs; see poller.Pool.
+func (ch *Channel) Turn() {
+	for range turnBudget {
+		ch.mu.Lock()
+		j := ch.mailbox.pop() // drops the claim when there is none
+		ch.mu.Unlock()
+		if j == nil {
+			return
+		}
+		ch.running = j
+		ch.run(j)
+		ch.running = nil
+	}
+	ch.pool().Go(ch) // keep the claim, go to the back of the line
+}
+
+// run does one job.
+func (ch *Channel) run(j *job) {
+	t := ch.route.Type
+	switch j.kind {
+	case jobJoin:
+		ch.join(j)
+	case jobMessage:
+		ch.handleIn(j.message)
+	case jobLeave:
+		ch.reply(j.message.Ref, "ok", wire.Payload{})
+		ch.end("phx_close", Left)
+	case jobOut:
+		m := j.body.(*pubsub.Message)
+		ch.act(func() error {
+			return t.Out(ch, m.Event, Payload{wire.Payload{Data: m.Payload, Binary: m.Binary}})
+		})
+	case jobInfo:
+		ch.act(func() error {
+			if t.Info == nil {
+				ch.socket.mount.endpoint.log.Warn("info for a channel without an Info callback", "topic", ch.topic)
+				return nil
+			}
+			return t.Info(ch, j.body)
+		})
+	case jobTerminate:
+		ch.terminate(j.body.(Reason))
+	case jobHandOver:
+		ch.terminate(Duplicate)
+		j.body.(*Channel).start()
+	}
+}
+
+// join runs the Join callback and settles what became of it.
+func (ch *Channel) join(j *job) {
+	s, t := ch.socket, ch.route.Type
+	ch.mu.Lock()
+	gone := ch.phase == ended // the connection was faster
+	ch.mu.Unlock()
+	if gone {
+		return
+	}
+	status, response, err := "ok", wire.Payload{}, error(nil)
+	if t.Join != nil {
+		var result any
+		if result, err = ch.call(func() (any, error) { return t.Join(ch, Payload{j.message.Payload}) }); err == nil {
+			status, response, err = settle(result)
+		}
+	}
+	var refusal *ReplyError
+	if errors.As(err, &refusal) {
+		status = "error"
+		if response, err = encode(refusal.Response); err == nil {
+			err = refusal
+		}
+	}
+	if err != nil && !errors.As(err, &refusal) {
+		s.mount.endpoint.log.Error("join crashed", "topic", ch.topic, "err", err)
+		status, response = "error", reason("join crashed")
+	}
+	if ch.settleJoin(j, err == nil, status, response) {
+		return
+	}
+	if err == nil { // it had joined, but for the connection
+		ch.terminate(Closed)
+	}
+}
+
+// settleJoin answers the join and lets in what has waited for it. The answer
+// comes before every other frame of the channel: whoever delivers to it waits
+// for ch.mu. It reports false when the connection has ended meanwhile.
+func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wire.Payload) bool {
+	s := ch.socket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch.mu.Lock()
+	if ch.phase == ended {
+		ch.mu.Unlock()
+		return false
+	}
+	waiting := ch.mailbox.clear()
+	if accepted {
+		ch.phase = joined
+		s.mount.endpoint.pubsub.Subscribe(ch.topic, ch)
+		ch.topic = ch.handle.Topic() // one string for all who joined
+	} else {
+		ch.phase = ended
+		s.removeLocked(ch)
+	}
+	s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
+	ch.mu.Unlock()
+	s.mount.endpoint.log.Debug("join", "topic", ch.topic, "accepted", accepted, "status", status)
+	if old, _ := j.body.(*Channel); old != nil { // spec §1.11: after the new one's reply
+		old.sayEnd("phx_close")
+	}
+	j.body, j.message = nil, wire.Message{}
+	ch.reroute(waiting)
+	return true
+}
+
+// reroute deals with jobs that a channel did not come to. The socket is locked.
+func (ch *Channel) reroute(jobs *job) {
+	for j := jobs; j != nil; {
+		next := j.next
+		j.next = nil
+		switch j.kind {
+		case jobMessage, jobLeave:
+			ch.socket.routeLocked(j.message)
+		default:
+			ch.mu.Lock()
+			if ch.phase != ended {
+				ch.postLocked(j)
+			}
+			ch.mu.Unlock()
+		}
+		j = next
+	}
+}
+
+// replaceLocked puts a new channel in the place of one that is joined. The old
+// one finishes what it is doing first, and is told that it is closed after the
+// new one's join reply (spec §1.11).
+func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
+	s.removeLocked(old)
+	ch := s.openLocked(m, old)
+	if ch == nil { // the route is there and there is room: not reached
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	old.endLocked()
+	if old.mailbox.push(&job{kind: jobHandOver, body: ch}) {
+		old.pool().Go(old)
+	}
+}
+
+// handleIn runs the callback for a client message and answers it.
+func (ch *Channel) handleIn(m wire.Message) {
+	t := ch.route.Type
+	handle, ok := t.In[m.Event]
+	if !ok {
+		if t.Event == nil {
+			ch.crash(fmt.Errorf("no handler for event %q", m.Event))
+			return
+		}
+		handle = func(ch *Channel, p Payload) (any, error) { return t.Event(ch, m.Event, p) }
+	}
+	result, err := ch.call(func() (any, error) { return handle(ch, Payload{m.Payload}) })
+	var refusal *ReplyError
+	switch {
+	case errors.As(err, &refusal):
+		result, err = Reply{"error", refusal.Response}, nil
+	case errors.Is(err, pubsub.ErrOverloaded): // a crash would only add a rejoin to the load
+		result, err = Reply{"error", Payload{reason("overloaded")}}, nil
+	}
+	if result != nil {
+		status, response, failed := settle(result)
+		if failed != nil {
+			ch.crash(failed)
+			return
+		}
+		if failed = ch.reply(m.Ref, status, response); failed != nil && failed != ErrClosed {
+			ch.crash(failed)
+			return
+		}
+	}
+	ch.settleError(err)
+}
+
+// act runs a callback that answers nothing.
+func (ch *Channel) act(do func() error) {
+	_, err := ch.call(func() (any, error) { return nil, do() })
+	ch.settleError(err)
+}
+
+// settleError does what the error of a callback says.
+func (ch *Channel) settleError(err error) {
+	var stop *StopError
+	switch {
+	case err == nil, errors.Is(err, ErrClosed): // the connection is gone; its end is on the way
+	case errors.As(err, &stop) && (stop.Why == Normal || stop.Why == Shutdown):
+		ch.end("phx_close", stop.Why)
+	case errors.As(err, &stop):
+		ch.end("phx_error", stop.Why)
+	default:
+		ch.crash(err)
+	}
+}
+
+// call runs a callback; a panic is an error.
+func (ch *Channel) call(callback func() (any, error)) (result any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return callback()
+}
+
+// settle makes status and response of what a callback returned.
+func settle(result any) (status string, response wire.Payload, err error) {
+	status = "ok"
+	if r, ok := result.(Reply); ok {
+		status, result = r.Status, r.Response
+	}
+	response, err = encode(result)
+	return status, response, err
+}
+
+// crash ends the channel, and only it, because of its own mistake.
+func (ch *Channel) crash(err error) {
+	ch.socket.mount.endpoint.log.Error("channel crashed", "topic", ch.topic, "err", err)
+	ch.end("phx_error", Crash)
+}
+
+// end takes the channel off the socket, tells the client, and runs Terminate.
+// Turn only.
+func (ch *Channel) end(event string, why Reason) {
+	s := ch.socket
+	s.mu.Lock()
+	ch.mu.Lock()
+	if ch.phase == ended { // its connection or another join was faster, and has told Terminate
+		ch.mu.Unlock()
+		s.mu.Unlock()
+		return
+	}
+	waiting := ch.endLocked()
+	ch.mu.Unlock()
+	s.removeLocked(ch)
+	ch.sayEnd(event)
+	ch.reroute(waiting)
+	s.mu.Unlock()
+	ch.terminate(why)
+}
+
+// endLocked makes the channel deaf. It returns what was in the mailbox.
+func (ch *Channel) endLocked() *job {
+	ch.phase = ended
+	ch.socket.mount.endpoint.pubsub.Unsubscribe(ch)
+	return ch.mailbox.clear()
+}
+
+// sayEnd sends phx_close or phx_error.
+func (ch *Channel) sayEnd(event string) {
+	payload := wire.Payload{}
+	if event == "phx_error" {
+		payload = reason("channel_crash")
+	}
+	ref := ch.joinRef
+	if ch.noRef && ch.socket.codec.Version() == "1.0.0" {
+		ref = "" // V1 has what the join message had (spec §1.11)
+	}
+	_ = ch.socket.encode(func(dst []byte) ([]byte, bool, error) {
+		return ch.socket.codec.AppendEnd(dst, ref, ch.topic, event, payload)
+	})
+}
+
+// disconnected is called when the connection has ended.
+func (ch *Channel) disconnected(why Reason) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	wasIn := ch.phase == joined || ch.phase == leaving
+	ch.endLocked()
+	if wasIn && ch.route.Type.Terminate != nil {
+		if ch.mailbox.push(&job{kind: jobTerminate, body: why}) {
+			ch.pool().Go(ch)
+		}
+	}
+}
+
+func (ch *Channel) terminate(why Reason) {
+	if ch.route.Type.Terminate == nil {
+		return
+	}
+	if _, err := ch.call(func() (any, error) { ch.route.Type.Terminate(ch, why); return nil, nil }); err != nil {
+		ch.socket.mount.endpoint.log.Error("Terminate failed", "topic", ch.topic, "err", err)
+	}
+}

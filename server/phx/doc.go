@@ -1,0 +1,29 @@
+// Package phx is a Phoenix Channels server: the official phoenix JavaScript
+// client works with it unchanged.
+//
+// A client opens one WebSocket, its [Socket], and joins topics on it; each join
+// makes a [Channel]. What a channel does is a [ChannelType], a set of callbacks:
+//
+//	room := &phx.ChannelType{
+//		In: phx.Events{
+//			"new_msg": func(ch *phx.Channel, p phx.Payload) (any, error) {
+//				return nil, ch.Broadcast("new_msg", p)
+//			},
+//		},
+//	}
+//	ep, err := phx.Start(phx.Config{
+//		Addr:   ":4000",
+//		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}},
+//	})
+//
+// # Concurrency
+//
+// The callbacks of one channel run one at a time, in the order in which things
+// came, on a bounded worker pool; those of different channels run at the same
+// time. A callback may block, but occupies a worker while it does. Everything
+// exported may be called from any goroutine unless it says otherwise.
+//
+// Inside, frames are decoded and routed on the event loop. Locks are taken in
+// the order Socket.mu, Channel.mu, then those of packages pubsub and poller. No
+// lock is held while application code runs.
+package phx

@@ -1,0 +1,111 @@
+package phx
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// An httpServer is net/http's server for the connections that turned out not to
+// be sockets.
+type httpServer struct {
+	server http.Server
+	max    int64
+	open   atomic.Int64
+	conns  connQueue
+	done   sync.WaitGroup
+}
+
+func newHTTPServer(cfg Config) *httpServer {
+	h := &httpServer{max: int64(cfg.MaxHTTP)}
+	h.server = http.Server{
+		Handler:           cfg.HTTP,
+		ReadHeaderTimeout: cfg.HandshakeTimeout,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxHead,
+		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+	}
+	h.conns = connQueue{conns: make(chan net.Conn, cfg.MaxHTTP), closed: make(chan struct{})}
+	h.done.Go(func() { // ends with Shutdown, which waits for it
+		if err := h.server.Serve(&h.conns); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Logger.Error("HTTP server ended", "err", err)
+		}
+	})
+	return h
+}
+
+// Shutdown ends the server when its requests are done or ctx is.
+func (h *httpServer) Shutdown(ctx context.Context) error {
+	err := h.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, h.server.Close())
+	}
+	h.conns.Close() // in case Serve had not got hold of it yet
+	h.done.Wait()
+	return err
+}
+
+// reserve makes room for one connection, or reports that there is none.
+func (h *httpServer) reserve() bool {
+	if h.open.Add(1) > h.max {
+		h.open.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (h *httpServer) release() { h.open.Add(-1) }
+
+// serve queues a connection for which room was reserved.
+func (h *httpServer) serve(c net.Conn, read []byte) {
+	h.conns.conns <- &detached{Conn: c, read: read, release: sync.OnceFunc(h.release)} // never full: there was room
+}
+
+// A detached connection is one from the event loop, with what was already read.
+type detached struct {
+	net.Conn
+	read    []byte
+	release func()
+}
+
+func (d *detached) Read(b []byte) (int, error) {
+	if len(d.read) > 0 {
+		n := copy(b, d.read)
+		d.read = d.read[n:]
+		return n, nil
+	}
+	return d.Conn.Read(b)
+}
+
+func (d *detached) Close() error {
+	d.release()
+	return d.Conn.Close()
+}
+
+// A connQueue is a net.Listener that accepts what is put in it.
+type connQueue struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (q *connQueue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (q *connQueue) Close() error {
+	q.once.Do(func() { close(q.closed) })
+	return nil
+}
+
+func (q *connQueue) Addr() net.Addr { return &net.TCPAddr{} }

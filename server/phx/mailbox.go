@@ -1,0 +1,71 @@
+package phx
+
+import "github.com/roost-rt/roost/server/wire"
+
+// turnBudget is how many jobs a channel does before others have their turn.
+const turnBudget = 16
+
+// A mailbox is the work of one channel, done one job at a time, in order. It
+// owns no goroutine: the first job asks the pool for a turn. It is guarded by
+// Channel.mu.
+type mailbox struct {
+	first, last *job
+	n           int
+	claimed     bool // a turn is queued or running
+}
+
+// A job is something for a channel's callbacks.
+type job struct {
+	next    *job
+	kind    jobKind
+	message wire.Message // of jobJoin, jobMessage and jobLeave; owned
+	body    any          // of the others; of jobJoin the *Channel to be replaced
+}
+
+type jobKind uint8
+
+const (
+	jobJoin      jobKind = iota
+	jobMessage           // a client message
+	jobLeave             // phx_leave
+	jobOut               // an intercepted broadcast: *pubsub.Message
+	jobInfo              // what Channel.Send was given
+	jobTerminate         // the connection has ended: Reason
+	jobHandOver          // another join takes the place: *Channel
+)
+
+// push appends a job and reports whether the caller has to ask for a turn.
+func (m *mailbox) push(j *job) (ask bool) {
+	if m.last == nil {
+		m.first = j
+	} else {
+		m.last.next = j
+	}
+	m.last = j
+	m.n++
+	ask = !m.claimed
+	m.claimed = true
+	return ask
+}
+
+// pop takes the first job, or drops the claim when there is none.
+func (m *mailbox) pop() *job {
+	j := m.first
+	if j == nil {
+		m.claimed = false
+		return nil
+	}
+	m.first, j.next = j.next, nil
+	if m.first == nil {
+		m.last = nil
+	}
+	m.n--
+	return j
+}
+
+// clear takes all jobs. The claim stays with the turn that has it.
+func (m *mailbox) clear() *job {
+	all := m.first
+	m.first, m.last, m.n = nil, nil, 0
+	return all
+}

@@ -1,0 +1,103 @@
+package phx
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// A Payload is the body of a message: JSON text, or bytes if it is binary. A
+// callback may keep it, and send it on as it is.
+type Payload struct{ body wire.Payload }
+
+// Binary is a payload that is sent as bytes, not as JSON. V2 clients get an
+// ArrayBuffer; V1 clients cannot be sent any.
+type Binary []byte
+
+// Decode decodes a JSON payload as json.Unmarshal does. Its error can be
+// returned by a callback as it is: it is a ReplyError for the client.
+func (p Payload) Decode(into any) error {
+	if p.body.Binary {
+		return Errorf("invalid payload: binary, want JSON")
+	}
+	if err := json.Unmarshal(p.JSON(), into); err != nil {
+		return Errorf("invalid payload: %v", err)
+	}
+	return nil
+}
+
+// JSON is the text of a JSON payload, nil of a binary one. It must not be
+// changed.
+func (p Payload) JSON() []byte {
+	if p.body.Binary {
+		return nil
+	}
+	if p.body.Data == nil {
+		return []byte("{}")
+	}
+	return p.body.Data
+}
+
+// Binary is the bytes of a binary payload. They must not be changed.
+func (p Payload) Binary() (b []byte, ok bool) {
+	if !p.body.Binary {
+		return nil, false
+	}
+	return p.body.Data, true
+}
+
+// MarshalJSON makes a JSON payload part of a larger value.
+func (p Payload) MarshalJSON() ([]byte, error) {
+	if p.body.Binary {
+		return nil, errors.New("binary payload inside JSON")
+	}
+	return p.JSON(), nil
+}
+
+// encode makes the body of a message from what an application gave.
+func encode(v any) (wire.Payload, error) {
+	switch v := v.(type) {
+	case nil:
+		return wire.Payload{}, nil
+	case Payload:
+		return v.body, nil
+	case Binary:
+		return wire.Payload{Data: v, Binary: true}, nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return wire.Payload{}, fmt.Errorf("encode payload: %w", err)
+	}
+	return wire.Payload{Data: data}, nil
+}
+
+// On makes a handler for payloads that decode into a T. One that does not, or
+// whose Validate method (if T or *T has one) returns an error, is answered with
+// an error reply and never reaches handle.
+func On[T any](handle func(ch *Channel, in T) (any, error)) func(*Channel, Payload) (any, error) {
+	return func(ch *Channel, p Payload) (any, error) {
+		var in T
+		if err := p.Decode(&in); err != nil {
+			return nil, err
+		}
+		if v, ok := any(&in).(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return nil, Errorf("%v", err)
+			}
+		}
+		return handle(ch, in)
+	}
+}
+
+// Params are the query parameters of a connect request (spec §1.2): strings,
+// or for bracketed names Params-like maps and lists of them.
+type Params map[string]any
+
+// String is the parameter of that name, or "" if there is none or it is no
+// string.
+func (p Params) String(name string) string {
+	s, _ := p[name].(string)
+	return s
+}

@@ -1,0 +1,193 @@
+package phx
+
+import (
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// Topic is the topic that was joined.
+func (ch *Channel) Topic() string {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.topic
+}
+
+// Socket is the client session that the channel belongs to.
+func (ch *Channel) Socket() *Socket { return ch.socket }
+
+// Assign keeps a value under a key for this channel. Only callbacks may call it.
+func (ch *Channel) Assign(key string, value any) {
+	if ch.assigns == nil {
+		ch.assigns = make(map[string]any)
+	}
+	ch.assigns[key] = value
+}
+
+// Value is what is kept under a key by the channel, its route or its socket, in
+// this order, or nil. Only callbacks may call it.
+func (ch *Channel) Value(key string) any {
+	for _, assigns := range [...]map[string]any{ch.assigns, ch.route.Assigns, ch.socket.assigns} {
+		if v, ok := assigns[key]; ok {
+			return v
+		}
+	}
+	return nil
+}
+
+// Push sends a message to this client alone. The payload must be a JSON object
+// or Binary.
+func (ch *Channel) Push(event string, payload any) error {
+	if !ch.entered() {
+		return ErrNotJoined
+	}
+	p, err := encode(payload)
+	if err != nil {
+		return err
+	}
+	return ch.socket.encode(func(dst []byte) ([]byte, bool, error) {
+		return ch.socket.codec.AppendPush(dst, ch.joinRef, ch.topic, event, p)
+	})
+}
+
+// entered reports whether Join has accepted.
+func (ch *Channel) entered() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.phase != joining
+}
+
+// Send gives the channel a message of the server's own: Info will be called
+// with it, in its turn. It fails with ErrMailboxFull or ErrClosed.
+func (ch *Channel) Send(msg any) error {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase == ended {
+		return ErrClosed
+	}
+	return ch.postLocked(&job{kind: jobInfo, body: msg})
+}
+
+// Broadcast sends an event to all who joined the topic, this client included: it
+// gets it before anything that is sent to it later.
+func (ch *Channel) Broadcast(event string, payload any) error {
+	m, err := ch.broadcast(event, payload)
+	if err != nil {
+		return err
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase == joined || ch.phase == leaving {
+		ch.deliverLocked(m)
+	}
+	return nil
+}
+
+// BroadcastFrom is Broadcast to all but this channel. Other sockets of the same
+// user get it.
+func (ch *Channel) BroadcastFrom(event string, payload any) error {
+	_, err := ch.broadcast(event, payload)
+	return err
+}
+
+// broadcast publishes to all others.
+func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error) {
+	if !ch.entered() {
+		return nil, ErrNotJoined
+	}
+	m, err := message(ch.Topic(), event, payload)
+	if err != nil {
+		return nil, err
+	}
+	m.From = ch
+	return m, ch.socket.mount.endpoint.pubsub.Publish(m)
+}
+
+// Broadcast sends an event to all who joined a topic. It does not wait for them.
+func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
+	m, err := message(topic, event, payload)
+	if err != nil {
+		return err
+	}
+	return ep.pubsub.Publish(m)
+}
+
+// message makes a broadcast that every serializer can encode, but for binary
+// ones, which not all can.
+func message(topic, event string, payload any) (*pubsub.Message, error) {
+	p, err := encode(payload)
+	if err != nil {
+		return nil, err
+	}
+	// Encoding it once here finds a payload that is no map or a name too long for
+	// a binary frame before anybody has got it.
+	if _, _, err := (wire.V2{}).AppendBroadcast(nil, topic, event, p); err != nil {
+		return nil, err
+	}
+	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
+}
+
+// Subscription is for package pubsub.
+func (ch *Channel) Subscription() *pubsub.Subscription { return &ch.handle }
+
+// Deliver is for package pubsub: it sends broadcasts on to the client, past the
+// mailbox (the fastlane, spec §2.4), but for those that Out wants to see.
+func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase != joined && ch.phase != leaving {
+		return
+	}
+	if first == 0 && len(ch.route.Type.Intercept) == 0 && !b.From(ch) {
+		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.fast))
+		return
+	}
+	for _, m := range b.Messages[first:] {
+		if m.From != pubsub.Subscriber(ch) {
+			ch.deliverLocked(m)
+		}
+	}
+}
+
+func (ch *Channel) deliverLocked(m *pubsub.Message) {
+	if t := ch.route.Type; t.Out != nil && t.intercepts(m.Event) {
+		if ch.postLocked(&job{kind: jobOut, body: m}) != nil {
+			// Leaving one out would make the client's state wrong without a sign.
+			ch.socket.mount.endpoint.log.Warn("slow channel: mailbox full of intercepted broadcasts; closing", "topic", ch.topic)
+			ch.socket.conn.Kill(ErrMailboxFull)
+		}
+		return
+	}
+	ch.socket.fastlane(m.Encoded(ch.socket.codec, ch.socket.codec.fast))
+}
+
+// fastlane sends frames that are shared by all who get them.
+func (s *Socket) fastlane(frames []byte) {
+	if len(frames) > 0 {
+		_ = s.conn.SendShared(frames) // Closed tells
+	}
+}
+
+// A Ref is a client message that can be answered later, from any goroutine, and
+// several times.
+type Ref struct {
+	channel *Channel
+	ref     wire.Ref
+}
+
+// Ref is the message being handled. Only handlers of client messages may call
+// it; return nil, nil there to answer later.
+func (ch *Channel) Ref() Ref { return Ref{ch, ch.running.message.Ref} }
+
+// Reply answers the message as the result of a handler would: with "ok" and the
+// given response, or with the status of a [Reply].
+func (r Ref) Reply(result any) error {
+	status, response, err := settle(result)
+	if err != nil {
+		return err
+	}
+	return r.channel.reply(r.ref, status, response)
+}
+
+func (ch *Channel) reply(ref wire.Ref, status string, response wire.Payload) error {
+	return ch.socket.reply(ch.joinRef, ref, ch.topic, status, response)
+}
