@@ -1,7 +1,9 @@
 package poller
 
 import (
+	"math"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -12,7 +14,8 @@ import (
 )
 
 // A Handler is what a connection's owner does with its events. Its methods are
-// called by the connection's loop only, one at a time, and must not wait.
+// called by the connection's loop only, one at a time, and must not wait. After
+// Finish or Kill there is only Closed.
 type Handler interface {
 	// Data takes all of data, which is lent until Data returns and may be
 	// changed in place.
@@ -23,7 +26,9 @@ type Handler interface {
 	Timeout(c *Conn)
 
 	// Closed is the last call. err is nil when the peer closed, else it says
-	// why: what Kill was given, ErrSlowConsumer, or an error of the socket.
+	// why: what Kill was given, ErrSlowConsumer, or an error of the socket. A
+	// peer that shuts only its writing side has closed, too: what it sent before
+	// is read, what waits for it is dropped.
 	Closed(c *Conn, err error)
 }
 
@@ -39,26 +44,48 @@ type Conn struct {
 	fd   int32     // also read by the loop, which alone closes it
 	gone bool      // torn down; fd is no longer ours
 
-	fixed bool   // loop only: the deadline is not moved by incoming bytes
+	limit limit  // loop only: what the deadline is for
 	idle  uint16 // loop only: ticks until Timeout; 0 is never
 	seen  uint32 // loop only: tick of the last bytes, or of SetDeadline
 	due   uint32 // loop only: tick at which the wheel looks at the connection
 }
 
-// SetHandler makes h take over. Loop only.
-func (c *Conn) SetHandler(h Handler) { c.handler = h }
+// A limit is a kind of deadline.
+type limit uint8
 
-// SetIdle makes the loop call Timeout whenever no bytes have come in for d, in
-// steps of 100 ms, at most 109 minutes. Zero means never. Loop only.
-func (c *Conn) SetIdle(d time.Duration) { c.setTimeout(d, false) }
+const (
+	idleLimit   limit = iota // moved by incoming bytes
+	fixedLimit               // not moved by them
+	lingerLimit              // set by Finish, not moved by anything
+)
+
+// SetHandler makes h take over; it has no effect once Closed was called. Loop
+// only.
+func (c *Conn) SetHandler(h Handler) {
+	if c.handler != nil {
+		c.handler = h
+	}
+}
+
+// Handler is who has the connection now, nil once it is closed. Loop only.
+func (c *Conn) Handler() Handler { return c.handler }
+
+// SetIdle makes the loop call Timeout whenever no bytes have come in for d, at
+// most 200 ms later, and sooner only by as much as the loop was held up. d is cut
+// to 109 minutes; zero or less means never. It has no effect after Finish. Loop
+// only.
+func (c *Conn) SetIdle(d time.Duration) { c.setTimeout(d, idleLimit) }
 
 // SetDeadline makes the loop call Timeout once d from now has passed, whatever
-// comes in. Loop only.
-func (c *Conn) SetDeadline(d time.Duration) { c.setTimeout(d, true) }
+// comes in; in all else it is like SetIdle. Loop only.
+func (c *Conn) SetDeadline(d time.Duration) { c.setTimeout(d, fixedLimit) }
 
-func (c *Conn) setTimeout(d time.Duration, fixed bool) {
+func (c *Conn) setTimeout(d time.Duration, kind limit) {
+	if c.limit == lingerLimit {
+		return
+	}
 	w := &c.loop.timers
-	c.idle, c.fixed, c.seen = uint16(ticks(d)), fixed, w.now
+	c.idle, c.limit, c.seen = uint16(ticks(d)), kind, w.now
 	if c.idle != 0 && int32(c.expires()-c.due) < 0 {
 		w.add(c, uint32(c.idle)) // sooner than the wheel would look; the old entry is void
 	}
@@ -100,71 +127,97 @@ func (c *Conn) addr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// start registers a socket with the loop; it runs on the loop. The socket must
-// be non-blocking. open, if not nil, is called before any event.
+// start makes a connection of a socket, which must be non-blocking; it runs on
+// the loop. open is called before any event.
 func (l *loop) start(fd int, open func(*Conn) Handler) {
 	c := &Conn{loop: l, fd: int32(fd)}
-	c.handler = open(c)
-	if c.handler == nil { // refused
-		syscall.Close(fd)
+	l.contain(func() { c.handler = open(c) })
+	if c.handler == nil { // refused, or open panicked
+		c.release()
 		return
 	}
 	l.poller.live.Add(1)
 	l.timers.add(c, max(uint32(c.idle), 1))
-	op := l.poll.Alloc()
-	op.FD = fd
-	op.OnRead = c.onRead
-	op.OnHup = c.onHup
-	// Control publishes the operator; c.op is set after it under the lock, since
-	// nobody may arm writing before.
-	c.mu.Lock()
-	c.op = op
-	err := op.Control(netpoll.PollReadable)
-	if err == nil && c.out != nil && len(c.out.frames) > 0 {
-		c.armLocked()
-	}
-	c.mu.Unlock()
-	if err != nil { // epoll's limit of watches, or no memory
-		l.poller.log.Error("register connection", "err", err)
+	if err := c.register(); err != nil {
 		c.Kill(err)
 		c.teardown()
 	}
+}
+
+// register hands the socket to netpoll. It fails when the Poller is stopping,
+// and at the kernel's limit of epoll watches.
+func (c *Conn) register() error {
+	if c.loop.poller.stopping.Load() {
+		return ErrStopped
+	}
+	op := c.loop.poll.Alloc()
+	op.FD = int(c.fd)
+	op.OnRead = c.onRead
+	op.OnHup = c.onHup
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.op = op
+	if err := op.Control(netpoll.PollReadable); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	if c.out != nil && len(c.out.frames) > 0 { // sent by open
+		c.armLocked()
+	}
+	return nil
 }
 
 // maxReads bounds how much of one connection is read before the others of the
 // loop have their turn: 1 MiB.
 const maxReads = 16
 
-// onRead takes what the socket has. It must take all: when the peer has closed,
-// netpoll hangs up right after.
 func (c *Conn) onRead(netpoll.Poll) error {
-	l := c.loop
+	c.read(maxReads)
+	return nil
+}
+
+// read takes what the socket has, in at most so many reads. The end of the
+// stream is left to onHup; an error is not, because the kernel tells it once.
+func (c *Conn) read(times int) {
 	defer c.contain()
-	for range maxReads {
+	l := c.loop
+	for range times {
 		n, errno := rawRead(int(c.fd), l.buf)
-		if errno == syscall.EINTR {
+		switch {
+		case errno == syscall.EINTR:
 			continue
+		case errno == syscall.EAGAIN, errno == 0 && n == 0:
+			return
+		case errno != 0:
+			c.Kill(errno)
+			return
 		}
-		if errno != 0 || n == 0 { // nothing more, or the end, which OnHup reports
-			return nil
-		}
-		if !c.fixed {
+		if c.limit == idleLimit {
 			c.seen = l.timers.now
 		}
-		if c.handler == nil {
-			return nil
+		if !c.ending() {
+			c.handler.Data(c, l.buf[:n])
 		}
-		c.handler.Data(c, l.buf[:n])
 		if n < len(l.buf) {
-			return nil
+			return
 		}
 	}
-	return nil
 }
 
 func (c *Conn) timeout() {
 	defer c.contain()
-	c.handler.Timeout(c)
+	switch {
+	case c.limit == lingerLimit:
+		c.Kill(ErrTimeout)
+	case !c.ending():
+		c.handler.Timeout(c)
+	}
+}
+
+// ending reports whether Finish or Kill was called.
+func (c *Conn) ending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out != nil && (c.out.closing || c.out.reason != nil)
 }
 
 // contain ends the connection whose handler panicked, and only that one.
@@ -182,30 +235,31 @@ func (c *Conn) onHup(netpoll.Poll) error {
 	return nil
 }
 
-// teardown gives everything back; it runs on the loop, after the last Data.
+// teardown ends the connection; it runs on the loop, once netpoll has let go.
 func (c *Conn) teardown() {
-	c.mu.Lock()
-	if c.gone {
-		c.mu.Unlock()
-		return
-	}
-	c.gone = true
-	op, out, fd := c.op, c.out, int(c.fd)
-	c.op, c.out, c.fd = nil, nil, -1
-	c.mu.Unlock()
-
-	var err error
-	if out != nil && out.reason != nil {
-		err = out.reason
-	} else if n, e := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); e == nil && n != 0 {
-		err = syscall.Errno(n)
-	}
-	op.Free()
-	syscall.Close(fd)
+	c.read(math.MaxInt) // what maxReads left, or the error: netpoll hangs up after one onRead
+	reason := c.release()
 	c.loop.poller.live.Add(-1)
 	h := c.handler
 	c.handler = nil
-	c.loop.contain(func() { h.Closed(c, err) })
+	c.loop.contain(func() { h.Closed(c, reason) })
+}
+
+// release gives the operator and the socket back, and returns why the
+// connection was killed, if it was.
+func (c *Conn) release() (reason error) {
+	c.mu.Lock()
+	op, out, fd := c.op, c.out, int(c.fd)
+	c.op, c.out, c.fd, c.gone = nil, nil, -1, true
+	c.mu.Unlock()
+	if op != nil {
+		op.Free()
+	}
+	syscall.Close(fd)
+	if out != nil {
+		reason = out.reason
+	}
+	return reason
 }
 
 // stop is Kill for Poller.Close.

@@ -13,23 +13,29 @@ import (
 // Closed. local may be the zero Addr.
 //
 // The error is one of this machine: no descriptors, no ports for this pair of
-// addresses (EADDRNOTAVAIL).
+// addresses (EADDRNOTAVAIL), the Poller closed (ErrStopped).
 func (p *Poller) Dial(local netip.Addr, remote netip.AddrPort, open func(*Conn) Handler) error {
+	if p.stopping.Load() {
+		return fmt.Errorf("dial %s: %w", remote, ErrStopped)
+	}
 	fd, err := dial(local, remote)
 	if err != nil {
 		return err
 	}
 	l := p.pick()
-	l.post(func() { l.start(fd, open) })
+	if !l.post(func() { l.start(fd, open) }) {
+		unix.Close(fd)
+		return fmt.Errorf("dial %s: %w", remote, ErrStopped)
+	}
 	return nil
 }
 
-func dial(local netip.Addr, remote netip.AddrPort) (fd int, err error) {
+func dial(local netip.Addr, remote netip.AddrPort) (_ int, err error) {
 	family := unix.AF_INET
 	if remote.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("dial %s: socket: %w", remote, err)
 	}

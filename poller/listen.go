@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
@@ -24,12 +26,13 @@ type Listener struct {
 	spare  int // a descriptor kept for when there are no more
 	op     *netpoll.FDOperator
 	open   func(*Conn) Handler
-	shed   bool // loop only: the last accept found no descriptor
+	warned time.Time // loop only: when refuse last logged
+	closed sync.Once
 }
 
 // Listen accepts TCP connections at addr and spreads them over the loops. For
 // each, open is called on its loop and returns the handler; nil refuses the
-// connection. Close the Listener before the Poller.
+// connection, as does a panic. Close the Listener before the Poller.
 func (p *Poller) Listen(addr string, open func(*Conn) Handler) (*Listener, error) {
 	// KeepAlive: 15-second probes of a million sockets are a core's work
 	// (heartbeats and idle timeouts find the dead).
@@ -89,15 +92,12 @@ func (l *Listener) Addr() net.Addr { return l.addr }
 
 // Close stops accepting. Connections stay. It must not be called on a loop.
 func (l *Listener) Close() {
-	done := make(chan struct{})
-	l.loop.post(func() {
+	l.closed.Do(func() {
 		_ = l.op.Control(netpoll.PollDetach)
+		l.op.Free() // waits for an accept that is under way
 		unix.Close(l.fd)
 		unix.Close(l.spare)
-		close(done)
 	})
-	<-done
-	l.op.Free()
 }
 
 // accept takes the connections that wait.
@@ -106,11 +106,12 @@ func (l *Listener) accept(netpoll.Poll) error {
 		fd, errno := rawAccept(l.fd)
 		switch errno {
 		case 0:
-			l.shed = false
 			l.hand(fd)
 		case syscall.EINTR, syscall.ECONNABORTED:
 		case syscall.EMFILE, syscall.ENFILE:
-			l.refuse()
+			if !l.refuse() {
+				return nil
+			}
 		default: // EAGAIN: none left
 			return nil
 		}
@@ -125,19 +126,28 @@ func (l *Listener) hand(fd int) {
 		to.start(fd, l.open)
 		return
 	}
-	to.post(func() { to.start(fd, l.open) })
+	if !to.post(func() { to.start(fd, l.open) }) {
+		unix.Close(fd)
+	}
 }
 
+// warnEvery is how often a Listener says that it has no descriptors.
+const warnEvery = 10 * time.Second
+
 // refuse closes one waiting connection with the help of the spare descriptor:
-// left alone it would keep the listener readable and the loop spinning.
-func (l *Listener) refuse() {
-	if !l.shed { // once for each time that descriptors run out
-		l.shed = true
+// left alone it would keep the listener readable and the loop spinning. It
+// reports false if another thread took the descriptor meanwhile: then the loop
+// does spin, though its connections have their turns, until one is free.
+func (l *Listener) refuse() bool {
+	if now := time.Now(); now.Sub(l.warned) > warnEvery {
+		l.warned = now
 		l.poller.log.Error("out of file descriptors: refusing connections", "fix", "raise the limit: ulimit -n, LimitNOFILE=, or docker --ulimit nofile=")
 	}
 	unix.Close(l.spare)
-	if fd, errno := rawAccept(l.fd); errno == 0 {
+	fd, errno := rawAccept(l.fd)
+	if errno == 0 {
 		unix.Close(fd)
 	}
-	l.spare, _ = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0) // -1 if another thread was first: the next round tries again
+	l.spare, _ = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0) // -1 if it fails: the next round tries again
+	return errno == 0
 }

@@ -39,6 +39,7 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 	l.wakeup.OnRead = l.runTasks
 	if err := l.wakeup.Control(netpoll.PollReadable); err != nil {
 		l.wakeup.Free()
+		unix.Close(fd)
 		return nil, err
 	}
 	return l, nil
@@ -46,17 +47,14 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 
 // close takes the loop off netpoll's. There must be no connections.
 func (l *loop) close() {
-	done := make(chan error, 1)
-	l.post(func() {
-		l.mu.Lock()
-		l.closed = true
-		l.mu.Unlock()
-		done <- l.wakeup.Control(netpoll.PollDetach)
-	})
-	if err := <-done; err != nil {
-		l.poller.log.Error("detach event loop", "err", err)
-	}
-	l.wakeup.Free() // waits for the task above to be over
+	done := make(chan struct{})
+	l.mu.Lock()
+	l.postLocked(func() { close(done) }) // the last task
+	l.closed = true
+	l.mu.Unlock()
+	<-done
+	_ = l.wakeup.Control(netpoll.PollDetach)
+	l.wakeup.Free() // waits until the loop has left runTasks
 	unix.Close(l.wakeFD)
 }
 
@@ -70,12 +68,16 @@ func (l *loop) post(task func()) bool {
 	if l.closed {
 		return false
 	}
+	l.postLocked(task)
+	return true
+}
+
+func (l *loop) postLocked(task func()) {
 	l.tasks = append(l.tasks, task)
 	if len(l.tasks) == 1 {
 		one := [8]byte{1}
 		unix.Write(l.wakeFD, one[:]) // can only fail by being readable already
 	}
-	return true
 }
 
 func (l *loop) runTasks(netpoll.Poll) error {

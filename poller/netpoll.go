@@ -46,7 +46,10 @@ var netpollLoops = sync.OnceValues(func() ([]netpoll.Poll, error) {
 // has an FDOperator in a field: set its OnRead, send a byte, and take the Poll
 // from the call. The version of netpoll is pinned, and the types are checked.
 func borrowPoll() (netpoll.Poll, error) {
-	near, far := netpoll.GetSysFdPairs()
+	near, far := netpoll.GetSysFdPairs() // does not report its error
+	if near == far {
+		return nil, errors.New("no socket pair: out of file descriptors?")
+	}
 	defer syscall.Close(far)
 	conn, err := netpoll.NewFDConnection(near)
 	if err != nil {

@@ -79,7 +79,9 @@ func (c *Conn) armLocked() {
 	if c.op == nil || c.out.armed {
 		return
 	}
-	c.op.OnWrite = c.onWrite
+	if c.op.OnWrite == nil { // the loop does not look at it before it is armed
+		c.op.OnWrite = c.onWrite
+	}
 	// It fails only when the loop has let go already: the end is on its way.
 	c.out.armed = c.op.Control(netpoll.PollR2RW) == nil
 }
@@ -122,14 +124,13 @@ func (c *Conn) onWrite(netpoll.Poll) error {
 // pop drops the first n bytes.
 func (o *outbound) pop(n int) {
 	o.bytes -= n
-	for n > 0 {
-		if first := o.frames[0]; n < len(first) {
-			o.frames[0] = first[n:]
-			return
-		}
+	for len(o.frames) > 0 && n >= len(o.frames[0]) { // empty frames, too
 		n -= len(o.frames[0])
 		o.frames[0] = nil
 		o.frames = o.frames[1:]
+	}
+	if n > 0 {
+		o.frames[0] = o.frames[0][n:]
 	}
 }
 
@@ -174,12 +175,15 @@ func (c *Conn) lingerOn() {
 	if c.handler == nil {
 		return
 	}
-	c.handler = lingering{c.handler}
-	c.setTimeout(c.loop.poller.linger, true)
+	c.setTimeout(c.loop.poller.linger, lingerLimit)
 }
 
-// Kill ends the connection at once. What waits is dropped; Closed gets reason.
+// Kill ends the connection at once. What waits is dropped. Closed gets reason,
+// the first if there are several; nil stands for ErrClosed.
 func (c *Conn) Kill(reason error) {
+	if reason == nil {
+		reason = ErrClosed
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.killLocked(reason)
@@ -200,10 +204,3 @@ func (c *Conn) killLocked(reason error) {
 	// The loop sees both sides shut, lets go, and calls onHup.
 	_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: onHup is on its way
 }
-
-// lingering is the handler of a connection under Finish: its owner hears only
-// of the end.
-type lingering struct{ Handler }
-
-func (lingering) Data(*Conn, []byte) {}
-func (lingering) Timeout(c *Conn)    { c.Kill(ErrTimeout) }

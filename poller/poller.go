@@ -63,9 +63,10 @@ type Poller struct {
 	live  atomic.Int64
 	slow  atomic.Int64
 
-	stop    chan struct{}
-	stopped sync.Once
-	ticker  sync.WaitGroup
+	stopping atomic.Bool // connections that start now end at once
+	stopped  sync.Once
+	stop     chan struct{} // ends tick
+	ticker   sync.WaitGroup
 }
 
 // New starts a Poller. Close stops it.
@@ -77,7 +78,7 @@ func New(cfg Config) (*Poller, error) {
 	p := &Poller{
 		outboundMax: cmp.Or(cfg.OutboundMax, 1<<20),
 		sendBuffer:  cmp.Or(cfg.SendBuffer, 64<<10),
-		linger:      cmp.Or(cfg.Linger, 5*time.Second),
+		linger:      cmp.Or(max(cfg.Linger, 0), 5*time.Second),
 		log:         cmp.Or(cfg.Logger, slog.Default()),
 		stop:        make(chan struct{}),
 	}
@@ -102,7 +103,8 @@ func (p *Poller) Conns() int { return int(p.live.Load()) }
 func (p *Poller) SlowConsumers() int { return int(p.slow.Load()) }
 
 // Each calls do for every open connection, on the connection's loop, and
-// returns when all loops are done. It must not be called on a loop.
+// returns when all loops are done. A connection whose deadline was moved may
+// come up twice. It must not be called on a loop.
 func (p *Poller) Each(do func(*Conn)) {
 	var done sync.WaitGroup
 	for _, l := range p.loops {
@@ -118,9 +120,8 @@ func (p *Poller) Each(do func(*Conn)) {
 // been told, and stops. It must not be called on a loop.
 func (p *Poller) Close() {
 	p.stopped.Do(func() {
-		// Each sees the connections that are open now; one that was just being
-		// accepted is found by a later round.
-		for p.Each((*Conn).stop); p.Conns() > 0; p.Each((*Conn).stop) {
+		p.stopping.Store(true)
+		for p.Each((*Conn).stop); p.Conns() > 0; {
 			time.Sleep(time.Millisecond)
 		}
 		close(p.stop)

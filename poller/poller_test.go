@@ -1,72 +1,147 @@
 package poller_test
 
 import (
+	"io"
+	"net"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/roost-rt/roost/poller"
 )
 
-// echo sends back what comes in.
-type echo struct{ closed chan error }
-
-func (e echo) Data(c *poller.Conn, data []byte) { c.Send(data) }
-func (e echo) Timeout(c *poller.Conn)           { c.Finish() }
-func (e echo) Closed(_ *poller.Conn, err error) { e.closed <- err }
-
-// client collects what comes in.
-type client struct {
-	got    chan string
-	closed chan error
+func TestEach(t *testing.T) {
+	p := start(t, poller.Config{Loops: 2})
+	var opened sync.WaitGroup
+	opened.Add(10)
+	addr := listen(t, p, func(*poller.Conn) poller.Handler { opened.Done(); return hooks{} })
+	for range 10 {
+		dial(t, addr)
+	}
+	opened.Wait()
+	eventually(t, "ten connections", func() bool { return p.Conns() == 10 })
+	var n atomic.Int32
+	p.Each(func(*poller.Conn) { n.Add(1) })
+	if n.Load() != 10 {
+		t.Errorf("Each found %d connections, want 10", n.Load())
+	}
 }
 
-func (h client) Data(_ *poller.Conn, data []byte) { h.got <- string(data) }
-func (h client) Timeout(*poller.Conn)             {}
-func (h client) Closed(_ *poller.Conn, err error) { h.closed <- err }
-
-func TestEcho(t *testing.T) {
-	p, err := poller.New(poller.Config{})
-	if err != nil {
-		t.Fatal(err)
+// Close ends all connections and comes back when all handlers know.
+func TestClose(t *testing.T) {
+	p := start(t, poller.Config{})
+	var told atomic.Int32
+	addr := listen(t, p, func(*poller.Conn) poller.Handler {
+		return hooks{closed: func(_ *poller.Conn, err error) {
+			if err != poller.ErrStopped {
+				t.Errorf("Closed(%v), want %v", err, poller.ErrStopped)
+			}
+			told.Add(1)
+		}}
+	})
+	for range 100 {
+		dial(t, addr)
 	}
-	defer p.Close()
-	server := echo{make(chan error, 1)}
+	eventually(t, "a hundred connections", func() bool { return p.Conns() == 100 })
+	p.Close()
+	if n := told.Load(); n != 100 {
+		t.Errorf("%d handlers were told, want 100", n)
+	}
+	p.Close()
+	p.Each(func(*poller.Conn) { t.Error("Each found a connection after Close") })
+}
+
+// Connections that start while the Poller stops are told so, too: every handler
+// has its Closed, and no descriptor is left.
+func TestCloseAgainstStart(t *testing.T) {
+	before := descriptors(t)
+	for range 10 {
+		p, err := poller.New(poller.Config{Loops: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var open atomic.Int32
+		handler := func(*poller.Conn) poller.Handler {
+			open.Add(1)
+			return hooks{closed: func(*poller.Conn, error) { open.Add(-1) }}
+		}
+		ln, err := p.Listen("127.0.0.1:0", handler)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dialers sync.WaitGroup
+		for range 4 {
+			dialers.Go(func() {
+				for p.Dial(netip.Addr{}, addrPort(ln.Addr()), handler) == nil {
+				}
+			})
+		}
+		eventually(t, "some connections", func() bool { return p.Conns() > 10 })
+		p.Close()
+		dialers.Wait()
+		ln.Close() // too late, and yet without harm
+		ln.Close()
+		if n := open.Load(); n != 0 {
+			t.Fatalf("%d handlers never heard of the end", n)
+		}
+	}
+	eventually(t, "descriptors are given back", func() bool { return descriptors(t) == before })
+}
+
+// Many connections come and go in many ways; nothing is left.
+func TestChurn(t *testing.T) {
+	before := descriptors(t)
+	p := start(t, poller.Config{Loops: 2, SendBuffer: 8 << 10})
+	var open atomic.Int32
 	ln, err := p.Listen("127.0.0.1:0", func(c *poller.Conn) poller.Handler {
-		c.SetIdle(300 * time.Millisecond)
-		return server
+		if open.Add(1); open.Load()%7 == 0 {
+			open.Add(-1)
+			return nil
+		}
+		return hooks{
+			data: func(c *poller.Conn, b []byte) {
+				switch b[0] {
+				case 'k':
+					c.Kill(errOwn)
+				case 'f':
+					c.Send(b)
+					c.Finish()
+				default:
+					go c.Send(b)
+				}
+			},
+			closed: func(*poller.Conn, error) { open.Add(-1) },
+		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	h := client{make(chan string, 1), make(chan error, 1)}
-	err = p.Dial(netip.Addr{}, netip.MustParseAddrPort(ln.Addr().String()), func(c *poller.Conn) poller.Handler {
-		c.Send([]byte("hello"))
-		return h
-	})
-	if err != nil {
-		t.Fatal(err)
+	var clients sync.WaitGroup
+	for i := range 16 {
+		clients.Go(func() {
+			for j := range 100 {
+				nc, err := net.Dial("tcp", ln.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				nc.Write([]byte{"kfer"[(i+j)%4]})
+				switch (i + j) % 4 {
+				case 0, 1:
+					io.Copy(io.Discard, nc)
+				case 3:
+					nc.(*net.TCPConn).SetLinger(0)
+				}
+				nc.Close()
+			}
+		})
 	}
-	if got := within(t, h.got); got != "hello" {
-		t.Errorf("echo = %q, want %q", got, "hello")
+	clients.Wait()
+	ln.Close()
+	p.Close()
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d handlers never heard of the end", n)
 	}
-	// The idle timeout finishes the server's side; ours sees the end.
-	if err := within(t, h.closed); err != nil {
-		t.Errorf("client closed with %v, want nil", err)
-	}
-	if err := within(t, server.closed); err != nil {
-		t.Errorf("server closed with %v, want nil", err)
-	}
-}
-
-func within[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing within 10 s")
-		panic("unreachable")
-	}
+	eventually(t, "descriptors are given back", func() bool { return descriptors(t) == before })
 }

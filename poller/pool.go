@@ -13,13 +13,14 @@ import (
 
 // A Turn is a slice of work: it runs what its owner has queued, up to a budget,
 // and then either gives its claim up or asks the pool for another turn.
-type Turn interface{ Turn() }
+type Turn = interface{ Turn() }
 
 // A Pool runs turns on a bounded number of goroutines. ants has no queue: a
 // full pool of its refuses or blocks. So the queue is here; it is as long as
 // the number of claims at most, because whoever holds a claim asks only once.
 type Pool struct {
 	workers *ants.Pool
+	work    func() // drain, bound once: each use of a method as a value allocates
 	max     int
 	log     *slog.Logger
 
@@ -35,6 +36,7 @@ type Pool struct {
 // lets those go that were idle for ten seconds.
 func NewPool(max int, log *slog.Logger) (*Pool, error) {
 	p := &Pool{max: max, log: log, queue: make([]Turn, 64)}
+	p.work = p.drain
 	var err error
 	// Room for workers that have left the queue but not yet come home to ants.
 	p.workers, err = ants.NewPool(2*max, ants.WithNonblocking(true), ants.WithExpiryDuration(10*time.Second))
@@ -47,8 +49,12 @@ func NewPool(max int, log *slog.Logger) (*Pool, error) {
 // Go queues a turn. It never blocks and never refuses.
 func (p *Pool) Go(t Turn) {
 	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
 	p.push(t)
-	more := p.active < p.max && !p.closed
+	more := p.active < p.max
 	if more {
 		p.active++
 	}
@@ -58,18 +64,14 @@ func (p *Pool) Go(t Turn) {
 	}
 }
 
-// offer gets one more worker for a queue that is not empty.
+// offer gets one more worker. It is counted already, so at most max-1 others
+// are in drain: when ants refuses, more than max are on their way home, and this
+// waits for one of those, never for a turn.
 func (p *Pool) offer() {
-	for p.workers.Submit(p.drain) != nil {
-		// All of ants' workers are on their way home. If another worker is left
-		// to drain the queue, that will do; else wait for one to arrive.
-		p.mu.Lock()
-		if p.active > 1 || p.n == 0 || p.closed {
-			p.active--
-			p.mu.Unlock()
+	for p.workers.Submit(p.work) != nil {
+		if p.workers.IsClosed() {
 			return
 		}
-		p.mu.Unlock()
 		runtime.Gosched()
 	}
 }
@@ -78,7 +80,7 @@ func (p *Pool) offer() {
 func (p *Pool) drain() {
 	for {
 		p.mu.Lock()
-		if p.n == 0 {
+		if p.n == 0 || p.closed {
 			p.active-- // under the lock that saw the queue empty: no turn is left behind
 			p.mu.Unlock()
 			return
@@ -100,23 +102,21 @@ func (p *Pool) run(t Turn) {
 	t.Turn()
 }
 
-// Close waits until the queue is empty and the workers are idle, at most d.
-// Turns asked for later are never run.
+// Close waits until the queue is empty and the workers are idle, at most d, and
+// fails if they are not. Turns that have not begun then are never run.
 func (p *Pool) Close(d time.Duration) error {
-	for end := time.Now().Add(d); !p.idle(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			break
-		}
+	for end := time.Now().Add(d); !p.idle() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 	p.mu.Lock()
 	p.closed = true
-	left := p.n + p.active
+	queued, running := p.n, p.active
 	p.mu.Unlock()
-	err := p.workers.ReleaseTimeout(d)
-	if left > 0 {
-		return fmt.Errorf("worker pool: %d turns still queued or running after %v", left, d)
+	if queued+running > 0 {
+		p.workers.Release()
+		return fmt.Errorf("worker pool: after %v %d turns are queued, %d running", d, queued, running)
 	}
-	return err
+	return p.workers.ReleaseTimeout(time.Second) // idle workers leave at once
 }
 
 func (p *Pool) idle() bool {

@@ -9,10 +9,13 @@ const tickLength = 100 * time.Millisecond
 // deadlines are looked at again when it has come round.
 const horizon = 1023
 
-// ticks rounds a duration up to ticks, to at most what Conn.idle can hold.
+// ticks rounds a duration up to ticks, to at most what Conn.idle can hold. One
+// more is for the tick under way, of which an unknown part is over.
 func ticks(d time.Duration) uint32 {
-	n := (d + tickLength - 1) / tickLength
-	return uint32(min(max(n, 0), 1<<16-1))
+	if d <= 0 {
+		return 0
+	}
+	return uint32(min((d-1)/tickLength+2, 1<<16-1))
 }
 
 // A wheel holds every open connection of a loop in the bucket of the tick at
@@ -43,7 +46,7 @@ func (w *wheel) advance() []*Conn {
 	return conns
 }
 
-// each calls do for every open connection. do must not move deadlines.
+// each calls do for every open connection.
 func (w *wheel) each(do func(*Conn)) {
 	for i, bucket := range w.buckets {
 		for _, c := range bucket {

@@ -1,0 +1,32 @@
+package poller
+
+import (
+	"net"
+	"os"
+
+	"github.com/cloudwego/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+// Detach takes the connection off the event loop and returns it as an ordinary
+// net.Conn for code that reads and writes with goroutines. Its handler hears no
+// more of it, not even Closed. Loop only; nothing may be waiting to be sent.
+func (c *Conn) Detach() (net.Conn, error) {
+	c.mu.Lock()
+	if c.gone || c.out != nil {
+		c.mu.Unlock()
+		return nil, ErrClosed
+	}
+	c.gone = true
+	op, fd := c.op, int(c.fd)
+	c.op, c.fd, c.handler = nil, -1, nil
+	c.mu.Unlock()
+
+	_ = op.Control(netpoll.PollDetach) // fails only where the loop has let go already
+	c.loop.post(op.Free)               // not here: the operator may be in use below us
+	c.loop.poller.live.Add(-1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	file := os.NewFile(uintptr(fd), "")
+	defer file.Close() // net.FileConn has its own duplicate
+	return net.FileConn(file)
+}
