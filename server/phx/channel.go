@@ -69,7 +69,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 		s.replaceLocked(ch, m)
 		return
 	case !current: // for a channel that is no more: silence
-	case m.Event == "phx_leave":
+	case m.Event == "phx_leave" && ch.phase == joined:
 		ch.phase = leaving
 		ch.postLocked(&job{kind: jobLeave, message: m.Clone()})
 	default:
@@ -157,73 +157,64 @@ func (ch *Channel) join(j *job) {
 			status, response, err = settle(result)
 		}
 	}
+	accepted := err == nil
 	var refusal *ReplyError
 	if errors.As(err, &refusal) {
-		status = "error"
-		if response, err = encode(refusal.Response); err == nil {
-			err = refusal
-		}
+		status, response, err = settle(Reply{"error", refusal.Response})
 	}
-	if err != nil && !errors.As(err, &refusal) {
+	if err != nil {
 		s.mount.endpoint.log.Error("join crashed", "topic", ch.topic, "err", err)
 		status, response = "error", reason("join crashed")
 	}
-	if ch.settleJoin(j, err == nil, status, response) {
-		return
-	}
-	if err == nil { // it had joined, but for the connection
-		ch.terminate(Closed)
+	if why := ch.settleJoin(j, accepted, status, response); why != "" && accepted { // it had joined, but for the connection
+		ch.terminate(why)
 	}
 }
 
 // settleJoin answers the join and lets in what has waited for it. The answer
 // comes before every other frame of the channel: whoever delivers to it waits
-// for ch.mu. It reports false when the connection has ended meanwhile.
-func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wire.Payload) bool {
+// for ch.mu. If the connection has ended meanwhile, it only returns why.
+func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wire.Payload) (gone Reason) {
 	s := ch.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch.mu.Lock()
 	if ch.phase == ended {
 		ch.mu.Unlock()
-		return false
+		return s.why
 	}
-	waiting := ch.mailbox.clear()
+	// The channel's own come first: what Join gave to Send is handled before any
+	// client message, as in Phoenix, where the client still waits.
+	waiting := ch.mailbox.takeMessages()
 	if accepted {
 		ch.phase = joined
 		s.mount.endpoint.pubsub.Subscribe(ch.topic, ch)
 		ch.topic = ch.handle.Topic() // one string for all who joined
-	} else {
-		ch.phase = ended
+	}
+	err := s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
+	if err != nil && err != ErrClosed { // this version cannot express it
+		s.mount.endpoint.log.Error("join crashed", "topic", ch.topic, "err", err)
+		accepted = false
+		s.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("join crashed"))
+	}
+	if !accepted {
+		ch.endLocked()
 		s.removeLocked(ch)
 	}
-	s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
 	ch.mu.Unlock()
 	s.mount.endpoint.log.Debug("join", "topic", ch.topic, "accepted", accepted, "status", status)
 	if old, _ := j.body.(*Channel); old != nil { // spec §1.11: after the new one's reply
 		old.sayEnd("phx_close")
 	}
 	j.body, j.message = nil, wire.Message{}
-	ch.reroute(waiting)
-	return true
+	s.rerouteLocked(waiting)
+	return ""
 }
 
-// reroute deals with jobs that a channel did not come to. The socket is locked.
-func (ch *Channel) reroute(jobs *job) {
-	for j := jobs; j != nil; {
-		next := j.next
-		j.next = nil
-		switch j.kind {
-		case jobMessage, jobLeave:
-			ch.socket.routeLocked(j.message)
-		default:
-			ch.mu.Lock()
-			if ch.phase != ended {
-				ch.postLocked(j)
-			}
-			ch.mu.Unlock()
-		}
-		j = next
+// rerouteLocked routes client messages that a channel did not come to.
+func (s *Socket) rerouteLocked(messages *job) {
+	for j := messages; j != nil; j = j.next {
+		s.routeLocked(j.message)
 	}
 }
 
@@ -299,16 +290,21 @@ func (ch *Channel) settleError(err error) {
 
 // call runs a callback; a panic is an error.
 func (ch *Channel) call(callback func() (any, error)) (result any, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
+	defer contain(&err)
 	return callback()
 }
 
-// settle makes status and response of what a callback returned.
+// contain, deferred, makes an error of a panic.
+func contain(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+	}
+}
+
+// settle makes status and response of what a callback returned. It survives a
+// MarshalJSON that panics.
 func settle(result any) (status string, response wire.Payload, err error) {
+	defer contain(&err)
 	status = "ok"
 	if r, ok := result.(Reply); ok {
 		status, result = r.Status, r.Response
@@ -334,20 +330,21 @@ func (ch *Channel) end(event string, why Reason) {
 		s.mu.Unlock()
 		return
 	}
-	waiting := ch.endLocked()
+	waiting := ch.mailbox.takeMessages()
+	ch.endLocked()
 	ch.mu.Unlock()
 	s.removeLocked(ch)
 	ch.sayEnd(event)
-	ch.reroute(waiting)
+	s.rerouteLocked(waiting)
 	s.mu.Unlock()
 	ch.terminate(why)
 }
 
-// endLocked makes the channel deaf. It returns what was in the mailbox.
-func (ch *Channel) endLocked() *job {
+// endLocked makes the channel deaf and drops what is in the mailbox.
+func (ch *Channel) endLocked() {
 	ch.phase = ended
 	ch.socket.mount.endpoint.pubsub.Unsubscribe(ch)
-	return ch.mailbox.clear()
+	ch.mailbox.clear()
 }
 
 // sayEnd sends phx_close or phx_error.

@@ -77,7 +77,8 @@ type Mount struct {
 	// CheckOrigin decides whether a page of the given origin may connect to host,
 	// the Host header. It is asked only if there is an Origin header: programs
 	// that are no browsers have none. Nil allows a page to connect to the host
-	// and port that it came from. AnyOrigin allows all.
+	// and port that it came from. AnyOrigin allows all. It runs on the worker
+	// pool, as Connect does.
 	CheckOrigin func(origin *url.URL, host string) bool
 
 	// Idle is how long nothing may come in before the connection is closed.
@@ -124,6 +125,18 @@ func (c *Config) check() error {
 		c.HTTP = http.NotFoundHandler()
 	}
 	var errs []error
+	notNegative := func(field string, value int64) {
+		if value < 0 {
+			errs = append(errs, fmt.Errorf("%s is %d: it must not be negative; zero is the default", field, value))
+		}
+	}
+	notNegative("MaxHTTP", int64(c.MaxHTTP))
+	notNegative("Loops", int64(c.Loops))
+	notNegative("Workers", int64(c.Workers))
+	notNegative("OutboundMax", int64(c.OutboundMax))
+	notNegative("SendBuffer", int64(c.SendBuffer))
+	notNegative("MaxPending", int64(c.MaxPending))
+	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
 	seen := make(map[string]bool)
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
@@ -134,24 +147,30 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("Mounts[%d].Path is %q, as another's: every mount needs its own path", i, m.Path))
 		}
 		seen[m.Path] = true
+		notNegative(fmt.Sprintf("Mounts[%d].Idle", i), int64(m.Idle))
+		notNegative(fmt.Sprintf("Mounts[%d].MaxChannels", i), int64(m.MaxChannels))
+		notNegative(fmt.Sprintf("Mounts[%d].MailboxMax", i), int64(m.MailboxMax))
+		notNegative(fmt.Sprintf("Mounts[%d].MaxFrame", i), m.MaxFrame)
+		notNegative(fmt.Sprintf("Mounts[%d].MaxMessage", i), m.MaxMessage)
 		for j, r := range m.Routes {
-			if err := r.check(); err != nil {
-				errs = append(errs, fmt.Errorf("Mounts[%d].Routes[%d]: %w", i, j, err))
-			}
+			errs = append(errs, r.check(fmt.Sprintf("Mounts[%d].Routes[%d]", i, j)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r Route) check() error {
+// check finds what is wrong with r, which is called field.
+func (r Route) check(field string) error {
 	prefix, _ := strings.CutSuffix(r.Pattern, "*")
 	switch {
 	case r.Pattern == "":
-		return errors.New("Pattern is empty: name a topic or, with a final *, a prefix of topics")
+		return fmt.Errorf("%s.Pattern is empty: name a topic or, with a final *, a prefix of topics", field)
 	case strings.Contains(prefix, "*"):
-		return fmt.Errorf("Pattern is %q: only one * at the end is possible", r.Pattern)
+		return fmt.Errorf("%s.Pattern is %q: only one * at the end is possible", field, r.Pattern)
 	case r.Type == nil:
-		return fmt.Errorf("Type of %q is nil", r.Pattern)
+		return fmt.Errorf("%s.Type is nil: what are channels of %q to do?", field, r.Pattern)
+	case len(r.Type.Intercept) > 0 && r.Type.Out == nil:
+		return fmt.Errorf("%s.Type has Intercept but no Out to intercept with", field)
 	}
 	return nil
 }
@@ -169,16 +188,18 @@ type mount struct {
 	Mount
 	endpoint *Endpoint
 	frames   frame.Config
+	asks     bool // the application has a say in handshakes: not on the loop
 }
 
 func newMount(ep *Endpoint, m Mount) *mount {
 	m.Idle = cmp.Or(m.Idle, 60*time.Second)
 	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
 	m.MailboxMax = cmp.Or(m.MailboxMax, 1024)
+	asks := m.Connect != nil || m.CheckOrigin != nil
 	if m.CheckOrigin == nil {
 		m.CheckOrigin = sameHost
 	}
-	return &mount{Mount: m, endpoint: ep, frames: frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage}}
+	return &mount{Mount: m, endpoint: ep, asks: asks, frames: frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage}}
 }
 
 func (m *mount) route(topic string) *Route {

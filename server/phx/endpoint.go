@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,9 @@ type Endpoint struct {
 	pubsub   *pubsub.PubSub
 	http     *httpServer
 	draining atomic.Bool
+
+	stopped sync.Once
+	stopErr error // of the first Shutdown
 }
 
 // Start starts an endpoint. Shutdown stops it.
@@ -112,13 +116,16 @@ func (ep *Endpoint) Subscribers(topic string) int { return ep.pubsub.Subscribers
 
 // Shutdown stops accepting, closes the sockets with 1012, "service restart", so
 // that their clients come back to whoever follows, and stops when all are gone
-// or ctx is done. It returns ctx's error in that case.
+// or ctx is done. It returns ctx's error in that case. Calls after the first
+// wait for it and return what it returned.
 func (ep *Endpoint) Shutdown(ctx context.Context) error {
+	ep.stopped.Do(func() { ep.stopErr = ep.shutdown(ctx) })
+	return ep.stopErr
+}
+
+func (ep *Endpoint) shutdown(ctx context.Context) error {
 	ep.draining.Store(true)
-	if ep.listener != nil {
-		ep.listener.Close()
-		ep.listener = nil
-	}
+	ep.listener.Close()
 	ep.poller.Each(func(c *poller.Conn) {
 		switch h := c.Handler().(type) {
 		case *Socket:

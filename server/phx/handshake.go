@@ -46,13 +46,16 @@ func (h *handshake) Data(c *poller.Conn, data []byte) {
 		h.buf = append(h.buf, data...)
 		data = h.buf
 	}
+	n := len(data)
 	end := bytes.Index(data[searched:], []byte("\r\n\r\n"))
+	if end >= 0 {
+		n = searched + end + 4
+	}
 	switch {
-	case end >= 0:
-		n := searched + end + 4
-		h.request(c, data[:n:n], data[n:])
-	case len(data) > maxHead:
+	case n > maxHead:
 		answer(c, http.StatusRequestHeaderFieldsTooLarge, "")
+	case end >= 0:
+		h.request(c, data[:n:n], data[n:])
 	case len(h.buf) == 0:
 		h.buf = append([]byte(nil), data...)
 	}
@@ -77,7 +80,7 @@ func (h *handshake) request(c *poller.Conn, head, early []byte) {
 		answer(c, http.StatusBadRequest, "")
 	case ep.draining.Load():
 		answer(c, http.StatusServiceUnavailable, "")
-	case m.Connect == nil:
+	case !m.asks:
 		h.buf = nil
 		up := upgrade{conn: c, handshake: h, mount: m, head: head}
 		up.run()
@@ -130,7 +133,8 @@ func (u *upgrade) run() {
 		},
 		// The request is a valid one by now. Phoenix looks at that last (spec §1.3);
 		// the answers are the same.
-		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
+		OnBeforeUpgrade: func() (_ ws.HandshakeHeader, err error) {
+			defer u.contain(&err)
 			if hasOrigin && !u.originAllowed(origin, host) {
 				return nil, refused(http.StatusForbidden, "")
 			}
@@ -145,6 +149,14 @@ func (u *upgrade) run() {
 		}
 	}
 	u.output = io.answer
+}
+
+// contain, deferred, refuses the client when the application panics.
+func (u *upgrade) contain(err *error) {
+	if r := recover(); r != nil {
+		u.mount.endpoint.log.Error("panic in Connect or CheckOrigin", "mount", u.mount.Path, "panic", r, "stack", string(debug.Stack()))
+		*err = refused(http.StatusInternalServerError, "")
+	}
 }
 
 func (u *upgrade) originAllowed(origin, host string) bool {
@@ -178,21 +190,14 @@ func (u *upgrade) connect(query string) error {
 }
 
 // ask calls the application's Connect.
-func (u *upgrade) ask(s *Socket, params Params) (err error) {
-	log := u.mount.endpoint.log
-	defer func() {
-		if r := recover(); r != nil {
-			log.Error("panic in Connect", "mount", u.mount.Path, "panic", r, "stack", string(debug.Stack()))
-			err = refused(http.StatusInternalServerError, "")
-		}
-	}()
+func (u *upgrade) ask(s *Socket, params Params) error {
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(u.head)))
 	if err != nil {
 		return refused(http.StatusBadRequest, "")
 	}
 	r.RemoteAddr = u.conn.RemoteAddr().String()
 	if err := u.mount.Connect(s, params, r); err != nil {
-		log.Debug("connect refused", "mount", u.mount.Path, "err", err)
+		u.mount.endpoint.log.Debug("connect refused", "mount", u.mount.Path, "err", err)
 		var refuse *RefuseError
 		if errors.As(err, &refuse) {
 			return refused(cmp.Or(refuse.Status, http.StatusForbidden), refuse.Body)

@@ -47,7 +47,14 @@ func (h *httpServer) Shutdown(ctx context.Context) error {
 	}
 	h.conns.Close() // in case Serve had not got hold of it yet
 	h.done.Wait()
-	return err
+	for {
+		select {
+		case c := <-h.conns.conns: // Serve had not come to it
+			c.Close()
+		default:
+			return err
+		}
+	}
 }
 
 // reserve makes room for one connection, or reports that there is none.

@@ -63,9 +63,24 @@ func (m *mailbox) pop() *job {
 	return j
 }
 
-// clear takes all jobs. The claim stays with the turn that has it.
-func (m *mailbox) clear() *job {
+// takeMessages takes the client messages out and leaves the other jobs, each in
+// their order.
+func (m *mailbox) takeMessages() (messages *job) {
 	all := m.first
-	m.first, m.last, m.n = nil, nil, 0
-	return all
+	m.clear()
+	tail := &messages
+	for j := all; j != nil; {
+		next := j.next
+		j.next = nil
+		if j.kind == jobMessage || j.kind == jobLeave {
+			*tail, tail = j, &j.next
+		} else {
+			m.push(j) // there is a claim: turns are what calls this
+		}
+		j = next
+	}
+	return messages
 }
+
+// clear drops all jobs. The claim stays with the turn that has it.
+func (m *mailbox) clear() { m.first, m.last, m.n = nil, nil, 0 }

@@ -149,7 +149,7 @@ func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
 }
 
 func (ch *Channel) deliverLocked(m *pubsub.Message) {
-	if t := ch.route.Type; t.Out != nil && t.intercepts(m.Event) {
+	if t := ch.route.Type; t.intercepts(m.Event) {
 		if ch.postLocked(&job{kind: jobOut, body: m}) != nil {
 			// Leaving one out would make the client's state wrong without a sign.
 			ch.socket.mount.endpoint.log.Warn("slow channel: mailbox full of intercepted broadcasts; closing", "topic", ch.topic)

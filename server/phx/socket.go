@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"sync"
@@ -104,12 +105,10 @@ func (s *Socket) Timeout(*poller.Conn) {
 // Closed ends the channels of a connection that is gone; see poller.Handler.
 func (s *Socket) Closed(_ *poller.Conn, err error) {
 	s.mu.Lock()
+	s.why = cmp.Or(s.why, Closed)
 	channels, self, why := s.channels, s.self, s.why
 	s.channels, s.self, s.closing = nil, nil, true
 	s.mu.Unlock()
-	if why == "" {
-		why = Closed
-	}
 	if self != nil {
 		s.mount.endpoint.pubsub.Unsubscribe(self)
 	}
@@ -144,14 +143,14 @@ func (s *Socket) receive(m wire.Message) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closing {
-		s.routeLocked(m)
-	}
+	s.routeLocked(m)
 }
 
 func (s *Socket) routeLocked(m wire.Message) {
-	ch := s.findLocked(m)
-	if ch != nil {
+	if s.closing { // also after Closed: nobody would end a channel joined now
+		return
+	}
+	if ch := s.findLocked(m); ch != nil {
 		ch.receiveLocked(m)
 		return
 	}

@@ -1,0 +1,5 @@
+package phx
+
+// Feed is what the event loop does with bytes from the client. Nothing may come
+// from the client meanwhile.
+func (s *Socket) Feed(data []byte) { s.Data(s.conn, data) }
