@@ -1,0 +1,76 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	conformance "github.com/roost-rt/roost/server/conformance"
+)
+
+// netpoll's loops live as long as the process, and so does a pool that ants
+// starts for itself.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreCurrent(),
+		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"),
+		goleak.IgnoreAnyFunction("github.com/bytedance/gopkg/util/gopool.(*worker).run.func1"),
+	)
+}
+
+// start runs the server until the end of the test and returns its address.
+func start(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	stdout, w := io.Pipe()
+	code := make(chan int)
+	go func() { // ends with ctx; the cleanup waits for it
+		code <- conformance.Run(ctx, []string{"-addr", "127.0.0.1:0", "-log", "error"}, w, t.Output())
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if got := <-code; got != 0 {
+			t.Errorf("exit code after Ctrl-C is %d, want 0", got)
+		}
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("reading what it prints: %v", err)
+	}
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if !ok {
+		t.Fatalf("it printed %q, want listening on ADDR", line)
+	}
+	return addr
+}
+
+func TestExitCodes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	tests := []struct {
+		args string
+		code int
+		says string
+	}{
+		{"--help", 0, "/__conformance/alive"},
+		{"-addr 4000", 2, "want HOST:PORT"},
+		{"-port 4000", 2, "not defined: -port"},
+		{"please", 2, `unexpected argument "please"`},
+		{"-addr " + taken.Addr().String(), 1, "Another program listens"},
+	}
+	for _, test := range tests {
+		var stderr strings.Builder
+		code := conformance.Run(t.Context(), strings.Fields(test.args), io.Discard, &stderr)
+		if code != test.code || !strings.Contains(stderr.String(), test.says) {
+			t.Errorf("run(%q) = %d, %q, want %d and %q in it", test.args, code, stderr.String(), test.code, test.says)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// general are the mounts of our own suites.
+func general() []phx.Mount {
+	room := phx.Route{Pattern: "room:*", Type: room()}
+	base := phx.Mount{
+		Connect: connect("users_socket:"),
+		Routes: append(field(), room,
+			phx.Route{Pattern: "lobby", Type: room.Type},
+			phx.Route{Pattern: "intercept:*", Type: intercept()},
+			phx.Route{Pattern: "phxtest:*", Type: phxtest()},
+		),
+		CheckOrigin: phx.AnyOrigin,
+	}
+	socket, fast, small, origin, limited := base, base, base, base, base
+	socket.Path = "/socket"
+	fast.Path, fast.Idle = "/fast", time.Second
+	small.Path, small.MaxFrame, small.MaxMessage = "/small", 65_536, 65_536
+	origin.Path, origin.CheckOrigin = "/origin", fromExample
+	limited.Path, limited.MaxChannels = "/limited", 3
+	limited.Routes = []phx.Route{room}
+	return []phx.Mount{socket, fast, small, origin, limited}
+}
+
+// integration are the mounts of Phoenix's own integration tests.
+func integration() []phx.Mount {
+	room := phx.Route{Pattern: "room:*", Type: wsRoom()}
+	ws := phx.Mount{
+		Path:        "/ws",
+		Connect:     connect("user_sockets:"),
+		Routes:      []phx.Route{room, {Pattern: "custom:*", Type: custom()}},
+		CheckOrigin: fromExample,
+		Idle:        time.Second,
+	}
+	admin, limited, info := ws, ws, ws
+	admin.Path = "/ws/admin"
+	limited.Path, limited.MaxChannels = "/ws/limited", 1
+	limited.Routes = []phx.Route{room}
+	info.Path, info.Connect = "/ws/connect_info", connectInfo
+	info.Routes = []phx.Route{room}
+
+	lp := phx.Mount{
+		Path:        "/lp",
+		Connect:     connect("user_sockets:"),
+		Routes:      []phx.Route{{Pattern: "room:*", Type: lpRoom()}},
+		CheckOrigin: phx.AnyOrigin,
+	}
+	return []phx.Mount{ws, admin, limited, info, lp}
+}
+
+// connect accepts clients but for those that ask to be refused. The parameter
+// user_id, after a prefix, becomes the id of the socket.
+func connect(prefix string) func(*phx.Socket, phx.Params, *http.Request) error {
+	return func(s *phx.Socket, params phx.Params, _ *http.Request) error {
+		switch "true" {
+		case params.String("reject"), params.String("custom_error"):
+			return &phx.RefuseError{}
+		case params.String("ratelimit"):
+			return &phx.RefuseError{Status: http.StatusTooManyRequests, Body: "Too many requests"}
+		}
+		s.Assign("user_id", params["user_id"])
+		if id := params.String("user_id"); id != "" {
+			s.SetID(prefix + id)
+		}
+		return nil
+	}
+}
+
+// fromExample is the origin list "//example.com": that host, any scheme and port.
+func fromExample(origin *url.URL, _ string) bool { return origin.Hostname() == "example.com" }
