@@ -111,7 +111,7 @@ type Memory struct {
 // may be left empty.
 type End struct {
 	AtMs         int64            `json:"at_ms"`
-	Interrupted  bool             `json:"interrupted"` // Ctrl-C: the figures hold for what was done so far
+	Interrupted  bool             `json:"interrupted"` // by Ctrl-C or an error: the figures hold for what was done so far
 	Clients      int64            `json:"clients"`     // asked for
 	Joined       int64            `json:"joined"`
 	Expected     int64            `json:"expected"` // receipts: for each broadcast, the clients joined to its room

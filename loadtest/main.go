@@ -1,0 +1,166 @@
+// Loadtest measures a Phoenix Channels server with many clients: how fast they
+// join, what one costs in memory, and whether each gets every message, and when.
+//
+// See -help, and package swarm for how it works.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
+	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/server/chat"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitBroken      = 1  // the run could not be made, or not to its end
+	exitUsage       = 2  // wrong arguments
+	exitMissed      = 99 // messages or clients are missing, or a threshold was missed
+	exitInterrupted = 130
+)
+
+// The first argument of the processes that a run starts, which are this program
+// too.
+const (
+	serverRole  = "internal-server"
+	clientsRole = "internal-clients"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once, and its children with it
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	if len(args) > 0 {
+		switch args[0] {
+		case serverRole:
+			return beServer()
+		case clientsRole:
+			return beClients()
+		}
+	}
+	o, err := parseOptions(args, os.Stderr)
+	switch {
+	case errors.Is(err, errHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "loadtest: %v; see -help\n", err)
+		return exitUsage
+	}
+	code, err := coordinate(ctx, o)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "loadtest: %v\n", err)
+	}
+	return code
+}
+
+// beServer runs the chat server until the standard input ends.
+func beServer() int {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // ends with the process
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	return chat.Main(ctx, []string{"-addr", "127.0.0.1:0"}, os.Stdout, os.Stderr)
+}
+
+// beClients is a process full of clients.
+func beClients() int {
+	runtime.GOMAXPROCS(2) // one for the event loop, one for what must not make it wait
+	swarm.YieldToServers()
+	if err := swarm.Serve(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitBroken
+	}
+	return exitOK
+}
+
+// coordinate makes the run and its report.
+func coordinate(ctx context.Context, o options) (code int, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return exitBroken, err
+	}
+	o.swarm.ClientCommand = []string{self, clientsRole}
+	if o.swarm.URL == "" {
+		o.swarm.ServerCommand = []string{self, serverRole}
+	}
+	if err := o.swarm.Check(); err != nil {
+		return exitUsage, err
+	}
+	limits, err := swarm.ReadLimits()
+	if err != nil {
+		return exitBroken, err
+	}
+	plan, err := swarm.NewPlan(o.swarm, limits)
+	if err != nil {
+		return exitBroken, err
+	}
+	for _, sentence := range plan.Why {
+		fmt.Println(sentence)
+	}
+	fmt.Println()
+
+	out, err := newOutput(o, plan.Clients, time.Now())
+	if err != nil {
+		return exitBroken, err
+	}
+	result, runErr := o.measure(ctx, plan, out)
+	if result == nil {
+		return exitBroken, runErr
+	}
+	fmt.Println()
+	if err := out.save(result); err != nil {
+		return exitBroken, errors.Join(runErr, err)
+	}
+	missed := o.thresholds.missed(result.Summary)
+	for _, m := range missed {
+		fmt.Println("MISS ", m)
+	}
+	switch ok, _ := report.Verdict(result.Summary); {
+	case ctx.Err() != nil:
+		return exitInterrupted, nil
+	case runErr != nil:
+		return exitBroken, runErr
+	case !ok || len(missed) > 0:
+		return exitMissed, nil
+	}
+	return exitOK, nil
+}
+
+// measure makes the run. The result is of what was recorded, nil if nothing can
+// be said.
+func (o options) measure(ctx context.Context, plan swarm.Plan, out *output) (*report.Result, error) {
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))
+		defer cancel()
+	}
+	screen := newScreen(os.Stdout)
+	var records []record.Record
+	var writeErr error
+	err := swarm.Run(ctx, o.swarm, plan, func(r record.Record) {
+		if r.Run != nil {
+			r.Run.Commit = commit()
+		}
+		records = append(records, r)
+		writeErr = errors.Join(writeErr, out.records.Write(r))
+		screen.show(r)
+	})
+	screen.end()
+	result, reportErr := report.New(records)
+	return result, errors.Join(err, writeErr, reportErr)
+}

@@ -1,0 +1,219 @@
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// program is this program, built once for all tests.
+var program string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "loadtest")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(folder, "loadtest")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Stderr = os.Stderr
+	code := 1
+	if build.Run() == nil {
+		code = m.Run()
+	}
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// start starts the program; its output is in the builder once it has ended.
+func start(t *testing.T, args ...string) (*exec.Cmd, *strings.Builder) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), program, args...)
+	var out strings.Builder
+	c.Stdout, c.Stderr = &out, &out
+	c.Dir = t.TempDir()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c, &out
+}
+
+func exitCode(t *testing.T, err error) int {
+	t.Helper()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if exit == nil {
+		return 0
+	}
+	return exit.ExitCode()
+}
+
+func TestRunAgainstTheChatServer(t *testing.T) {
+	c, out := start(t, "-clients", "200", "-messages", "5", "-rate", "10", "-slo", "p99<30s,lost<1", "-out", "run", "-json", "figures.json")
+	if code := exitCode(t, c.Wait()); code != 0 {
+		t.Fatalf("exit code %d, want 0:\n%s", code, out)
+	}
+	for _, want := range []string{"200 clients of 1 server process", "All delivered: 1,000 messages to 200 clients"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
+	for _, name := range []string{"run/summary.json", "figures.json"} {
+		text, err := os.ReadFile(filepath.Join(c.Dir, name))
+		if err != nil || !json.Valid(text) {
+			t.Errorf("%s: %v, want JSON", name, err)
+		}
+	}
+	for _, name := range []string{"run/report.html", "run/report.txt"} {
+		if info, err := os.Stat(filepath.Join(c.Dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v, want a report", name, err)
+		}
+	}
+	checkRecords(t, filepath.Join(c.Dir, "run/records.jsonl"))
+}
+
+// checkRecords fails unless the records measure what only children can tell.
+func checkRecords(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	memory := 0
+	var end *record.End
+	err = record.Read(file, func(r record.Record) error {
+		if m := r.Memory; m != nil && m.ServerRSS > 0 && m.ClientRSS > 0 && m.KernelBytes > 0 {
+			memory++
+		}
+		if r.Note != nil {
+			t.Errorf("note %+v, want none", *r.Note)
+		}
+		end = r.End
+		return nil
+	})
+	if err != nil || end == nil || memory != 3 {
+		t.Fatalf("records: error %v, end %v, %d memory bills, want three and an end", err, end, memory)
+	}
+	if end.ServerProcs != 1 || end.ClientProcs != 1 || len(end.Errors) != 0 {
+		t.Errorf("%d server and %d client processes, errors %v, want 1, 1 and none", end.ServerProcs, end.ClientProcs, end.Errors)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args string
+		code int
+		want string // a part of the output
+	}{
+		{"help", "-help", 0, "go run ./loadtest -clients 100000"},
+		{"unknown flag", "-wrong", 2, "-wrong"},
+		{"unknown argument", "wrong", 2, `unexpected argument "wrong"`},
+		{"senseless", "-size 3", 2, "at least 100"},
+		{"threshold unknown", "-slo p42<1ms", 2, "unknown name"},
+		{"threshold without unit", "-slo p99<1", 2, "want a limit"},
+		{"too many", "-clients 1000000000", 1, "too many clients"},
+		{"nobody there", "-clients 10 -url ws://127.0.0.1:1 -json x", 99, "0 of 10 clients joined"},
+		{"threshold missed", "-clients 10 -messages 1 -slo p50<1ns -json x", 99, "MISS"},
+		{"too long", "-clients 10 -messages 100 -timeout 1s -json x", 1, "not done within -timeout 1s"},
+		{"cannot be saved", "-clients 10 -out /dev/null/x", 1, "not a directory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, out := start(t, strings.Fields(test.args)...)
+			if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) {
+				t.Errorf("loadtest %s: exit code %d, want %d with %q:\n%s", test.args, code, test.code, test.want, out)
+			}
+		})
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	c, out := start(t, "-clients", "50", "-messages", "1000", "-out", "run")
+	records := filepath.Join(c.Dir, "run", "records.jsonl")
+	waitFor(t, "the run to begin", func() bool { _, err := os.Stat(records); return err == nil && len(children(c)) == 2 })
+	family := children(c)
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, c.Wait()); code != 130 || !strings.Contains(out.String(), "interrupted") {
+		t.Errorf("exit code %d, want 130 and a report:\n%s", code, out)
+	}
+	for _, pid := range family {
+		if alive(pid) {
+			t.Errorf("child %s is left behind", pid)
+		}
+	}
+}
+
+func TestChildrenDieWithTheirParent(t *testing.T) {
+	c, _ := start(t, "-clients", "50", "-messages", "1000", "-json", "x")
+	waitFor(t, "the children", func() bool { return len(children(c)) == 2 })
+	family := children(c)
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait() // it was killed
+	waitFor(t, "the children to die", func() bool { return !alive(family[0]) && !alive(family[1]) })
+}
+
+func TestServerDies(t *testing.T) {
+	c, out := start(t, "-clients", "50", "-messages", "1000", "-json", "x")
+	server := 0
+	waitFor(t, "the server", func() bool {
+		for _, pid := range children(c) {
+			command, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+			if strings.Contains(string(command), "internal-server") {
+				server, _ = strconv.Atoi(pid)
+			}
+		}
+		return server != 0
+	})
+	if err := syscall.Kill(server, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, c.Wait()); code != 1 || !strings.Contains(out.String(), "server process 0") {
+		t.Errorf("exit code %d, want 1 and who died:\n%s", code, out)
+	}
+}
+
+// children are the pids of a process's children.
+func children(c *exec.Cmd) (pids []string) {
+	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(c.Process.Pid) + "/task/*/children")
+	for _, path := range threads {
+		list, _ := os.ReadFile(path)
+		pids = append(pids, strings.Fields(string(list))...)
+	}
+	return pids
+}
+
+// alive is false for a zombie, too.
+func alive(pid string) bool {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	return err == nil && !strings.Contains(string(text), ") Z ")
+}
+
+func waitFor(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	clock := time.NewTicker(10 * time.Millisecond)
+	defer clock.Stop()
+	for limit := time.After(20 * time.Second); !is(); {
+		select {
+		case <-clock.C:
+		case <-limit:
+			t.Fatalf("waited too long for %s", what)
+		}
+	}
+}

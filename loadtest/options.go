@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/swarm"
+)
+
+const usage = `usage: loadtest [flags]
+
+Starts the chat server, connects 10,000 clients, has all of them join a room,
+broadcasts to it, and reports whether everybody got everything and when.
+
+  go run ./loadtest                        10,000 clients, about 15 seconds
+  go run ./loadtest -clients 100000        as many processes as the file limit asks for
+  go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
+  go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
+
+Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
+2 wrong arguments, 130 interrupted. Ctrl-C ends a run early, with a report; a
+second one ends it at once.
+
+flags:
+`
+
+// errHelp: the usage was asked for and printed.
+var errHelp = flag.ErrHelp
+
+type options struct {
+	swarm      swarm.Config
+	out        string // folder of the run
+	json       string
+	thresholds thresholds
+	timeout    time.Duration
+}
+
+func parseOptions(args []string, help io.Writer) (o options, err error) {
+	c := &o.swarm
+	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short)")
+	f.IntVar(&c.Messages, "messages", 0, "`number` of messages to each room (default 20, fewer if that takes over a minute)")
+	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` in each room (default 2, fewer where the processors could not)")
+	f.IntVar(&c.Size, "size", 128, "`bytes` of a message: its JSON object alone, at least 100")
+	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` (default path /socket/websocket)")
+	f.IntVar(&c.ServerPID, "server-pid", 0, "`process` to measure with -url, if it is on this host")
+	f.StringVar(&c.Topic, "topic", "room:lobby", "`topic` to join")
+	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")
+	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "most connects `a second` (default as fast as the server answers)")
+	f.DurationVar(&c.Drain, "drain", 10*time.Second, "`time` without a receipt after which what is missing is lost")
+	f.DurationVar(&c.Heartbeat, "heartbeat", 30*time.Second, "`time` between the heartbeats of a client")
+	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
+	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
+	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; without -out there is no folder then")
+	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
+	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` of the whole run (default none)")
+	err = f.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(help, usage)
+		f.SetOutput(help)
+		f.PrintDefaults()
+		return o, errHelp
+	case err != nil:
+		return o, err
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return o, nil
+}

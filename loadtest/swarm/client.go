@@ -1,0 +1,205 @@
+package swarm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// Opcodes, RFC 6455 §5.2.
+const (
+	opText  = 0x1
+	opClose = 0x8
+	opPing  = 0x9
+	opPong  = 0xA
+)
+
+// mask is that of all our frames. RFC 6455 §5.3 wants it new for each, to
+// protect proxies from scripts; here it only has to cost the server its work.
+var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
+
+// joinTimeout is how long a client has from connect to the reply to its join.
+const joinTimeout = 30 * time.Second
+
+// Why a client ends. The text is the kind of error in the records.
+var (
+	errHeartbeat   = errors.New("heartbeat not answered")
+	errJoinRefused = errors.New("join refused")
+	errJoinTimeout = errors.New("not joined in 30 s")
+	errLeft        = errors.New("channel closed by the server")
+	errServerEnd   = errors.New("connection closed by the server")
+)
+
+type phase uint8
+
+const (
+	upgrading phase = iota
+	joining
+	joined
+	ended
+)
+
+// A client is one connection that joins one topic. It belongs to its event
+// loop, and stands for as little memory as possible: the connection itself is
+// known to the poller alone.
+type client struct {
+	group  *group // immutable
+	number uint32 // immutable; counts the clients of a room
+
+	phase      phase
+	joinedOnce bool // and so is owed every message
+	waiting    bool // for the answer to a heartbeat
+	frames     frame.Decoder
+	ledger     ledger
+	dialed     int64 // monotonic nanoseconds
+	// The next is a pointer because it is nil but while a response to the
+	// upgrade arrives in pieces.
+	head *[]byte
+}
+
+// open is called when the connection is being made.
+func (c *client) open(conn *poller.Conn) poller.Handler {
+	conn.SetDeadline(joinTimeout)
+	_ = conn.SendShared(c.group.fleet.upgrade) // if it fails, Closed follows
+	return c
+}
+
+// Data takes what the server sent.
+func (c *client) Data(conn *poller.Conn, data []byte) {
+	now := monotonic()
+	if c.phase == upgrading {
+		data = c.readHead(conn, data)
+	}
+	for c.phase == joining || c.phase == joined {
+		f, ok, err := c.frames.Next(&c.group.fleet.frames, &data)
+		if err != nil {
+			conn.Kill(fmt.Errorf("bad frame: %w", err))
+			return
+		}
+		if !ok {
+			return
+		}
+		c.take(conn, f, now)
+	}
+}
+
+// readHead takes the response to the upgrade, and returns what follows it.
+func (c *client) readHead(conn *poller.Conn, data []byte) []byte {
+	if c.head != nil {
+		data = append(*c.head, data...)
+	}
+	rest, done, err := checkUpgrade(data)
+	switch {
+	case err != nil:
+		c.end(conn, err)
+	case !done:
+		data = bytes.Clone(data)
+		c.head = &data
+	default:
+		c.head = nil
+		c.phase = joining
+		c.group.fleet.connected()
+		_ = conn.SendShared(c.group.fleet.join) // if it fails, Closed follows
+	}
+	return rest
+}
+
+func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
+	switch f.Op {
+	case opText:
+		c.message(conn, f.Payload, now)
+	case opPing: // RFC 6455 §5.5.3
+		_ = conn.Send(frame.AppendMasked(nil, opPong, mask, f.Payload))
+	case opClose: // RFC 6455 §5.5.1: echo the code
+		_ = conn.Send(frame.AppendMasked(nil, opClose, mask, f.Payload[:min(2, len(f.Payload))]))
+		code, _ := frame.ParseClose(f.Payload)
+		c.end(conn, fmt.Errorf("closed by the server: %d", code))
+	}
+}
+
+// message takes one Phoenix message, most often a broadcast.
+func (c *client) message(conn *poller.Conn, text []byte, now int64) {
+	if i := bytes.Index(text, c.group.fleet.event); i >= 0 {
+		c.broadcast(conn, text[i:], now)
+		return
+	}
+	switch {
+	case bytes.Contains(text, []byte(`"phoenix","phx_reply"`)):
+		c.waiting = false
+	case bytes.Contains(text, []byte(`"phx_reply"`)):
+		c.reply(conn, bytes.Contains(text, []byte(`"status":"ok"`)), now)
+	case bytes.Contains(text, []byte(`"phx_error"`)), bytes.Contains(text, []byte(`"phx_close"`)):
+		c.end(conn, errLeft)
+	}
+}
+
+func (c *client) broadcast(conn *poller.Conn, payload []byte, now int64) {
+	s, ok := parseStamp(payload)
+	if !ok || s.writer != c.group.writer {
+		return // somebody else's
+	}
+	if s.seq < 1 || int(s.seq) > len(c.group.fanIns) {
+		c.group.fleet.fault("message that was never sent")
+		return
+	}
+	c.group.received(conn, s, c.ledger.receive(s.seq), now)
+}
+
+// reply takes the answer to the join, or to a message of the room's writer.
+func (c *client) reply(conn *poller.Conn, ok bool, now int64) {
+	switch {
+	case c.phase == joined && !ok:
+		c.group.fleet.fault("message refused")
+	case c.phase == joining && !ok:
+		c.end(conn, errJoinRefused)
+	case c.phase == joining:
+		c.phase, c.joinedOnce = joined, true
+		c.group.joinedBy(conn, now, c.dialed)
+		// Heartbeats are spread evenly, by the number of the client.
+		beat := c.group.fleet.orders.Heartbeat
+		conn.SetDeadline(max(beat*time.Duration(1+c.number%64)/64, time.Second))
+	}
+}
+
+// Timeout sends a heartbeat, or finds that something was not answered.
+func (c *client) Timeout(conn *poller.Conn) {
+	switch {
+	case c.phase == ended:
+		conn.Kill(errServerEnd)
+	case c.phase != joined:
+		c.end(conn, errJoinTimeout)
+	case c.waiting:
+		c.end(conn, errHeartbeat)
+	default:
+		c.waiting = true
+		_ = conn.SendShared(c.group.fleet.heartbeat) // if it fails, Closed follows
+		conn.SetDeadline(c.group.fleet.orders.Heartbeat)
+	}
+}
+
+// end hangs up; err is why.
+func (c *client) end(conn *poller.Conn, err error) {
+	conn.Kill(err)
+	c.closed(conn, err)
+}
+
+// Closed is the last call for a connection.
+func (c *client) Closed(conn *poller.Conn, err error) {
+	if err == nil {
+		err = errServerEnd
+	}
+	c.closed(conn, err)
+}
+
+func (c *client) closed(conn *poller.Conn, err error) {
+	if c.phase == ended {
+		return
+	}
+	was := c.phase
+	c.phase = ended
+	c.group.left(conn, was, err)
+}

@@ -1,0 +1,140 @@
+package swarm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// A Config says what to do. The zero value is a run of 10,000 clients, but
+// needs one of URL and ServerCommand.
+type Config struct {
+	// Clients is how many to connect. Zero means 10,000, or fewer if the
+	// machine cannot hold that many.
+	Clients int `json:"clients"`
+
+	// Messages is how many each room's writer sends. Zero means 20, fewer if
+	// that would take more than a minute, but at least 5.
+	Messages int `json:"messages"`
+
+	// Rate is messages a second in each room. Zero means 2, or less where that
+	// would be more deliveries than about half of what the processors can do.
+	Rate float64 `json:"rate"`
+
+	// Size is the payload of a message in bytes: the JSON object alone, without
+	// the Phoenix array around it, the WebSocket header and the mask. Zero
+	// means 128; the least is 100.
+	Size int `json:"size"`
+
+	// ConnectRate bounds the connects a second, over all. Zero means as fast
+	// as the server answers.
+	ConnectRate float64 `json:"connect_rate"`
+
+	// Drain is how long nothing may arrive before what is missing is lost.
+	// Zero means 10 s.
+	Drain time.Duration `json:"drain_ns"`
+
+	// Heartbeat is the time between heartbeats of a client. Zero means 30 s,
+	// as official clients have it.
+	Heartbeat time.Duration `json:"heartbeat_ns"`
+
+	// Topic and Event are what to join and to send. Empty means "room:lobby"
+	// and "new_msg". The server must broadcast what it is sent under the same
+	// event, to the sender too.
+	Topic string `json:"topic"`
+	Event string `json:"event"`
+
+	// URL is a running server, "ws://host:port/path". The path may be missing,
+	// then it is "/socket/websocket". Empty starts servers with ServerCommand.
+	URL string `json:"url,omitempty"`
+
+	// ServerPID is the process to measure at URL. Zero measures none.
+	ServerPID int `json:"server_pid,omitempty"`
+
+	// ServerCommand starts a server. It prints "listening on HOST:PORT" on its
+	// standard output when it is ready, collects garbage on SIGUSR1 and says so
+	// in a line with "msg=memory", and ends when its standard input does.
+	ServerCommand []string `json:"-"`
+
+	// ClientCommand starts a process that calls Serve on its standard input
+	// and output. Empty means one process, this one.
+	ClientCommand []string `json:"-"`
+
+	// Force makes a plan that is expected to run out of memory.
+	Force bool `json:"force,omitempty"`
+}
+
+// complete fills in what does not depend on the machine.
+func (c Config) complete() Config {
+	c.Size = cmp.Or(c.Size, 128)
+	c.Drain = cmp.Or(c.Drain, 10*time.Second)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 30*time.Second)
+	c.Topic = cmp.Or(c.Topic, "room:lobby")
+	c.Event = cmp.Or(c.Event, "new_msg")
+	return c
+}
+
+// Check finds what cannot be meant.
+func (c Config) Check() error {
+	switch {
+	case c.Clients < 0:
+		return errors.New("clients: must not be negative")
+	case c.Messages < 0:
+		return errors.New("messages: must not be negative")
+	case c.Rate < 0 || c.ConnectRate < 0:
+		return errors.New("rate: must not be negative")
+	case c.Size != 0 && c.Size < minSize:
+		return fmt.Errorf("size: must be at least %d bytes, the stamp of a message needs them", minSize)
+	case c.Drain < 0 || c.Heartbeat < 0:
+		return errors.New("drain and heartbeat: must not be negative")
+	case c.URL == "" && len(c.ServerCommand) == 0:
+		return errors.New("url: neither a server nor a command to start one")
+	}
+	if c.URL != "" {
+		_, err := parseTarget(c.URL)
+		return err
+	}
+	return nil
+}
+
+// A target is a URL taken apart.
+type target struct {
+	host string // of the HTTP request
+	path string // with the query
+	addr string // host and port to connect to
+}
+
+func parseTarget(raw string) (target, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return target{}, fmt.Errorf("url: %w", err)
+	}
+	if u.Scheme != "ws" && u.Scheme != "http" {
+		return target{}, fmt.Errorf("url: %q must begin with ws://, TLS is not spoken here", raw)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/socket/websocket"
+	}
+	query := u.Query()
+	query.Set("vsn", "2.0.0") // the only version whose frames are understood here
+	u.RawQuery = query.Encode()
+	return target{
+		host: u.Host,
+		path: u.RequestURI(),
+		addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")),
+	}, nil
+}
+
+// resolve asks for the address once, for all clients.
+func (t target) resolve() (netip.AddrPort, error) {
+	addr, err := net.ResolveTCPAddr("tcp", t.addr)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("url: %w", err)
+	}
+	a := addr.AddrPort()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
+}

@@ -1,0 +1,25 @@
+package swarm
+
+// What tests outside look at.
+type (
+	Ledger  = ledger
+	Receipt = receipt
+)
+
+const (
+	InOrder   = inOrder
+	Reordered = reordered
+	Duplicate = duplicate
+	MinSize   = minSize
+)
+
+var (
+	AppendPayload = appendPayload
+	ParseStamp    = parseStamp
+	CheckUpgrade  = checkUpgrade
+	Spell         = spell
+)
+
+func (l *ledger) Receive(n int32) receipt          { return l.receive(n) }
+func (l *ledger) Lost(sent int32) []span           { return l.lost(sent) }
+func NewStamp(w uint32, s int32, t, a int64) stamp { return stamp{w, s, t, a} }

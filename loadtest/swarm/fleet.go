@@ -1,0 +1,202 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// A fleet is the clients of one process.
+type fleet struct {
+	orders orders
+	poller *poller.Poller
+	groups []*group
+
+	// What all clients send and look for. Nobody changes these bytes.
+	upgrade, join, heartbeat []byte
+	event                    []byte
+	frames                   frame.Config
+
+	slots chan struct{} // as many as connects and joins may be in flight
+
+	mu          sync.Mutex // guards the rest; never held during a system call
+	counts      counts
+	pending     int // clients that have neither joined nor failed
+	stopping    bool
+	firstDial   int64
+	lastJoin    int64
+	lastReceipt int64
+	latency     *hdrhistogram.Histogram
+	rawLatency  *hdrhistogram.Histogram
+	joinLatency *hdrhistogram.Histogram
+	interval    *hdrhistogram.Histogram // receipts since the last progress
+	events      []event                 // that wait to be reported
+}
+
+func newFleet(o orders) (*fleet, error) {
+	// One loop: its clients share lines of cache, not locks. More loops are
+	// more processes.
+	p, err := poller.New(poller.Config{Loops: 1})
+	if err != nil {
+		return nil, err
+	}
+	f := &fleet{
+		orders:      o,
+		poller:      p,
+		upgrade:     upgradeRequest(o.Host, o.Target),
+		join:        clientFrame(fmt.Sprintf(`["1","1",%q,"phx_join",{}]`, o.Topic)),
+		heartbeat:   clientFrame(`[null,"2","phoenix","heartbeat",{}]`),
+		event:       fmt.Appendf(nil, `%q,`, o.Event),
+		frames:      frame.Config{Client: true},
+		slots:       make(chan struct{}, o.Window),
+		latency:     newHistogram(3),
+		rawLatency:  newHistogram(3),
+		joinLatency: newHistogram(3),
+		interval:    newHistogram(2),
+		counts:      counts{Errors: make(map[string]int64)},
+	}
+	for _, s := range o.Shares {
+		if err := f.addGroup(s); err != nil {
+			p.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// clientFrame masks a text frame.
+func clientFrame(text string) []byte {
+	return frame.AppendMasked(nil, opText, mask, []byte(text))
+}
+
+func (f *fleet) addGroup(s share) error {
+	remote, err := netip.ParseAddrPort(s.Addr)
+	if err != nil {
+		return fmt.Errorf("share of room %d: %w", s.Room, err)
+	}
+	g := &group{
+		fleet:   f,
+		room:    s.Room,
+		writer:  f.orders.Writer + uint32(s.Room),
+		remote:  remote,
+		clients: make([]client, s.Count),
+		fanIns:  make([]*fanIn, f.orders.Messages),
+	}
+	for i := range g.clients {
+		g.clients[i] = client{group: g, number: uint32(s.First + i)}
+	}
+	f.groups = append(f.groups, g)
+	f.pending += s.Count
+	return nil
+}
+
+// connect makes all connections, as many at a time as there are slots, and
+// returns when the last one was begun.
+func (f *fleet) connect(ctx context.Context, pace pacer) {
+	n := 0
+	for _, g := range f.groups {
+		for i := range g.clients {
+			if !waitUntil(ctx, pace.due(n)) {
+				return
+			}
+			n++
+			select {
+			case f.slots <- struct{}{}:
+				f.dial(&g.clients[i])
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// dial makes one connection. The client belongs to its loop from then on.
+func (f *fleet) dial(c *client) {
+	c.dialed = monotonic()
+	f.mu.Lock()
+	if f.firstDial == 0 {
+		f.firstDial = c.dialed
+	}
+	f.mu.Unlock()
+	err := f.poller.Dial(f.source(c), c.group.remote, c.open)
+	if err != nil {
+		var errno syscall.Errno
+		if errors.As(err, &errno) {
+			err = fmt.Errorf("connect: %w", errno) // one kind of error for all addresses
+		}
+		c.closed(nil, err)
+	}
+}
+
+// source is the address that a client connects from. On loopback the whole of
+// 127.0.0.0/8 is ours, and each address has ports of its own.
+func (f *fleet) source(c *client) netip.Addr {
+	if f.orders.PerSource == 0 {
+		return netip.Addr{}
+	}
+	return loopback(int(c.number) / f.orders.PerSource)
+}
+
+// loopback is the n-th address of 127.0.0.0/8, counted from 0: 127.0.0.1.
+func loopback(n int) netip.Addr {
+	n++
+	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+// connected counts a finished upgrade.
+func (f *fleet) connected() {
+	f.mu.Lock()
+	f.counts.Connected++
+	f.mu.Unlock()
+}
+
+// fault counts an error by its kind.
+func (f *fleet) fault(kind string) {
+	f.mu.Lock()
+	f.faultLocked(kind)
+	f.mu.Unlock()
+}
+
+func (f *fleet) faultLocked(kind string) { f.counts.Errors[kind]++ }
+
+// settleLocked notes that one more client has joined or failed.
+func (f *fleet) settleLocked() {
+	<-f.slots
+	f.pending--
+	if f.pending > 0 {
+		return
+	}
+	r := &ramped{Joined: make(map[int]int64), FirstDial: f.firstDial, LastJoin: f.lastJoin}
+	for _, g := range f.groups {
+		r.Joined[g.room] += g.joined
+	}
+	f.events = append(f.events, event{Ramped: r})
+}
+
+// reportLocked reports the receipts of one message, and forgets them.
+func (f *fleet) reportLocked(g *group, seq int) {
+	in := g.fanIns[seq-1]
+	f.events = append(f.events, event{FanIn: &arrivals{
+		Room: g.room, Seq: seq, First: in.first, Last: in.last, Latency: encode(in.latency),
+	}})
+	in.latency = nil
+}
+
+// report returns what happened since the last call.
+func (f *fleet) report() []event {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := &progress{counts: f.counts.clone(), Latency: encode(f.interval)}
+	f.interval.Reset()
+	events := append(f.events, event{Progress: p})
+	f.events = nil
+	return events
+}

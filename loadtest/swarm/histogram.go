@@ -1,0 +1,41 @@
+package swarm
+
+import "github.com/HdrHistogram/hdrhistogram-go"
+
+// maxLatency bounds what histograms tell apart, in microseconds: 10 minutes.
+const maxLatency = 600_000_000
+
+// newHistogram counts microseconds with so many significant digits.
+func newHistogram(digits int) *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, maxLatency, digits)
+}
+
+// observe records a duration in nanoseconds.
+func observe(h *hdrhistogram.Histogram, ns int64) {
+	_ = h.RecordValue(min(max(ns/1000, 0), maxLatency)) // it fails only beyond maxLatency
+}
+
+// encode returns nil for a histogram of nothing.
+func encode(h *hdrhistogram.Histogram) []byte {
+	if h.TotalCount() == 0 {
+		return nil
+	}
+	b, err := h.EncodeV2()
+	if err != nil {
+		return nil // EncodeV2 writes to memory: there is no error
+	}
+	return b
+}
+
+// merge adds what encode returned to h.
+func merge(h *hdrhistogram.Histogram, encoded []byte) error {
+	if len(encoded) == 0 {
+		return nil
+	}
+	more, err := hdrhistogram.Decode(encoded)
+	if err != nil {
+		return err
+	}
+	h.Merge(more)
+	return nil
+}

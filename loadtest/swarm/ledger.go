@@ -1,0 +1,74 @@
+package swarm
+
+import "slices"
+
+// A ledger is what one client knows of the messages of its room's writer, which
+// are numbered 1, 2, 3 and so on. The zero value has received nothing.
+type ledger struct {
+	top     int32   // the highest number received
+	missing *[]span // below top, ascending; nil for nearly all clients
+}
+
+// A span is the numbers first to last.
+type span struct{ first, last int32 }
+
+// A receipt is what a ledger says to a number.
+type receipt int
+
+const (
+	inOrder   receipt = iota // new, above all others
+	reordered                // new, but a later one was here first
+	duplicate                // was here before
+)
+
+// receive enters one message.
+func (l *ledger) receive(n int32) receipt {
+	switch {
+	case n == l.top+1:
+		l.top = n
+		return inOrder
+	case n > l.top:
+		if l.missing == nil {
+			l.missing = new([]span)
+		}
+		*l.missing = append(*l.missing, span{l.top + 1, n - 1})
+		l.top = n
+		return inOrder
+	case l.fill(n):
+		return reordered
+	}
+	return duplicate
+}
+
+// fill takes n out of the missing ones.
+func (l *ledger) fill(n int32) bool {
+	if l.missing == nil {
+		return false
+	}
+	spans := *l.missing
+	i := slices.IndexFunc(spans, func(s span) bool { return s.first <= n && n <= s.last })
+	if i < 0 {
+		return false
+	}
+	var rest []span
+	if s := spans[i]; s.first < n {
+		rest = append(rest, span{s.first, n - 1})
+	}
+	if s := spans[i]; n < s.last {
+		rest = append(rest, span{n + 1, s.last})
+	}
+	*l.missing = slices.Replace(spans, i, i+1, rest...)
+	return true
+}
+
+// lost is what is missing of the numbers 1 to sent.
+func (l *ledger) lost(sent int32) []span {
+	var lost []span
+	if l.missing != nil {
+		lost = slices.Clone(*l.missing)
+	}
+	if l.top < sent {
+		lost = append(lost, span{l.top + 1, sent})
+	}
+	return lost
+}

@@ -1,0 +1,49 @@
+package swarm
+
+import (
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// readMachine describes this host. What could not be read is empty.
+func readMachine() record.Machine {
+	m := record.Machine{CPU: cpuName(), Cores: runtime.NumCPU(), Go: runtime.Version()}
+	m.MemoryBytes, _ = meminfo("MemTotal:")
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.OS = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+	}
+	return m
+}
+
+func cpuName() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// readKernel lists the settings that bound a run.
+func readKernel(l Limits) []record.Setting {
+	list := []record.Setting{{Name: "RLIMIT_NOFILE", Value: grouped(l.Files)}}
+	for _, name := range []string{
+		"fs.nr_open", "fs.file-max", "fs.epoll.max_user_watches",
+		"net.ipv4.ip_local_port_range", "net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog",
+		"net.ipv4.tcp_mem", "net.core.netdev_max_backlog", "net.ipv4.tcp_child_ehash_entries",
+		"net.ipv4.tcp_congestion_control", "net.netfilter.nf_conntrack_max",
+	} {
+		text, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+		if err == nil {
+			list = append(list, record.Setting{Name: name, Value: strings.Join(strings.Fields(string(text)), " ")})
+		}
+	}
+	return list
+}

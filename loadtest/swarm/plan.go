@@ -1,0 +1,248 @@
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ErrTooMany: the machine cannot hold the clients that were asked for.
+var ErrTooMany = errors.New("too many clients for this machine")
+
+const (
+	defaultClients = 10_000
+
+	// spareFiles is what a process needs besides its connections.
+	spareFiles = 200
+
+	// clientBytes is what one client is expected to take, all told: 8.3 KB of
+	// the kernel for both ends, the rest for the server and for itself.
+	clientBytes = 12_000
+
+	// processBytes is what a process takes before its first client.
+	processBytes = 25_000_000
+
+	// maxPerSource bounds the connections from one address to one server,
+	// whatever the range of ports.
+	maxPerSource = 28_000
+
+	// deliveriesPerCore is about half of what a processor can deliver in a
+	// second, with server and clients on one host.
+	deliveriesPerCore = 25_000
+
+	// clientsPerLoop is from how many clients on more than one process is worth
+	// a processor.
+	clientsPerLoop = 10_000
+)
+
+// A Plan is how a run uses the machine.
+type Plan struct {
+	Clients  int
+	Messages int     // of each room
+	Rate     float64 // of each room, a second
+
+	Rooms     []int      // clients by room; a room is a server process
+	Processes [][]extent // of clients
+	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
+
+	Why []string // the plan in sentences, for people
+}
+
+// An extent is the clients First to First+Count-1 of a room.
+type extent struct{ Room, First, Count int }
+
+// NewPlan plans a run. It fails with ErrTooMany for clients that were asked
+// for and do not fit; without a number, it takes what fits.
+func NewPlan(c Config, l Limits) (Plan, error) {
+	c = c.complete()
+	p := &planner{config: c, limits: l, local: c.URL == "" || isLoopback(c.URL)}
+	p.Clients = c.Clients
+	if p.Clients == 0 {
+		p.Clients = max(1, min(defaultClients, p.most()))
+	}
+	if err := p.fit(); err != nil {
+		return Plan{}, err
+	}
+	p.divide()
+	p.pace()
+	p.explain()
+	return p.Plan, nil
+}
+
+func isLoopback(rawURL string) bool {
+	t, err := parseTarget(rawURL)
+	if err != nil {
+		return false
+	}
+	addr, err := t.resolve()
+	return err == nil && addr.Addr().Is4() && addr.Addr().IsLoopback()
+}
+
+type planner struct {
+	Plan
+	config Config
+	limits Limits
+	local  bool // server on an address of 127.0.0.0/8
+}
+
+// perProcess is how many connections one process can hold.
+func (p *planner) perProcess() int { return max(1, p.limits.Files-spareFiles) }
+
+// ends is how many ends of a connection are on this machine.
+func (p *planner) ends() int {
+	if p.local {
+		return 2
+	}
+	return 1
+}
+
+// most is the largest number of clients that fits.
+func (p *planner) most() int {
+	most := min(p.byMemory(), p.byFiles())
+	if !p.local {
+		most = min(most, p.limits.Ports)
+	}
+	return most
+}
+
+func (p *planner) byMemory() int {
+	perClient := int64(clientBytes + p.ends()*processBytes/p.perProcess())
+	return int(max(0, p.limits.Memory-int64(p.ends()*processBytes)) / perClient)
+}
+
+func (p *planner) byFiles() int { return max(0, p.limits.SystemFiles-10*spareFiles) / p.ends() }
+
+func (p *planner) fit() error {
+	switch n := p.Clients; {
+	case p.config.Force:
+	case n > p.byMemory():
+		return fmt.Errorf("%w: %s of memory are available, enough for about %s clients (-force tries it anyway)",
+			ErrTooMany, gigabytes(p.limits.Memory), grouped(p.byMemory()))
+	case n > p.byFiles():
+		return fmt.Errorf("%w: the system may open %s more files, enough for %s clients (sysctl fs.file-max; -force tries it anyway)",
+			ErrTooMany, grouped(p.limits.SystemFiles), grouped(p.byFiles()))
+	case !p.local && n > p.limits.Ports:
+		return fmt.Errorf("%w: one address has %s ports towards a server (sysctl net.ipv4.ip_local_port_range)",
+			ErrTooMany, grouped(p.limits.Ports))
+	}
+	return nil
+}
+
+// divide chooses rooms, processes and addresses.
+func (p *planner) divide() {
+	servers := 1
+	if p.config.URL == "" {
+		servers = atLeast(p.Clients, p.perProcess())
+	}
+	p.Rooms = split(p.Clients, servers)
+
+	processes := 1
+	if len(p.config.ClientCommand) > 0 {
+		processes = max(atLeast(p.Clients, p.perProcess()), min(p.limits.Cores/2, atLeast(p.Clients, clientsPerLoop)))
+	}
+	room, first := 0, 0
+	for _, n := range split(p.Clients, processes) {
+		var extents []extent
+		for n > 0 {
+			count := min(n, p.Rooms[room]-first)
+			extents = append(extents, extent{room, first, count})
+			n, first = n-count, first+count
+			if first == p.Rooms[room] {
+				room, first = room+1, 0
+			}
+		}
+		p.Processes = append(p.Processes, extents)
+	}
+
+	if p.local {
+		// Past half of the range the kernel has tried all ports of one parity
+		// and scans them anew for each connect: 20 µs become 800.
+		p.PerSource = max(1, min(maxPerSource, p.limits.Ports/2-p.limits.Ports/64))
+	}
+}
+
+// pace chooses how much is sent.
+func (p *planner) pace() {
+	p.Rate = p.config.Rate
+	if p.Rate == 0 {
+		p.Rate = min(2, float64(deliveriesPerCore*p.limits.Cores)/float64(p.Clients))
+	}
+	p.Messages = p.config.Messages
+	if p.Messages == 0 {
+		p.Messages = max(5, min(20, int(60*p.Rate)))
+	}
+}
+
+func (p *planner) explain() {
+	say := func(format string, args ...any) { p.Why = append(p.Why, fmt.Sprintf(format, args...)) }
+	limit := fmt.Sprintf("the limit is %s files per process", grouped(p.limits.Files))
+	switch servers := len(p.Rooms); {
+	case p.config.URL != "":
+		say("%s clients of %s.", grouped(p.Clients), p.config.URL)
+	case servers == 1:
+		say("%s clients of 1 server process, all in one room.", grouped(p.Clients))
+	default:
+		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own until servers form a cluster.",
+			grouped(p.Clients), servers, grouped(p.Rooms[0]), limit)
+	}
+	because := ""
+	if atLeast(p.Clients, p.perProcess()) > 1 {
+		because = ": " + limit
+	}
+	say("%s of clients%s.", plural(len(p.Processes), "process", "processes"), because)
+	say("They have the scheduling policy SCHED_BATCH: a client that wakes up does not interrupt a server that writes.")
+	if n := p.sources(); n > 1 {
+		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
+			n, loopback(0), loopback(n-1), grouped(p.PerSource))
+	}
+	say("Memory: about %s are needed, %s are available.",
+		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Rooms)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))
+	say("Each room's writer sends %s of %d bytes, %s a second.",
+		plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+}
+
+// sources is how many addresses the clients of one room connect from.
+func (p *planner) sources() int {
+	if p.PerSource == 0 {
+		return 1
+	}
+	return atLeast(p.Rooms[0], p.PerSource)
+}
+
+// atLeast is n/per, rounded up.
+func atLeast(n, per int) int { return (n + per - 1) / per }
+
+// split divides n into parts that differ by one at most, the larger first.
+func split(n, parts int) []int {
+	list := make([]int, parts)
+	for i := range list {
+		list[i] = n / parts
+		if i < n%parts {
+			list[i]++
+		}
+	}
+	return list
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return grouped(n) + " " + many
+}
+
+func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
+
+// grouped writes 1234567 as 1,234,567.
+func grouped(n int) string {
+	digits := strconv.Itoa(n)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}

@@ -1,0 +1,74 @@
+package swarm
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// usage is what processes have taken. What could not be read is 0.
+type usage struct {
+	rss   int64 // bytes
+	cpuNs int64 // user and system
+}
+
+// measure sums up processes. One that has ended counts for nothing.
+func measure(pids []int) (sum usage) {
+	for _, pid := range pids {
+		sum.rss += residentBytes(pid)
+		sum.cpuNs += cpuNs(pid)
+	}
+	return sum
+}
+
+func residentBytes(pid int) int64 {
+	pages, err := numbers(fmt.Sprintf("/proc/%d/statm", pid), 2)
+	if err != nil {
+		return 0
+	}
+	return int64(pages[1] * os.Getpagesize())
+}
+
+// tick is the unit of CPU time in /proc, 1/100 s on all that Go runs on.
+const tick = 10_000_000
+
+func cpuNs(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// proc(5): the name, which may hold anything, is the last in parentheses;
+	// utime and stime are fields 14 and 15, the state after the name is 3.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return (user + system) * tick
+}
+
+// kernelBytes is the memory that the kernel holds on the whole host: slab,
+// where sockets live, and the buffers of TCP.
+func kernelBytes() int64 {
+	slab, err := meminfo("Slab:")
+	if err != nil {
+		return 0
+	}
+	return slab + tcpBuffers()
+}
+
+func tcpBuffers() int64 {
+	text, err := os.ReadFile("/proc/net/sockstat")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if _, pages, found := strings.Cut(strings.TrimSpace(line), " mem "); found && strings.HasPrefix(line, "TCP:") {
+			n, _ := strconv.ParseInt(pages, 10, 64)
+			return n * int64(os.Getpagesize())
+		}
+	}
+	return 0
+}

@@ -1,0 +1,340 @@
+package swarm
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// Run makes a run: it starts what the plan says, connects all clients,
+// broadcasts, and ends it all again. Each record is given to emit, in order, on
+// the calling goroutine.
+//
+// That messages were lost or clients refused is no error, it is in the records.
+// When ctx ends, the run is cut short, and the error is the cause. Any other
+// error is a broken run: something could not be started or died. Both still get
+// an End, of what was done so far.
+func Run(ctx context.Context, cfg Config, plan Plan, emit func(record.Record)) error {
+	// The kernel ties a child's life to the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	r := newRun(cfg.complete(), plan, emit)
+	defer r.close()
+	err := r.stages(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.note("error", err.Error())
+	}
+	return errors.Join(err, r.finish(err == nil))
+}
+
+// A run is the coordinator's state. It belongs to one goroutine.
+type run struct {
+	cfg   Config
+	plan  Plan
+	emit  func(record.Record)
+	start int64 // monotonic nanoseconds
+
+	servers []*server
+	workers []*worker
+	inbox   chan letter
+	died    chan error    // what a server died of
+	quit    chan struct{} // closed when nobody reads the other two
+	waiting sync.WaitGroup
+	seconds *time.Ticker
+
+	phase       string
+	kernelStart int64 // bytes
+	interval    *hdrhistogram.Histogram
+	rooms       []room
+	pace        pacer // of the broadcasts, once begun
+	lastArrival int64 // when a progress last had more receipts, monotonic
+	firstDial   int64
+	lastJoin    int64
+	connectCPU  int64
+	castCPU     int64
+}
+
+func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {
+	r := &run{
+		cfg:         cfg,
+		plan:        plan,
+		emit:        emit,
+		start:       monotonic(),
+		inbox:       make(chan letter, 256),
+		died:        make(chan error),
+		quit:        make(chan struct{}),
+		seconds:     time.NewTicker(time.Second),
+		phase:       "settle",
+		kernelStart: kernelBytes(),
+		interval:    newHistogram(2),
+	}
+	for range plan.Rooms {
+		r.rooms = append(r.rooms, room{messages: make(map[int]*message)})
+	}
+	return r
+}
+
+// stages is the run from the first process to the last receipt.
+func (r *run) stages(ctx context.Context) error {
+	for _, stage := range []func(context.Context) error{
+		r.begin,
+		func(ctx context.Context) error { return r.memory(ctx, "empty") },
+		r.connect,
+		func(ctx context.Context) error { return r.memory(ctx, "joined") },
+		r.broadcast,
+		func(ctx context.Context) error { return r.memory(ctx, "after") },
+	} {
+		if err := stage(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts all processes and gives the orders.
+func (r *run) begin(ctx context.Context) error {
+	r.emit(record.Record{Run: r.describe()})
+	if r.cfg.ServerPID != 0 {
+		r.note("info", "the server's memory is with garbage: only a server that was started here is asked to collect it")
+	}
+	t := target{path: "/socket/websocket?vsn=2.0.0"}
+	addrs := make([]string, len(r.plan.Rooms))
+	if r.cfg.URL != "" {
+		var err error
+		if t, err = parseTarget(r.cfg.URL); err != nil {
+			return err
+		}
+		addr, err := t.resolve()
+		if err != nil {
+			return err
+		}
+		addrs[0] = addr.String()
+	} else {
+		for i := range addrs {
+			s, err := startServer(ctx, i, r.cfg.ServerCommand)
+			if err != nil {
+				return err
+			}
+			r.servers = append(r.servers, s)
+			r.waiting.Go(func() { r.watch(s) })
+			addrs[i] = s.addr
+		}
+		t.host = addrs[0]
+	}
+	for i, extents := range r.plan.Processes {
+		w, err := startWorker(i, r.cfg.ClientCommand, r.inbox, r.quit)
+		if err != nil {
+			return err
+		}
+		r.workers = append(r.workers, w)
+		if err := w.tell(command{Orders: r.orders(t, addrs, extents)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch passes on that a server died before its time.
+func (r *run) watch(s *server) {
+	select {
+	case <-s.exited:
+	case <-r.quit:
+		return
+	}
+	select {
+	case r.died <- s.failure():
+	case <-r.quit:
+	}
+}
+
+func (r *run) describe() *record.Run {
+	settings := make(map[string]any)
+	text, err := json.Marshal(r.cfg)
+	if err == nil {
+		err = json.Unmarshal(text, &settings)
+	}
+	if err != nil { // a Config is numbers and strings
+		r.note("warn", fmt.Sprintf("the configuration cannot be recorded: %v", err))
+	}
+	settings["clients"], settings["messages"], settings["rate"] = r.plan.Clients, r.plan.Messages, r.plan.Rate
+	limits, _ := ReadLimits() // the plan was made of them
+	return &record.Run{
+		Schema:  record.Schema,
+		Start:   time.Now().UTC().Format(time.RFC3339),
+		Command: os.Args,
+		Config:  settings,
+		Machine: readMachine(),
+		Kernel:  readKernel(limits),
+		Plan:    r.plan.Why,
+	}
+}
+
+// inFlight bounds the connects that all processes have under way together:
+// well below the usual backlog of 4,096.
+const inFlight = 1024
+
+func (r *run) orders(t target, addrs []string, extents []extent) *orders {
+	o := &orders{
+		Host:      t.host,
+		Target:    t.path,
+		Topic:     r.cfg.Topic,
+		Event:     r.cfg.Event,
+		PerSource: r.plan.PerSource,
+		Window:    max(16, min(256, inFlight/len(r.plan.Processes))),
+		Heartbeat: r.cfg.Heartbeat,
+		Messages:  r.plan.Messages,
+		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
+	}
+	for _, e := range extents {
+		o.Shares = append(o.Shares, share{Room: e.Room, Addr: addrs[e.Room], First: e.First, Count: e.Count})
+	}
+	return o
+}
+
+// connect has all clients join.
+func (r *run) connect(ctx context.Context) error {
+	r.phase = "connect"
+	before := r.serverUsage().cpuNs
+	pace := newPacer(monotonic(), r.cfg.ConnectRate/float64(len(r.workers)))
+	for _, w := range r.workers {
+		if err := w.tell(command{Connect: &pace}); err != nil {
+			return err
+		}
+	}
+	err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.joined != nil }) })
+	r.connectCPU = max(0, r.serverUsage().cpuNs-before) // the dead have none
+	return err
+}
+
+// headStart is how long after the command the first message is due.
+const headStart = 300 * time.Millisecond
+
+// broadcast has the writers write, and waits for what they wrote.
+func (r *run) broadcast(ctx context.Context) error {
+	r.phase = "broadcast"
+	before := r.serverUsage().cpuNs
+	defer func() { r.castCPU = max(0, r.serverUsage().cpuNs-before) }() // the dead have none
+	r.pace = newPacer(monotonic()+int64(headStart), r.plan.Rate)
+	for room := range r.rooms {
+		i := firstIndex(r.workers, func(w *worker) bool { return w.joined[room] > 0 })
+		if i < 0 {
+			r.note("error", fmt.Sprintf("nobody joined room %d: nothing is sent there", room))
+			continue
+		}
+		r.rooms[room].writer = r.workers[i]
+	}
+	for _, w := range r.workers {
+		b := &broadcast{Pace: r.pace, Size: r.cfg.Size}
+		for room := range r.rooms {
+			if r.rooms[room].writer == w {
+				b.Rooms = append(b.Rooms, room)
+			}
+		}
+		if len(b.Rooms) == 0 {
+			continue
+		}
+		if err := w.tell(command{Broadcast: b}); err != nil {
+			return err
+		}
+	}
+	r.lastArrival = r.pace.due(r.plan.Messages - 1)
+	var expected int64
+	for i := range r.rooms {
+		expected += r.rooms[i].joined * int64(r.plan.Messages)
+	}
+	return r.until(ctx, func() bool {
+		return r.counts().Delivered >= expected || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+	})
+}
+
+// until takes what comes in until done is true. It fails when ctx ends or
+// something dies.
+func (r *run) until(ctx context.Context, done func() bool) error {
+	for !done() {
+		select {
+		case l := <-r.inbox:
+			if err := r.open(l); err != nil {
+				return err
+			}
+		case err := <-r.died:
+			return err
+		case <-r.seconds.C:
+			r.tick()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// close ends what is left of all processes.
+func (r *run) close() {
+	r.seconds.Stop()
+	close(r.quit)
+	for _, w := range r.workers {
+		r.waiting.Go(w.end)
+	}
+	for _, s := range r.servers {
+		r.waiting.Go(func() { s.end(patience) })
+	}
+	r.waiting.Wait()
+}
+
+func (r *run) note(level, message string) {
+	r.emit(record.Record{Note: &record.Note{AtMs: r.since(monotonic()), Level: level, Message: message}})
+}
+
+// since is milliseconds from the start of the run.
+func (r *run) since(t int64) int64 { return (t - r.start) / 1e6 }
+
+func (r *run) serverUsage() usage {
+	var pids []int
+	for _, s := range r.servers {
+		pids = append(pids, s.cmd.Process.Pid)
+	}
+	if r.cfg.ServerPID != 0 {
+		pids = append(pids, r.cfg.ServerPID)
+	}
+	return measure(pids)
+}
+
+func (r *run) clientUsage() usage {
+	var pids []int
+	for _, w := range r.workers {
+		pids = append(pids, w.pid())
+	}
+	return measure(pids)
+}
+
+func all(workers []*worker, is func(*worker) bool) bool {
+	return firstIndex(workers, func(w *worker) bool { return !is(w) }) < 0
+}
+
+// firstIndex is -1 if there is none.
+func firstIndex(workers []*worker, is func(*worker) bool) int {
+	for i, w := range workers {
+		if is(w) {
+			return i
+		}
+	}
+	return -1
+}
+
+// ms is at least 1 for what took any time: 0 is not measured.
+func ms(ns int64) int64 {
+	if ns <= 0 {
+		return 0
+	}
+	return cmp.Or(ns/1e6, 1)
+}

@@ -1,0 +1,122 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// progressEvery is how often a process reports.
+const progressEvery = 250 * time.Millisecond
+
+// Serve is a process full of clients: it takes the coordinator's commands from
+// in and writes events to out. It returns once all its connections are closed,
+// when it was told to stop or in ended.
+func Serve(in io.Reader, out io.Writer) error {
+	s := &session{
+		commands: json.NewDecoder(bufio.NewReader(in)),
+		events:   json.NewEncoder(out),
+	}
+	var first command
+	if err := s.commands.Decode(&first); err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	if first.Orders == nil {
+		return errors.New("read orders: the first command is another")
+	}
+	f, err := newFleet(*first.Orders)
+	if err != nil {
+		return fmt.Errorf("follow orders: %w", err)
+	}
+	s.fleet = f
+	defer f.close()
+	return s.run()
+}
+
+// A session is Serve's state.
+type session struct {
+	fleet    *fleet
+	commands *json.Decoder
+
+	active sync.WaitGroup // connecting and writing, until halted
+
+	mu     sync.Mutex // guards events
+	events *json.Encoder
+}
+
+func (s *session) run() error {
+	ctx, halt := context.WithCancel(context.Background())
+	defer s.active.Wait()
+	defer halt()
+	over := make(chan struct{})
+	var reporter sync.WaitGroup
+	defer reporter.Wait()
+	defer close(over)
+	reporter.Go(func() { s.report(over) })
+	for {
+		var c command
+		err := s.commands.Decode(&c)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil // the coordinator is gone
+		case err != nil:
+			return fmt.Errorf("read command: %w", err)
+		case c.Connect != nil:
+			s.active.Go(func() { s.fleet.connect(ctx, *c.Connect) })
+		case c.Broadcast != nil:
+			s.active.Go(func() { s.fleet.broadcast(ctx, *c.Broadcast) })
+		case c.Collect:
+			debug.FreeOSMemory()
+			err = s.tell(event{Collected: true})
+		case c.Halt:
+			halt()
+			s.active.Wait()
+			err = s.tell(append(s.fleet.report(), event{Halted: true})...)
+		case c.Stop != nil:
+			return s.finish(*c.Stop)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// finish closes all connections and tells the totals.
+func (s *session) finish(st stop) error {
+	s.fleet.close()
+	t := s.fleet.total(st)
+	return s.tell(append(s.fleet.report(), event{Totals: t})...)
+}
+
+// report tells the coordinator what happened, until all is over.
+func (s *session) report(over <-chan struct{}) {
+	clock := time.NewTicker(progressEvery)
+	defer clock.Stop()
+	for {
+		select {
+		case <-clock.C:
+			if s.tell(s.fleet.report()...) != nil {
+				return // the end of the input will follow
+			}
+		case <-over:
+			return
+		}
+	}
+}
+
+func (s *session) tell(events ...event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range events {
+		if err := s.events.Encode(e); err != nil {
+			return fmt.Errorf("write event: %w", err)
+		}
+	}
+	return nil
+}

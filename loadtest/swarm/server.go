@@ -1,0 +1,77 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// patience is how long a process has to start, to collect its garbage, or to
+// end.
+const patience = 30 * time.Second
+
+// A server is one server process: a room.
+type server struct {
+	*child
+	addr      string        // where it listens
+	collected chan struct{} // one for each garbage collection; buffered
+}
+
+// startServer returns once the server listens.
+func startServer(ctx context.Context, room int, command []string) (*server, error) {
+	s := &server{collected: make(chan struct{}, 1)}
+	c, stdout, err := start(fmt.Sprintf("server process %d", room), command, s.log)
+	if err != nil {
+		return nil, err
+	}
+	s.child = c
+	addr := make(chan string, 1)
+	go func() { // ends with the process
+		defer stdout.Close()
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			if a, found := strings.CutPrefix(lines.Text(), "listening on "); found && len(addr) == 0 {
+				addr <- a
+			}
+		}
+		_, _ = io.Copy(io.Discard, stdout) // a line too long must not block it
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case s.addr = <-addr:
+		return s, nil
+	case <-s.exited:
+		return nil, s.failure()
+	case <-timer.C:
+		err = fmt.Errorf("%s: it does not listen after %s%s", s.name, patience, s.said)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.end(0)
+	return nil, err
+}
+
+// log sees each line of the server's log.
+func (s *server) log(line string) {
+	if !strings.Contains(line, "msg=memory") {
+		return
+	}
+	select {
+	case s.collected <- struct{}{}:
+	default:
+	}
+}
+
+// collect asks for a garbage collection; collected says when it is done.
+func (s *server) collect() {
+	select {
+	case <-s.collected: // of an earlier one that nobody waited for
+	default:
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGUSR1) // if it has ended, exited says so
+}

@@ -1,0 +1,97 @@
+package swarm
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// maxExamples is how many clients with a loss are named by each process, and
+// maxSpans how much is said of each.
+const (
+	maxExamples = 5
+	maxSpans    = 5
+)
+
+func (c counts) clone() counts {
+	c.Errors = maps.Clone(c.Errors)
+	return c
+}
+
+// add adds another process's.
+func (c *counts) add(o counts) {
+	c.Connected += o.Connected
+	c.Joined += o.Joined
+	c.Sent += o.Sent
+	c.Delivered += o.Delivered
+	c.Duplicated += o.Duplicated
+	c.Reordered += o.Reordered
+	for kind, n := range o.Errors {
+		if c.Errors == nil {
+			c.Errors = make(map[string]int64)
+		}
+		c.Errors[kind] += n
+	}
+}
+
+// close ends all connections. No client is touched any more after it.
+func (f *fleet) close() {
+	f.mu.Lock()
+	f.stopping = true
+	f.mu.Unlock()
+	f.poller.Close()
+}
+
+// total makes the account, after close.
+func (f *fleet) total(s stop) *totals {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := &totals{
+		counts:      f.counts.clone(),
+		LastReceipt: f.lastReceipt,
+		Latency:     encode(f.latency),
+		Raw:         encode(f.rawLatency),
+		Join:        encode(f.joinLatency),
+	}
+	for _, g := range f.groups {
+		for i := range g.clients {
+			t.audit(g, &g.clients[i], int32(s.Sent[g.room]))
+		}
+		for i, in := range g.fanIns { // those that did not reach all
+			if in != nil && in.latency != nil {
+				f.reportLocked(g, i+1)
+			}
+		}
+	}
+	return t
+}
+
+// audit counts what one client should have and has not.
+func (t *totals) audit(g *group, c *client, sent int32) {
+	if !c.joinedOnce {
+		return
+	}
+	lost := c.ledger.lost(sent)
+	for _, s := range lost {
+		t.Lost += int64(s.last - s.first + 1)
+	}
+	if len(lost) > 0 && len(t.Examples) < maxExamples {
+		t.Examples = append(t.Examples, fmt.Sprintf("room %d client %d missed %s", g.room, c.number, spell(lost)))
+	}
+}
+
+// spell lists the first few spans for people.
+func spell(spans []span) string {
+	var list []string
+	for i, s := range spans {
+		switch {
+		case i == maxSpans:
+			return strings.Join(append(list, "…"), ", ")
+		case s.first == s.last:
+			list = append(list, fmt.Sprint(s.first))
+		default:
+			list = append(list, fmt.Sprintf("%d..%d", s.first, s.last))
+		}
+	}
+	return strings.Join(list, ", ")
+}
