@@ -86,6 +86,9 @@ func (r *Result) textVerdict(t *table) {
 	ok, reasons := Verdict(r.Summary)
 	if ok {
 		mark, lines = "OK", append(lines, headline(r.Summary))
+		if r.Summary.Interrupted {
+			mark = "PART"
+		}
 	}
 	for _, line := range slices.Concat(lines, reasons, r.Summary.LostExamples) {
 		t.line("%-5s %s", mark, line)

@@ -40,6 +40,8 @@ func headline(s Summary) string {
 	switch {
 	case !ok:
 		return "Failed"
+	case s.Interrupted:
+		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s clients", count(*s.Delivered), count(*s.Joined))
 	case *s.Expected == 0:
 		return fmt.Sprintf("All %s clients joined; nothing was broadcast", count(*s.Joined))
 	}

@@ -77,8 +77,8 @@ type Mount struct {
 	// CheckOrigin decides whether a page of the given origin may connect to host,
 	// the Host header. It is asked only if there is an Origin header: programs
 	// that are no browsers have none. Nil allows a page to connect to the host
-	// and port that it came from. AnyOrigin allows all. It runs on the worker
-	// pool, as Connect does.
+	// and port that it came from. AnyOrigin allows all. An opaque origin, "null",
+	// has no Host. It runs on the worker pool, as Connect does.
 	CheckOrigin func(origin *url.URL, host string) bool
 
 	// Idle is how long nothing may come in before the connection is closed.
@@ -112,7 +112,9 @@ type Route struct {
 func AnyOrigin(*url.URL, string) bool { return true }
 
 // sameHost is the default of Mount.CheckOrigin.
-func sameHost(origin *url.URL, host string) bool { return strings.EqualFold(origin.Host, host) }
+func sameHost(origin *url.URL, host string) bool {
+	return origin.Host != "" && strings.EqualFold(origin.Host, host)
+}
 
 // check finds what is wrong with c and fills in the defaults.
 func (c *Config) check() error {

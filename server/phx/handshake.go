@@ -161,7 +161,7 @@ func (u *upgrade) contain(err *error) {
 
 func (u *upgrade) originAllowed(origin, host string) bool {
 	o, err := url.Parse(origin)
-	if err == nil && o.Host != "" && u.mount.CheckOrigin(o, host) {
+	if err == nil && u.mount.CheckOrigin(o, host) {
 		return true
 	}
 	u.mount.endpoint.log.Error("origin refused", "mount", u.mount.Path, "origin", origin, "host", host,
