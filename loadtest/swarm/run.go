@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -172,7 +173,7 @@ func (r *run) describe() *record.Run {
 	return &record.Run{
 		Schema:  record.Schema,
 		Start:   time.Now().UTC().Format(time.RFC3339),
-		Command: os.Args,
+		Command: append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), // no folder: go run builds anywhere
 		Config:  settings,
 		Machine: readMachine(),
 		Kernel:  readKernel(limits),
