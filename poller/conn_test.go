@@ -46,10 +46,10 @@ func TestClosed(t *testing.T) {
 		{name: "kill", end: func(c *poller.Conn, _ *net.TCPConn) { c.Kill(errOwn) }, want: errOwn},
 		{name: "first kill counts", end: func(c *poller.Conn, _ *net.TCPConn) { c.Kill(errOwn); c.Kill(io.EOF) }, want: errOwn},
 		{name: "kill for no reason", end: func(c *poller.Conn, _ *net.TCPConn) { c.Kill(nil) }, want: poller.ErrClosed},
-		{name: "finish, then peer closes", end: func(c *poller.Conn, nc *net.TCPConn) { c.Finish(); io.Copy(io.Discard, nc); nc.Close() }},
-		{name: "finish, then kill", end: func(c *poller.Conn, _ *net.TCPConn) { c.Finish(); c.Kill(errOwn) }, want: errOwn},
-		{name: "kill, then finish", end: func(c *poller.Conn, _ *net.TCPConn) { c.Kill(errOwn); c.Finish() }, want: errOwn},
-		{name: "finish twice", end: func(c *poller.Conn, nc *net.TCPConn) { c.Finish(); c.Finish(); nc.Close() }},
+		{name: "finish, then peer closes", end: func(c *poller.Conn, nc *net.TCPConn) { c.Finish(nil); io.Copy(io.Discard, nc); nc.Close() }},
+		{name: "finish, then kill", end: func(c *poller.Conn, _ *net.TCPConn) { c.Finish(nil); c.Kill(errOwn) }, want: errOwn},
+		{name: "kill, then finish", end: func(c *poller.Conn, _ *net.TCPConn) { c.Kill(errOwn); c.Finish(nil) }, want: errOwn},
+		{name: "finish twice", end: func(c *poller.Conn, nc *net.TCPConn) { c.Finish(nil); c.Finish(nil); nc.Close() }},
 		{
 			name: "handler panics",
 			end:  func(_ *poller.Conn, nc *net.TCPConn) { nc.Write([]byte("x")) },
@@ -97,7 +97,7 @@ func TestClosed(t *testing.T) {
 				}
 			}
 			c.Kill(io.EOF)
-			c.Finish()
+			c.Finish(nil)
 			p.Close() // what comes late has come then
 			if n := p.Conns(); n != 0 {
 				t.Errorf("Conns = %d, want 0", n)
@@ -111,7 +111,7 @@ func TestClosed(t *testing.T) {
 func TestNoDataAfterEnd(t *testing.T) {
 	tests := map[string]func(*poller.Conn){
 		"kill":   func(c *poller.Conn) { c.Kill(errOwn) },
-		"finish": func(c *poller.Conn) { c.Finish() },
+		"finish": func(c *poller.Conn) { c.Finish(nil) },
 		"panic":  func(*poller.Conn) { panic("on purpose") },
 	}
 	for name, end := range tests {

@@ -22,10 +22,8 @@ func (p *Poller) Dial(local netip.Addr, remote netip.AddrPort, open func(*Conn) 
 	if err != nil {
 		return err
 	}
-	l := p.pick()
-	if !l.post(func() { l.start(fd, open) }) {
-		unix.Close(fd)
-		return fmt.Errorf("dial %s: %w", remote, ErrStopped)
+	if err := p.adopt(fd, open); err != nil {
+		return fmt.Errorf("dial %s: %w", remote, err)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func TestDial(t *testing.T) {
 	closed := make(chan error, 1)
 	err = p.Dial(local, addrPort(ln.Addr()), func(c *poller.Conn) poller.Handler {
 		c.Send([]byte("sent before the connection stands"))
-		c.Finish()
+		c.Finish(nil)
 		return hooks{closed: func(_ *poller.Conn, err error) { closed <- err }}
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ type outbound struct {
 // waits in the outbound queue; b may be reused at once. It fails with ErrClosed
 // or ErrSlowConsumer (see Config.OutboundMax), and then the connection ends.
 func (c *Conn) Send(b []byte) error {
-	return c.send(b, func(rest []byte) []byte { return append([]byte(nil), rest...) })
+	return c.send(b, clone)
 }
 
 // SendShared is Send for bytes that nobody will ever change: what has to wait
@@ -30,9 +30,15 @@ func (c *Conn) SendShared(b []byte) error {
 	return c.send(b, func(rest []byte) []byte { return rest })
 }
 
+func clone(b []byte) []byte { return append([]byte(nil), b...) }
+
 func (c *Conn) send(b []byte, keep func([]byte) []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.sendLocked(b, keep)
+}
+
+func (c *Conn) sendLocked(b []byte, keep func([]byte) []byte) error {
 	switch out := c.out; {
 	case c.gone, out != nil && (out.closing || out.reason != nil):
 		return ErrClosed
@@ -144,19 +150,20 @@ func (c *Conn) Waiting() int {
 	return c.out.bytes
 }
 
-// Finish ends the connection politely: what waits is sent, then the writing
-// side is shut, then the peer has Config.Linger to close its own.
-func (c *Conn) Finish() {
+// Finish ends the connection politely: last is sent behind what waits, with
+// nothing after it, then the writing side is shut, then the peer has
+// Config.Linger to close its own. last may be nil, and may be reused at once.
+func (c *Conn) Finish(last []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone {
+	if c.gone || c.out != nil && (c.out.closing || c.out.reason != nil) {
+		return
+	}
+	if len(last) > 0 && c.sendLocked(last, clone) != nil {
 		return
 	}
 	if c.out == nil {
 		c.out = new(outbound)
-	}
-	if c.out.closing || c.out.reason != nil {
-		return
 	}
 	c.out.closing = true
 	if len(c.out.frames) == 0 {

@@ -162,7 +162,7 @@ func TestFinishFlushes(t *testing.T) {
 	closed := make(chan error, 1)
 	c, nc := pair(t, p, hooks{closed: func(_ *poller.Conn, err error) { closed <- err }})
 	sent := clog(t, c, 1<<20)
-	c.Finish()
+	c.Finish(nil)
 	if err := c.Send([]byte("late")); err != poller.ErrClosed {
 		t.Errorf("Send after Finish = %v, want %v", err, poller.ErrClosed)
 	}
@@ -197,7 +197,7 @@ func TestFinishLingers(t *testing.T) {
 				tt.before(t, c)
 			}
 			begin := time.Now()
-			c.Finish()
+			c.Finish(nil)
 			if tt.after != nil {
 				c.Post(func() { tt.after(c) })
 			}
@@ -216,7 +216,7 @@ func TestFinishLingers(t *testing.T) {
 func TestSendAgainstEnd(t *testing.T) {
 	for name, end := range map[string]func(*poller.Conn, *net.TCPConn){
 		"kill":   func(c *poller.Conn, _ *net.TCPConn) { c.Kill(errOwn) },
-		"finish": func(c *poller.Conn, _ *net.TCPConn) { c.Finish() },
+		"finish": func(c *poller.Conn, _ *net.TCPConn) { c.Finish(nil) },
 		"reset":  func(_ *poller.Conn, nc *net.TCPConn) { nc.SetLinger(0); nc.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -106,7 +106,7 @@ func TestChurn(t *testing.T) {
 					c.Kill(errOwn)
 				case 'f':
 					c.Send(b)
-					c.Finish()
+					c.Finish(nil)
 				default:
 					go c.Send(b)
 				}

@@ -26,6 +26,7 @@ var onlyIn = map[string][]string{
 	"github.com/cloudwego/netpoll":            {"poller"},
 	"github.com/panjf2000/ants/v2":            {"poller"},
 	"github.com/gobwas/ws":                    {"server/frame", "server/phx"},
+	"github.com/gobwas/httphead":              {"server/phx"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"loadtest/swarm", "loadtest/report"},
 	"golang.org/x/crypto/chacha20poly1305":    {"server/token"},
 	"golang.org/x/sys/unix":                   {"poller", "loadtest", "loadtest/swarm"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/roost-rt/roost/server/phx"
@@ -18,13 +17,13 @@ func general() []phx.Mount {
 			phx.Route{Pattern: "intercept:*", Type: intercept()},
 			phx.Route{Pattern: "phxtest:*", Type: phxtest()},
 		),
-		CheckOrigin: phx.AnyOrigin,
+		Origins: []string{phx.AnyOrigin},
 	}
 	socket, fast, small, origin, limited := base, base, base, base, base
 	socket.Path = "/socket"
 	fast.Path, fast.Idle = "/fast", time.Second
 	small.Path, small.MaxFrame, small.MaxMessage = "/small", 65_536, 65_536
-	origin.Path, origin.CheckOrigin = "/origin", fromExample
+	origin.Path, origin.Origins = "/origin", fromExample
 	limited.Path, limited.MaxChannels = "/limited", 3
 	limited.Routes = []phx.Route{room}
 	return []phx.Mount{socket, fast, small, origin, limited}
@@ -34,11 +33,11 @@ func general() []phx.Mount {
 func integration() []phx.Mount {
 	room := phx.Route{Pattern: "room:*", Type: wsRoom()}
 	ws := phx.Mount{
-		Path:        "/ws",
-		Connect:     connect("user_sockets:"),
-		Routes:      []phx.Route{room, {Pattern: "custom:*", Type: custom()}},
-		CheckOrigin: fromExample,
-		Idle:        time.Second,
+		Path:    "/ws",
+		Connect: connect("user_sockets:"),
+		Routes:  []phx.Route{room, {Pattern: "custom:*", Type: custom()}},
+		Origins: fromExample,
+		Idle:    time.Second,
 	}
 	admin, limited, info := ws, ws, ws
 	admin.Path = "/ws/admin"
@@ -48,10 +47,10 @@ func integration() []phx.Mount {
 	info.Routes = []phx.Route{room}
 
 	lp := phx.Mount{
-		Path:        "/lp",
-		Connect:     connect("user_sockets:"),
-		Routes:      []phx.Route{{Pattern: "room:*", Type: lpRoom()}},
-		CheckOrigin: phx.AnyOrigin,
+		Path:    "/lp",
+		Connect: connect("user_sockets:"),
+		Routes:  []phx.Route{{Pattern: "room:*", Type: lpRoom()}},
+		Origins: []string{phx.AnyOrigin},
 	}
 	return []phx.Mount{ws, admin, limited, info, lp}
 }
@@ -75,4 +74,4 @@ func connect(prefix string) func(*phx.Socket, phx.Params, *http.Request) error {
 }
 
 // fromExample is the origin list "//example.com": that host, any scheme and port.
-func fromExample(origin *url.URL, _ string) bool { return origin.Hostname() == "example.com" }
+var fromExample = []string{"//example.com"}

@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 
@@ -11,32 +12,54 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// A codec is a serializer as the sockets of an endpoint use it. One codec
-// stands for one version: broadcasts are encoded once for each.
+// A codec is a serializer as the sockets of an endpoint use it, with or without
+// compression. Broadcasts are encoded once for each.
 type codec struct {
-	wire.Serializer
-	endpoint *Endpoint
-	fast     func(*pubsub.Message) []byte // fastlane, bound once
+	wire.Serializer // nil for sockets without channels
+	endpoint        *Endpoint
+	deflater        *frame.Deflater              // nil: no compression
+	minSize         int                          // of what is compressed, in bytes
+	fast            func(*pubsub.Message) []byte // fastlane, bound once
 }
 
-func newCodec(s wire.Serializer, ep *Endpoint) *codec {
+// A codecPair is what clients with and without permessage-deflate use. The
+// former is nil where it is off.
+type codecPair struct{ plain, deflated *codec }
+
+// A codecKey tells codecs apart. Serializers of one version encode alike.
+type codecKey struct {
+	version string
+	deflate Deflate
+	on      bool
+}
+
+// codecsOf returns the codecs for a serializer and a mount's compression.
+func (ep *Endpoint) codecsOf(s wire.Serializer, deflate *Deflate) (pair codecPair) {
+	get := func(key codecKey) *codec {
+		if ep.codecs[key] == nil {
+			ep.codecs[key] = newCodec(s, ep, key)
+		}
+		return ep.codecs[key]
+	}
+	version := ""
+	if s != nil {
+		version = s.Version()
+	}
+	pair.plain = get(codecKey{version: version})
+	if deflate != nil {
+		pair.deflated = get(codecKey{version, *deflate, true})
+	}
+	return pair
+}
+
+func newCodec(s wire.Serializer, ep *Endpoint, key codecKey) *codec {
 	c := &codec{Serializer: s, endpoint: ep}
+	if key.on {
+		c.deflater = &frame.Deflater{Level: key.deflate.Level}
+		c.minSize = cmp.Or(key.deflate.MinSize, 128)
+	}
 	c.fast = c.fastlane
 	return c
-}
-
-// codec returns the codec that a client asks for, or nil if there is none.
-func (ep *Endpoint) codec(params Params) *codec {
-	vsn, given := params["vsn"]
-	text, ok := vsn.(string)
-	if given && (!ok || text == "") {
-		return nil
-	}
-	serializer, ok := wire.ForVersion(text)
-	if !ok {
-		return nil
-	}
-	return ep.codecs[serializer.Version()]
 }
 
 // fastlane makes the whole frame of a broadcast, WebSocket header included. A
@@ -51,17 +74,24 @@ func (c *codec) fastlane(m *pubsub.Message) []byte {
 		}
 		return nil
 	}
-	return withHeader(out, binary)
+	return c.frame(out, binary)
 }
 
-// withHeader puts a frame header before the payload, for which out has
-// frame.MaxHeader bytes of room at its beginning.
-func withHeader(out []byte, binary bool) []byte {
+// frame makes a frame of a payload, for which out has frame.MaxHeader bytes of
+// room at its beginning. What is compressed comes to lie behind it.
+func (c *codec) frame(out []byte, binary bool) []byte {
 	op := ws.OpText
 	if binary {
 		op = ws.OpBinary
 	}
 	n := len(out) - frame.MaxHeader
+	if c.deflater != nil && n >= c.minSize {
+		both, err := c.deflater.Append(out, op, out[frame.MaxHeader:])
+		if err == nil {
+			return both[len(out):]
+		}
+		c.endpoint.log.Error("compress", "err", err) // Config.check knows the levels: not reached
+	}
 	out = out[frame.MaxHeader-frame.HeaderLen(n):]
 	frame.PutHeader(out, op, n)
 	return out
@@ -82,7 +112,11 @@ func (s *Socket) encode(append func(dst []byte) (out []byte, binary bool, err er
 	if cap(out) <= 64<<10 { // let go of what a rare big one needed
 		*buf = out[:0]
 	}
-	if s.conn.Send(withHeader(out, binary)) != nil {
+	return s.send(s.codec.frame(out, binary))
+}
+
+func (s *Socket) send(frames []byte) error {
+	if s.transport.Send(frames) != nil {
 		return ErrClosed
 	}
 	return nil
@@ -92,5 +126,5 @@ func (s *Socket) encode(append func(dst []byte) (out []byte, binary bool, err er
 func (s *Socket) write(op ws.OpCode, payload []byte) {
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	_ = s.conn.Send(frame.Append((*buf)[:0], op, payload)) // Closed tells
+	_ = s.transport.Send(frame.Append((*buf)[:0], op, payload)) // Closed tells
 }

@@ -2,6 +2,8 @@ package phx
 
 import (
 	"cmp"
+	"compress/flate"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,20 +13,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/wire"
 )
 
 // A Config describes an endpoint. The zero value of each field is usable.
 type Config struct {
 	// Addr is the host:port to listen on. Port 0 picks a free one; see
-	// Endpoint.Addr. Empty means "127.0.0.1:4000".
+	// Endpoint.Addr. Empty means "127.0.0.1:4000". Off listens nowhere: only
+	// Endpoint.Dial connects.
 	Addr string
+
+	// TLS makes the endpoint speak https and wss at Addr, with the certificates in
+	// it. Each connection then costs two goroutines and three descriptors: where
+	// there are very many, let a proxy do it. Nil means http and ws.
+	TLS *tls.Config
+
+	// Host is the public name of the server, such as "example.com": pages from
+	// there may connect, whatever their scheme and port (see Mount.Origins).
+	// Empty means whatever name requests are for.
+	Host string
 
 	// Mounts are the paths at which clients connect.
 	Mounts []Mount
 
 	// HTTP answers requests that are for no mount, with a goroutine for each
-	// connection, at most MaxHTTP of them. Nil answers 404.
+	// connection, at most MaxHTTP of them. EndpointOf tells it the endpoint. Nil
+	// answers 404.
 	HTTP http.Handler
 
 	// MaxHTTP is how many connections HTTP may hold; more get 503. Zero means
@@ -61,8 +75,9 @@ type Config struct {
 
 // A Mount is a path at which clients connect, with what they find there.
 type Mount struct {
-	// Path is the path of the mount, such as "/socket". Clients append
-	// "/websocket" themselves.
+	// Path is the path of the mount, such as "/socket". Clients append the name of
+	// the transport, "/websocket", themselves. Segments that start with a colon,
+	// as in "/socket/:org", are variables: Connect gets them as parameters.
 	Path string
 
 	// Connect decides whether a client may connect, and may give its socket an
@@ -74,12 +89,30 @@ type Mount struct {
 	// Routes say which topics there are, first match wins (spec §4.2).
 	Routes []Route
 
-	// CheckOrigin decides whether a page of the given origin may connect to host,
-	// the Host header. It is asked only if there is an Origin header: programs
-	// that are no browsers have none. Nil allows a page to connect to the host
-	// and port that it came from. AnyOrigin allows all. An opaque origin, "null",
-	// has no Host. It runs on the worker pool, as Connect does.
+	// Origins says which web pages may connect: those from "//example.com" (any
+	// scheme and port), "https://example.com" (its port, too), "//example.com:8080"
+	// or "//*.example.com" (it and all below), SelfOrigin or AnyOrigin. Nil
+	// means pages of Config.Host or, if that is empty, of the host and port that
+	// the request is for. Programs that are no browsers send no Origin header and
+	// are always allowed (spec §1.4).
+	Origins []string
+
+	// CheckOrigin decides instead of Origins. host is the Host header. An opaque
+	// origin, "null", has no Host. It runs on the worker pool, as Connect does.
 	CheckOrigin func(origin *url.URL, host string) bool
+
+	// AuthToken lets clients send a token that is in no URL and so in no log: the
+	// authToken option of the official client. Connect gets it from AuthToken(r).
+	AuthToken bool
+
+	// Subprotocols are those of WebSocket that are spoken: the first that the
+	// client offers is chosen; clients that offer only others are refused. Nil
+	// ignores what they offer.
+	Subprotocols []string
+
+	// Serializers are the versions of the protocol, first match of the client's
+	// vsn wins: "2.0.0" serves 2.0.x. Nil means wire.V1 and wire.V2.
+	Serializers []wire.Serializer
 
 	// Idle is how long nothing may come in before the connection is closed.
 	// Official clients send a heartbeat every 30 s. Zero means 60 s.
@@ -95,6 +128,45 @@ type Mount struct {
 	// MaxFrame and MaxMessage are the largest frame and message in bytes; larger
 	// ones close the connection with 1009. Zero means 10,000,000 and 8,000,000.
 	MaxFrame, MaxMessage int64
+
+	// SkipUTF8 lets text that is no UTF-8 through to the JSON decoder. The
+	// default closes the connection with 1007, as RFC 6455 §8.1 asks.
+	SkipUTF8 bool
+
+	// Deflate turns permessage-deflate on for clients that offer it. Nil is off.
+	Deflate *Deflate
+
+	// WebSocketPath is where below Path WebSockets are. Empty means "/websocket",
+	// Off that there are none.
+	WebSocketPath string
+
+	// LongPoll turns long polling on, for clients behind proxies that let no
+	// WebSocket through. Nil is off.
+	LongPoll *LongPoll
+}
+
+// Off as a path switches off what would be there.
+const Off = "-"
+
+// Deflate says how messages are compressed (RFC 7692), each on its own: no
+// connection keeps a window, and a broadcast is compressed once for everybody.
+type Deflate struct {
+	// Level is one of compress/flate. Zero means flate.BestSpeed.
+	Level int
+
+	// MinSize is the smallest message in bytes that is compressed. Zero means 128.
+	MinSize int
+
+	// MaxInflateRatio guards against bombs: a message of n compressed bytes may
+	// become 64 KiB + n*MaxInflateRatio, or the connection is closed with 1009.
+	// Zero means 100; 1032, the most there can be, is no guard.
+	MaxInflateRatio int
+}
+
+// LongPoll says how clients without WebSocket are served (spec §3).
+type LongPoll struct {
+	// Path is where below Mount.Path it is. Empty means "/longpoll".
+	Path string
 }
 
 // A Route sends the joins of some topics to a type of channel.
@@ -105,15 +177,6 @@ type Route struct {
 
 	// Assigns are given to every channel of this route.
 	Assigns map[string]any
-}
-
-// AnyOrigin is a Mount.CheckOrigin that allows pages from everywhere. A server
-// that trusts cookies must not use it (spec §10.3).
-func AnyOrigin(*url.URL, string) bool { return true }
-
-// sameHost is the default of Mount.CheckOrigin.
-func sameHost(origin *url.URL, host string) bool {
-	return origin.Host != "" && strings.EqualFold(origin.Host, host)
 }
 
 // check finds what is wrong with c and fills in the defaults.
@@ -139,16 +202,23 @@ func (c *Config) check() error {
 	notNegative("SendBuffer", int64(c.SendBuffer))
 	notNegative("MaxPending", int64(c.MaxPending))
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
-	seen := make(map[string]bool)
+	seen := make(map[string]string) // paths
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
-		if !strings.HasPrefix(m.Path, "/") || strings.HasSuffix(m.Path, "/") {
-			errs = append(errs, fmt.Errorf("Mounts[%d].Path is %q: it must start with / and not end with it, such as /socket", i, m.Path))
+		errs = append(errs, m.checkPaths(fmt.Sprintf("Mounts[%d]", i), seen)...)
+		if _, err := newOrigins(m, ""); err != nil {
+			errs = append(errs, fmt.Errorf("Mounts[%d].Origins: %w", i, err))
 		}
-		if seen[m.Path] {
-			errs = append(errs, fmt.Errorf("Mounts[%d].Path is %q, as another's: every mount needs its own path", i, m.Path))
+		if m.Origins != nil && m.CheckOrigin != nil {
+			errs = append(errs, fmt.Errorf("Mounts[%d] has both Origins and CheckOrigin: which of them is to decide?", i))
 		}
-		seen[m.Path] = true
+		if d := m.Deflate; d != nil {
+			notNegative(fmt.Sprintf("Mounts[%d].Deflate.MinSize", i), int64(d.MinSize))
+			notNegative(fmt.Sprintf("Mounts[%d].Deflate.MaxInflateRatio", i), int64(d.MaxInflateRatio))
+			if d.Level < flate.HuffmanOnly || d.Level > flate.BestCompression {
+				errs = append(errs, fmt.Errorf("Mounts[%d].Deflate.Level is %d: want one from %d to %d", i, d.Level, flate.HuffmanOnly, flate.BestCompression))
+			}
+		}
 		notNegative(fmt.Sprintf("Mounts[%d].Idle", i), int64(m.Idle))
 		notNegative(fmt.Sprintf("Mounts[%d].MaxChannels", i), int64(m.MaxChannels))
 		notNegative(fmt.Sprintf("Mounts[%d].MailboxMax", i), int64(m.MailboxMax))
@@ -183,32 +253,4 @@ func (r *Route) matches(topic string) bool {
 		return strings.HasPrefix(topic, prefix)
 	}
 	return r.Pattern == topic
-}
-
-// mount is a Mount ready for use.
-type mount struct {
-	Mount
-	endpoint *Endpoint
-	frames   frame.Config
-	asks     bool // the application has a say in handshakes: not on the loop
-}
-
-func newMount(ep *Endpoint, m Mount) *mount {
-	m.Idle = cmp.Or(m.Idle, 60*time.Second)
-	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
-	m.MailboxMax = cmp.Or(m.MailboxMax, 1024)
-	asks := m.Connect != nil || m.CheckOrigin != nil
-	if m.CheckOrigin == nil {
-		m.CheckOrigin = sameHost
-	}
-	return &mount{Mount: m, endpoint: ep, asks: asks, frames: frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage}}
-}
-
-func (m *mount) route(topic string) *Route {
-	for i := range m.Routes {
-		if m.Routes[i].matches(topic) {
-			return &m.Routes[i]
-		}
-	}
-	return nil
 }

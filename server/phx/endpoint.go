@@ -16,7 +16,6 @@ import (
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
-	"github.com/roost-rt/roost/server/wire"
 )
 
 // workers is the pool that callbacks run on.
@@ -24,15 +23,16 @@ type workers = poller.Pool
 
 // An Endpoint is a running server.
 type Endpoint struct {
-	cfg        Config
-	log        *slog.Logger
-	websockets map[string]*mount // by request path
-	codecs     map[string]*codec // by version
+	cfg       Config
+	log       *slog.Logger
+	entrances entrances
+	codecs    map[codecKey]*codec
 
 	poller   *poller.Poller
-	listener *poller.Listener
-	workers  *workers     // callbacks: they may block
-	fanOut   *poller.Pool // broadcasts: they never do, and must not wait for those that do
+	listener *poller.Listener // nil with TLS, or without an address
+	secure   *tlsListener     // nil without TLS
+	workers  *workers         // callbacks: they may block
+	fanOut   *poller.Pool     // broadcasts: they never do, and must not wait for those that do
 	pubsub   *pubsub.PubSub
 	http     *httpServer
 	draining atomic.Bool
@@ -46,13 +46,8 @@ func Start(cfg Config) (*Endpoint, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("phx: configuration: %w", err)
 	}
-	ep := &Endpoint{cfg: cfg, log: cfg.Logger, websockets: make(map[string]*mount), codecs: make(map[string]*codec)}
-	for _, s := range []wire.Serializer{wire.V1{}, wire.V2{}} {
-		ep.codecs[s.Version()] = newCodec(s, ep)
-	}
-	for _, m := range cfg.Mounts {
-		ep.websockets[m.Path+"/websocket"] = newMount(ep, m)
-	}
+	ep := &Endpoint{cfg: cfg, log: cfg.Logger, codecs: make(map[codecKey]*codec)}
+	ep.entrances = newEntrances(ep, cfg.Mounts)
 	if err := ep.start(); err != nil {
 		return nil, errors.Join(err, ep.stop(context.Background()))
 	}
@@ -72,19 +67,55 @@ func (ep *Endpoint) start() (err error) {
 	if err != nil {
 		return err
 	}
-	ep.http = newHTTPServer(cfg)
-	ep.listener, err = ep.poller.Listen(cfg.Addr, ep.accept)
+	ep.http = newHTTPServer(ep)
+	switch {
+	case cfg.Addr == Off:
+	case cfg.TLS != nil:
+		ep.secure, err = listenTLS(ep, cfg.Addr, cfg.TLS)
+	default:
+		ep.listener, err = ep.poller.Listen(cfg.Addr, ep.accept)
+	}
 	return err
 }
 
 // accept takes a new connection. Loop only.
 func (ep *Endpoint) accept(c *poller.Conn) poller.Handler {
-	c.SetDeadline(ep.cfg.HandshakeTimeout)
-	return &handshake{endpoint: ep}
+	return ep.acceptFrom(c, origin{})
 }
 
-// Addr is the address that the endpoint listens on.
-func (ep *Endpoint) Addr() net.Addr { return ep.listener.Addr() }
+func (ep *Endpoint) acceptFrom(c *poller.Conn, from origin) poller.Handler {
+	c.SetDeadline(ep.cfg.HandshakeTimeout)
+	return &requests{endpoint: ep, origin: from}
+}
+
+// Addr is the address that the endpoint listens on, nil if it listens nowhere.
+func (ep *Endpoint) Addr() net.Addr {
+	switch {
+	case ep.listener != nil:
+		return ep.listener.Addr()
+	case ep.secure != nil:
+		return ep.secure.Addr()
+	}
+	return nil
+}
+
+// Dial connects to the endpoint without a network. It is for tests, and for
+// clients in the same process; over it goes what would go over TCP.
+func (ep *Endpoint) Dial() (net.Conn, error) {
+	return ep.poller.Pipe(func(c *poller.Conn) poller.Handler {
+		return ep.acceptFrom(c, origin{remote: "127.0.0.1:0"})
+	})
+}
+
+// stopListening lets nobody else in. It may be called twice.
+func (ep *Endpoint) stopListening() {
+	if ep.listener != nil {
+		ep.listener.Close()
+	}
+	if ep.secure != nil {
+		ep.secure.Close()
+	}
+}
 
 // Stats are counts of an endpoint at one moment.
 type Stats struct {
@@ -125,12 +156,12 @@ func (ep *Endpoint) Shutdown(ctx context.Context) error {
 
 func (ep *Endpoint) shutdown(ctx context.Context) error {
 	ep.draining.Store(true)
-	ep.listener.Close()
+	ep.stopListening()
 	ep.poller.Each(func(c *poller.Conn) {
 		switch h := c.Handler().(type) {
 		case *Socket:
 			h.close(ws.StatusCode(1012), "", Draining)
-		case *handshake:
+		case *requests:
 			c.Kill(poller.ErrStopped)
 		}
 	})
@@ -147,14 +178,15 @@ func (ep *Endpoint) shutdown(ctx context.Context) error {
 // stop is the reverse of Start.
 func (ep *Endpoint) stop(ctx context.Context) error {
 	var errs []error
-	if ep.listener != nil {
-		ep.listener.Close()
-	}
+	ep.stopListening()
 	if ep.http != nil {
 		errs = append(errs, ep.http.Shutdown(ctx))
 	}
 	if ep.poller != nil {
 		ep.poller.Close()
+	}
+	if ep.secure != nil {
+		ep.secure.wait()
 	}
 	for _, pool := range []*poller.Pool{ep.workers, ep.fanOut} {
 		if pool != nil {
@@ -166,7 +198,7 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 
 // serveHTTP gives a connection to the HTTP handler, with what was read of it.
 // Loop only.
-func (ep *Endpoint) serveHTTP(c *poller.Conn, read []byte) {
+func (ep *Endpoint) serveHTTP(c *poller.Conn, from origin, read []byte) {
 	if !ep.http.reserve() {
 		answer(c, http.StatusServiceUnavailable, "")
 		return
@@ -176,5 +208,5 @@ func (ep *Endpoint) serveHTTP(c *poller.Conn, read []byte) {
 		ep.http.release()
 		return
 	}
-	ep.http.serve(conn, read)
+	ep.http.serve(conn, from, read)
 }

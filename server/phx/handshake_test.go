@@ -37,7 +37,7 @@ func TestRefusals(t *testing.T) {
 	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{
 		{Path: "/socket"},
 		{Path: "/ask", Connect: refuse},
-		{Path: "/any", CheckOrigin: phx.AnyOrigin},
+		{Path: "/any", Origins: []string{phx.AnyOrigin}},
 		{Path: "/odd", CheckOrigin: func(*url.URL, string) bool { panic("as told") }},
 		{Path: "/list", CheckOrigin: func(o *url.URL, host string) bool { return o.Host == "friend.test" && host == "example.test:4000" }},
 	}})

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,10 +22,12 @@ type httpServer struct {
 	done   sync.WaitGroup
 }
 
-func newHTTPServer(cfg Config) *httpServer {
+func newHTTPServer(ep *Endpoint) *httpServer {
+	cfg := ep.cfg
 	h := &httpServer{max: int64(cfg.MaxHTTP)}
 	h.server = http.Server{
-		Handler:           cfg.HTTP,
+		Handler:           http.HandlerFunc(ep.handleHTTP),
+		BaseContext:       func(net.Listener) context.Context { return context.WithValue(context.Background(), endpointKey{}, ep) },
 		ReadHeaderTimeout: cfg.HandshakeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHead,
@@ -37,6 +40,24 @@ func newHTTPServer(cfg Config) *httpServer {
 		}
 	})
 	return h
+}
+
+// An endpointKey is a key in the context of the HTTP handler's requests.
+type endpointKey struct{}
+
+// EndpointOf is the endpoint whose Config.HTTP handles r; nil if none does.
+func EndpointOf(r *http.Request) *Endpoint {
+	ep, _ := r.Context().Value(endpointKey{}).(*Endpoint)
+	return ep
+}
+
+// handleHTTP is the HTTP server's handler.
+func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
+	if e, _ := ep.entrances.find([]byte(r.URL.EscapedPath())); e != nil {
+		ep.reenter(w, r)
+		return
+	}
+	ep.cfg.HTTP.ServeHTTP(w, r)
 }
 
 // Shutdown ends the server when its requests are done or ctx is.
@@ -69,15 +90,24 @@ func (h *httpServer) reserve() bool {
 func (h *httpServer) release() { h.open.Add(-1) }
 
 // serve queues a connection for which room was reserved.
-func (h *httpServer) serve(c net.Conn, read []byte) {
-	h.conns.conns <- &detached{Conn: c, read: read, release: sync.OnceFunc(h.release)} // never full: there was room
+func (h *httpServer) serve(c net.Conn, from origin, read []byte) {
+	h.conns.conns <- &detached{Conn: c, origin: from, read: read, release: sync.OnceFunc(h.release)} // never full: there was room
 }
 
 // A detached connection is one from the event loop, with what was already read.
 type detached struct {
 	net.Conn
+	origin  origin
 	read    []byte
 	release func()
+}
+
+// RemoteAddr is the client's address, also behind TLS.
+func (d *detached) RemoteAddr() net.Addr {
+	if addr, err := netip.ParseAddrPort(d.origin.remote); err == nil {
+		return net.TCPAddrFromAddrPort(addr)
+	}
+	return d.Conn.RemoteAddr()
 }
 
 func (d *detached) Read(b []byte) (int, error) {

@@ -153,7 +153,7 @@ func (ch *Channel) deliverLocked(m *pubsub.Message) {
 		if ch.postLocked(&job{kind: jobOut, body: m}) != nil {
 			// Leaving one out would make the client's state wrong without a sign.
 			ch.socket.mount.endpoint.log.Warn("slow channel: mailbox full of intercepted broadcasts; closing", "topic", ch.topic)
-			ch.socket.conn.Kill(ErrMailboxFull)
+			ch.socket.transport.Kill(ErrMailboxFull)
 		}
 		return
 	}
@@ -163,7 +163,7 @@ func (ch *Channel) deliverLocked(m *pubsub.Message) {
 // fastlane sends frames that are shared by all who get them.
 func (s *Socket) fastlane(frames []byte) {
 	if len(frames) > 0 {
-		_ = s.conn.SendShared(frames) // Closed tells
+		_ = s.transport.SendShared(frames) // Closed tells
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 
 // A Socket is one client session: a connection with the channels on it.
 type Socket struct {
-	conn    *poller.Conn  // immutable
-	mount   *mount        // immutable
-	codec   *codec        // immutable
-	decoder frame.Decoder // loop only
+	transport transport     // immutable
+	mount     *mount        // immutable
+	codec     *codec        // immutable
+	decoder   frame.Decoder // loop only
 
 	id      string         // set in Connect only
 	assigns map[string]any // set in Connect only
@@ -51,6 +51,14 @@ func (s *Socket) Assign(key string, value any) {
 // Value is what is kept under a key, or nil.
 func (s *Socket) Value(key string) any { return s.assigns[key] }
 
+// Transport is how the client is connected: "websocket" or "longpoll".
+func (s *Socket) Transport() string {
+	if _, ok := s.transport.(*poller.Conn); ok {
+		return "websocket"
+	}
+	return "longpoll"
+}
+
 // Endpoint is the endpoint that the socket is connected to.
 func (s *Socket) Endpoint() *Endpoint { return s.mount.endpoint }
 
@@ -64,8 +72,12 @@ func (s *Socket) open() {
 
 // Data takes frames from the connection; see poller.Handler.
 func (s *Socket) Data(c *poller.Conn, data []byte) {
+	cfg := &s.mount.frames
+	if s.codec.deflater != nil {
+		cfg = &s.mount.deflated
+	}
 	for {
-		f, ok, err := s.decoder.Next(&s.mount.frames, &data)
+		f, ok, err := s.decoder.Next(cfg, &data)
 		if err != nil {
 			var protocol *frame.Error
 			errors.As(err, &protocol) // frame has no others
@@ -131,8 +143,7 @@ func (s *Socket) close(code ws.StatusCode, reason string, why Reason) {
 	}
 	s.closing, s.why = true, why
 	s.mu.Unlock()
-	_ = s.conn.Send(frame.AppendClose(nil, code, reason)) // if it is gone, so be it
-	s.conn.Finish()
+	s.transport.Finish(frame.AppendClose(nil, code, reason)) // with nothing behind it
 }
 
 // receive routes one message by the table of spec §1.10. m is lent.

@@ -3,6 +3,7 @@ package phx
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // A ChannelType is what the channels of a route do: a set of callbacks, all of
@@ -97,6 +98,7 @@ func Stop(why Reason) error { return &StopError{why} }
 // it to scripts.
 type RefuseError struct {
 	Status int // 403 if zero
+	Header http.Header
 	Body   string
 }
 

@@ -77,22 +77,30 @@ type RawTopicReplier interface {
 	AppendRawTopicReply(dst []byte, joinRef, ref Ref, rawTopic []byte, status string, p Payload) (out []byte, binary bool, err error)
 }
 
-// ForVersion returns the serializer for the vsn query parameter (spec §1.2), or
-// false if there is none. An absent parameter, vsn "", means version 1.0.0. (A
-// parameter present but empty is refused by Phoenix; only the caller can tell.)
+// Serves reports whether s is what the vsn query parameter asks for (spec §1.2).
+// An absent parameter, vsn "", means version 1.0.0. (A parameter present but
+// empty is refused by Phoenix; only the caller can tell.)
 //
-// As in Phoenix, vsn must be a full semantic version and match ~> 1.0.0 or
-// ~> 2.0.0. A pre-release precedes its release, so 2.0.5-rc.1 matches while
-// 2.0.0-rc.1 does not; build metadata is ignored.
-func ForVersion(vsn string) (Serializer, bool) {
+// As in Phoenix, vsn must be a full semantic version and, for the serializer of
+// 2.0.0, match ~> 2.0.0. A pre-release precedes its release, so 2.0.5-rc.1
+// matches while 2.0.0-rc.1 does not; build metadata is ignored.
+func Serves(s Serializer, vsn string) bool {
 	if vsn == "" {
-		return V1{}, true
+		vsn = "1.0.0"
 	}
-	if patch, ok := strings.CutPrefix(vsn, "1.0."); ok {
-		return V1{}, isPatchRelease(patch)
-	}
-	if patch, ok := strings.CutPrefix(vsn, "2.0."); ok {
-		return V2{}, isPatchRelease(patch)
+	version := s.Version()
+	series := version[:strings.LastIndexByte(version, '.')+1]
+	patch, ok := strings.CutPrefix(vsn, series)
+	return ok && isPatchRelease(patch)
+}
+
+// ForVersion returns the serializer of this package that a vsn asks for, as
+// Serves says, or false if there is none.
+func ForVersion(vsn string) (Serializer, bool) {
+	for _, s := range []Serializer{V1{}, V2{}} {
+		if Serves(s, vsn) {
+			return s, true
+		}
 	}
 	return nil, false
 }

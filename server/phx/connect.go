@@ -1,0 +1,105 @@
+package phx
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// A connectKey is a key in the context of Connect's request.
+type connectKey struct{}
+
+// AuthToken is the token that the client sent with the request of a Connect, as
+// Mount.AuthToken allows, and whether it sent one (spec §1.5).
+func AuthToken(r *http.Request) (token string, ok bool) {
+	t, _ := r.Context().Value(connectKey{}).(*string)
+	if t == nil {
+		return "", false
+	}
+	return *t, true
+}
+
+// connect asks the application whether a client may connect. token is nil if
+// there is none.
+func (m *mount) connect(s *Socket, params Params, r *http.Request, token *string) *RefuseError {
+	r = r.WithContext(context.WithValue(r.Context(), connectKey{}, token))
+	err := m.Connect(s, params, r)
+	if err == nil {
+		return nil
+	}
+	m.endpoint.log.Debug("connect refused", "mount", m.Path, "err", err)
+	var refusal *RefuseError
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return &RefuseError{}
+}
+
+// contain, deferred, makes a refusal of the application's panic.
+func (m *mount) contain(err *error) {
+	if r := recover(); r != nil {
+		m.endpoint.log.Error("panic in Connect or CheckOrigin", "mount", m.Path, "panic", r, "stack", string(debug.Stack()))
+		*err = refused(&RefuseError{Status: http.StatusInternalServerError})
+	}
+}
+
+// allows decides on an Origin header.
+func (m *mount) allows(origin, scheme, host string) bool {
+	if m.origins.allows(origin, scheme, host) {
+		return true
+	}
+	m.endpoint.log.Error("origin refused", "mount", m.Path, "origin", origin, "host", host,
+		"fix", "add it to Mount.Origins if pages from there may connect")
+	return false
+}
+
+// chooses reports whether subprotocols matter at all.
+func (m *mount) chooses() bool { return m.AuthToken || len(m.Subprotocols) > 0 }
+
+const (
+	phoenixProtocol = "phoenix"               // of a client that has an auth token
+	bearerPrefix    = "base64url.bearer.phx." // of the token itself
+)
+
+// subprotocol is the first of ours that the client offers, or "".
+func (m *mount) subprotocol(offers []string) string {
+	if m.AuthToken && slices.Contains(offers, phoenixProtocol) {
+		return phoenixProtocol
+	}
+	for _, ours := range m.Subprotocols {
+		if slices.Contains(offers, ours) {
+			return ours
+		}
+	}
+	return ""
+}
+
+var errBearer = errors.New("the auth token is not base64")
+
+// bearer takes the auth token out of the offered subprotocols. Of two there is
+// none. Official clients use the standard alphabet in spite of the name; both
+// are understood, with or without padding (spec §1.5).
+func bearer(offers []string) (token *string, rest []string, err error) {
+	var encoded []string
+	for _, offer := range offers {
+		if text, ok := strings.CutPrefix(offer, bearerPrefix); ok {
+			encoded = append(encoded, text)
+		} else {
+			rest = append(rest, offer)
+		}
+	}
+	if len(encoded) != 1 {
+		return nil, rest, nil
+	}
+	text := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(encoded[0], "="))
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, nil, errBearer
+	}
+	decoded := string(b)
+	return &decoded, rest, nil
+}

@@ -1,0 +1,203 @@
+package phx
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// mount is a Mount ready for use.
+type mount struct {
+	Mount
+	endpoint *Endpoint
+	origins  origins
+	frames   frame.Config // of sockets without permessage-deflate
+	deflated frame.Config // of those with it
+	codecs   []codecPair  // in the order of Serializers
+	asks     bool         // the application has a say in handshakes: not on the loop
+}
+
+func newMount(ep *Endpoint, m Mount) *mount {
+	m.Idle = cmp.Or(m.Idle, 60*time.Second)
+	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
+	m.MailboxMax = cmp.Or(m.MailboxMax, 1024)
+	if m.Serializers == nil {
+		m.Serializers = []wire.Serializer{wire.V1{}, wire.V2{}}
+	}
+	out := &mount{Mount: m, endpoint: ep, asks: m.Connect != nil || m.CheckOrigin != nil}
+	out.origins, _ = newOrigins(&m, ep.cfg.Host) // Config.check has seen the error
+	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8}
+	if m.Deflate != nil {
+		out.deflated = out.frames
+		out.deflated.Deflate, out.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio
+	}
+	for _, s := range m.Serializers {
+		out.codecs = append(out.codecs, ep.codecsOf(s, m.Deflate))
+	}
+	return out
+}
+
+// codec returns the codec that a client asks for, nil if there is none (spec
+// §1.2).
+func (m *mount) codec(params Params, deflated bool) *codec {
+	vsn, given := params["vsn"]
+	text, ok := vsn.(string)
+	if given && (!ok || text == "") {
+		return nil
+	}
+	i := slices.IndexFunc(m.codecs, func(c codecPair) bool { return wire.Serves(c.plain, text) })
+	switch {
+	case i < 0:
+		return nil
+	case deflated:
+		return m.codecs[i].deflated
+	}
+	return m.codecs[i].plain
+}
+
+func (m *mount) route(topic string) *Route {
+	for i := range m.Routes {
+		if m.Routes[i].matches(topic) {
+			return &m.Routes[i]
+		}
+	}
+	return nil
+}
+
+// A transportKind is what is found at a path.
+type transportKind uint8
+
+const (
+	overWebSocket transportKind = iota
+	overLongPoll
+)
+
+// An entrance is a path at which requests reach a mount.
+type entrance struct {
+	mount    *mount
+	kind     transportKind
+	segments []string // of a path with variables, without the first slash
+}
+
+// match returns the variables of a path, and whether it is the entrance's.
+// Those whose names start with _ are not told (spec §1.1).
+func (e *entrance) match(path string) (vars map[string]string, ok bool) {
+	i := 0
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if i == len(e.segments) {
+			return nil, false
+		}
+		name, variable := strings.CutPrefix(e.segments[i], ":")
+		switch i++; {
+		case !variable && segment != name:
+			return nil, false
+		case variable && segment == "":
+			return nil, false
+		case variable && name[0] != '_':
+			value, err := url.PathUnescape(segment)
+			if err != nil {
+				return nil, false
+			}
+			if vars == nil {
+				vars = make(map[string]string)
+			}
+			vars[name] = value
+		}
+	}
+	return vars, i == len(e.segments)
+}
+
+// entrances finds the mount of a request.
+type entrances struct {
+	fixed    map[string]*entrance
+	variable []*entrance // in the order of declaration
+}
+
+func newEntrances(ep *Endpoint, mounts []Mount) entrances {
+	all := entrances{fixed: make(map[string]*entrance)}
+	for _, m := range mounts {
+		ready := newMount(ep, m)
+		for kind, path := range m.paths() {
+			e := &entrance{mount: ready, kind: kind}
+			if strings.Contains(path, "/:") {
+				e.segments = strings.Split(path[1:], "/")
+				all.variable = append(all.variable, e)
+			} else {
+				all.fixed[path] = e
+			}
+		}
+	}
+	return all
+}
+
+// find returns the entrance at a path with the values of its variables, or nil.
+// Paths without variables come first.
+func (all *entrances) find(path []byte) (*entrance, map[string]string) {
+	if e := all.fixed[string(path)]; e != nil {
+		return e, nil
+	}
+	for _, e := range all.variable {
+		if vars, ok := e.match(string(path)); ok {
+			return e, vars
+		}
+	}
+	return nil, nil
+}
+
+// paths are where the transports of a mount are found.
+func (m *Mount) paths() map[transportKind]string {
+	paths := make(map[transportKind]string)
+	if m.WebSocketPath != Off {
+		paths[overWebSocket] = m.Path + cmp.Or(m.WebSocketPath, "/websocket")
+	}
+	if m.LongPoll != nil {
+		paths[overLongPoll] = m.Path + cmp.Or(m.LongPoll.Path, "/longpoll")
+	}
+	return paths
+}
+
+// check finds what is wrong with the paths, which seen has those of other mounts
+// of.
+func (m *Mount) checkPaths(field string, seen map[string]string) (errs []error) {
+	if !strings.HasPrefix(m.Path, "/") || strings.HasSuffix(m.Path, "/") {
+		errs = append(errs, fmt.Errorf("%s.Path is %q: it must start with / and not end with it, such as /socket", field, m.Path))
+	}
+	paths := m.paths()
+	if len(paths) == 0 {
+		errs = append(errs, fmt.Errorf("%s has no transport: WebSocketPath is off and LongPoll is nil", field))
+	}
+	for _, path := range slices.Sorted(maps.Values(paths)) {
+		if suffix := strings.TrimPrefix(path, m.Path); !strings.HasPrefix(suffix, "/") || strings.HasSuffix(path, "/") {
+			errs = append(errs, fmt.Errorf("%s has a transport at %q: its path must start with / and not end with it, such as /websocket", field, suffix))
+		}
+		shape := variableShape(path)
+		if other, taken := seen[shape]; taken {
+			errs = append(errs, fmt.Errorf("%s serves %s, as %s does: every transport needs a path of its own", field, path, other))
+		}
+		seen[shape] = field
+		for segment := range strings.SplitSeq(path, "/") {
+			if segment == ":" {
+				errs = append(errs, fmt.Errorf("%s.Path is %q: a variable needs a name, such as :org", field, path))
+			}
+		}
+	}
+	return errs
+}
+
+// variableShape is equal for paths that match the same requests.
+func variableShape(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if strings.HasPrefix(s, ":") {
+			segments[i] = ":"
+		}
+	}
+	return strings.Join(segments, "/")
+}

@@ -1,0 +1,275 @@
+package phx
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+const (
+	// maxHead is the longest HTTP request head in bytes.
+	maxHead = 16 << 10
+
+	// maxBody is the longest body of a long-poll request in bytes (spec §3.2).
+	maxBody = 8_000_000
+
+	// maxEarly is how many bytes a client may send after a request, before it has
+	// the answer.
+	maxEarly = 64 << 10
+
+	// keepAlive is how long a connection is kept for its next request.
+	keepAlive = 60 * time.Second
+)
+
+// requests is the handler of a connection that is not a WebSocket (yet): it reads
+// HTTP requests, one at a time, and brings them to their mounts or to the HTTP
+// handler. All of it belongs to the loop.
+type requests struct {
+	endpoint *Endpoint
+	origin   origin
+	buf      []byte        // what has come and is not taken yet
+	post     *http.Request // whose body is being read, or nil
+	need     int           // bytes of post's head and body
+	busy     bool          // a request is being answered: others wait
+	room     int           // bytes that buf may have meanwhile
+	waiting  *poll         // a long poll that is busy waiting, or nil
+}
+
+// origin is what a connection's bytes do not tell: how it came before TLS, or
+// net/http, had it.
+type origin struct {
+	remote string // address, or "" for the connection's own
+	https  bool
+}
+
+func (o origin) scheme() string {
+	if o.https {
+		return "https"
+	}
+	return "http"
+}
+
+func (h *requests) Data(c *poller.Conn, data []byte) {
+	if h.busy {
+		if h.buf = append(h.buf, data...); len(h.buf) > h.room {
+			c.Kill(errors.New("too much sent before the request was answered"))
+		}
+		return
+	}
+	if len(h.buf) > 0 { // most requests come in one piece: no copy
+		h.buf = append(h.buf, data...)
+		data = h.buf
+	}
+	h.next(c, data)
+}
+
+// next takes the request at the beginning of data, if it is complete. data is
+// h.buf or lent; h.buf keeps what is not taken.
+func (h *requests) next(c *poller.Conn, data []byte) {
+	if h.post == nil {
+		end := bytes.Index(data, []byte("\r\n\r\n")) + 4
+		switch {
+		case end > maxHead, end < 4 && len(data) > maxHead:
+			answer(c, http.StatusRequestHeaderFieldsTooLarge, "")
+			return
+		case end < 4:
+			h.keep(c, data)
+			return
+		case !h.head(c, data[:end:end], data[end:]):
+			return
+		}
+	}
+	if len(data) < h.need {
+		h.keep(c, data)
+		return
+	}
+	r, body := h.post, data[h.need-int(h.post.ContentLength):h.need]
+	r.RemoteAddr = h.remoteAddr(c)
+	h.post = nil
+	h.wait(data[h.need:])
+	h.endpoint.longPoll(c, h, r, body)
+}
+
+// keep waits for more. The time for a request counts from its first byte.
+func (h *requests) keep(c *poller.Conn, data []byte) {
+	if len(h.buf) == 0 {
+		h.buf = bytes.Clone(data)
+		c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
+	}
+}
+
+// wait makes later requests wait for the answer to this one. rest is what has
+// come of them.
+func (h *requests) wait(rest []byte) {
+	h.busy = true
+	h.buf = bytes.Clone(rest)
+	h.room = len(rest) + maxEarly
+}
+
+// Timeout ends a request that does not come to an end, a Connect that takes that
+// long, or a connection that nothing more comes from. For a long poll it is time
+// to say that there is nothing.
+func (h *requests) Timeout(c *poller.Conn) {
+	if h.waiting != nil {
+		h.waiting.expire()
+		return
+	}
+	c.Kill(poller.ErrTimeout)
+}
+
+func (h *requests) Closed(*poller.Conn, error) {
+	if h.waiting != nil {
+		h.waiting.abandon()
+	}
+}
+
+// head decides what a request is for. It reports whether its body is to be
+// waited for; if not, the request is done with or on its way. Both slices are
+// lent.
+func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
+	ep := h.endpoint
+	method, target, _ := bytes.Cut(head, []byte(" "))
+	target, _, _ = bytes.Cut(target, []byte(" "))
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	e, vars := ep.entrances.find(path)
+	switch {
+	case e == nil:
+		ep.serveHTTP(c, h.origin, append(bytes.Clone(head), rest...))
+	case e.kind == overLongPoll:
+		return h.longPollHead(c, head, rest)
+	case string(method) != http.MethodGet:
+		answer(c, http.StatusBadRequest, "")
+	case ep.draining.Load():
+		answer(c, http.StatusServiceUnavailable, "")
+	case !e.mount.asks:
+		h.buf = nil
+		up := upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head}
+		up.run()
+		up.finish(rest)
+	default:
+		h.wait(rest)
+		ep.workers.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: bytes.Clone(head)})
+	}
+	return false
+}
+
+// longPollHead is head for long polling.
+func (h *requests) longPollHead(c *poller.Conn, head, rest []byte) (body bool) {
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+	switch {
+	case err != nil, r.ContentLength > maxBody:
+		answer(c, http.StatusBadRequest, "")
+		return false
+	case r.ContentLength < 0: // chunked: net/http knows how to, and brings it back (see reenter)
+		h.endpoint.serveHTTP(c, h.origin, append(bytes.Clone(head), rest...))
+		return false
+	case int64(len(rest)) < r.ContentLength && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+		_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
+	}
+	h.post, h.need = r, len(head)+int(r.ContentLength)
+	return true
+}
+
+func (h *requests) remoteAddr(c *poller.Conn) string {
+	if h.origin.remote != "" {
+		return h.origin.remote
+	}
+	return c.RemoteAddr().String()
+}
+
+// respond answers the request that h is busy with, and goes on to the next. It
+// reports whether the connection took the answer.
+func (h *requests) respond(c *poller.Conn, r *http.Request, status int, header http.Header, body []byte) bool {
+	resp := http.Response{
+		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r, Close: r.Close,
+		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	var b bytes.Buffer
+	_ = resp.Write(&b) // a bytes.Buffer takes everything
+	if r.Close {
+		c.Finish(b.Bytes())
+		return true
+	}
+	if c.Send(b.Bytes()) != nil {
+		return false
+	}
+	c.SetDeadline(keepAlive)
+	h.resume(c)
+	return true
+}
+
+// resume goes on to what came meanwhile.
+func (h *requests) resume(c *poller.Conn) {
+	data := h.buf
+	h.busy, h.waiting, h.buf = false, nil, nil
+	if len(data) > 0 {
+		h.next(c, data)
+	}
+}
+
+// answer sends a plain HTTP answer and ends the connection.
+func answer(c *poller.Conn, status int, body string) {
+	r := http.Response{
+		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Close: true,
+		ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)),
+	}
+	var b bytes.Buffer
+	_ = r.Write(&b) // a bytes.Buffer takes everything
+	c.Finish(b.Bytes())
+}
+
+// reenter brings a request for a mount back to the event loop: net/http had the
+// connection because of an earlier request, or of a chunked body.
+func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
+	var body []byte
+	if r.ContentLength < 0 || len(r.TransferEncoding) > 0 {
+		var err error
+		if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+			http.Error(w, "", http.StatusBadRequest)
+			return
+		}
+		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	} else if r.ContentLength > 0 {
+		r.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	}
+	if r.Close {
+		r.Header.Set("Connection", "close")
+	}
+	var head bytes.Buffer
+	head.WriteString(r.Method + " " + r.RequestURI + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
+	_ = r.Header.Write(&head) // a bytes.Buffer takes everything
+	head.WriteString("\r\n")
+	head.Write(body)
+
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil { // HTTP/2 is not spoken here
+		ep.log.Error("take a connection back from net/http", "err", err)
+		return
+	}
+	d := conn.(*detached)
+	_ = d.SetDeadline(time.Time{}) // net/http's
+	early, _ := io.ReadAll(io.LimitReader(buffered, int64(buffered.Reader.Buffered())))
+	early = append(early, d.read...)
+	defer d.release()
+	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
+		h := &requests{endpoint: ep, origin: d.origin}
+		h.wait(append(head.Bytes(), early...))
+		c.SetDeadline(ep.cfg.HandshakeTimeout)
+		c.Post(func() { // not here: the connection is not registered yet
+			if c.Handler() == h {
+				h.resume(c)
+			}
+		})
+		return h
+	})
+	if err != nil {
+		ep.log.Debug("take a connection back from net/http", "err", err)
+	}
+}

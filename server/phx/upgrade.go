@@ -1,0 +1,190 @@
+package phx
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/gobwas/httphead"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// An upgrade answers one WebSocket handshake, on the loop or, if the
+// application has a say, on the worker pool.
+type upgrade struct {
+	conn     *poller.Conn
+	requests *requests
+	mount    *mount
+	vars     map[string]string // of the path
+	head     []byte            // the request, to the blank line
+
+	query, host  string   // of the request
+	from         *string  // the Origin header, if there is one
+	subprotocols []string // offered
+	deflated     bool     // permessage-deflate is agreed on
+
+	socket *Socket // if all is well
+	output []byte  // the HTTP answer
+}
+
+// Turn runs the upgrade on the worker pool and brings its end to the loop.
+func (u *upgrade) Turn() {
+	u.run()
+	u.conn.Post(func() { u.finish(u.requests.buf) })
+}
+
+// run makes the answer, in the order of spec §1.3, but for looking at the
+// validity of the request last; the answers are the same.
+func (u *upgrade) run() {
+	upgrader := ws.Upgrader{
+		OnRequest: func(uri []byte) error {
+			_, u.query, _ = strings.Cut(string(uri), "?")
+			return nil
+		},
+		OnHost: func(h []byte) error { u.host = string(h); return nil },
+		OnHeader: func(key, value []byte) error {
+			if string(key) == "Origin" {
+				origin := string(value)
+				u.from = &origin
+			}
+			return nil
+		},
+		OnBeforeUpgrade: u.decide,
+	}
+	if u.mount.chooses() {
+		upgrader.ProtocolCustom = func(line []byte) (string, bool) {
+			for offer := range strings.SplitSeq(string(line), ",") {
+				u.subprotocols = append(u.subprotocols, strings.TrimSpace(offer))
+			}
+			return "", true // decide chooses, when all lines are there
+		}
+	}
+	if u.mount.Deflate != nil {
+		upgrader.Negotiate = u.negotiate
+	}
+	io := headOnly{head: u.head} // the Upgrader reads more than the head if it gets more
+	if _, err := upgrader.Upgrade(&io); err != nil {
+		u.socket = nil
+		if len(io.answer) == 0 { // not HTTP at all
+			io.answer = []byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		}
+	}
+	u.output = io.answer
+}
+
+// decide is the last word on a request that is valid. A panic of the
+// application's refuses the client.
+func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
+	m := u.mount
+	defer m.contain(&err)
+	if u.from != nil && !m.allows(*u.from, u.requests.origin.scheme(), u.host) {
+		return nil, refused(&RefuseError{})
+	}
+	var token *string
+	offers := u.subprotocols
+	if m.AuthToken {
+		if token, offers, err = bearer(offers); err != nil {
+			return nil, refused(&RefuseError{Status: http.StatusBadRequest, Body: err.Error()})
+		}
+	}
+	protocol := m.subprotocol(offers)
+	if len(offers) > 0 && protocol == "" {
+		m.endpoint.log.Warn("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
+		return nil, refused(&RefuseError{})
+	}
+	params, err := wire.ParseQuery(u.query)
+	if err != nil {
+		return nil, refused(&RefuseError{Status: http.StatusBadRequest})
+	}
+	for name, value := range u.vars {
+		params[name] = value
+	}
+	s := &Socket{transport: u.conn, mount: m}
+	if s.codec = m.codec(params, u.deflated); s.codec == nil {
+		return nil, refused(&RefuseError{})
+	}
+	if m.Connect != nil {
+		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(u.head)))
+		if err != nil {
+			return nil, refused(&RefuseError{Status: http.StatusBadRequest})
+		}
+		r.RemoteAddr = u.requests.remoteAddr(u.conn)
+		if refusal := m.connect(s, params, r, token); refusal != nil {
+			return nil, refused(refusal)
+		}
+	}
+	u.socket = s
+	if protocol != "" {
+		return ws.HandshakeHeaderString("Sec-WebSocket-Protocol: " + protocol + "\r\n"), nil
+	}
+	return nil, nil
+}
+
+// negotiate takes the first offer of permessage-deflate that can be met: the
+// server keeps no window from one message to the next, and has the client keep
+// none either (RFC 7692 §7.1.1).
+func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) {
+	var asked wsflate.Parameters
+	if string(offer.Name) != wsflate.ExtensionName || u.deflated || asked.Parse(offer) != nil {
+		return httphead.Option{}, nil
+	}
+	if asked.ServerMaxWindowBits.Defined() && asked.ServerMaxWindowBits < 15 { // compress/flate knows only 15
+		return httphead.Option{}, nil
+	}
+	u.deflated = true
+	return wsflate.Parameters{
+		ServerNoContextTakeover: true, ClientNoContextTakeover: true, ServerMaxWindowBits: asked.ServerMaxWindowBits,
+	}.Option(), nil
+}
+
+// finish sends the answer and gives the connection to its socket, with what the
+// client has sent meanwhile. Loop only.
+func (u *upgrade) finish(early []byte) {
+	if u.socket == nil {
+		u.conn.Finish(u.output)
+		return
+	}
+	if u.conn.Send(u.output) != nil {
+		return // Closed tells
+	}
+	u.requests.buf = nil
+	u.conn.SetHandler(u.socket)
+	u.conn.SetIdle(u.mount.Idle)
+	u.socket.open()
+	if len(early) > 0 {
+		u.socket.Data(u.conn, early)
+	}
+}
+
+// refused makes the Upgrader's error of a refusal.
+func refused(e *RefuseError) error {
+	return ws.RejectConnectionError(
+		ws.RejectionStatus(cmp.Or(e.Status, http.StatusForbidden)),
+		ws.RejectionReason(e.Body),
+		ws.RejectionHeader(ws.HandshakeHeaderHTTP(e.Header)),
+	)
+}
+
+// headOnly is what ws.Upgrader reads from and writes to.
+type headOnly struct{ head, answer []byte }
+
+func (h *headOnly) Read(b []byte) (int, error) {
+	if len(h.head) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, h.head)
+	h.head = h.head[n:]
+	return n, nil
+}
+
+func (h *headOnly) Write(b []byte) (int, error) {
+	h.answer = append(h.answer, b...)
+	return len(b), nil
+}
