@@ -15,7 +15,7 @@ var mayImport = map[string][]string{
 	"server":             {"server/chat"},
 	"server/chat":        {"server/phx", "server/web"},
 	"server/conformance": {"server/phx"},
-	"server/phx":         {"server/wire", "server/frame", "poller", "pubsub"},
+	"server/phx":         {"server/wire", "server/frame", "server/token", "poller", "pubsub"},
 	"loadtest":           {"loadtest/swarm", "loadtest/report", "loadtest/record", "server/chat"},
 	"loadtest/swarm":     {"loadtest/record", "server/wire", "server/frame", "poller"},
 	"loadtest/report":    {"loadtest/record"},

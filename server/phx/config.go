@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ type Mount struct {
 	// Routes say which topics there are, first match wins (spec §4.2).
 	Routes []Route
 
+	// Raw, instead of Routes, makes this a mount of plain WebSocket messages.
+	Raw *RawType
+
 	// Origins says which web pages may connect: those from "//example.com" (any
 	// scheme and port), "https://example.com" (its port, too), "//example.com:8080"
 	// or "//*.example.com" (it and all below), SelfOrigin or AnyOrigin. Nil
@@ -104,6 +108,9 @@ type Mount struct {
 	// AuthToken lets clients send a token that is in no URL and so in no log: the
 	// authToken option of the official client. Connect gets it from AuthToken(r).
 	AuthToken bool
+
+	// Sessions gives Connect the sessions of pages: see Session. Nil is off.
+	Sessions *Sessions
 
 	// Subprotocols are those of WebSocket that are spoken: the first that the
 	// client offers is chosen; clients that offer only others are refused. Nil
@@ -211,6 +218,21 @@ func (c *Config) check() error {
 		}
 		if m.Origins != nil && m.CheckOrigin != nil {
 			errs = append(errs, fmt.Errorf("Mounts[%d] has both Origins and CheckOrigin: which of them is to decide?", i))
+		}
+		switch s := m.Sessions; {
+		case s == nil:
+		case s.Tokens == nil:
+			errs = append(errs, fmt.Errorf("Mounts[%d].Sessions.Tokens is nil: sessions must be signed", i))
+		case s.SkipCSRF && slices.Contains(m.Origins, AnyOrigin):
+			errs = append(errs, fmt.Errorf("Mounts[%d] allows AnyOrigin and Sessions.SkipCSRF: any page could act for its visitors; keep one of the two checks", i))
+		}
+		if m.Raw != nil && (m.Routes != nil || m.Serializers != nil) {
+			errs = append(errs, fmt.Errorf("Mounts[%d] has Raw and also Routes or Serializers: raw messages know neither", i))
+		}
+		for _, s := range m.Serializers {
+			if s == nil || !wire.Serves(s, s.Version()) {
+				errs = append(errs, fmt.Errorf("Mounts[%d].Serializers has %T, whose version is not of the form 1.2.3", i, s))
+			}
 		}
 		if d := m.Deflate; d != nil {
 			notNegative(fmt.Sprintf("Mounts[%d].Deflate.MinSize", i), int64(d.MinSize))

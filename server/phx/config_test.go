@@ -22,7 +22,7 @@ func TestConfigErrors(t *testing.T) {
 		{phx.Config{Mounts: []phx.Mount{{Path: "socket"}}}, `Mounts[0].Path is "socket"`},
 		{phx.Config{Mounts: []phx.Mount{{Path: "/socket/"}}}, `Mounts[0].Path is "/socket/"`},
 		{phx.Config{Mounts: []phx.Mount{{}}}, `Mounts[0].Path is ""`},
-		{phx.Config{Mounts: []phx.Mount{{Path: "/a"}, {Path: "/a"}}}, `Mounts[1].Path is "/a", as another's`},
+		{phx.Config{Mounts: []phx.Mount{{Path: "/a"}, {Path: "/a"}}}, `Mounts[1] serves /a/websocket, as Mounts[0] does`},
 		{route(phx.Route{Type: room}), `Mounts[0].Routes[1].Pattern is empty`},
 		{route(phx.Route{Pattern: "a*b", Type: room}), `Mounts[0].Routes[1].Pattern is "a*b"`},
 		{route(phx.Route{Pattern: "a**", Type: room}), `Mounts[0].Routes[1].Pattern is "a**"`},

@@ -10,23 +10,41 @@ import (
 	"strings"
 )
 
+// connectInfo is what Connect can ask of its request.
+type connectInfo struct {
+	token   *string
+	session map[string]any
+}
+
 // A connectKey is a key in the context of Connect's request.
 type connectKey struct{}
+
+func infoOf(r *http.Request) connectInfo {
+	info, _ := r.Context().Value(connectKey{}).(connectInfo)
+	return info
+}
 
 // AuthToken is the token that the client sent with the request of a Connect, as
 // Mount.AuthToken allows, and whether it sent one (spec §1.5).
 func AuthToken(r *http.Request) (token string, ok bool) {
-	t, _ := r.Context().Value(connectKey{}).(*string)
-	if t == nil {
-		return "", false
+	if t := infoOf(r).token; t != nil {
+		return *t, true
 	}
-	return *t, true
+	return "", false
 }
+
+// Session is the session of Mount.Sessions that the request of a Connect is part
+// of, nil if there is none.
+func Session(r *http.Request) map[string]any { return infoOf(r).session }
 
 // connect asks the application whether a client may connect. token is nil if
 // there is none.
 func (m *mount) connect(s *Socket, params Params, r *http.Request, token *string) *RefuseError {
-	r = r.WithContext(context.WithValue(r.Context(), connectKey{}, token))
+	info := connectInfo{token: token}
+	if m.Sessions != nil {
+		info.session = m.Sessions.forSocket(r, params)
+	}
+	r = r.WithContext(context.WithValue(r.Context(), connectKey{}, info))
 	err := m.Connect(s, params, r)
 	if err == nil {
 		return nil

@@ -28,7 +28,10 @@ func newMount(ep *Endpoint, m Mount) *mount {
 	m.Idle = cmp.Or(m.Idle, 60*time.Second)
 	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
 	m.MailboxMax = cmp.Or(m.MailboxMax, 1024)
-	if m.Serializers == nil {
+	switch {
+	case m.Raw != nil:
+		m.Serializers = []wire.Serializer{nil} // messages are not looked into
+	case m.Serializers == nil:
 		m.Serializers = []wire.Serializer{wire.V1{}, wire.V2{}}
 	}
 	out := &mount{Mount: m, endpoint: ep, asks: m.Connect != nil || m.CheckOrigin != nil}
@@ -47,12 +50,10 @@ func newMount(ep *Endpoint, m Mount) *mount {
 // codec returns the codec that a client asks for, nil if there is none (spec
 // §1.2).
 func (m *mount) codec(params Params, deflated bool) *codec {
-	vsn, given := params["vsn"]
-	text, ok := vsn.(string)
-	if given && (!ok || text == "") {
-		return nil
+	i := 0
+	if m.Raw == nil {
+		i = m.serializer(params)
 	}
-	i := slices.IndexFunc(m.codecs, func(c codecPair) bool { return wire.Serves(c.plain, text) })
 	switch {
 	case i < 0:
 		return nil
@@ -60,6 +61,16 @@ func (m *mount) codec(params Params, deflated bool) *codec {
 		return m.codecs[i].deflated
 	}
 	return m.codecs[i].plain
+}
+
+// serializer is the index of the one that a client asks for, or -1.
+func (m *mount) serializer(params Params) int {
+	vsn, given := params["vsn"]
+	text, ok := vsn.(string)
+	if given && (!ok || text == "") {
+		return -1
+	}
+	return slices.IndexFunc(m.codecs, func(c codecPair) bool { return wire.Serves(c.plain, text) })
 }
 
 func (m *mount) route(topic string) *Route {

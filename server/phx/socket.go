@@ -2,7 +2,6 @@ package phx
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"sync"
 
@@ -62,51 +61,16 @@ func (s *Socket) Transport() string {
 // Endpoint is the endpoint that the socket is connected to.
 func (s *Socket) Endpoint() *Endpoint { return s.mount.endpoint }
 
-// open is called when the connection is upgraded. Loop only.
-func (s *Socket) open() {
+// open is called when the connection stands. It returns who takes its events.
+func (s *Socket) open() poller.Handler {
 	if s.id != "" {
 		s.self = &identity{socket: s}
 		s.mount.endpoint.pubsub.Subscribe(s.id, s.self)
 	}
-}
-
-// Data takes frames from the connection; see poller.Handler.
-func (s *Socket) Data(c *poller.Conn, data []byte) {
-	cfg := &s.mount.frames
-	if s.codec.deflater != nil {
-		cfg = &s.mount.deflated
+	if s.mount.Raw != nil {
+		return openRaw(s)
 	}
-	for {
-		f, ok, err := s.decoder.Next(cfg, &data)
-		if err != nil {
-			var protocol *frame.Error
-			errors.As(err, &protocol) // frame has no others
-			s.close(protocol.Code, protocol.Reason, Closed)
-			return
-		}
-		if !ok {
-			return
-		}
-		switch f.Op {
-		case ws.OpText, ws.OpBinary:
-			m, err := s.codec.Decode(f.Payload, f.Op == ws.OpBinary)
-			if err != nil { // spec §1.8
-				s.mount.endpoint.log.Debug("malformed message", "err", err)
-				s.close(ws.StatusInternalServerError, "malformed message", Closed)
-				return
-			}
-			s.receive(m)
-		case ws.OpPing:
-			s.write(ws.OpPong, f.Payload)
-		case ws.OpClose:
-			code, _ := frame.ParseClose(f.Payload)
-			if code == ws.StatusNoStatusRcvd {
-				code = ws.StatusNormalClosure
-			}
-			s.close(code, "", Closed)
-			return
-		}
-	}
+	return s
 }
 
 // Timeout closes a connection that nothing has come in from; see poller.Handler.

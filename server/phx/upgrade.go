@@ -155,11 +155,11 @@ func (u *upgrade) finish(early []byte) {
 		return // Closed tells
 	}
 	u.requests.buf = nil
-	u.conn.SetHandler(u.socket)
+	handler := u.socket.open()
+	u.conn.SetHandler(handler)
 	u.conn.SetIdle(u.mount.Idle)
-	u.socket.open()
 	if len(early) > 0 {
-		u.socket.Data(u.conn, early)
+		handler.Data(u.conn, early)
 	}
 }
 

@@ -1,0 +1,70 @@
+package phx
+
+import (
+	"errors"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// A receiver is who the messages of a socket are for: its channels, or the
+// callbacks of a RawType. What it gets is lent.
+type receiver interface {
+	message(data []byte, binary bool)
+	control(op ws.OpCode, payload []byte) // ping or pong; pings are answered already
+}
+
+// Data takes frames from the connection; see poller.Handler.
+func (s *Socket) Data(_ *poller.Conn, data []byte) { s.decode(data, s) }
+
+// decode gives what the client sent to r, message by message. Loop only.
+func (s *Socket) decode(data []byte, r receiver) {
+	cfg := &s.mount.frames
+	if s.codec.deflater != nil {
+		cfg = &s.mount.deflated
+	}
+	for {
+		f, ok, err := s.decoder.Next(cfg, &data)
+		if err != nil {
+			var protocol *frame.Error
+			errors.As(err, &protocol) // frame has no others
+			s.close(protocol.Code, protocol.Reason, Closed)
+			return
+		}
+		if !ok {
+			return
+		}
+		switch f.Op {
+		case ws.OpText, ws.OpBinary:
+			r.message(f.Payload, f.Op == ws.OpBinary)
+		case ws.OpPing:
+			s.write(ws.OpPong, f.Payload)
+			r.control(f.Op, f.Payload)
+		case ws.OpPong:
+			r.control(f.Op, f.Payload)
+		case ws.OpClose:
+			code, _ := frame.ParseClose(f.Payload)
+			if code == ws.StatusNoStatusRcvd {
+				code = ws.StatusNormalClosure
+			}
+			s.close(code, "", Closed)
+			return
+		}
+	}
+}
+
+// message takes a message of the Channels protocol. One that is none closes the
+// connection (spec §1.8).
+func (s *Socket) message(data []byte, binary bool) {
+	m, err := s.codec.Decode(data, binary)
+	if err != nil {
+		s.mount.endpoint.log.Debug("malformed message", "err", err)
+		s.close(ws.StatusInternalServerError, "malformed message", Closed)
+		return
+	}
+	s.receive(m)
+}
+
+func (s *Socket) control(ws.OpCode, []byte) {} // liveness is enough

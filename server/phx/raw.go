@@ -1,0 +1,194 @@
+package phx
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// A RawType is what the sockets of a mount do that has no channels but plain
+// WebSocket messages (spec §1.13): a set of callbacks, all of them optional. As
+// with channels, those of one socket run one at a time, in order, on the worker
+// pool. An error of a callback closes the connection: with the code of a
+// CloseError, or 1011.
+type RawType struct {
+	// Open is called when the connection is up.
+	Open func(s *RawSocket) error
+
+	// In gets the client's messages. It may keep data.
+	In func(s *RawSocket, data []byte, binary bool) error
+
+	// Control gets pings, which are answered already, and pongs.
+	Control func(s *RawSocket, ping bool, payload []byte) error
+
+	// Info gets what RawSocket.Send was given.
+	Info func(s *RawSocket, msg any) error
+
+	// Terminate is the last callback, however the connection ended.
+	Terminate func(s *RawSocket, why Reason)
+}
+
+// A CloseError closes a connection with a code of RFC 6455 §7.4 and a reason of
+// at most 123 bytes. Codes from 4000 on are the application's.
+type CloseError struct {
+	Code   int
+	Reason string
+}
+
+func (e *CloseError) Error() string { return fmt.Sprintf("close with %d %s", e.Code, e.Reason) }
+
+// A RawSocket is a client session of a mount with a RawType.
+type RawSocket struct {
+	*Socket
+
+	mu      sync.Mutex // guards the rest; never held while a callback runs
+	mailbox mailbox
+	ended   bool
+}
+
+// Push sends a message to the client. The data is the caller's again afterwards.
+func (s *RawSocket) Push(data []byte, binary bool) error {
+	return s.encode(func(dst []byte) ([]byte, bool, error) { return append(dst, data...), binary, nil })
+}
+
+// Send calls Info with a message of the server's own, in its turn. It fails with
+// ErrMailboxFull or ErrClosed.
+func (s *RawSocket) Send(msg any) error {
+	return s.post(&job{kind: jobInfo, body: msg})
+}
+
+// CloseWith closes the connection. See CloseError.
+func (s *RawSocket) CloseWith(code int, reason string) {
+	s.close(ws.StatusCode(code), reason, Closed)
+}
+
+// openRaw is open for mounts with a RawType.
+func openRaw(s *Socket) *RawSocket {
+	raw := &RawSocket{Socket: s}
+	_ = raw.post(&job{kind: jobJoin}) // the mailbox is empty
+	return raw
+}
+
+// Data takes frames from the connection; see poller.Handler.
+func (s *RawSocket) Data(_ *poller.Conn, data []byte) { s.decode(data, s) }
+
+func (s *RawSocket) message(data []byte, binary bool) { s.take(data, binary, nil) }
+
+// take brings a message to In. done, if not nil, is called when In has
+// returned. data is lent.
+func (s *RawSocket) take(data []byte, binary bool, done func()) {
+	j := &job{kind: jobMessage, message: wire.Message{Payload: wire.Payload{Data: slices.Clone(data), Binary: binary}}}
+	if done != nil {
+		j.body = done
+	}
+	if s.post(j) == ErrMailboxFull { // dropping one in silence would be a gap in the stream
+		s.close(ws.StatusPolicyViolation, "too many messages waiting", Closed)
+	}
+}
+
+func (s *RawSocket) control(op ws.OpCode, payload []byte) {
+	if s.mount.Raw.Control != nil {
+		_ = s.post(&job{kind: jobOut, body: ws.Frame{Header: ws.Header{OpCode: op}, Payload: slices.Clone(payload)}}) // a ping too many harms nobody
+	}
+}
+
+// Closed ends the callbacks of a connection that is gone; see poller.Handler.
+func (s *RawSocket) Closed(c *poller.Conn, err error) {
+	s.Socket.Closed(c, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mailbox.clear()
+	s.ended = true
+	s.pushLocked(&job{kind: jobTerminate})
+}
+
+func (s *RawSocket) post(j *job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return ErrClosed
+	case s.mailbox.n >= s.mount.MailboxMax:
+		return ErrMailboxFull
+	}
+	s.pushLocked(j)
+	return nil
+}
+
+func (s *RawSocket) pushLocked(j *job) {
+	if s.mailbox.push(j) {
+		s.mount.endpoint.workers.Go(s)
+	}
+}
+
+// Turn runs a few of the mailbox's jobs; see poller.Pool.
+func (s *RawSocket) Turn() {
+	for range turnBudget {
+		s.mu.Lock()
+		j := s.mailbox.pop() // drops the claim when there is none
+		s.mu.Unlock()
+		if j == nil {
+			return
+		}
+		s.settle(s.run(j))
+	}
+	s.mount.endpoint.workers.Go(s) // keep the claim, go to the back of the line
+}
+
+// run does one job. A panic is an error.
+func (s *RawSocket) run(j *job) (err error) {
+	defer contain(&err)
+	t := s.mount.Raw
+	switch j.kind {
+	case jobJoin:
+		if t.Open != nil {
+			return t.Open(s)
+		}
+	case jobMessage:
+		if done, ok := j.body.(func()); ok {
+			defer done()
+		}
+		if t.In != nil {
+			return t.In(s, j.message.Payload.Data, j.message.Payload.Binary)
+		}
+	case jobOut:
+		f := j.body.(ws.Frame)
+		return t.Control(s, f.Header.OpCode == ws.OpPing, f.Payload)
+	case jobInfo:
+		if t.Info != nil {
+			return t.Info(s, j.body)
+		}
+	case jobTerminate:
+		if t.Terminate != nil {
+			t.Terminate(s, s.reason())
+		}
+	}
+	return nil
+}
+
+// settle closes the connection as a callback's error says.
+func (s *RawSocket) settle(err error) {
+	var wanted *CloseError
+	switch {
+	case err == nil, errors.Is(err, ErrClosed):
+	case errors.As(err, &wanted):
+		s.CloseWith(cmp.Or(wanted.Code, int(ws.StatusNormalClosure)), wanted.Reason)
+	default:
+		s.mount.endpoint.log.Error("raw socket crashed", "mount", s.mount.Path, "err", err)
+		s.close(ws.StatusInternalServerError, "", Crash)
+	}
+}
+
+// reason is why the connection ended.
+func (s *Socket) reason() Reason {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}

@@ -1,0 +1,127 @@
+package phx
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"github.com/roost-rt/roost/server/token"
+)
+
+// Sessions are signed cookies by which pages tell sockets who their user is
+// (spec §1.6). Browsers send cookies with requests from any page, so a socket
+// gets the session only if the page also knows its CSRF token:
+//
+//	csrf, err := sessions.Start(w, map[string]any{"user_id": "7"}) // in the HTTP handler; put csrf into the page
+//	new Socket("/socket", {params: {_csrf_token: csrf}})           // in the page
+//	user := phx.Session(r)["user_id"]                              // in Connect
+type Sessions struct {
+	// Tokens signs the cookies.
+	Tokens *token.Tokens
+
+	// Cookie is the name of the cookie. Empty means "_roost_session".
+	Cookie string
+
+	// MaxAge is how long a session lasts. Zero means two weeks.
+	MaxAge time.Duration
+
+	// Insecure lets the cookie travel over http, too.
+	Insecure bool
+
+	// SkipCSRF gives sockets the session without a CSRF token. Then Origins is
+	// what keeps other pages out, and must not be AnyOrigin.
+	SkipCSRF bool
+}
+
+const (
+	sessionSalt = "roost session"
+	csrfKey     = "_csrf_token" // in the session, and of the connect parameter
+	csrfSize    = 18            // bytes: 24 characters, as Plug's
+)
+
+// Start begins a session, in place of any other: it sets the cookie. It returns
+// a CSRF token for the page. The values must be such as package token carries.
+func (s *Sessions) Start(w http.ResponseWriter, values map[string]any) (csrf string, err error) {
+	secret := make([]byte, csrfSize)
+	_, _ = rand.Read(secret) // never fails
+	session := map[string]any{csrfKey: base64.RawURLEncoding.EncodeToString(secret)}
+	for key, value := range values {
+		session[key] = value
+	}
+	signed, err := s.Tokens.Sign(sessionSalt, session)
+	if err != nil {
+		return "", err
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: s.name(), Value: signed, Path: "/", MaxAge: int(s.maxAge().Seconds()),
+		HttpOnly: true, Secure: !s.Insecure, SameSite: http.SameSiteLaxMode,
+	})
+	return mask(secret), nil
+}
+
+// CSRF is a CSRF token for another page of a session that runs, "" if r has none.
+// It is different each time, lest compressed pages betray it.
+func (s *Sessions) CSRF(r *http.Request) string {
+	secret := csrfSecret(s.Read(r))
+	if secret == nil {
+		return ""
+	}
+	return mask(secret)
+}
+
+// Read is the session that r has a cookie of, nil if there is none.
+func (s *Sessions) Read(r *http.Request) map[string]any {
+	cookie, err := r.Cookie(s.name())
+	if err != nil {
+		return nil
+	}
+	data, err := s.Tokens.Verify(sessionSalt, cookie.Value, s.maxAge())
+	if err != nil {
+		return nil
+	}
+	session, _ := data.(map[string]any)
+	return session
+}
+
+// forSocket is the session of a connect request. Without a good CSRF token there
+// is none, but the connection goes on: refusing it is up to Connect.
+func (s *Sessions) forSocket(r *http.Request, params Params) map[string]any {
+	session := s.Read(r)
+	if session != nil && !s.SkipCSRF && !unmasks(params.String(csrfKey), csrfSecret(session)) {
+		return nil
+	}
+	return session
+}
+
+func (s *Sessions) name() string          { return cmp.Or(s.Cookie, "_roost_session") }
+func (s *Sessions) maxAge() time.Duration { return cmp.Or(s.MaxAge, 14*24*time.Hour) }
+
+func csrfSecret(session map[string]any) []byte {
+	text, _ := session[csrfKey].(string)
+	secret, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(secret) != csrfSize {
+		return nil
+	}
+	return secret
+}
+
+// mask hides a secret behind random bytes, which come first.
+func mask(secret []byte) string {
+	masked := make([]byte, 2*csrfSize)
+	_, _ = rand.Read(masked[:csrfSize]) // never fails
+	subtle.XORBytes(masked[csrfSize:], masked, secret)
+	return base64.RawURLEncoding.EncodeToString(masked)
+}
+
+// unmasks reports whether text is the secret behind a mask.
+func unmasks(text string, secret []byte) bool {
+	masked, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(masked) != 2*csrfSize || secret == nil {
+		return false
+	}
+	subtle.XORBytes(masked, masked[:csrfSize], masked[csrfSize:])
+	return subtle.ConstantTimeCompare(masked[:csrfSize], secret) == 1
+}
