@@ -126,7 +126,7 @@ func (c *client) next() frame.Frame {
 }
 
 func (c *client) tryNext() (frame.Frame, error) {
-	cfg := frame.Config{Client: true}
+	cfg := frame.Config{Client: true, MaxFrame: 32 << 20, MaxMessage: 32 << 20}
 	for {
 		f, ok, err := c.decoder.Next(&cfg, &c.data)
 		if err != nil {
