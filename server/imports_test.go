@@ -12,19 +12,22 @@ const module = "github.com/roost-rt/roost/"
 // mayImport is the direction of imports: for each package of the project, the
 // others that it may import itself. What is not listed may import nothing.
 var mayImport = map[string][]string{
-	"server":             {"server/chat"},
-	"server/chat":        {"server/phx", "server/web"},
-	"server/conformance": {"server/phx"},
-	"server/phx":         {"server/wire", "server/frame", "server/token", "poller", "pubsub"},
-	"loadtest":           {"loadtest/swarm", "loadtest/report", "loadtest/record", "server/chat"},
-	"loadtest/swarm":     {"loadtest/record", "server/wire", "server/frame", "poller"},
-	"loadtest/report":    {"loadtest/record"},
+	"server":                 {"server/chat"},
+	"server/chat":            {"server/phx", "server/web"},
+	"server/conformance":     {"server/phx"},
+	"server/msgpack":         {"server/wire"},
+	"server/msgpack/example": {"server/msgpack", "server/phx", "server/wire"},
+	"server/phx":             {"server/wire", "server/frame", "server/token", "poller", "pubsub"},
+	"loadtest":               {"loadtest/swarm", "loadtest/report", "loadtest/record", "server/chat"},
+	"loadtest/swarm":         {"loadtest/record", "server/wire", "server/frame", "poller"},
+	"loadtest/report":        {"loadtest/record"},
 }
 
 // onlyIn says which packages may import a library directly.
 var onlyIn = map[string][]string{
 	"github.com/cloudwego/netpoll":            {"poller"},
 	"github.com/panjf2000/ants/v2":            {"poller"},
+	"github.com/vmihailenco/msgpack/v5":       {"server/msgpack"},
 	"github.com/gobwas/ws":                    {"server/frame", "server/phx"},
 	"github.com/gobwas/httphead":              {"server/phx"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"loadtest/swarm", "loadtest/report"},

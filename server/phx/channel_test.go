@@ -55,6 +55,28 @@ func TestBlockedWorkers(t *testing.T) {
 	c.want(`["1","2","room:1","phx_reply",{"status":"ok","response":{}}]`)
 }
 
+// A mailbox is full of few messages, too, if they are large.
+func TestMailboxBytes(t *testing.T) {
+	g := newGate()
+	ep := start(t, phx.Route{Pattern: "room:*", Type: slowRoom(g, make(chan phx.Reason, 10))})
+	c := dial(t, ep)
+	c.join("room:1")
+	c.say(`["1","2","room:1","block",{}]`)
+	within(t, "call of the handler", g.entered)
+	large := `"` + strings.Repeat("x", 6_000_000) + `"`
+	for i := 3; i <= 6; i++ {
+		c.say(fmt.Sprintf(`["1","%d","room:1","echo",%s]`, i, large))
+	}
+	c.want(`["1","6","room:1","phx_reply",{"status":"error","response":{"reason":"overloaded"}}]`)
+	close(g.open)
+	c.want(`["1","2","room:1","phx_reply",{"status":"ok","response":{}}]`)
+	for i := 3; i <= 5; i++ {
+		c.want(fmt.Sprintf(`["1","%d","room:1","phx_reply",{"status":"ok","response":%s}]`, i, large))
+	}
+	c.say(`["1","7","room:1","echo",7]`)
+	c.want(`["1","7","room:1","phx_reply",{"status":"ok","response":7}]`)
+}
+
 // What a full mailbox does not take is answered; the channel lives on.
 func TestMailboxFull(t *testing.T) {
 	g := newGate()

@@ -10,9 +10,17 @@ const turnBudget = 16
 // Channel.mu.
 type mailbox struct {
 	first, last *job
-	n           int
-	claimed     bool // a turn is queued or running
+	n           int32
+	bytes       int32 // of the messages in it
+	claimed     bool  // a turn is queued or running
 }
+
+// mailboxBytes is how many bytes of messages may wait before no more are taken,
+// but for one message of any size.
+const mailboxBytes = 16 << 20
+
+// full reports whether a message must not be pushed any more.
+func (m *mailbox) full(max int) bool { return int(m.n) >= max || m.bytes >= mailboxBytes }
 
 // A job is something for a channel's callbacks.
 type job struct {
@@ -21,6 +29,9 @@ type job struct {
 	message wire.Message // of jobJoin, jobMessage and jobLeave; owned
 	body    any          // of the others; of jobJoin the *Channel to be replaced
 }
+
+// size is the payload of a client's message in bytes.
+func (j *job) size() int32 { return int32(len(j.message.Payload.Data)) }
 
 type jobKind uint8
 
@@ -43,6 +54,7 @@ func (m *mailbox) push(j *job) (ask bool) {
 	}
 	m.last = j
 	m.n++
+	m.bytes += j.size()
 	ask = !m.claimed
 	m.claimed = true
 	return ask
@@ -60,6 +72,7 @@ func (m *mailbox) pop() *job {
 		m.last = nil
 	}
 	m.n--
+	m.bytes -= j.size()
 	return j
 }
 
@@ -83,4 +96,4 @@ func (m *mailbox) takeMessages() (messages *job) {
 }
 
 // clear drops all jobs. The claim stays with the turn that has it.
-func (m *mailbox) clear() { m.first, m.last, m.n = nil, nil, 0 }
+func (m *mailbox) clear() { m.first, m.last, m.n, m.bytes = nil, nil, 0, 0 }

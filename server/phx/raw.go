@@ -115,7 +115,7 @@ func (s *RawSocket) post(j *job) error {
 	switch {
 	case s.ended:
 		return ErrClosed
-	case s.mailbox.n >= s.mount.MailboxMax:
+	case s.mailbox.full(s.mount.MailboxMax):
 		return ErrMailboxFull
 	}
 	s.pushLocked(j)
