@@ -81,7 +81,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 // postLocked puts a job in the mailbox. A message for which there is no room is
 // answered.
 func (ch *Channel) postLocked(j *job) error {
-	if ch.mailbox.n >= ch.socket.mount.MailboxMax && j.kind != jobLeave {
+	if ch.mailbox.full(ch.socket.mount.MailboxMax) && j.kind != jobLeave {
 		if j.kind == jobMessage {
 			ch.socket.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("overloaded"))
 		}
