@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, afterEach, before, describe, test } from "node:test";
 import WebSocket from "ws";
+import { next, reply } from "./promises.mjs";
 import { Server, until, within } from "./server.mjs";
 
 const require = createRequire(import.meta.url);
@@ -123,23 +124,6 @@ for (const version of ["1.6.16", "1.7.21", "1.8.5", "newest"]) {
       assert.deepEqual(await Promise.all(received), [{ body: "back" }, { body: "back" }]);
     });
   });
-}
-
-// reply is the answer to a push or to a join.
-function reply(push) {
-  return within(`reply to ${push.event}`, new Promise((resolve) => {
-    for (const status of ["ok", "error"]) push.receive(status, (response) => resolve({ status, response }));
-  }));
-}
-
-// next is the payload of the next such event.
-function next(channel, event) {
-  return within(event, new Promise((resolve) => {
-    const subscription = channel.on(event, (payload) => {
-      channel.off(event, subscription);
-      resolve(payload);
-    });
-  }));
 }
 
 // messages grows with the payload of every new_msg that the socket receives,

@@ -1,4 +1,5 @@
-// Runs the chat server under test, the program named by ROOST_SERVER.
+// Runs a server under test: the chat server, named by ROOST_SERVER, or the
+// conformance server, named by ROOST_CONFORMANCE.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
@@ -14,11 +15,13 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 
 // A Server is one address, on which the program runs or not.
 export class Server {
+  #variable; // of the environment, that names the program
   #port;
   #child;
 
-  static async onFreePort() {
+  static async onFreePort(variable = "ROOST_SERVER") {
     const server = new Server();
+    server.#variable = variable;
     server.#port = await freePort();
     await server.start();
     return server;
@@ -28,8 +31,8 @@ export class Server {
 
   // start returns when the server accepts connections.
   async start() {
-    const program = process.env.ROOST_SERVER;
-    if (!program) throw new Error("ROOST_SERVER must name the server program; scripts/test js builds it and sets it");
+    const program = process.env[this.#variable];
+    if (!program) throw new Error(`${this.#variable} must name the server program; scripts/test js builds it and sets it`);
 
     const child = spawn(program, ["-addr", this.host], { stdio: ["ignore", "pipe", "pipe"] });
     let output = "";

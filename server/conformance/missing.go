@@ -10,18 +10,9 @@ type absence struct{ path, needs string }
 // presence:* has no route.
 func missing() []absence {
 	const (
-		longPoll     = "long polling"
-		deflate      = "permessage-deflate"
-		subprotocols = "subprotocols"
-		raw          = "mounts for raw WebSockets"
+		longPoll = "long polling"
 	)
 	return []absence{
-		{"/socketz/websocket", deflate},
-		{"/sub/websocket", subprotocols},
-		{"/auth/websocket", "auth tokens"},
-		{"/echo/websocket", raw},
-		{"/echoz/websocket", raw + " and " + deflate},
-		{"/ws/sip/websocket", subprotocols},
 
 		{"/socket/longpoll", longPoll},
 		{"/fast/longpoll", longPoll},

@@ -19,14 +19,32 @@ func general() []phx.Mount {
 		),
 		Origins: []string{phx.AnyOrigin},
 	}
-	socket, fast, small, origin, limited := base, base, base, base, base
+	socket, zipped, fast, small, origin, sub, auth, limited := base, base, base, base, base, base, base, base
 	socket.Path = "/socket"
+	zipped.Path, zipped.Deflate = "/socketz", &phx.Deflate{}
 	fast.Path, fast.Idle = "/fast", time.Second
 	small.Path, small.MaxFrame, small.MaxMessage = "/small", 65_536, 65_536
 	origin.Path, origin.Origins = "/origin", fromExample
+	sub.Path, sub.Subprotocols = "/sub", []string{"mqtt", "phx.v2"}
+	auth.Path, auth.AuthToken, auth.Connect = "/auth", true, withToken
 	limited.Path, limited.MaxChannels = "/limited", 3
 	limited.Routes = []phx.Route{room}
-	return []phx.Mount{socket, fast, small, origin, limited}
+	return append([]phx.Mount{socket, zipped, fast, small, origin, sub, auth, limited}, echoes()...)
+}
+
+// echoes are the mounts that send back what comes.
+func echoes() []phx.Mount {
+	const size = 16 << 20
+	plain := phx.Mount{
+		Path:       "/echo",
+		Raw:        &phx.RawType{In: func(s *phx.RawSocket, data []byte, binary bool) error { return s.Push(data, binary) }},
+		Origins:    []string{phx.AnyOrigin},
+		MaxFrame:   size + 14, // with its header
+		MaxMessage: size,
+	}
+	zipped := plain
+	zipped.Path, zipped.Deflate = "/echoz", &phx.Deflate{MaxInflateRatio: 1032} // 16 MiB of one letter must pass
+	return []phx.Mount{plain, zipped}
 }
 
 // integration are the mounts of Phoenix's own integration tests.
@@ -39,10 +57,11 @@ func integration() []phx.Mount {
 		Origins: fromExample,
 		Idle:    time.Second,
 	}
-	admin, limited, info := ws, ws, ws
+	admin, limited, sip, info := ws, ws, ws, ws
 	admin.Path = "/ws/admin"
 	limited.Path, limited.MaxChannels = "/ws/limited", 1
 	limited.Routes = []phx.Route{room}
+	sip.Path, sip.Subprotocols = "/ws/sip", []string{"sip"}
 	info.Path, info.Connect = "/ws/connect_info", connectInfo
 	info.Routes = []phx.Route{room}
 
@@ -52,7 +71,7 @@ func integration() []phx.Mount {
 		Routes:  []phx.Route{{Pattern: "room:*", Type: lpRoom()}},
 		Origins: []string{phx.AnyOrigin},
 	}
-	return []phx.Mount{ws, admin, limited, info, lp}
+	return []phx.Mount{ws, admin, limited, sip, info, lp}
 }
 
 // connect accepts clients but for those that ask to be refused. The parameter
@@ -71,6 +90,15 @@ func connect(prefix string) func(*phx.Socket, phx.Params, *http.Request) error {
 		}
 		return nil
 	}
+}
+
+// withToken is the Connect of clients that have an auth token.
+func withToken(s *phx.Socket, _ phx.Params, r *http.Request) error {
+	if token, _ := phx.AuthToken(r); token != "s3cret+/=" {
+		return &phx.RefuseError{}
+	}
+	s.Assign("user_id", "auth")
+	return nil
 }
 
 // fromExample is the origin list "//example.com": that host, any scheme and port.

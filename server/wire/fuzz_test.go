@@ -19,10 +19,10 @@ import (
 // what is a message, and on its parts.
 func FuzzDecodeV2(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := wire.V2{}.Decode(data, false)
 		var elements []json.RawMessage
 		valid := json.Unmarshal(data, &elements) == nil && len(elements) >= 5 && utf8.Valid(data)
-		if !checkDecode(t, data, m, err, valid) {
+		m, ok := checkDecode(t, wire.V2{}, data, valid)
+		if !ok {
 			return
 		}
 		checkParts(t, m, elements[0], elements[1], elements[2], elements[3], elements[4])
@@ -33,14 +33,14 @@ func FuzzDecodeV2(f *testing.F) {
 
 func FuzzDecodeV1(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := wire.V1{}.Decode(data, false)
 		var members map[string]json.RawMessage
 		valid := json.Unmarshal(data, &members) == nil && utf8.Valid(data)
 		for _, name := range []string{"topic", "event", "payload", "ref"} {
 			_, ok := members[name]
 			valid = valid && ok
 		}
-		if !checkDecode(t, data, m, err, valid) {
+		m, ok := checkDecode(t, wire.V1{}, data, valid)
+		if !ok {
 			return
 		}
 		checkParts(t, m, members["join_ref"], members["ref"], members["topic"], members["event"], members["payload"])
@@ -57,7 +57,11 @@ func FuzzDecodeBinary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var s wire.V2
 		m, err := s.Decode(data, true)
-		if !checkDecode(t, data, m, err, err == nil) {
+		if valid := refBinary(data); valid != (err == nil) || err != nil && !errors.Is(err, wire.ErrMalformed) {
+			t.Fatalf("Decode(%q) = %v, want success: %v", data, err, valid)
+		}
+		checkClone(t, s, data, true)
+		if err != nil {
 			return
 		}
 		reply := append([]byte{1}, data[1:]...)
@@ -77,6 +81,9 @@ func FuzzParseQuery(f *testing.F) {
 		if (params == nil) != (err != nil) || err != nil && !errors.Is(err, wire.ErrQuery) {
 			t.Fatalf("ParseQuery(%q) = %v, %v, want params or ErrQuery", raw, params, err)
 		}
+		if err == nil {
+			checkQuery(t, raw, params)
+		}
 		// Without brackets it is net/url's decoder, but for who wins.
 		flat, urlErr := url.ParseQuery(raw)
 		if err != nil || urlErr != nil || strings.Contains(raw, "[") || strings.Contains(raw, "%5") {
@@ -93,19 +100,53 @@ func FuzzParseQuery(f *testing.F) {
 	})
 }
 
-// checkDecode checks the outcome of a Decode and reports whether it succeeded.
-func checkDecode(t *testing.T, data []byte, m wire.Message, err error, valid bool) bool {
+// checkDecode decodes a text frame, which must succeed if valid, and reports
+// whether it did. Only a message that is nested too deep for us may fail then.
+func checkDecode(t *testing.T, s wire.Serializer, data []byte, valid bool) (wire.Message, bool) {
 	t.Helper()
+	m, err := s.Decode(data, false)
 	if err != nil && !errors.Is(err, wire.ErrMalformed) {
 		t.Fatalf("Decode(%q) = %v, want ErrMalformed", data, err)
 	}
-	if deep := bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > 1000; valid != (err == nil) && !deep {
+	deep := bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > 1000
+	if valid != (err == nil) && !(valid && deep) {
 		t.Fatalf("Decode(%q) = %v, want success: %v", data, err, valid)
 	}
-	if clone := m.Clone(); !reflect.DeepEqual(clone, m) {
-		t.Errorf("Clone = %+v, want %+v", clone, m)
+	checkClone(t, s, data, false)
+	return m, err == nil
+}
+
+// checkClone wants a clone that outlives the bytes its message came from, and
+// whose parts do not grow into each other.
+func checkClone(t *testing.T, s wire.Serializer, data []byte, binary bool) {
+	t.Helper()
+	want, _ := s.Decode(data, binary)
+	buf := bytes.Clone(data)
+	m, _ := s.Decode(buf, binary)
+	clone := m.Clone()
+	for i := range buf {
+		buf[i] = ^buf[i]
 	}
-	return err == nil
+	_ = append(clone.Payload.Data, '!')
+	_ = append(clone.RawTopic, '!')
+	if !reflect.DeepEqual(clone, want) {
+		t.Errorf("Clone of %q = %+v, want %+v", data, clone, want)
+	}
+}
+
+// refBinary reports whether data is a client push: spec §2.3, read literally.
+func refBinary(data []byte) bool {
+	if len(data) < 5 || data[0] != 0 {
+		return false
+	}
+	rest := string(data[5:])
+	for _, size := range data[1:5] {
+		if len(rest) < int(size) || !utf8.ValidString(rest[:size]) {
+			return false
+		}
+		rest = rest[size:]
+	}
+	return true
 }
 
 // checkParts compares a message with the tokens that encoding/json found.
@@ -160,4 +201,42 @@ func checkPush(t *testing.T, s wire.Serializer, m wire.Message) {
 	if got := decode(t, s, out, false); shown(got) != shown(want) {
 		t.Errorf("push %q, want %+v", out, shown(want))
 	}
+}
+
+// checkQuery encodes params again and wants to read the same.
+func checkQuery(t *testing.T, raw string, params map[string]any) {
+	t.Helper()
+	var pairs []string
+	for key, value := range params {
+		pairs = appendQuery(t, pairs, []string{key}, value)
+	}
+	encoded := strings.Join(pairs, "&")
+	if got, err := wire.ParseQuery(encoded); err != nil || !reflect.DeepEqual(got, params) {
+		t.Errorf("ParseQuery(%q) = %v, but ParseQuery(%q) = %v, %v", raw, params, encoded, got, err)
+	}
+}
+
+// appendQuery appends a pair such as a[b][c]=1 for every string in value.
+func appendQuery(t *testing.T, pairs []string, path []string, value any) []string {
+	t.Helper()
+	at := func(key string) []string { return append(path[:len(path):len(path)], key) }
+	switch value := value.(type) {
+	case map[string]any:
+		for key, v := range value {
+			pairs = appendQuery(t, pairs, at(key), v)
+		}
+	case []any:
+		for _, v := range value {
+			pairs = appendQuery(t, pairs, at(""), v)
+		}
+	case string:
+		key := path[0]
+		if len(path) > 1 {
+			key += "[" + strings.Join(path[1:], "][") + "]"
+		}
+		pairs = append(pairs, url.QueryEscape(key)+"="+url.QueryEscape(value))
+	default:
+		t.Errorf("a parameter is %T, want map, list or string", value)
+	}
+	return pairs
 }

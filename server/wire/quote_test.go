@@ -32,8 +32,6 @@ func TestAppendString(t *testing.T) {
 
 // Any Go string, as topic, event or status, gives valid JSON that holds it.
 func FuzzAppendString(f *testing.F) {
-	f.Add("room:a")
-	f.Add("\x00\"\\é\xff\u2028")
 	f.Fuzz(func(t *testing.T, s string) {
 		out, _, err := wire.V2{}.AppendReply(nil, "", "", s, s, wire.Payload{})
 		if err != nil || !json.Valid(out) || !utf8.Valid(out) {
