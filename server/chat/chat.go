@@ -1,5 +1,10 @@
-// Package chat is the chat server: rooms of people who talk, on package phx,
-// with a page to try it in a browser. The load test runs it too.
+// Package chat is the demo server: a chat, on package phx, and an example for
+// each other thing that channels are used for, with pages to try them in a
+// browser. The load test runs it too, for its rooms.
+//
+// Each example is one file to copy from: [Room], [Scores], [Boards], [Users].
+// Their channel types may be used by several mounts; all they remember is
+// bounded and in memory.
 package chat
 
 import (
@@ -27,15 +32,20 @@ func say(event string) func(*phx.Channel, phx.Payload) (any, error) {
 	}
 }
 
-// mounts is where clients find the rooms.
-func mounts() []phx.Mount {
-	return []phx.Mount{{
-		Path:   "/socket",
-		Routes: []phx.Route{{Pattern: "room:*", Type: Room()}},
-	}}
+// mounts is where clients find the examples. Users have a mount of their own, to
+// say who they are when they connect.
+func mounts(scores *Scores) []phx.Mount {
+	return []phx.Mount{
+		{Path: "/socket", Routes: []phx.Route{
+			{Pattern: "room:*", Type: Room()},
+			{Pattern: "scores:*", Type: scores.Type()},
+			{Pattern: "board:*", Type: NewBoards().Type()},
+		}},
+		NewUsers().Mount("/user"),
+	}
 }
 
-// page serves the page at /.
+// page serves the pages at /.
 func page() http.Handler {
 	files := http.FileServerFS(web.Files())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,7 +22,8 @@ const usage = `usage: server [flags]
 
 Serves chat rooms over Phoenix Channels: sockets at /socket, topics room:*, and
 at / a page to chat with. Events: new_msg and shout go to everybody in the room,
-ping is answered with its payload.
+ping is answered with its payload. The page leads to more examples, of scores:*,
+board:* and, with sockets at /user, user:*.
 
 kill -USR1 PID   collects garbage, gives free memory back to the system, and
                  logs connections, channels and memory
@@ -68,15 +70,16 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(), page()
-	if err := run(ctx, cfg, stdout); err != nil {
+	scores := NewScores()
+	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(scores), page()
+	if err := run(ctx, cfg, scores, stdout); err != nil {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg phx.Config, stdout io.Writer) error {
+func run(ctx context.Context, cfg phx.Config, scores *Scores, stdout io.Writer) error {
 	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
 	signal.Notify(usr1, syscall.SIGUSR1)
 	defer signal.Stop(usr1)
@@ -87,11 +90,15 @@ func run(ctx context.Context, cfg phx.Config, stdout io.Writer) error {
 	}
 	warnFewFiles(cfg.Logger)
 	fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
+
+	var playing sync.WaitGroup // the drain below waits for it
+	playing.Go(func() { scores.Run(ctx, ep) })
 	for {
 		select {
 		case <-usr1:
 			logMemory(cfg.Logger, ep)
 		case <-ctx.Done():
+			playing.Wait()
 			drain, cancel := context.WithTimeout(context.Background(), drainTime)
 			defer cancel()
 			if err := ep.Shutdown(drain); err != nil {

@@ -1,93 +1,227 @@
-// The demo chat: one socket, one channel. It draws only what the server sends,
-// so a message on the screen has made the round trip.
-import { Socket } from "./phoenix.mjs";
+// The chat: one socket, one channel. A message on the page has made the round
+// trip; until then it is in the outbox, and what the connection loses on the
+// way is sent again, with the same id, so that nobody sees it twice.
+import { openSocket } from "./connection.js";
+import { element, hue } from "./element.js";
 
-const MAX_MESSAGES = 500; // shown; older ones go, so that a busy room cannot fill the tab
-const PING_EVERY = 10_000; // milliseconds
+const ROOMS = ["lobby", "garden", "workshop"];
+const MAX_MESSAGES = 200; // of a room, on the page and in the session; older ones go
+const MAX_OUTBOX = 20;
+const MAX_BODY = 2_000; // characters; strangers' messages may be megabytes
+const MAX_NAME = 32;
+const MAX_ID = 32;
 
-const [state, latency, place, user, room, log, messages, composer, body, send] =
-  ["state", "latency", "place", "user", "room", "log", "messages", "composer", "body", "send"]
+const [naming, name, rooms, other, room, log, messages, outbox, newer, note, problem, composer, body] =
+  ["naming", "name", "rooms", "other", "room", "log", "messages", "outbox", "newer", "note", "problem", "composer", "body"]
     .map((id) => document.getElementById(id));
 
-const socket = new Socket("/socket");
+const socket = openSocket("/socket");
 let channel;
+let here = ""; // the room we are in
+let said = []; // {id, user, body, at, own}, oldest first
+let waiting = []; // {id, user, body, failed}, oldest first
+let atEnd = true; // the newest message is in view, and should stay there
+let unread = 0;
 
 // enter leaves the room we are in, if any, and joins another.
-function enter(name) {
+function enter(next) {
+  save();
   channel?.leave();
-  messages.replaceChildren();
-  room.value = name;
-  document.title = `${name} · Roost chat`;
+  here = next;
+  ({ said, waiting } = load());
+  unread = 0;
+  atEnd = true;
+  problem.textContent = "";
+  messages.replaceChildren(...said.map(draw));
+  showRooms();
+  showOutbox();
+  follow();
 
-  channel = socket.channel(`room:${name}`);
-  channel.on("new_msg", draw);
-  channel.onError(showState);
-  channel.onClose(showState);
+  channel = socket.channel(`room:${here}`);
+  channel.on("new_msg", receive);
+  channel.onError(showOutbox);
   channel.join()
-    .receive("ok", () => { showState(); ping(); })
-    .receive("error", refused)
-    .receive("timeout", showState);
-  showState();
+    .receive("ok", () => {
+      for (const message of waiting) if (!message.failed) send(message);
+      showOutbox();
+    })
+    .receive("error", ({ reason }) => {
+      channel.leave(); // or the client would ask again for ever
+      problem.textContent = `This room does not let you in: ${reason}`;
+    });
 }
 
-// refused ends the attempt: the client would ask again for ever.
-function refused({ reason = "not allowed" }) {
-  channel.leave();
-  showState();
-  state.textContent = `closed: ${reason}`;
+// receive takes a message from whoever knows the room's name: every field may be
+// missing, of any type, and of any length.
+function receive(payload) {
+  const message = {
+    id: String(payload.id ?? "").slice(0, MAX_ID),
+    user: String(payload.user ?? "anonymous").slice(0, MAX_NAME),
+    body: String(payload.body ?? "").slice(0, MAX_BODY),
+    at: Date.now(),
+  };
+  message.own = waiting.some(({ id }) => id === message.id);
+  if (message.own) drop(message);
+  if (message.id && said.some(({ id }) => id === message.id)) return; // sent again
+  said.push(message);
+  messages.append(draw(message));
+  if (said.length > MAX_MESSAGES) {
+    said.shift();
+    messages.firstElementChild.remove();
+  }
+  if (!atEnd && !message.own) unread++;
+  if (message.own) atEnd = true;
+  follow();
 }
 
-// showState derives everything from the channel; whichever event calls it, in
-// whatever order, the page is right.
-function showState() {
-  const words = { joining: "connecting", joined: "open", errored: "reconnecting" };
-  const word = words[channel.state] ?? "closed";
-  state.textContent = word;
-  state.dataset.state = word;
-  send.disabled = word !== "open";
-  if (word !== "open") latency.textContent = "";
+// post puts a message in the outbox and sends it as soon as that is possible.
+function post(text) {
+  const message = { id: randomID(), user: name.value.trim() || "anonymous", body: text, failed: "" };
+  waiting.push(message);
+  if (channel.state === "joined") send(message);
+  showOutbox();
+  atEnd = true;
+  follow();
 }
 
-function ping() {
-  if (channel.state !== "joined") return;
-  const sent = performance.now();
-  channel.push("ping", {}).receive("ok", () => {
-    latency.textContent = `${(performance.now() - sent).toFixed(1)} ms`;
-  });
+// send sends a message. It is answered only if it is refused; what tells that it
+// has arrived is that it comes back.
+function send(message) {
+  const failed = (reason) => {
+    if (channel.state !== "joined" || !waiting.includes(message)) return; // goes out with the next join, or has arrived
+    message.failed = reason;
+    showOutbox();
+  };
+  const { id, user, body } = message;
+  channel.push("new_msg", { id, user, body })
+    .receive("error", ({ reason }) => failed(reason))
+    .receive("timeout", () => failed("no answer"));
 }
 
-// draw adds one message. All of it comes from strangers: text only, never HTML.
+function drop(message) {
+  waiting = waiting.filter(({ id }) => id !== message.id);
+  showOutbox();
+}
+
+function showOutbox() {
+  outbox.replaceChildren(...waiting.map((message) => {
+    const item = element("li", "", "own");
+    item.append(avatar(message.user), element("b", message.user), element("p", message.body));
+    if (message.failed) {
+      const again = element("button", "Try again", "plain");
+      again.addEventListener("click", () => {
+        message.failed = "";
+        if (channel.state === "joined") send(message);
+        showOutbox();
+        body.focus();
+      });
+      const discard = element("button", "Discard", "plain");
+      discard.addEventListener("click", () => { drop(message); body.focus(); });
+      const actions = element("p");
+      actions.append(again, " ", discard);
+      item.append(element("p", `Not sent: ${message.failed}`, "problem"), actions);
+    }
+    return item;
+  }));
+  const failed = waiting.filter((message) => message.failed).length;
+  const queued = channel?.state === "joined" ? 0 : waiting.length - failed;
+  const notes = [];
+  if (failed) notes.push(`${count(failed, "message")} not sent.`);
+  if (queued) notes.push(`${count(queued, "message")} will be sent when the connection is back.`);
+  if (note.textContent !== notes.join(" ")) note.textContent = notes.join(" "); // read aloud when it changes
+  follow();
+}
+
 function draw(message) {
-  const name = String(message.user ?? "anonymous");
-  const now = new Date();
-  const time = element("time", now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-  time.dateTime = now.toISOString();
-  const avatar = element("span", [...name][0] ?? "?");
-  avatar.className = "avatar";
-  avatar.ariaHidden = "true";
-  avatar.style.setProperty("--hue", hue(name));
-
-  const item = document.createElement("li");
-  item.classList.toggle("own", name === user.value);
-  item.append(avatar, element("b", name), time, element("p", String(message.body ?? "")));
-
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
-  messages.append(item);
-  if (messages.childElementCount > MAX_MESSAGES) messages.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  const at = new Date(message.at);
+  const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  time.dateTime = at.toISOString();
+  time.title = at.toLocaleString();
+  const item = element("li", "", message.own ? "own" : "");
+  const user = element("b", message.user);
+  if (message.own) user.append(element("span", " (you)"));
+  item.append(avatar(message.user), user, time, element("p", message.body));
+  return item;
 }
 
-function element(tag, text) {
-  const made = document.createElement(tag);
-  made.textContent = text;
+function avatar(user) {
+  const made = element("span", [...user][0] ?? "?", "avatar");
+  made.ariaHidden = "true";
+  made.style.setProperty("--hue", hue(user));
   return made;
 }
 
-// hue gives a name the same colour in every window.
-function hue(name) {
-  let sum = 0;
-  for (const c of name) sum = (sum * 31 + c.codePointAt(0)) % 360;
-  return sum;
+// follow keeps the newest message in view, or tells how many are out of it.
+function follow() {
+  if (atEnd) {
+    log.scrollTop = log.scrollHeight;
+    unread = 0;
+  }
+  newer.hidden = unread === 0;
+  newer.textContent = `${count(unread, "new message")} ↓`;
+  document.title = `${unread ? `(${unread}) ` : ""}${here} · Roost chat`;
+}
+
+function showRooms() {
+  const all = ROOMS.includes(here) ? ROOMS : [...ROOMS, here];
+  rooms.replaceChildren(...all.map((each) => {
+    const link = element("a", each);
+    link.href = address(each);
+    if (each === here) link.ariaCurrent = "page";
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab or window
+      event.preventDefault();
+      go(each);
+    });
+    const item = element("li");
+    item.append(link);
+    return item;
+  }));
+}
+
+function go(next) {
+  if (next !== here) {
+    history.pushState(null, "", address(next));
+    enter(next);
+  }
+  body.focus();
+}
+
+function address(each) {
+  return `?room=${encodeURIComponent(each)}`;
+}
+
+function roomFromAddress() {
+  return new URLSearchParams(location.search).get("room")?.slice(0, 64) || "lobby";
+}
+
+// load is what this tab's session knows of the room, save keeps it.
+function load() {
+  try {
+    return JSON.parse(sessionStorage.getItem(`room:${here}`)) ?? { said: [], waiting: [] };
+  } catch {
+    return { said: [], waiting: [] };
+  }
+}
+
+function save() {
+  if (!here) return;
+  const state = JSON.stringify({ said, waiting });
+  try {
+    sessionStorage.setItem(`room:${here}`, state);
+  } catch { // full of other rooms
+    sessionStorage.clear();
+    sessionStorage.setItem(`room:${here}`, state);
+  }
+}
+
+function count(n, what) {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
+}
+
+// randomID is not crypto.randomUUID, which a page without TLS does not have.
+function randomID() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
 }
 
 function randomName() {
@@ -95,31 +229,46 @@ function randomName() {
   return `${birds[Math.floor(Math.random() * birds.length)]} ${Math.floor(Math.random() * 90) + 10}`;
 }
 
-function roomFromAddress() {
-  return new URLSearchParams(location.search).get("room") || "lobby";
-}
-
-place.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const name = room.value.trim() || "lobby";
-  history.pushState(null, "", `?room=${encodeURIComponent(name)}`);
-  enter(name);
-  body.focus();
-});
-
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = body.value.trim();
-  if (!text || channel.state !== "joined") return; // keep the text for when we are back
-  channel.push("new_msg", { user: user.value.trim() || "anonymous", body: text });
+  if (!text) return;
+  if (waiting.length >= MAX_OUTBOX) {
+    problem.textContent = `${MAX_OUTBOX} messages wait already: this one has to stay here.`;
+    return;
+  }
+  problem.textContent = "";
   body.value = "";
+  post(text);
 });
 
-user.addEventListener("change", () => sessionStorage.setItem("user", user.value));
-window.addEventListener("popstate", () => enter(roomFromAddress()));
+other.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const next = room.value.trim();
+  room.value = "";
+  if (next) go(next);
+});
 
-user.value = sessionStorage.getItem("user") || randomName();
-sessionStorage.setItem("user", user.value);
+naming.addEventListener("submit", (event) => {
+  event.preventDefault();
+  body.focus();
+});
+name.addEventListener("change", () => localStorage.setItem("name", name.value.trim()));
+log.addEventListener("scroll", () => {
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+  if (atEnd) follow();
+});
+newer.addEventListener("click", () => {
+  atEnd = true;
+  follow();
+  body.focus();
+});
+new ResizeObserver(follow).observe(log); // a phone's keyboard comes and goes
+window.addEventListener("popstate", () => enter(roomFromAddress()));
+window.addEventListener("pagehide", save);
+document.addEventListener("visibilitychange", save); // phones end tabs without pagehide
+
+name.value = localStorage.getItem("name") || randomName();
+localStorage.setItem("name", name.value);
 socket.connect();
 enter(roomFromAddress());
-setInterval(ping, PING_EVERY);

@@ -1,5 +1,6 @@
-// Package web holds the page of the demo chat: HTML, CSS and one JavaScript
-// module, without a framework, a build step or a file from another host.
+// Package web holds the pages of the demo server: HTML, CSS and JavaScript
+// modules, without a framework, a build step or a file from another host. The
+// chat is at the root; scores, cursors and tabs are an example each.
 //
 // It is not a web server; hand [Files] to one, for instance [http.FileServerFS].
 // The files are part of the program and never change, so every function is safe
@@ -14,8 +15,8 @@ import (
 	"io/fs"
 )
 
-//go:embed index.html chat.css chat.js icon.svg phoenix.mjs phoenix.LICENSE.md
+//go:embed *.html *.css *.js *.mjs *.svg *.md scores cursors tabs
 var files embed.FS
 
-// Files returns the page, index.html, with all it refers to beside it.
+// Files returns the pages, each an index.html, with all they refer to.
 func Files() fs.FS { return files }

@@ -6,12 +6,15 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/roost-rt/roost/server/web"
 )
+
+var pages = []string{"index.html", "scores/index.html", "cursors/index.html", "tabs/index.html"}
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -27,7 +30,8 @@ func TestFilesAreServedWithTheirTypes(t *testing.T) {
 	server := http.FileServerFS(web.Files())
 	for _, tt := range []struct{ path, mediaType string }{
 		{"/", "text/html"},
-		{"/chat.css", "text/css"},
+		{"/scores/", "text/html"},
+		{"/style.css", "text/css"},
 		{"/chat.js", "text/javascript"},
 		{"/icon.svg", "image/svg+xml"},
 		{"/phoenix.mjs", "text/javascript"},
@@ -55,24 +59,75 @@ func TestPhoenixClientIsThePublishedOne(t *testing.T) {
 	}
 }
 
-// The page's content security policy allows neither.
-func TestPageHasNothingInline(t *testing.T) {
-	page := read(t, "index.html")
-	for _, inline := range []string{`<style`, `\sstyle=`, `\son\w+=`, `<script>`, `javascript:`, `data:`} {
-		if found := regexp.MustCompile(inline).FindString(page); found != "" {
-			t.Errorf("index.html contains %q", found)
+// The content security policy of the pages' server allows neither.
+func TestPagesHaveNothingInline(t *testing.T) {
+	for _, page := range pages {
+		content := read(t, page)
+		for _, inline := range []string{`<style`, `\sstyle=`, `\son\w+=`, `<script>`, `javascript:`, `data:`} {
+			if found := regexp.MustCompile(inline).FindString(content); found != "" {
+				t.Errorf("%s contains %q", page, found)
+			}
 		}
 	}
 }
 
-func TestPageRefersOnlyToItsOwnFiles(t *testing.T) {
-	references := regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(read(t, "index.html"), -1)
-	if len(references) == 0 {
-		t.Fatal("index.html refers to no file")
+var (
+	inHTML   = regexp.MustCompile(`(?:href|src)="([^"#]+)"`)
+	inModule = regexp.MustCompile(`(?m)^import .* from "(.*)";$`)
+)
+
+// Pages and modules refer to files that are there, in terms of their own place, so
+// that the pages work below any path.
+func TestFilesReferOnlyToEachOther(t *testing.T) {
+	check := func(from, reference string) {
+		t.Helper()
+		if strings.HasPrefix(reference, "/") || strings.Contains(reference, ":") {
+			t.Errorf("%s refers to %q: want a relative reference", from, reference)
+		}
+		to := path.Join(path.Dir(from), reference)
+		if strings.HasSuffix(reference, "/") {
+			to = path.Join(to, "index.html")
+		}
+		if _, err := fs.Stat(web.Files(), to); err != nil {
+			t.Errorf("%s refers to %q: %v", from, reference, err)
+		}
 	}
-	for _, reference := range references {
-		if _, err := fs.Stat(web.Files(), reference[1]); err != nil {
-			t.Errorf("index.html refers to %q: %v", reference[1], err)
+	err := fs.WalkDir(web.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		reference := inHTML
+		switch path.Ext(name) {
+		case ".html":
+		case ".js":
+			reference = inModule
+		default:
+			return nil
+		}
+		for _, found := range reference.FindAllStringSubmatch(read(t, name), -1) {
+			check(name, found[1])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The header is written out in every page; only the place differs.
+func TestPagesHaveTheSameHeader(t *testing.T) {
+	header := regexp.MustCompile(`(?s)<a class="skip".*</header>`)
+	normal := func(page string) string {
+		found := header.FindString(read(t, page))
+		if strings.Count(found, ` aria-current="page"`) != 1 {
+			t.Errorf("%s: want one link with aria-current in its header", page)
+		}
+		return strings.NewReplacer(` aria-current="page"`, "", `"../"`, `"./"`, `"../`, `"`).Replace(found)
+	}
+	want := normal(pages[0])
+	for _, page := range pages[1:] {
+		if got := normal(page); got != want {
+			t.Errorf("header of %s:\n%s\nof %s:\n%s", page, got, pages[0], want)
 		}
 	}
 }
