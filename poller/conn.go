@@ -238,6 +238,9 @@ func (c *Conn) onHup(netpoll.Poll) error {
 // teardown ends the connection; it runs on the loop, once netpoll has let go.
 func (c *Conn) teardown() {
 	c.read(math.MaxInt) // what maxReads left, or the error: netpoll hangs up after one onRead
+	if c.handler == nil { // what came last had it detached
+		return
+	}
 	reason := c.release()
 	c.loop.poller.live.Add(-1)
 	h := c.handler
