@@ -36,7 +36,7 @@ func say(event string) func(*phx.Channel, phx.Payload) (any, error) {
 // say who they are when they connect.
 func mounts(scores *Scores) []phx.Mount {
 	return []phx.Mount{
-		{Path: "/socket", Routes: []phx.Route{
+		{Path: "/socket", LongPoll: &phx.LongPoll{}, Routes: []phx.Route{
 			{Pattern: "room:*", Type: Room()},
 			{Pattern: "scores:*", Type: scores.Type()},
 			{Pattern: "board:*", Type: NewBoards().Type()},

@@ -16,6 +16,11 @@ import (
 // reads. handled gets a value for every "tick".
 func joined(t testing.TB) (ep *phx.Endpoint, ch *phx.Channel, handled chan struct{}) {
 	t.Helper()
+	return joinedConfig(t, phx.Config{})
+}
+
+func joinedConfig(t testing.TB, cfg phx.Config) (ep *phx.Endpoint, ch *phx.Channel, handled chan struct{}) {
+	t.Helper()
 	channels := make(chan *phx.Channel, 1)
 	handled = make(chan struct{}, 1)
 	room := &phx.ChannelType{
@@ -25,10 +30,9 @@ func joined(t testing.TB) (ep *phx.Endpoint, ch *phx.Channel, handled chan struc
 			return phx.OK, nil
 		}},
 	}
-	ep = startConfig(t, phx.Config{
-		OutboundMax: 1 << 30, // the client may be slower than a benchmark
-		Mounts:      []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}},
-	})
+	cfg.OutboundMax = 1 << 30 // the client may be slower than a benchmark
+	cfg.Mounts = []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}}
+	ep = startConfig(t, cfg)
 	c := dial(t, ep)
 	c.join("room:1")
 	go io.CopyBuffer(io.Discard, onlyReader{c.conn}, make([]byte, 1<<20)) // ends with the connection
@@ -76,6 +80,35 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 	stillOpen(t, ep)
+}
+
+// An idle client costs a socket and its channels. What few of them need must not
+// be paid for by all: 128 is a size class of the allocator's.
+func TestSizes(t *testing.T) {
+	if phx.SocketSize > 128 || phx.ChannelSize > 128 {
+		t.Errorf("a Socket is %d bytes and a Channel %d, want at most 128 each", phx.SocketSize, phx.ChannelSize)
+	}
+}
+
+// Neither telemetry nor the log cost anything for messages that they do not
+// want, and hooks get what there is without anything being made for them.
+func TestTelemetryAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	tick := unmasked(`["1","2","room:1","tick",{"n":1}]`)
+	allocations := func(hooks *phx.Telemetry) float64 {
+		ep, ch, handled := joinedConfig(t, phx.Config{Telemetry: hooks})
+		defer stillOpen(t, ep)
+		return testing.AllocsPerRun(2000, func() { ch.Socket().Feed(tick); <-handled })
+	}
+	without := allocations(nil)
+	if without > 8 {
+		t.Errorf("%v allocations for a message, its job and its reply, want at most 8", without)
+	}
+	if with := allocations(&phx.Telemetry{HandledIn: func(phx.MessageEvent) {}, Pushed: func(phx.PushEvent) {}}); with > without {
+		t.Errorf("%v allocations with hooks, %v without", with, without)
+	}
 }
 
 // Bytes to answer, on the loop.

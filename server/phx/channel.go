@@ -1,10 +1,13 @@
 package phx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
@@ -24,6 +27,7 @@ type Channel struct {
 	mu      sync.Mutex // guards the rest; never held while a callback runs
 	handle  pubsub.Subscription
 	mailbox mailbox
+	subs    *subscriptions // to other topics; nil if there never were any
 	phase   phase
 	noRef   bool // the join had no join_ref, so only messages without one are its own
 }
@@ -35,8 +39,13 @@ const (
 	joining phase = iota // Join has not returned; messages wait in the mailbox
 	joined
 	leaving // phx_leave is in the mailbox
-	ended   // no longer the socket's
+	ended   // no longer the socket's; what runs and Terminate may still send
+	closed  // nothing can be sent any more
 )
+
+func (p phase) String() string {
+	return [...]string{"joining", "joined", "leaving", "ended", "closed"}[p]
+}
 
 // newChannel makes a channel with its join in the mailbox.
 func newChannel(s *Socket, route *Route, join wire.Message, replaces *Channel) *Channel {
@@ -51,7 +60,9 @@ func newChannel(s *Socket, route *Route, join wire.Message, replaces *Channel) *
 // start asks for the turn that joins.
 func (ch *Channel) start() { ch.pool().Go(ch) }
 
-func (ch *Channel) pool() *workers { return ch.socket.mount.endpoint.workers }
+func (ch *Channel) endpoint() *Endpoint { return ch.socket.mount.endpoint }
+
+func (ch *Channel) pool() *workers { return ch.endpoint().workers }
 
 // receiveLocked takes a message for the channel's topic, by the lower half of
 // the table in spec §1.10. The socket is locked. m is lent.
@@ -123,12 +134,12 @@ func (ch *Channel) run(j *job) {
 	case jobOut:
 		m := j.body.(*pubsub.Message)
 		ch.act(func() error {
-			return t.Out(ch, m.Event, Payload{wire.Payload{Data: m.Payload, Binary: m.Binary}})
+			return t.Out(ch, m.Event, payloadOf(m))
 		})
 	case jobInfo:
 		ch.act(func() error {
 			if t.Info == nil {
-				ch.socket.mount.endpoint.log.Warn("info for a channel without an Info callback", "topic", ch.topic)
+				ch.endpoint().log.Warn("info for a channel without an Info callback", "topic", ch.topic)
 				return nil
 			}
 			return t.Info(ch, j.body)
@@ -136,85 +147,131 @@ func (ch *Channel) run(j *job) {
 	case jobTerminate:
 		ch.terminate(j.body.(Reason))
 	case jobHandOver:
+		ch.endpoint().log.Debug("duplicate join", "topic", ch.topic)
 		ch.terminate(Duplicate)
-		j.body.(*Channel).start()
+		j.body.(*handOver).finish()
 	}
 }
 
 // join runs the Join callback and settles what became of it.
 func (ch *Channel) join(j *job) {
-	s, t := ch.socket, ch.route.Type
+	t, p := ch.route.Type, Payload{j.message.Payload}
 	ch.mu.Lock()
-	gone := ch.phase == ended // the connection was faster
+	gone := ch.phase >= ended // the connection was faster
 	ch.mu.Unlock()
 	if gone {
 		return
 	}
-	status, response, err := "ok", wire.Payload{}, error(nil)
-	if t.Join != nil {
-		var result any
-		if result, err = ch.call(func() (any, error) { return t.Join(ch, Payload{j.message.Payload}) }); err == nil {
-			status, response, err = settle(result)
-		}
+	span := ch.span(t.LogJoin, slog.LevelInfo, ch.endpoint().hooks.Joined != nil)
+	status, response, err := ch.decideJoin(p)
+	span.end()
+	why, failed := ch.settleJoin(j, err == nil, status, response)
+	if failed != nil {
+		err = failed
 	}
-	accepted := err == nil
-	var refusal *ReplyError
-	if errors.As(err, &refusal) {
-		status, response, err = settle(Reply{"error", refusal.Response})
-	}
-	if err != nil {
-		s.mount.endpoint.log.Error("join crashed", "topic", ch.topic, "err", err)
-		status, response = "error", reason("join crashed")
-	}
-	if why := ch.settleJoin(j, accepted, status, response); why != "" && accepted { // it had joined, but for the connection
+	ch.reportJoin(span, p, err)
+	switch {
+	case err != nil:
+	case why != "": // it had joined, but for the connection
 		ch.terminate(why)
+	case t.Joined != nil:
+		ch.act(func() error { return t.Joined(ch, p) })
 	}
+}
+
+// decideJoin runs the Join callback. It returns what to answer, and nil, a
+// refusal, or a crash.
+func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, err error) {
+	join := ch.route.Type.Join
+	if join == nil {
+		return "ok", wire.Payload{}, nil
+	}
+	result, err := ch.call(func() (any, error) { return join(ch, p) })
+	var refusal *ReplyError
+	failed := err
+	switch {
+	case err == nil:
+		status, response, failed = settle(result)
+	case errors.As(err, &refusal):
+		status, response, failed = settle(Reply{"error", refusal.Response})
+	}
+	if failed != nil {
+		return "error", reason("join crashed"), failed
+	}
+	return status, response, err
 }
 
 // settleJoin answers the join and lets in what has waited for it. The answer
 // comes before every other frame of the channel: whoever delivers to it waits
-// for ch.mu. If the connection has ended meanwhile, it only returns why.
-func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wire.Payload) (gone Reason) {
+// for ch.mu. If the connection has ended meanwhile, it only returns why. An error
+// is that the serializer cannot express the answer.
+func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wire.Payload) (gone Reason, err error) {
 	s := ch.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch.mu.Lock()
 	if ch.phase == ended {
 		ch.mu.Unlock()
-		return s.why
+		return s.why, nil
 	}
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
 	waiting := ch.mailbox.takeMessages()
 	if accepted {
 		ch.phase = joined
-		s.mount.endpoint.pubsub.Subscribe(ch.topic, ch)
+		ch.endpoint().pubsub.Subscribe(ch.topic, ch)
 		ch.topic = ch.handle.Topic() // one string for all who joined
 	}
-	err := s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
-	if err != nil && err != ErrClosed { // this version cannot express it
-		s.mount.endpoint.log.Error("join crashed", "topic", ch.topic, "err", err)
-		accepted = false
+	err = s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
+	switch {
+	case err == ErrClosed: // its end is on the way
+		err = nil
+	case err != nil:
 		s.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("join crashed"))
 	}
-	if !accepted {
+	if !accepted || err != nil {
 		ch.endLocked()
+		ch.phase = closed
 		s.removeLocked(ch)
 	}
 	ch.mu.Unlock()
-	s.mount.endpoint.log.Debug("join", "topic", ch.topic, "accepted", accepted, "status", status)
 	if old, _ := j.body.(*Channel); old != nil { // spec §1.11: after the new one's reply
 		old.sayEnd("phx_close")
 	}
 	j.body, j.message = nil, wire.Message{}
 	s.rerouteLocked(waiting)
-	return ""
+	return "", err
+}
+
+// reportJoin says how a join has ended.
+func (ch *Channel) reportJoin(s span, p Payload, err error) {
+	ep := ch.endpoint()
+	text := "joined"
+	var refusal *ReplyError
+	switch refused := errors.As(err, &refusal); {
+	case refused:
+		text = "join refused"
+	case err != nil:
+		text = ""
+		ch.reportCrash("join crashed", err)
+	}
+	if text != "" && s.logged() {
+		s.line(text, err, "topic", ch.topic, "params", ep.cfg.Filter.payload(p))
+	}
+	tell(ep, ep.hooks.Joined, JoinEvent{Duration: s.took, Channel: ch, Payload: p, Err: err})
+}
+
+// reportCrash says what a callback did wrong.
+func (ch *Channel) reportCrash(text string, err error) {
+	ep := ch.endpoint()
+	ep.log.Error(text, "topic", ch.topic, "err", err)
+	tell(ep, ep.hooks.Crashed, CrashEvent{ch, err})
 }
 
 // rerouteLocked routes client messages that a channel did not come to.
 func (s *Socket) rerouteLocked(messages *job) {
 	for j := messages; j != nil; j = j.next {
-		s.routeLocked(j.message)
+		_ = s.routeLocked(j.message) // the topic has a route, and one channel less
 	}
 }
 
@@ -223,21 +280,48 @@ func (s *Socket) rerouteLocked(messages *job) {
 // new one's join reply (spec §1.11).
 func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 	s.removeLocked(old)
-	ch := s.openLocked(m, old)
+	ch, _ := s.openLocked(m, old)
 	if ch == nil { // the route is there and there is room: not reached
 		return
 	}
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	old.endLocked()
-	if old.mailbox.push(&job{kind: jobHandOver, body: ch}) {
+	h := &handOver{next: ch}
+	if old.mailbox.push(&job{kind: jobHandOver, body: h}) {
 		old.pool().Go(old)
+		return
 	}
+	patience := cmp.Or(old.route.Type.StopTimeout, 5*time.Second)
+	h.timer = time.AfterFunc(patience, func() { old.overrun(h, patience) })
+}
+
+// A handOver is the end of a channel whose place another one takes.
+type handOver struct {
+	next  *Channel
+	timer *time.Timer // until next does not wait any longer; nil if there is nothing to wait for
+}
+
+// finish lets the next one start, unless it has already.
+func (h *handOver) finish() {
+	if h.timer == nil || h.timer.Stop() {
+		h.next.start()
+	}
+}
+
+// overrun lets the next channel start although a callback of this one still runs.
+// Phoenix would kill it (spec §1.11); here it only has no voice any more.
+func (ch *Channel) overrun(h *handOver, waited time.Duration) {
+	ch.mu.Lock()
+	ch.phase = closed
+	ch.mu.Unlock()
+	ch.endpoint().log.Warn("a callback held up another join of its topic: it goes on without a voice", "topic", ch.topic, "waited", waited)
+	h.next.start()
 }
 
 // handleIn runs the callback for a client message and answers it.
 func (ch *Channel) handleIn(m wire.Message) {
-	t := ch.route.Type
+	t, ep := ch.route.Type, ch.endpoint()
 	handle, ok := t.In[m.Event]
 	if !ok {
 		if t.Event == nil {
@@ -246,7 +330,19 @@ func (ch *Channel) handleIn(m wire.Message) {
 		}
 		handle = func(ch *Channel, p Payload) (any, error) { return t.Event(ch, m.Event, p) }
 	}
-	result, err := ch.call(func() (any, error) { return handle(ch, Payload{m.Payload}) })
+	p := Payload{m.Payload}
+	span := ch.span(t.logEvent(m.Event), slog.LevelDebug, ep.hooks.HandledIn != nil)
+	result, err := ch.call(func() (any, error) { return handle(ch, p) })
+	span.end()
+	if span.logged() {
+		span.line("handled", err, "topic", ch.topic, "event", m.Event, "params", ep.cfg.Filter.payload(p))
+	}
+	tell(ep, ep.hooks.HandledIn, MessageEvent{Duration: span.took, Channel: ch, Event: m.Event, Ref: Ref{ch, m.Ref}, Payload: p, Err: err})
+	ch.settleIn(m.Ref, result, err)
+}
+
+// settleIn does what the results of the callback for a client message say.
+func (ch *Channel) settleIn(ref wire.Ref, result any, err error) {
 	var refusal *ReplyError
 	switch {
 	case errors.As(err, &refusal):
@@ -260,7 +356,7 @@ func (ch *Channel) handleIn(m wire.Message) {
 			ch.crash(failed)
 			return
 		}
-		if failed = ch.reply(m.Ref, status, response); failed != nil && failed != ErrClosed {
+		if failed = ch.reply(ref, status, response); failed != nil && failed != ErrClosed {
 			ch.crash(failed)
 			return
 		}
@@ -315,7 +411,7 @@ func settle(result any) (status string, response wire.Payload, err error) {
 
 // crash ends the channel, and only it, because of its own mistake.
 func (ch *Channel) crash(err error) {
-	ch.socket.mount.endpoint.log.Error("channel crashed", "topic", ch.topic, "err", err)
+	ch.reportCrash("channel crashed", err)
 	ch.end("phx_error", Crash)
 }
 
@@ -325,7 +421,7 @@ func (ch *Channel) end(event string, why Reason) {
 	s := ch.socket
 	s.mu.Lock()
 	ch.mu.Lock()
-	if ch.phase == ended { // its connection or another join was faster, and has told Terminate
+	if ch.phase >= ended { // its connection or another join was faster, and has told Terminate
 		ch.mu.Unlock()
 		s.mu.Unlock()
 		return
@@ -343,7 +439,8 @@ func (ch *Channel) end(event string, why Reason) {
 // endLocked makes the channel deaf and drops what is in the mailbox.
 func (ch *Channel) endLocked() {
 	ch.phase = ended
-	ch.socket.mount.endpoint.pubsub.Unsubscribe(ch)
+	ch.endpoint().pubsub.Unsubscribe(ch)
+	ch.subs.clear(ch.endpoint())
 	ch.mailbox.clear()
 }
 
@@ -368,18 +465,23 @@ func (ch *Channel) disconnected(why Reason) {
 	defer ch.mu.Unlock()
 	wasIn := ch.phase == joined || ch.phase == leaving
 	ch.endLocked()
-	if wasIn && ch.route.Type.Terminate != nil {
+	if wasIn && (ch.route.Type.Terminate != nil || ch.endpoint().hooks.Ended != nil) {
 		if ch.mailbox.push(&job{kind: jobTerminate, body: why}) {
 			ch.pool().Go(ch)
 		}
 	}
 }
 
+// terminate is the end of a channel that had joined. Turn only.
 func (ch *Channel) terminate(why Reason) {
-	if ch.route.Type.Terminate == nil {
-		return
+	ep := ch.endpoint()
+	tell(ep, ep.hooks.Ended, EndEvent{ch, why})
+	if t := ch.route.Type; t.Terminate != nil {
+		if _, err := ch.call(func() (any, error) { t.Terminate(ch, why); return nil, nil }); err != nil {
+			ch.reportCrash("Terminate crashed", err)
+		}
 	}
-	if _, err := ch.call(func() (any, error) { ch.route.Type.Terminate(ch, why); return nil, nil }); err != nil {
-		ch.socket.mount.endpoint.log.Error("Terminate failed", "topic", ch.topic, "err", err)
-	}
+	ch.mu.Lock()
+	ch.phase = closed
+	ch.mu.Unlock()
 }

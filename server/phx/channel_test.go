@@ -58,23 +58,25 @@ func TestBlockedWorkers(t *testing.T) {
 // A mailbox is full of few messages, too, if they are large.
 func TestMailboxBytes(t *testing.T) {
 	g := newGate()
-	ep := start(t, phx.Route{Pattern: "room:*", Type: slowRoom(g, make(chan phx.Reason, 10))})
+	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{In: phx.Events{
+		"block": func(*phx.Channel, phx.Payload) (any, error) { g.pass(); return nil, nil },
+		"len":   func(_ *phx.Channel, p phx.Payload) (any, error) { return len(p.JSON()), nil },
+	}}})
 	c := dial(t, ep)
 	c.join("room:1")
 	c.say(`["1","2","room:1","block",{}]`)
 	within(t, "call of the handler", g.entered)
-	large := `"` + strings.Repeat("x", 6_000_000) + `"`
+	large := strings.Repeat("x", 5_999_998)
 	for i := 3; i <= 6; i++ {
-		c.say(fmt.Sprintf(`["1","%d","room:1","echo",%s]`, i, large))
+		c.say(fmt.Sprintf(`["1","%d","room:1","len",%q]`, i, large))
 	}
 	c.want(`["1","6","room:1","phx_reply",{"status":"error","response":{"reason":"overloaded"}}]`)
 	close(g.open)
-	c.want(`["1","2","room:1","phx_reply",{"status":"ok","response":{}}]`)
 	for i := 3; i <= 5; i++ {
-		c.want(fmt.Sprintf(`["1","%d","room:1","phx_reply",{"status":"ok","response":%s}]`, i, large))
+		c.want(fmt.Sprintf(`["1","%d","room:1","phx_reply",{"status":"ok","response":6000000}]`, i))
 	}
-	c.say(`["1","7","room:1","echo",7]`)
-	c.want(`["1","7","room:1","phx_reply",{"status":"ok","response":7}]`)
+	c.say(`["1","7","room:1","len",7]`)
+	c.want(`["1","7","room:1","phx_reply",{"status":"ok","response":1}]`)
 }
 
 // What a full mailbox does not take is answered; the channel lives on.
@@ -390,4 +392,74 @@ func TestDefaults(t *testing.T) {
 	c.want(`["1","2","any:shadowed","phx_reply",{"status":"ok","response":[]}]`,
 		`["1","3","any:shadowed","phx_reply",{"status":"ok","response":"new"}]`,
 		`["1","4","any:shadowed","phx_reply",{"status":"ok","response":4}]`)
+}
+
+// What a channel sends when it is over is refused, however it ended; only
+// Terminate, and what it calls, may still say goodbye.
+func TestSendWhenOver(t *testing.T) {
+	for _, end := range []string{"leave", "stop", "crash"} {
+		t.Run(end, func(t *testing.T) {
+			refs, goodbyes := make(chan phx.Ref, 1), make(chan error, 1)
+			channels := make(chan *phx.Channel, 1)
+			ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
+				In: phx.Events{
+					"ref":  func(ch *phx.Channel, _ phx.Payload) (any, error) { channels <- ch; refs <- ch.Ref(); return nil, nil },
+					"stop": func(*phx.Channel, phx.Payload) (any, error) { return nil, phx.Stop(phx.Normal) },
+				},
+				Terminate: func(ch *phx.Channel, _ phx.Reason) { goodbyes <- ch.Push("goodbye", nil) },
+			}})
+			c := dial(t, ep)
+			c.join("room:1")
+			c.say(`["1","2","room:1","ref",{}]`)
+			ch, ref := within(t, "channel", channels), within(t, "Ref", refs)
+			switch end {
+			case "leave":
+				c.leave("room:1")
+			case "stop":
+				c.say(`["1","3","room:1","stop",{}]`)
+				c.want(`["1","1","room:1","phx_close",{}]`)
+			case "crash":
+				c.say(`["1","3","room:1","unknown",{}]`)
+				c.want(`["1","1","room:1","phx_error",{"reason":"channel_crash"}]`)
+			}
+			c.want(`["1",null,"room:1","goodbye",{}]`)
+			if err := within(t, "Terminate", goodbyes); err != nil {
+				t.Errorf("Push in Terminate = %v", err)
+			}
+			eventually(t, "Push fails", func() bool { return errors.Is(ch.Push("late", nil), phx.ErrClosed) })
+			if err := ref.Reply(nil); !errors.Is(err, phx.ErrClosed) {
+				t.Errorf("Reply = %v, want %v", err, phx.ErrClosed)
+			}
+			c.heartbeat()
+		})
+	}
+}
+
+// JoinRef is the text of the ref, whatever its JSON type.
+func TestJoinRef(t *testing.T) {
+	ep := start(t, phx.Route{Pattern: "*", Type: &phx.ChannelType{
+		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) { return ch.JoinRef(), nil },
+	}})
+	c := dial(t, ep)
+	for ref, want := range map[string]string{`"3"`: "3", `7`: "7", `"\u00e9\""`: `é\"`} {
+		c.say(`[` + ref + `,"2","a","phx_join",{}]`)
+		c.want(`[` + ref + `,"2","a","phx_reply",{"status":"ok","response":"` + want + `"}]`)
+		c.say(`[` + ref + `,"3","a","phx_leave",{}]`)
+		c.message()
+		c.message()
+	}
+	c.say(`[null,"2","a","phx_join",{}]`) // the join's own ref takes its place (spec §2.2)
+	c.want(`[null,"2","a","phx_reply",{"status":"ok","response":"2"}]`)
+}
+
+// Value is what is kept, if it is of that type.
+func TestValueOfType(t *testing.T) {
+	ep := start(t, phx.Route{Pattern: "*", Assigns: map[string]any{"n": 7}, Type: &phx.ChannelType{
+		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
+			return []any{phx.Value[int](ch, "n"), phx.Value[string](ch, "n"), phx.Value[*int](ch, "none"), phx.Value[int](ch.Socket(), "n")}, nil
+		},
+	}})
+	c := dial(t, ep)
+	c.say(`["1","1","a","phx_join",{}]`)
+	c.want(`["1","1","a","phx_reply",{"status":"ok","response":[7,"",null,0]}]`)
 }

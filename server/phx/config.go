@@ -3,6 +3,7 @@ package phx
 import (
 	"cmp"
 	"compress/flate"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -69,9 +70,24 @@ type Config struct {
 	// means 10 s.
 	HandshakeTimeout time.Duration
 
-	// Logger gets joins and refusals at debug level, crashes of callbacks at
-	// error level. Nil means slog.Default().
+	// Secret signs what clients carry for the endpoint: the session tokens of long
+	// polling. At least 20 random bytes. Empty means one of the endpoint's own, so
+	// that sessions of another process are not known here.
+	Secret string `json:"-"`
+
+	// Logger gets connects, joins and client messages at the levels of
+	// Mount.LogConnect, ChannelType.LogJoin and LogIn, what clients or operators do
+	// wrong as warnings, crashes of callbacks as errors. Its handler should not
+	// block for long: some lines are written on the event loop. Nil means
+	// slog.Default().
 	Logger *slog.Logger
+
+	// Filter says what parameters and payloads the log may show. Zero hides
+	// passwords and tokens.
+	Filter Filter
+
+	// Telemetry is told what happens. Nil tells nobody, and costs nothing.
+	Telemetry *Telemetry
 }
 
 // A Mount is a path at which clients connect, with what they find there.
@@ -128,8 +144,8 @@ type Mount struct {
 	// MaxChannels is how many topics one socket may join. Zero means 100.
 	MaxChannels int
 
-	// MailboxMax is how many messages may wait for one channel. More are
-	// answered with the error "overloaded". Zero means 1024.
+	// MailboxMax is how many messages, of 16 MiB together, may wait for one
+	// channel. More are answered with the error "overloaded". Zero means 1024.
 	MailboxMax int
 
 	// MaxFrame and MaxMessage are the largest frame and message in bytes; larger
@@ -146,6 +162,15 @@ type Mount struct {
 	// WebSocketPath is where below Path WebSockets are. Empty means "/websocket",
 	// Off that there are none.
 	WebSocketPath string
+
+	// Drain says how sockets are closed when the endpoint shuts down. It is asked
+	// then. Nil means the zero Drain, which is paced.
+	Drain func() Drain
+
+	// LogConnect is the level at which clients that connect or are refused are
+	// logged, and the progress of a drain. LogOff is no line at all, nil
+	// slog.LevelInfo.
+	LogConnect slog.Leveler
 
 	// LongPoll turns long polling on, for clients behind proxies that let no
 	// WebSocket through. Nil is off.
@@ -170,10 +195,22 @@ type Deflate struct {
 	MaxInflateRatio int
 }
 
-// LongPoll says how clients without WebSocket are served (spec §3).
+// LongPoll says how clients without WebSocket are served (spec §3). Their sessions
+// live in the process that made them: where there are several, the load balancer
+// must bring all requests of a client to the same one. (So there is nothing to
+// wait for, as Phoenix does with pubsub_timeout_ms.)
 type LongPoll struct {
 	// Path is where below Mount.Path it is. Empty means "/longpoll".
 	Path string
+
+	// Window is how long a request waits for messages before it is answered that
+	// there are none. Official clients give up after 20 s. A session ends when
+	// nobody has polled for one and a half to three windows. Zero means 10 s.
+	Window time.Duration
+
+	// MaxSessions is how many sessions there may be at a time. More are turned
+	// away, and come back later. Zero means 100,000.
+	MaxSessions int
 }
 
 // A Route sends the joins of some topics to a type of channel.
@@ -192,6 +229,7 @@ func (c *Config) check() error {
 	c.MaxHTTP = cmp.Or(c.MaxHTTP, 1024)
 	c.Workers = cmp.Or(c.Workers, 64*runtime.GOMAXPROCS(0))
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
+	c.Secret = cmp.Or(c.Secret, rand.Text()+rand.Text())
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.HTTP == nil {
 		c.HTTP = http.NotFoundHandler()
@@ -209,6 +247,10 @@ func (c *Config) check() error {
 	notNegative("SendBuffer", int64(c.SendBuffer))
 	notNegative("MaxPending", int64(c.MaxPending))
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
+	errs = append(errs, c.Filter.check())
+	if n := len(c.Secret); n > 0 && n < 20 {
+		errs = append(errs, fmt.Errorf("%s has %d bytes: want at least 20 random ones, or none", "Secret", n))
+	}
 	seen := make(map[string]string) // paths
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
@@ -241,6 +283,10 @@ func (c *Config) check() error {
 				errs = append(errs, fmt.Errorf("Mounts[%d].Deflate.Level is %d: want one from %d to %d", i, d.Level, flate.HuffmanOnly, flate.BestCompression))
 			}
 		}
+		if lp := m.LongPoll; lp != nil {
+			notNegative(fmt.Sprintf("Mounts[%d].LongPoll.Window", i), int64(lp.Window))
+			notNegative(fmt.Sprintf("Mounts[%d].LongPoll.MaxSessions", i), int64(lp.MaxSessions))
+		}
 		notNegative(fmt.Sprintf("Mounts[%d].Idle", i), int64(m.Idle))
 		notNegative(fmt.Sprintf("Mounts[%d].MaxChannels", i), int64(m.MaxChannels))
 		notNegative(fmt.Sprintf("Mounts[%d].MailboxMax", i), int64(m.MailboxMax))
@@ -263,6 +309,8 @@ func (r Route) check(field string) error {
 		return fmt.Errorf("%s.Pattern is %q: only one * at the end is possible", field, r.Pattern)
 	case r.Type == nil:
 		return fmt.Errorf("%s.Type is nil: what are channels of %q to do?", field, r.Pattern)
+	case r.Type.StopTimeout < 0:
+		return fmt.Errorf("%s.Type.StopTimeout is %d: it must not be negative; zero is the default", field, r.Type.StopTimeout)
 	case len(r.Type.Intercept) > 0 && r.Type.Out == nil:
 		return fmt.Errorf("%s.Type has Intercept but no Out to intercept with", field)
 	}

@@ -49,19 +49,20 @@ func (m *mount) connect(s *Socket, params Params, r *http.Request, token *string
 	if err == nil {
 		return nil
 	}
-	m.endpoint.log.Debug("connect refused", "mount", m.Path, "err", err)
 	var refusal *RefuseError
 	if errors.As(err, &refusal) {
 		return refusal
 	}
-	return &RefuseError{}
+	return &RefuseError{cause: err}
 }
+
+var errPanic = errors.New("panic in Connect or CheckOrigin")
 
 // contain, deferred, makes a refusal of the application's panic.
 func (m *mount) contain(err *error) {
 	if r := recover(); r != nil {
 		m.endpoint.log.Error("panic in Connect or CheckOrigin", "mount", m.Path, "panic", r, "stack", string(debug.Stack()))
-		*err = refused(&RefuseError{Status: http.StatusInternalServerError})
+		*err = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic}
 	}
 }
 

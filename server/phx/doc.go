@@ -24,6 +24,6 @@
 // exported may be called from any goroutine unless it says otherwise.
 //
 // Inside, frames are decoded and routed on the event loop. Locks are taken in
-// the order Socket.mu, Channel.mu, then those of packages pubsub and poller. No
-// lock is held while application code runs.
+// the order Socket.mu, Channel.mu, pollSession.mu, then those of packages pubsub
+// and poller. No lock is held while application code runs.
 package phx

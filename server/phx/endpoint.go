@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
 )
@@ -25,8 +23,11 @@ type workers = poller.Pool
 type Endpoint struct {
 	cfg       Config
 	log       *slog.Logger
+	hooks     Telemetry // zero without Config.Telemetry
+	started   time.Time
 	entrances entrances
 	codecs    map[codecKey]*codec
+	polls     []*pollSessions // of the mounts with long polling
 
 	poller   *poller.Poller
 	listener *poller.Listener // nil with TLS, or without an address
@@ -46,7 +47,10 @@ func Start(cfg Config) (*Endpoint, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("phx: configuration: %w", err)
 	}
-	ep := &Endpoint{cfg: cfg, log: cfg.Logger, codecs: make(map[codecKey]*codec)}
+	ep := &Endpoint{cfg: cfg, log: cfg.Logger, started: time.Now(), codecs: make(map[codecKey]*codec)}
+	if cfg.Telemetry != nil {
+		ep.hooks = *cfg.Telemetry
+	}
 	ep.entrances = newEntrances(ep, cfg.Mounts)
 	if err := ep.start(); err != nil {
 		return nil, errors.Join(err, ep.stop(context.Background()))
@@ -117,55 +121,24 @@ func (ep *Endpoint) stopListening() {
 	}
 }
 
-// Stats are counts of an endpoint at one moment.
-type Stats struct {
-	Connections   int // open TCP connections, those in the handshake included
-	Sockets       int // upgraded ones
-	Channels      int // joined or joining
-	SlowConsumers int // connections closed so far because they did not read
-}
-
-// Stats counts. It visits every connection: once a second is fine, always is
-// not.
-func (ep *Endpoint) Stats() Stats {
-	st := Stats{Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers()}
-	var sockets, channels atomic.Int64
-	ep.poller.Each(func(c *poller.Conn) {
-		if s, ok := c.Handler().(*Socket); ok {
-			s.mu.Lock()
-			channels.Add(int64(len(s.channels)))
-			s.mu.Unlock()
-			sockets.Add(1)
-		}
-	})
-	st.Sockets, st.Channels = int(sockets.Load()), int(channels.Load())
-	return st
-}
-
-// Subscribers is how many channels have joined a topic.
-func (ep *Endpoint) Subscribers(topic string) int { return ep.pubsub.Subscribers(topic) }
-
-// Shutdown stops accepting, closes the sockets with 1012, "service restart", so
-// that their clients come back to whoever follows, and stops when all are gone
-// or ctx is done. It returns ctx's error in that case. Calls after the first
-// wait for it and return what it returned.
+// Shutdown stops accepting, closes the sockets as Mount.Drain says, so that their
+// clients come back to whoever follows, and stops when all are gone or ctx is
+// done. It returns ctx's error in that case. Calls after the first wait for it
+// and return what it returned.
 func (ep *Endpoint) Shutdown(ctx context.Context) error {
 	ep.stopped.Do(func() { ep.stopErr = ep.shutdown(ctx) })
 	return ep.stopErr
 }
 
+// Draining reports whether Shutdown was called: a load balancer should send
+// nobody here any more.
+func (ep *Endpoint) Draining() bool { return ep.draining.Load() }
+
 func (ep *Endpoint) shutdown(ctx context.Context) error {
 	ep.draining.Store(true)
 	ep.stopListening()
-	ep.poller.Each(func(c *poller.Conn) {
-		switch h := c.Handler().(type) {
-		case *Socket:
-			h.close(ws.StatusCode(1012), "", Draining)
-		case *requests:
-			c.Kill(poller.ErrStopped)
-		}
-	})
-	for ep.poller.Conns() > 0 {
+	ep.drain(ctx)
+	for ep.poller.Conns() > 0 || ep.polled() > 0 {
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), ep.stop(ctx))

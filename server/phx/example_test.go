@@ -3,9 +3,11 @@ package phx_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -84,17 +86,65 @@ func ExampleMount_connect() {
 	// Output: /socket
 }
 
-// Nothing can be pushed before Join has returned. What is given to Send then
-// reaches Info right after it.
-func ExampleChannel_Send() {
+// Nothing can be pushed before Join has returned. Joined comes right after it.
+func ExampleChannelType_joined() {
 	room := &phx.ChannelType{
-		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
-			return nil, ch.Send("after_join")
-		},
-		Info: func(ch *phx.Channel, msg any) error {
+		Joined: func(ch *phx.Channel, _ phx.Payload) error {
 			return ch.Push("welcome", map[string]any{"topic": ch.Topic()})
+		},
+	}
+	fmt.Println(room.Joined != nil)
+	// Output: true
+}
+
+// What the server itself has for a channel goes to Info, in the channel's turn:
+// here, what a timer sends until the channel is no more.
+func ExampleChannel_Send() {
+	type tick struct{}
+	var again func(ch *phx.Channel)
+	again = func(ch *phx.Channel) {
+		time.AfterFunc(time.Second, func() {
+			if ch.Send(tick{}) == nil {
+				again(ch)
+			}
+		})
+	}
+	room := &phx.ChannelType{
+		Joined: func(ch *phx.Channel, _ phx.Payload) error { again(ch); return nil },
+		Info:   func(ch *phx.Channel, msg any) error { return ch.Push("tick", nil) },
+	}
+	fmt.Println(room.Info != nil)
+	// Output: true
+}
+
+// A channel that listens to another topic sends on what its client should know.
+func ExampleChannel_Subscribe() {
+	room := &phx.ChannelType{
+		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) { return nil, ch.Subscribe("news") },
+		Info: func(ch *phx.Channel, msg any) error {
+			if b, ok := msg.(*phx.Broadcast); ok && b.Event == "headline" {
+				return ch.Push("news", b.Payload)
+			}
+			return nil
 		},
 	}
 	fmt.Println(room.Info != nil)
 	// Output: true
+}
+
+// Hooks count what a metrics page shows.
+func ExampleTelemetry() {
+	connected, refused := expvar.NewInt("sockets_connected"), expvar.NewInt("sockets_refused")
+	cfg := phx.Config{Telemetry: &phx.Telemetry{
+		Connected: func(e phx.ConnectEvent) {
+			if e.Err != nil {
+				refused.Add(1)
+			} else {
+				connected.Add(1)
+			}
+		},
+		Disconnected: func(phx.DisconnectEvent) { connected.Add(-1) },
+	}}
+	fmt.Println(cfg.Telemetry.Connected != nil, connected.Value())
+	// Output: true 0
 }

@@ -1,6 +1,16 @@
 package phx
 
-import "github.com/roost-rt/roost/poller"
+import (
+	"unsafe"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+// What every client and every join costs at least, in bytes.
+const (
+	SocketSize  = unsafe.Sizeof(Socket{})
+	ChannelSize = unsafe.Sizeof(Channel{})
+)
 
 // Feed is what the event loop does with bytes from the client. Nothing may come
 // from the client meanwhile.

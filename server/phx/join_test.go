@@ -3,10 +3,12 @@ package phx_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -381,4 +383,94 @@ func TestLeaveIsBounded(t *testing.T) {
 		c.want(`["1","3","room:1","phx_reply",{"status":"ok","response":{}}]`)
 	}
 	c.heartbeat()
+}
+
+// Joined is called right after the client has its reply, before all else that
+// waits, and not for those who are refused. It may fail as any callback.
+func TestJoined(t *testing.T) {
+	g := newGate()
+	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
+		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
+			g.pass()
+			if ch.Topic() == "room:no" {
+				return nil, phx.Errorf("no")
+			}
+			return "in", ch.Send("sent")
+		},
+		Joined: func(ch *phx.Channel, p phx.Payload) error {
+			if ch.Topic() == "room:stop" {
+				return phx.Stop(phx.Normal)
+			}
+			return errors.Join(ch.Push("joined", p), ch.Broadcast("hello", nil))
+		},
+		In:   phx.Events{"echo": echo},
+		Info: func(ch *phx.Channel, msg any) error { return ch.Push(msg.(string), nil) },
+	}})
+	c := dial(t, ep)
+	c.say(`["1","2","room:1","phx_join",{"a":1}]`)
+	within(t, "call of Join", g.entered)
+	c.say(`["1","3","room:1","echo",{}]`)
+	c.heartbeat()
+	close(g.open)
+	c.want(`["1","2","room:1","phx_reply",{"status":"ok","response":"in"}]`,
+		`["1",null,"room:1","joined",{"a":1}]`,
+		`[null,null,"room:1","hello",{}]`,
+		`["1",null,"room:1","sent",{}]`,
+		`["1","3","room:1","phx_reply",{"status":"ok","response":{}}]`)
+	c.say(`["1","4","room:no","phx_join",{}]`)
+	c.want(`["1","4","room:no","phx_reply",{"status":"error","response":{"reason":"no"}}]`)
+	c.say(`["1","5","room:stop","phx_join",{}]`)
+	c.want(`["1","5","room:stop","phx_reply",{"status":"ok","response":"in"}]`, `["1","1","room:stop","phx_close",{}]`)
+}
+
+// A join does not wait for ever for a callback of the channel that it takes the
+// place of. What that one sends later is dropped; it still terminates.
+func TestDuplicateJoinOverrunsCallback(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		gone bool // the connection, before the callback is over
+	}{{"connected", false}, {"gone", true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, late, ended := newGate(), make(chan error, 10), make(chan phx.Reason, 10)
+			room := &phx.ChannelType{StopTimeout: 50 * time.Millisecond}
+			room.In = phx.Events{"echo": echo, "block": func(ch *phx.Channel, p phx.Payload) (any, error) {
+				ref := ch.Ref()
+				g.pass()
+				late <- ch.Push("late", nil)
+				late <- ref.Reply(nil)
+				return p, nil
+			}}
+			room.Terminate = func(_ *phx.Channel, why phx.Reason) { ended <- why }
+			book := &logBook{min: slog.LevelWarn}
+			ep := startLogged(t, phx.Config{Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}}}, book.logger())
+			c := dial(t, ep)
+			c.join("room:1")
+			c.say(`["1","2","room:1","block",{}]`)
+			within(t, "call of the handler", g.entered)
+			c.say(`["3","3","room:1","phx_join",{}]`)
+			c.want(`["3","3","room:1","phx_reply",{"status":"ok","response":{}}]`, `["1","1","room:1","phx_close",{}]`)
+			if n := len(book.with("a callback held up another join of its topic: it goes on without a voice")); n != 1 {
+				t.Errorf("%d warnings, want 1", n)
+			}
+			if tt.gone {
+				c.hangUp(false)
+				if why := within(t, "Terminate of the new one", ended); why != phx.Closed {
+					t.Errorf("Terminate(%q), want %q", why, phx.Closed)
+				}
+			}
+			close(g.open)
+			for range 2 {
+				if err := within(t, "the late ones", late); !errors.Is(err, phx.ErrClosed) {
+					t.Errorf("sent by the old channel: %v, want %v", err, phx.ErrClosed)
+				}
+			}
+			if why := within(t, "Terminate of the old one", ended); why != phx.Duplicate {
+				t.Errorf("Terminate(%q), want %q", why, phx.Duplicate)
+			}
+			if !tt.gone {
+				c.say(`["3","4","room:1","echo",{"n":1}]`)
+				c.want(`["3","4","room:1","phx_reply",{"status":"ok","response":{"n":1}}]`)
+			}
+		})
+	}
 }

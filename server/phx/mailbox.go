@@ -9,10 +9,10 @@ const turnBudget = 16
 // owns no goroutine: the first job asks the pool for a turn. It is guarded by
 // Channel.mu.
 type mailbox struct {
-	first, last *job
-	n           int32
-	bytes       int32 // of the messages in it
-	claimed     bool  // a turn is queued or running
+	last    *job // whose next is the first: a ring, as every channel pays for each word here
+	n       int32
+	bytes   int32 // of the messages in it
+	claimed bool  // a turn is queued or running
 }
 
 // mailboxBytes is how many bytes of messages may wait before no more are taken,
@@ -42,15 +42,15 @@ const (
 	jobOut               // an intercepted broadcast: *pubsub.Message
 	jobInfo              // what Channel.Send was given
 	jobTerminate         // the connection has ended: Reason
-	jobHandOver          // another join takes the place: *Channel
+	jobHandOver          // another join takes the place: *handOver
 )
 
 // push appends a job and reports whether the caller has to ask for a turn.
 func (m *mailbox) push(j *job) (ask bool) {
 	if m.last == nil {
-		m.first = j
+		j.next = j
 	} else {
-		m.last.next = j
+		j.next, m.last.next = m.last.next, j
 	}
 	m.last = j
 	m.n++
@@ -62,15 +62,17 @@ func (m *mailbox) push(j *job) (ask bool) {
 
 // pop takes the first job, or drops the claim when there is none.
 func (m *mailbox) pop() *job {
-	j := m.first
-	if j == nil {
+	if m.last == nil {
 		m.claimed = false
 		return nil
 	}
-	m.first, j.next = j.next, nil
-	if m.first == nil {
+	j := m.last.next
+	if j == m.last {
 		m.last = nil
+	} else {
+		m.last.next = j.next
 	}
+	j.next = nil
 	m.n--
 	m.bytes -= j.size()
 	return j
@@ -79,21 +81,17 @@ func (m *mailbox) pop() *job {
 // takeMessages takes the client messages out and leaves the other jobs, each in
 // their order.
 func (m *mailbox) takeMessages() (messages *job) {
-	all := m.first
-	m.clear()
 	tail := &messages
-	for j := all; j != nil; {
-		next := j.next
-		j.next = nil
+	for range m.n {
+		j := m.pop()
 		if j.kind == jobMessage || j.kind == jobLeave {
 			*tail, tail = j, &j.next
 		} else {
 			m.push(j) // there is a claim: turns are what calls this
 		}
-		j = next
 	}
 	return messages
 }
 
 // clear drops all jobs. The claim stays with the turn that has it.
-func (m *mailbox) clear() { m.first, m.last, m.n, m.bytes = nil, nil, 0, 0 }
+func (m *mailbox) clear() { m.last, m.n, m.bytes = nil, 0, 0 }

@@ -18,10 +18,11 @@ type mount struct {
 	Mount
 	endpoint *Endpoint
 	origins  origins
-	frames   frame.Config // of sockets without permessage-deflate
-	deflated frame.Config // of those with it
-	codecs   []codecPair  // in the order of Serializers
-	asks     bool         // the application has a say in handshakes: not on the loop
+	frames   frame.Config  // of sockets without permessage-deflate
+	deflated frame.Config  // of those with it
+	codecs   []codecPair   // in the order of Serializers
+	polls    *pollSessions // nil without LongPoll
+	asks     bool          // the application has a say in handshakes: not on the loop
 }
 
 func newMount(ep *Endpoint, m Mount) *mount {
@@ -40,6 +41,10 @@ func newMount(ep *Endpoint, m Mount) *mount {
 	if m.Deflate != nil {
 		out.deflated = out.frames
 		out.deflated.Deflate, out.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio
+	}
+	if m.LongPoll != nil {
+		out.polls = newPollSessions(ep, *m.LongPoll)
+		ep.polls = append(ep.polls, out.polls)
 	}
 	for _, s := range m.Serializers {
 		out.codecs = append(out.codecs, ep.codecsOf(s, m.Deflate))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -16,9 +17,22 @@ type Payload struct{ body wire.Payload }
 // ArrayBuffer; V1 clients cannot be sent any.
 type Binary []byte
 
-// Decode decodes a JSON payload as json.Unmarshal does. Its error can be
-// returned by a callback as it is: it is a ReplyError for the client.
+// payloadOf is the payload of a broadcast.
+func payloadOf(m *pubsub.Message) Payload {
+	return Payload{wire.Payload{Data: m.Payload, Binary: m.Binary}}
+}
+
+// Decode decodes a JSON payload as json.Unmarshal does, and a binary one into a
+// *Binary. Its error can be returned by a callback as it is: it is a ReplyError
+// for the client.
 func (p Payload) Decode(into any) error {
+	if b, ok := into.(*Binary); ok {
+		if !p.body.Binary {
+			return Errorf("invalid payload: JSON, want binary")
+		}
+		*b = p.body.Data
+		return nil
+	}
 	if p.body.Binary {
 		return Errorf("invalid payload: binary, want JSON")
 	}
@@ -73,10 +87,11 @@ func encode(v any) (wire.Payload, error) {
 	return wire.Payload{Data: data}, nil
 }
 
-// On makes a handler for payloads that decode into a T. One that does not, or
-// whose Validate method (if T or *T has one) returns an error, is answered with
-// an error reply and never reaches handle.
-func On[T any](handle func(ch *Channel, in T) (any, error)) func(*Channel, Payload) (any, error) {
+// On makes a handler for payloads that decode into a T: of JSON or, if T is
+// Binary, of bytes. One that does not, or whose Validate method (if T or *T has
+// one) returns an error, is answered with an error reply and never reaches
+// handle.
+func On[T any](handle func(ch *Channel, in T) (any, error)) Handler {
 	return func(ch *Channel, p Payload) (any, error) {
 		var in T
 		if err := p.Decode(&in); err != nil {

@@ -27,6 +27,7 @@ func (o *order) Validate() error {
 func TestOn(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "shop", Type: &phx.ChannelType{In: phx.Events{
 		"buy": phx.On(func(_ *phx.Channel, o order) (any, error) { return fmt.Sprint(o.Count, " ", o.Item), nil }),
+		"raw": phx.On(func(_ *phx.Channel, b phx.Binary) (any, error) { return len(b), nil }),
 	}}})
 	c := dial(t, ep)
 	c.join("shop")
@@ -40,6 +41,10 @@ func TestOn(t *testing.T) {
 	}
 	c.send(ws.OpBinary, []byte("\x00\x01\x01\x04\x0312shopbuy\xff"))
 	c.want(`["1","2","shop","phx_reply",{"status":"error","response":{"reason":"invalid payload: binary, want JSON"}}]`)
+	c.send(ws.OpBinary, []byte("\x00\x01\x01\x04\x0312shopraw\xff\xfe"))
+	c.want(`["1","2","shop","phx_reply",{"status":"ok","response":2}]`)
+	c.say(`["1","2","shop","raw","x"]`)
+	c.want(`["1","2","shop","phx_reply",{"status":"error","response":{"reason":"invalid payload: JSON, want binary"}}]`)
 }
 
 // Binary payloads travel in binary frames, in all directions (spec §2.3).

@@ -28,7 +28,8 @@ type RawType struct {
 	// Control gets pings, which are answered already, and pongs.
 	Control func(s *RawSocket, ping bool, payload []byte) error
 
-	// Info gets what RawSocket.Send was given.
+	// Info gets what RawSocket.Send was given, and as a *Broadcast what
+	// RawSocket.Subscribe has asked for.
 	Info func(s *RawSocket, msg any) error
 
 	// Terminate is the last callback, however the connection ended.
@@ -50,6 +51,7 @@ type RawSocket struct {
 
 	mu      sync.Mutex // guards the rest; never held while a callback runs
 	mailbox mailbox
+	subs    subscriptions
 	ended   bool
 }
 
@@ -62,6 +64,33 @@ func (s *RawSocket) Push(data []byte, binary bool) error {
 // ErrMailboxFull or ErrClosed.
 func (s *RawSocket) Send(msg any) error {
 	return s.post(&job{kind: jobInfo, body: msg})
+}
+
+// Subscribe brings the broadcasts of a topic to Info, each as a *Broadcast, until
+// Unsubscribe or the end of the socket. A socket whose mailbox is full of them is
+// closed.
+func (s *RawSocket) Subscribe(topic string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return ErrClosed
+	}
+	s.subs.add(s.mount.endpoint, topic, s)
+	return nil
+}
+
+// Unsubscribe ends all of the socket's subscriptions to a topic. Broadcasts that
+// are in its mailbox still come.
+func (s *RawSocket) Unsubscribe(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subs.remove(s.mount.endpoint, topic)
+}
+
+func (s *RawSocket) inform(b *Broadcast) {
+	if s.post(&job{kind: jobInfo, body: b}) == ErrMailboxFull {
+		s.transport.Kill(fmt.Errorf("%w of broadcasts of %s", ErrMailboxFull, b.Topic))
+	}
 }
 
 // CloseWith closes the connection. See CloseError.
@@ -105,6 +134,7 @@ func (s *RawSocket) Closed(c *poller.Conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mailbox.clear()
+	s.subs.clear(s.mount.endpoint)
 	s.ended = true
 	s.pushLocked(&job{kind: jobTerminate})
 }
@@ -138,6 +168,9 @@ func (s *RawSocket) Turn() {
 			return
 		}
 		s.settle(s.run(j))
+		if done, ok := j.body.(func()); ok {
+			done()
+		}
 	}
 	s.mount.endpoint.workers.Go(s) // keep the claim, go to the back of the line
 }
@@ -152,9 +185,6 @@ func (s *RawSocket) run(j *job) (err error) {
 			return t.Open(s)
 		}
 	case jobMessage:
-		if done, ok := j.body.(func()); ok {
-			defer done()
-		}
 		if t.In != nil {
 			return t.In(s, j.message.Payload.Data, j.message.Payload.Binary)
 		}

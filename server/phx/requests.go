@@ -34,12 +34,18 @@ const (
 type requests struct {
 	endpoint *Endpoint
 	origin   origin
-	buf      []byte        // what has come and is not taken yet
-	post     *http.Request // whose body is being read, or nil
-	need     int           // bytes of post's head and body
-	busy     bool          // a request is being answered: others wait
-	room     int           // bytes that buf may have meanwhile
-	waiting  *poll         // a long poll that is busy waiting, or nil
+	buf      []byte    // what has come and is not taken yet
+	coming   *exchange // whose body is being read, or nil
+	need     int       // bytes of its head and body
+	busy     bool      // a request is being answered: others wait
+	room     int       // bytes that buf may have meanwhile
+	waiting  waiter    // the request that is being answered, if it waits; or nil
+}
+
+// A waiter is a request whose answer has to wait for something.
+type waiter interface {
+	expire()  // the connection's deadline has passed: answer now
+	abandon() // the connection is gone
 }
 
 // origin is what a connection's bytes do not tell: how it came before TLS, or
@@ -73,7 +79,7 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 // next takes the request at the beginning of data, if it is complete. data is
 // h.buf or lent; h.buf keeps what is not taken.
 func (h *requests) next(c *poller.Conn, data []byte) {
-	if h.post == nil {
+	if h.coming == nil {
 		end := bytes.Index(data, []byte("\r\n\r\n")) + 4
 		switch {
 		case end > maxHead, end < 4 && len(data) > maxHead:
@@ -90,11 +96,12 @@ func (h *requests) next(c *poller.Conn, data []byte) {
 		h.keep(c, data)
 		return
 	}
-	r, body := h.post, data[h.need-int(h.post.ContentLength):h.need]
-	r.RemoteAddr = h.remoteAddr(c)
-	h.post = nil
-	h.wait(data[h.need:])
-	h.endpoint.longPoll(c, h, r, body)
+	x := h.coming
+	x.body = data[h.need-int(x.request.ContentLength) : h.need]
+	x.request.RemoteAddr = h.remoteAddr(c)
+	h.coming = nil
+	h.wait(c, data[h.need:])
+	x.begin()
 }
 
 // keep waits for more. The time for a request counts from its first byte.
@@ -107,7 +114,8 @@ func (h *requests) keep(c *poller.Conn, data []byte) {
 
 // wait makes later requests wait for the answer to this one. rest is what has
 // come of them.
-func (h *requests) wait(rest []byte) {
+func (h *requests) wait(c *poller.Conn, rest []byte) {
+	c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
 	h.busy = true
 	h.buf = bytes.Clone(rest)
 	h.room = len(rest) + maxEarly
@@ -143,7 +151,7 @@ func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
 	case e == nil:
 		ep.serveHTTP(c, h.origin, append(bytes.Clone(head), rest...))
 	case e.kind == overLongPoll:
-		return h.longPollHead(c, head, rest)
+		return h.longPollHead(c, e.mount, vars, head, rest)
 	case string(method) != http.MethodGet:
 		answer(c, http.StatusBadRequest, "")
 	case ep.draining.Load():
@@ -154,15 +162,16 @@ func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
 		up.run()
 		up.finish(rest)
 	default:
-		h.wait(rest)
+		h.wait(c, rest)
 		ep.workers.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: bytes.Clone(head)})
 	}
 	return false
 }
 
 // longPollHead is head for long polling.
-func (h *requests) longPollHead(c *poller.Conn, head, rest []byte) (body bool) {
-	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string, head, rest []byte) (body bool) {
+	from := bufio.NewReader(bytes.NewReader(head))
+	r, err := http.ReadRequest(from)
 	switch {
 	case err != nil, r.ContentLength > maxBody:
 		answer(c, http.StatusBadRequest, "")
@@ -170,10 +179,15 @@ func (h *requests) longPollHead(c *poller.Conn, head, rest []byte) (body bool) {
 	case r.ContentLength < 0: // chunked: net/http knows how to, and brings it back (see reenter)
 		h.endpoint.serveHTTP(c, h.origin, append(bytes.Clone(head), rest...))
 		return false
+	case from.Buffered() > 0: // a bare LF ended it sooner: a proxy may see another request than we do
+		answer(c, http.StatusBadRequest, "")
+		return false
 	case int64(len(rest)) < r.ContentLength && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
 		_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
 	}
-	h.post, h.need = r, len(head)+int(r.ContentLength)
+	r.Close = r.Close || !r.ProtoAtLeast(1, 1)
+	h.coming = &exchange{conn: c, requests: h, mount: m, vars: vars, request: r}
+	h.need = len(head) + int(r.ContentLength)
 	return true
 }
 
@@ -184,8 +198,8 @@ func (h *requests) remoteAddr(c *poller.Conn) string {
 	return c.RemoteAddr().String()
 }
 
-// respond answers the request that h is busy with, and goes on to the next. It
-// reports whether the connection took the answer.
+// respond answers the request that h is busy with. It reports whether the
+// connection took the answer. Locks may be held.
 func (h *requests) respond(c *poller.Conn, r *http.Request, status int, header http.Header, body []byte) bool {
 	resp := http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r, Close: r.Close,
@@ -193,25 +207,31 @@ func (h *requests) respond(c *poller.Conn, r *http.Request, status int, header h
 	}
 	var b bytes.Buffer
 	_ = resp.Write(&b) // a bytes.Buffer takes everything
-	if r.Close {
-		c.Finish(b.Bytes())
-		return true
-	}
 	if c.Send(b.Bytes()) != nil {
 		return false
 	}
-	c.SetDeadline(keepAlive)
-	h.resume(c)
+	h.waiting = nil
+	switch {
+	case r.Close:
+		c.Finish(nil)
+	case len(h.buf) == 0:
+		h.busy = false
+		c.SetDeadline(keepAlive)
+	default: // not here, for the sake of locks and of the stack
+		c.Post(func() { h.resume(c) })
+	}
 	return true
 }
 
 // resume goes on to what came meanwhile.
 func (h *requests) resume(c *poller.Conn) {
-	data := h.buf
-	h.busy, h.waiting, h.buf = false, nil, nil
-	if len(data) > 0 {
-		h.next(c, data)
+	if c.Handler() != h { // gone meanwhile
+		return
 	}
+	data := h.buf
+	h.busy, h.buf = false, nil
+	c.SetDeadline(keepAlive)
+	h.next(c, data)
 }
 
 // answer sends a plain HTTP answer and ends the connection.
@@ -243,7 +263,11 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("Connection", "close")
 	}
 	var head bytes.Buffer
-	head.WriteString(r.Method + " " + r.RequestURI + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
+	target := r.URL.EscapedPath() // by which its mount was found; RequestURI may have a host before it
+	if r.URL.RawQuery != "" {
+		target += "?" + r.URL.RawQuery
+	}
+	head.WriteString(r.Method + " " + target + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
 	_ = r.Header.Write(&head) // a bytes.Buffer takes everything
 	head.WriteString("\r\n")
 	head.Write(body)
@@ -260,13 +284,8 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 	defer d.release()
 	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
 		h := &requests{endpoint: ep, origin: d.origin}
-		h.wait(append(head.Bytes(), early...))
-		c.SetDeadline(ep.cfg.HandshakeTimeout)
-		c.Post(func() { // not here: the connection is not registered yet
-			if c.Handler() == h {
-				h.resume(c)
-			}
-		})
+		h.wait(c, append(head.Bytes(), early...))
+		c.Post(func() { h.resume(c) }) // not here: the connection is not registered yet
 		return h
 	})
 	if err != nil {

@@ -1,6 +1,9 @@
 package phx
 
 import (
+	"encoding/json"
+	"fmt"
+
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -34,14 +37,39 @@ func (ch *Channel) Value(key string) any {
 	return nil
 }
 
+// Value is what a channel or a socket keeps under a key, if it is a T; else the
+// zero T:
+//
+//	user := phx.Value[string](ch, "user")
+func Value[T any](of interface{ Value(key string) any }, key string) T {
+	v, _ := of.Value(key).(T)
+	return v
+}
+
+// JoinRef tells this join of the topic from others of the same client: it is the
+// ref that the client gave it, "" if it gave none.
+func (ch *Channel) JoinRef() string {
+	var text string
+	if json.Unmarshal([]byte(ch.joinRef), &text) != nil { // null or a number
+		return string(ch.joinRef)
+	}
+	return text
+}
+
 // Push sends a message to this client alone. The payload must be a JSON object
 // or Binary.
 func (ch *Channel) Push(event string, payload any) error {
-	if !ch.entered() {
-		return ErrNotJoined
-	}
 	p, err := encode(payload)
-	if err != nil {
+	if err == nil {
+		err = ch.push(event, p)
+	}
+	ep := ch.endpoint()
+	tell(ep, ep.hooks.Pushed, PushEvent{Channel: ch, Event: event, Size: len(p.Data), Err: err})
+	return err
+}
+
+func (ch *Channel) push(event string, p wire.Payload) error {
+	if err := ch.sendable(); err != nil {
 		return err
 	}
 	return ch.socket.encode(func(dst []byte) ([]byte, bool, error) {
@@ -49,11 +77,17 @@ func (ch *Channel) Push(event string, payload any) error {
 	})
 }
 
-// entered reports whether Join has accepted.
-func (ch *Channel) entered() bool {
+// sendable is nil from Join's acceptance until Terminate has returned.
+func (ch *Channel) sendable() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	return ch.phase != joining
+	switch ch.phase {
+	case joining:
+		return ErrNotJoined
+	case closed:
+		return ErrClosed
+	}
+	return nil
 }
 
 // Send gives the channel a message of the server's own: Info will be called
@@ -61,10 +95,25 @@ func (ch *Channel) entered() bool {
 func (ch *Channel) Send(msg any) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.phase == ended {
+	if ch.phase >= ended {
 		return ErrClosed
 	}
 	return ch.postLocked(&job{kind: jobInfo, body: msg})
+}
+
+// inform is Send for a broadcast of another topic, for which there must be room.
+func (ch *Channel) inform(b *Broadcast) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase < ended && ch.postLocked(&job{kind: jobInfo, body: b}) != nil {
+		ch.socket.transport.Kill(ch.overflow(b.Topic))
+	}
+}
+
+// overflow is why a connection is closed: a broadcast did not fit into the
+// mailbox. To leave it out would make somebody's state wrong without a sign.
+func (ch *Channel) overflow(topic string) error {
+	return fmt.Errorf("%w of broadcasts of %s", ErrMailboxFull, topic)
 }
 
 // Broadcast sends an event to all who joined the topic, this client included: it
@@ -75,9 +124,13 @@ func (ch *Channel) Broadcast(event string, payload any) error {
 		return err
 	}
 	ch.mu.Lock()
-	defer ch.mu.Unlock()
 	if ch.phase == joined || ch.phase == leaving {
 		ch.deliverLocked(m)
+	}
+	own := ch.subs.count(m.Topic)
+	ch.mu.Unlock()
+	for range own { // they were left out, too: m is from the channel
+		ch.inform(broadcastOf(m))
 	}
 	return nil
 }
@@ -91,24 +144,39 @@ func (ch *Channel) BroadcastFrom(event string, payload any) error {
 
 // broadcast publishes to all others.
 func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error) {
-	if !ch.entered() {
+	if ch.sendable() == ErrNotJoined {
 		return nil, ErrNotJoined
 	}
-	m, err := message(ch.Topic(), event, payload)
-	if err != nil {
-		return nil, err
-	}
-	m.From = ch
-	return m, ch.socket.mount.endpoint.pubsub.Publish(m)
+	return ch.endpoint().broadcast(ch, ch.topic, event, payload)
 }
 
 // Broadcast sends an event to all who joined a topic. It does not wait for them.
 func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
+	_, err := ep.broadcast(nil, topic, event, payload)
+	return err
+}
+
+// LocalBroadcast is Broadcast to those who are connected to this node: all, as
+// long as there is but one.
+func (ep *Endpoint) LocalBroadcast(topic, event string, payload any) error {
+	return ep.Broadcast(topic, event, payload)
+}
+
+// broadcast publishes to all but from, which may be nil.
+func (ep *Endpoint) broadcast(from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
 	m, err := message(topic, event, payload)
-	if err != nil {
-		return err
+	if err == nil {
+		m.From = from
+		err = ep.pubsub.Publish(m)
 	}
-	return ep.pubsub.Publish(m)
+	if ep.hooks.Broadcast != nil {
+		e := BroadcastEvent{Topic: topic, Event: event, Subscribers: ep.pubsub.Subscribers(topic), Err: err}
+		if m != nil {
+			e.Size = len(m.Payload)
+		}
+		tell(ep, ep.hooks.Broadcast, e)
+	}
+	return m, err
 }
 
 // message makes a broadcast that every serializer can encode, but for binary
@@ -151,9 +219,7 @@ func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
 func (ch *Channel) deliverLocked(m *pubsub.Message) {
 	if t := ch.route.Type; t.intercepts(m.Event) {
 		if ch.postLocked(&job{kind: jobOut, body: m}) != nil {
-			// Leaving one out would make the client's state wrong without a sign.
-			ch.socket.mount.endpoint.log.Warn("slow channel: mailbox full of intercepted broadcasts; closing", "topic", ch.topic)
-			ch.socket.transport.Kill(ErrMailboxFull)
+			ch.socket.transport.Kill(ch.overflow(ch.topic))
 		}
 		return
 	}
@@ -189,5 +255,8 @@ func (r Ref) Reply(result any) error {
 }
 
 func (ch *Channel) reply(ref wire.Ref, status string, response wire.Payload) error {
+	if err := ch.sendable(); err != nil {
+		return err
+	}
 	return ch.socket.reply(ch.joinRef, ref, ch.topic, status, response)
 }

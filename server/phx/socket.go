@@ -2,8 +2,13 @@ package phx
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -25,9 +30,26 @@ type Socket struct {
 
 	mu       sync.Mutex // guards the rest
 	channels []*Channel // few: looked through one by one
-	self     *identity  // subscription to id, or nil
+	extra    *extra     // what few sockets have, or nil
+	opened   bool       // something can be sent
 	closing  bool       // a Close frame was sent: nothing from the client counts any more
+	born     uint32     // when it opened; see Endpoint.age
 	why      Reason     // what the channels are told when the connection ends
+}
+
+// extra is what few sockets have, so that the others need no memory for it.
+type extra struct {
+	self   *identity // subscription to the socket's id, or nil
+	relays []*relay  // subscriptions that Socket.Subscribe made
+	remote string    // the client's address, if the connection is not the client's own
+}
+
+// extraLocked returns s.extra to be written to.
+func (s *Socket) extraLocked() *extra {
+	if s.extra == nil {
+		s.extra = new(extra)
+	}
+	return s.extra
 }
 
 // SetID gives the socket an id, such as "users_socket:7": a broadcast of
@@ -61,12 +83,38 @@ func (s *Socket) Transport() string {
 // Endpoint is the endpoint that the socket is connected to.
 func (s *Socket) Endpoint() *Endpoint { return s.mount.endpoint }
 
-// open is called when the connection stands. It returns who takes its events.
-func (s *Socket) open() poller.Handler {
-	if s.id != "" {
-		s.self = &identity{socket: s}
-		s.mount.endpoint.pubsub.Subscribe(s.id, s.self)
+// RemoteAddr is the client's host:port, or that of the last proxy before this
+// server. It may be "" once the connection has ended.
+func (s *Socket) RemoteAddr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.extra != nil && s.extra.remote != "" {
+		return s.extra.remote
 	}
+	if c, ok := s.transport.(*poller.Conn); ok && c.RemoteAddr().IsValid() {
+		return c.RemoteAddr().String()
+	}
+	return ""
+}
+
+// open is called when the connection stands, that is, when a has succeeded. It
+// returns who takes the connection's events.
+func (s *Socket) open(a *attempt) poller.Handler {
+	ps := s.mount.endpoint.pubsub
+	s.mu.Lock()
+	s.opened, s.born = true, s.mount.endpoint.age()
+	if s.id != "" {
+		self := &identity{socket: s}
+		s.extraLocked().self = self
+		ps.Subscribe(s.id, self)
+	}
+	if s.extra != nil {
+		for _, r := range s.extra.relays {
+			ps.Subscribe(r.topic, r)
+		}
+	}
+	s.mu.Unlock()
+	a.settle(s, nil)
 	if s.mount.Raw != nil {
 		return openRaw(s)
 	}
@@ -80,18 +128,32 @@ func (s *Socket) Timeout(*poller.Conn) {
 
 // Closed ends the channels of a connection that is gone; see poller.Handler.
 func (s *Socket) Closed(_ *poller.Conn, err error) {
+	ep := s.mount.endpoint
 	s.mu.Lock()
 	s.why = cmp.Or(s.why, Closed)
-	channels, self, why := s.channels, s.self, s.why
-	s.channels, s.self, s.closing = nil, nil, true
+	channels, why := s.channels, s.why
+	s.channels, s.closing = nil, true
+	s.unsubscribeLocked()
 	s.mu.Unlock()
-	if self != nil {
-		s.mount.endpoint.pubsub.Unsubscribe(self)
+	level := slog.LevelDebug
+	if errors.Is(err, ErrMailboxFull) { // the server's fault
+		level = slog.LevelWarn
 	}
+	ep.log.Log(context.Background(), level, "socket closed", "mount", s.mount.Path, "id", s.id, "why", why, "err", err)
+	tell(ep, ep.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
 	for _, ch := range channels {
 		ch.disconnected(why)
 	}
-	s.mount.endpoint.log.Debug("socket closed", "mount", s.mount.Path, "id", s.id, "why", why, "err", err)
+}
+
+// age is how long the endpoint has run, in ms, modulo 49 days.
+func (ep *Endpoint) age() uint32 { return uint32(time.Since(ep.started).Milliseconds()) }
+
+// lifetime is how long ago the socket opened.
+func (s *Socket) lifetime() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Duration(s.mount.endpoint.age()-s.born) * time.Millisecond
 }
 
 // Close closes the connection with 1001, "going away": the client will
@@ -117,28 +179,41 @@ func (s *Socket) receive(m wire.Message) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.routeLocked(m)
+	refused := s.routeLocked(m)
+	s.mu.Unlock()
+	if refused != nil {
+		s.mount.endpoint.log.Warn("join refused", "mount", s.mount.Path, "topic", strings.Clone(m.Topic), "err", refused)
+	}
 }
 
-func (s *Socket) routeLocked(m wire.Message) {
+var (
+	errNoRoute         = errors.New("the topic has no route")
+	errTooManyChannels = errors.New("the socket has Mount.MaxChannels already: raise it if clients may have more")
+)
+
+// routeLocked brings a message to its channel. It returns why a join has made
+// none.
+func (s *Socket) routeLocked(m wire.Message) (refused error) {
 	if s.closing { // also after Closed: nobody would end a channel joined now
-		return
+		return nil
 	}
 	if ch := s.findLocked(m); ch != nil {
 		ch.receiveLocked(m)
-		return
+		return nil
 	}
 	switch m.Event {
 	case "phx_join":
-		if ch := s.openLocked(m, nil); ch != nil {
-			ch.start()
+		ch, err := s.openLocked(m, nil)
+		if err != nil {
+			return err
 		}
+		ch.start()
 	case "phx_leave":
 		s.reply(m.JoinRef, m.Ref, m.Topic, "ok", wire.Payload{})
 	default:
 		s.unmatched(m)
 	}
+	return nil
 }
 
 func (s *Socket) findLocked(m wire.Message) *Channel {
@@ -155,25 +230,22 @@ func (s *Socket) findLocked(m wire.Message) *Channel {
 
 // openLocked makes the channel of a join, which is not started yet, or answers
 // why there is none. replaces is the channel whose place it takes, or nil.
-func (s *Socket) openLocked(m wire.Message, replaces *Channel) *Channel {
+func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error) {
 	var route *Route
 	if m.RawTopic == nil {
 		route = s.mount.route(m.Topic)
 	}
 	switch {
 	case route == nil:
-		s.mount.endpoint.log.Warn("join of a topic without a route", "mount", s.mount.Path, "topic", m.Topic)
 		s.unmatched(m)
-		return nil
+		return nil, errNoRoute
 	case len(s.channels) >= s.mount.MaxChannels:
-		s.mount.endpoint.log.Warn("too many channels on one socket", "mount", s.mount.Path, "max", s.mount.MaxChannels,
-			"fix", "raise Mount.MaxChannels if clients may have more")
 		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("too many channels joined"))
-		return nil
+		return nil, errTooManyChannels
 	}
 	ch := newChannel(s, route, m.Clone(), replaces)
 	s.channels = append(s.channels, ch)
-	return ch
+	return ch, nil
 }
 
 func (s *Socket) removeLocked(ch *Channel) {

@@ -1,15 +1,19 @@
 package phx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"time"
 )
 
 // A ChannelType is what the channels of a route do: a set of callbacks, all of
 // them optional. It must not be changed once an endpoint uses it.
 //
-// What In, Event and Join return says what happens (spec §5.2):
+// What a [Handler], that is In, Event and Join, returns says what happens (spec
+// §5.2):
 //
 //	nil, nil            In: no reply. Join: joined, empty reply
 //	value, nil          reply "ok" with the value as response
@@ -23,9 +27,12 @@ import (
 // [Binary].
 type ChannelType struct {
 	// Join decides whether a client may join. Until it has returned nothing can
-	// be pushed or broadcast; to do that first thing, send the channel an info
-	// (Channel.Send) and act on it in Info. Nil lets everybody join.
-	Join func(ch *Channel, p Payload) (any, error)
+	// be pushed or broadcast: that is for Joined. Nil lets everybody join.
+	Join Handler
+
+	// Joined is called once the client knows that it has joined, before anything
+	// else that waits for the channel, with the payload of the join.
+	Joined func(ch *Channel, p Payload) error
 
 	// In handles the client's messages by event.
 	In Events
@@ -42,17 +49,34 @@ type ChannelType struct {
 	// unless it pushes.
 	Out func(ch *Channel, event string, p Payload) error
 
-	// Info gets what Channel.Send was given. A StopError stops the channel.
+	// Info gets what Channel.Send was given, and as a *Broadcast what
+	// Channel.Subscribe has asked for. A StopError stops the channel.
 	Info func(ch *Channel, msg any) error
 
 	// Terminate is the last callback of a channel that was joined, however it
 	// ended: Go has no linked processes that would clean up. (Phoenix leaves
 	// Crash and Duplicate out.) What it pushes comes after phx_close.
 	Terminate func(ch *Channel, why Reason)
+
+	// StopTimeout is how long another join of the topic by the same client waits
+	// for a callback that runs. Then the old channel can send nothing any more,
+	// and the new one joins. Zero means 5 s.
+	StopTimeout time.Duration
+
+	// LogJoin is the level at which joins are logged, accepted or refused, LogIn
+	// that of client messages, with LogEvents for some of them by event. LogOff
+	// is no line at all. Nil means slog.LevelInfo for joins, slog.LevelDebug for
+	// messages. Crashes are always logged, as errors (spec §5.5).
+	LogJoin, LogIn slog.Leveler
+	LogEvents      map[string]slog.Leveler
 }
 
+// A Handler is a callback for a message that can be answered; see [ChannelType]
+// and [On].
+type Handler func(ch *Channel, p Payload) (any, error)
+
 // Events are handlers of client messages by event.
-type Events map[string]func(ch *Channel, p Payload) (any, error)
+type Events map[string]Handler
 
 // intercepts reports whether the type wants to see a broadcast before it leaves.
 func (t *ChannelType) intercepts(event string) bool {
@@ -100,11 +124,22 @@ type RefuseError struct {
 	Status int // 403 if zero
 	Header http.Header
 	Body   string
+
+	cause error // for the log; nil if there is nothing more to say
 }
 
 func (e *RefuseError) Error() string {
-	return fmt.Sprintf("connection refused with status %d %s", e.Status, e.Body)
+	text := fmt.Sprintf("connection refused with status %d", cmp.Or(e.Status, http.StatusForbidden))
+	if e.Body != "" {
+		text += " " + e.Body
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
 }
+
+func (e *RefuseError) Unwrap() error { return e.cause }
 
 // Reason is why a channel ended.
 type Reason string
@@ -112,22 +147,24 @@ type Reason string
 // Reasons of the runtime's. StopError may carry others.
 const (
 	Normal       Reason = "normal"
-	Shutdown     Reason = "shutdown"
+	Shutdown     Reason = "shutdown"     // also the endpoint's, where Drain is off
 	Left         Reason = "left"         // the client left the topic
 	Closed       Reason = "closed"       // the connection ended
 	Disconnected Reason = "disconnected" // by a "disconnect" broadcast on the socket's id
 	Draining     Reason = "draining"     // the endpoint shuts down
+	Inactive     Reason = "inactive"     // a long-poll client no longer polls
 	Duplicate    Reason = "duplicate join"
 	Crash        Reason = "crash" // a callback failed
 )
 
 var (
 	// ErrNotJoined is returned by a push or broadcast before Join has accepted.
-	ErrNotJoined = errors.New("phx: not joined yet: send the channel an info in Join and push from Info")
+	ErrNotJoined = errors.New("phx: not joined yet: push and broadcast from ChannelType.Joined")
 
 	// ErrClosed is returned when the channel or its connection has ended.
 	ErrClosed = errors.New("phx: channel closed")
 
-	// ErrMailboxFull is returned by Channel.Send to a channel that does not keep up.
+	// ErrMailboxFull is returned by Channel.Send to a channel that does not keep up,
+	// and is why its connection is closed when a broadcast does not fit.
 	ErrMailboxFull = errors.New("phx: channel mailbox full")
 )

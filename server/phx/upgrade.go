@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -30,8 +31,10 @@ type upgrade struct {
 	subprotocols []string // offered
 	deflated     bool     // permessage-deflate is agreed on
 
-	socket *Socket // if all is well
-	output []byte  // the HTTP answer
+	attempt attempt
+	refusal *RefuseError // if decide refuses
+	socket  *Socket      // if all is well
+	output  []byte       // the HTTP answer
 }
 
 // Turn runs the upgrade on the worker pool and brings its end to the loop.
@@ -43,6 +46,7 @@ func (u *upgrade) Turn() {
 // run makes the answer, in the order of spec §1.3, but for looking at the
 // validity of the request last; the answers are the same.
 func (u *upgrade) run() {
+	u.attempt = u.mount.attempt("websocket")
 	upgrader := ws.Upgrader{
 		OnRequest: func(uri []byte) error {
 			_, u.query, _ = strings.Cut(string(uri), "?")
@@ -56,7 +60,13 @@ func (u *upgrade) run() {
 			}
 			return nil
 		},
-		OnBeforeUpgrade: u.decide,
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
+			header, err := u.decide()
+			if errors.As(err, &u.refusal) {
+				err = refused(u.refusal)
+			}
+			return header, err
+		},
 	}
 	if u.mount.chooses() {
 		upgrader.ProtocolCustom = func(line []byte) (string, bool) {
@@ -72,6 +82,10 @@ func (u *upgrade) run() {
 	io := headOnly{head: u.head} // the Upgrader reads more than the head if it gets more
 	if _, err := upgrader.Upgrade(&io); err != nil {
 		u.socket = nil
+		if u.refusal != nil {
+			err = u.refusal
+		}
+		u.attempt.settle(nil, err)
 		if len(io.answer) == 0 { // not HTTP at all
 			io.answer = []byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 		}
@@ -79,45 +93,49 @@ func (u *upgrade) run() {
 	u.output = io.answer
 }
 
-// decide is the last word on a request that is valid. A panic of the
-// application's refuses the client.
+// decide is the last word on a request that is valid. Its error is a
+// *RefuseError, also when the application panics.
 func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 	m := u.mount
 	defer m.contain(&err)
 	if u.from != nil && !m.allows(*u.from, u.requests.origin.scheme(), u.host) {
-		return nil, refused(&RefuseError{})
+		return nil, &RefuseError{cause: errOrigin}
 	}
 	var token *string
 	offers := u.subprotocols
 	if m.AuthToken {
 		if token, offers, err = bearer(offers); err != nil {
-			return nil, refused(&RefuseError{Status: http.StatusBadRequest, Body: err.Error()})
+			return nil, &RefuseError{Status: http.StatusBadRequest, Body: err.Error()}
 		}
 	}
 	protocol := m.subprotocol(offers)
 	if len(offers) > 0 && protocol == "" {
 		m.endpoint.log.Warn("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
-		return nil, refused(&RefuseError{})
+		return nil, &RefuseError{cause: errSubprotocol}
 	}
 	params, err := wire.ParseQuery(u.query)
 	if err != nil {
-		return nil, refused(&RefuseError{Status: http.StatusBadRequest})
+		return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 	}
 	for name, value := range u.vars {
 		params[name] = value
 	}
+	u.attempt.params = params
 	s := &Socket{transport: u.conn, mount: m}
+	if remote := u.requests.origin.remote; remote != "" {
+		s.extra = &extra{remote: remote}
+	}
 	if s.codec = m.codec(params, u.deflated); s.codec == nil {
-		return nil, refused(&RefuseError{})
+		return nil, &RefuseError{cause: errVersion}
 	}
 	if m.Connect != nil {
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(u.head)))
 		if err != nil {
-			return nil, refused(&RefuseError{Status: http.StatusBadRequest})
+			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
 		r.RemoteAddr = u.requests.remoteAddr(u.conn)
 		if refusal := m.connect(s, params, r, token); refusal != nil {
-			return nil, refused(refusal)
+			return nil, refusal
 		}
 	}
 	u.socket = s
@@ -155,13 +173,19 @@ func (u *upgrade) finish(early []byte) {
 		return // Closed tells
 	}
 	u.requests.buf = nil
-	handler := u.socket.open()
+	handler := u.socket.open(&u.attempt)
 	u.conn.SetHandler(handler)
 	u.conn.SetIdle(u.mount.Idle)
 	if len(early) > 0 {
 		handler.Data(u.conn, early)
 	}
 }
+
+var (
+	errOrigin      = errors.New("the origin is not allowed")
+	errSubprotocol = errors.New("none of the subprotocols is spoken here")
+	errVersion     = errors.New("no serializer for this vsn")
+)
 
 // refused makes the Upgrader's error of a refusal.
 func refused(e *RefuseError) error {

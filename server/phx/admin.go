@@ -1,0 +1,112 @@
+package phx
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// AdminHandler shows operators what goes on in the endpoint, as JSON:
+//
+//	GET /stats                          Stats, and whether the endpoint drains
+//	GET /sockets?id=&topic=&limit=      sockets, each with its channels
+//	GET /channels?id=&topic=&limit=     channels, each with its socket
+//
+// id and topic narrow lists down to the sockets with an id and to one topic.
+// limit is how many rows there are at most, 100 if it is not given; "more" says
+// that there would be more. Rows are written one by one, in no order.
+//
+// It asks nobody who they are: serve it where only operators get to, such as
+// http.ListenAndServe("127.0.0.1:9000", ep.AdminHandler()), or behind a handler
+// that does ask. It shows no parameters and no payloads.
+func (ep *Endpoint) AdminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
+		setJSON(w)
+		_ = json.NewEncoder(w).Encode(struct { // an operator who is gone needs no answer
+			Stats
+			Draining bool `json:"draining"`
+		}{ep.Stats(), ep.Draining()})
+	})
+	mux.HandleFunc("GET /sockets", func(w http.ResponseWriter, r *http.Request) {
+		list(w, r, "sockets", ep.find(r))
+	})
+	mux.HandleFunc("GET /channels", func(w http.ResponseWriter, r *http.Request) {
+		list(w, r, "channels", channelRows(ep.find(r), r.FormValue("topic")))
+	})
+	return mux
+}
+
+// find returns the sockets that a request is about.
+func (ep *Endpoint) find(r *http.Request) iter.Seq[SocketInfo] {
+	id, topic := r.FormValue("id"), r.FormValue("topic")
+	return func(yield func(SocketInfo) bool) {
+		for s := range ep.Sockets() {
+			on := func(ch ChannelInfo) bool { return ch.Topic == topic }
+			if id != "" && s.ID != id || topic != "" && !slices.ContainsFunc(s.Channels, on) {
+				continue
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// A channelRow is a channel with its socket.
+type channelRow struct {
+	ChannelInfo
+	ID     string `json:"id"`
+	Mount  string `json:"mount"`
+	Remote string `json:"remote"`
+}
+
+// channelRows are the channels of sockets, those of one topic if it is not "".
+func channelRows(sockets iter.Seq[SocketInfo], topic string) iter.Seq[channelRow] {
+	return func(yield func(channelRow) bool) {
+		for s := range sockets {
+			for _, ch := range s.Channels {
+				if (topic == "" || ch.Topic == topic) && !yield(channelRow{ch, s.ID, s.Mount, s.Remote}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// list answers with rows, at most as many as are asked for.
+func list[T any](w http.ResponseWriter, r *http.Request, name string, rows iter.Seq[T]) {
+	limit := 100
+	if text := r.FormValue("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil || limit < 0 {
+			http.Error(w, fmt.Sprintf("limit is %q: want a number", text), http.StatusBadRequest)
+			return
+		}
+	}
+	setJSON(w)
+	rowsOut := json.NewEncoder(w)
+	n, more := 0, false
+	fmt.Fprintf(w, "{%q:[", name)
+	for row := range rows {
+		if more = n == limit; more {
+			break
+		}
+		if n++; n > 1 {
+			_, _ = io.WriteString(w, ",")
+		}
+		if rowsOut.Encode(row) != nil { // the operator is gone
+			return
+		}
+	}
+	fmt.Fprintf(w, "],\"more\":%t}\n", more)
+}
+
+func setJSON(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+}

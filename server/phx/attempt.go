@@ -1,0 +1,35 @@
+package phx
+
+import "log/slog"
+
+// An attempt is a client that tries to connect, for the log and for telemetry.
+type attempt struct {
+	mount     *mount
+	transport string
+	params    Params // once they are known
+	span      span
+}
+
+// attempt begins one when the request is there.
+func (m *mount) attempt(transport string) attempt {
+	ep := m.endpoint
+	return attempt{mount: m, transport: transport, span: ep.span(m.LogConnect, slog.LevelInfo, ep.hooks.Connected != nil)}
+}
+
+// settle says how it ended: with a socket that is open or, if s is nil, with an
+// error.
+func (a *attempt) settle(s *Socket, err error) {
+	m, ep := a.mount, a.mount.endpoint
+	a.span.end()
+	version := a.params.String("vsn")
+	if a.span.logged() {
+		text := "connected"
+		if err != nil {
+			text = "connect refused"
+		}
+		a.span.line(text, err, "mount", m.Path, "transport", a.transport, "vsn", version, "params", ep.cfg.Filter.params(a.params))
+	}
+	tell(ep, ep.hooks.Connected, ConnectEvent{
+		Duration: a.span.took, Mount: m.Path, Transport: a.transport, Version: version, Params: a.params, Socket: s, Err: err,
+	})
+}

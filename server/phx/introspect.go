@@ -1,0 +1,126 @@
+package phx
+
+import (
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+// A SocketInfo is what an operator sees of a socket.
+type SocketInfo struct {
+	ID        string        `json:"id"` // see Socket.SetID
+	Mount     string        `json:"mount"`
+	Transport string        `json:"transport"` // "websocket" or "longpoll"
+	Version   string        `json:"vsn"`       // of the serializer; "" of a raw socket
+	Remote    string        `json:"remote"`    // the client's host:port, as far as this server knows
+	Connected time.Time     `json:"connected"`
+	Channels  []ChannelInfo `json:"channels"`
+}
+
+// A ChannelInfo is what an operator sees of a channel.
+type ChannelInfo struct {
+	Topic  string `json:"topic"`
+	Status string `json:"status"` // "joining", "joined" or "leaving"
+}
+
+// Sockets are the sockets that are connected now, in no order. They are found at
+// the beginning, by visiting every connection as Stats does, but looked into one
+// by one, so that one may stop early. Like Stats it must not be called by
+// telemetry hooks.
+func (ep *Endpoint) Sockets() iter.Seq[SocketInfo] {
+	return func(yield func(SocketInfo) bool) {
+		for _, s := range ep.sockets() {
+			if info, connected := s.info(); connected && !yield(info) {
+				return
+			}
+		}
+	}
+}
+
+// sockets are all sockets that are connected.
+func (ep *Endpoint) sockets() []*Socket {
+	var mu sync.Mutex
+	var all []*Socket
+	ep.eachSocket(func(s *Socket) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, s)
+	})
+	return all
+}
+
+// eachSocket calls do for every socket, whatever its transport; for some at the
+// same time, and on their loops.
+func (ep *Endpoint) eachSocket(do func(*Socket)) {
+	ep.poller.Each(func(c *poller.Conn) {
+		if s := socketOf(c); s != nil {
+			do(s)
+		}
+	})
+	ep.eachPolled(do)
+}
+
+// socketOf is the socket that has a connection, if one does. Loop only.
+func socketOf(c *poller.Conn) *Socket {
+	switch h := c.Handler().(type) {
+	case *Socket:
+		return h
+	case *RawSocket:
+		return h.Socket
+	}
+	return nil
+}
+
+// info is what is to be seen of a socket, if it is still connected.
+func (s *Socket) info() (info SocketInfo, connected bool) {
+	info = SocketInfo{
+		ID: s.id, Mount: s.mount.Path, Transport: s.Transport(), Remote: s.RemoteAddr(),
+		Connected: time.Now().Add(-s.lifetime()), Channels: []ChannelInfo{},
+	}
+	if s.codec.Serializer != nil {
+		info.Version = s.codec.Version()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ch := range s.channels {
+		info.Channels = append(info.Channels, ch.info())
+	}
+	return info, !s.closing
+}
+
+// info is what is to be seen of a channel. The socket is locked.
+func (ch *Channel) info() ChannelInfo {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ChannelInfo{Topic: ch.topic, Status: ch.phase.String()}
+}
+
+// Stats are counts of an endpoint at one moment.
+type Stats struct {
+	Connections   int `json:"connections"`    // open TCP connections, those in the handshake included
+	Sockets       int `json:"sockets"`        // clients that are connected, by whatever transport
+	Channels      int `json:"channels"`       // joined or joining
+	SlowConsumers int `json:"slow_consumers"` // sockets closed so far because they did not read
+}
+
+// Stats counts. It visits every connection: once a second is fine, always is
+// not.
+func (ep *Endpoint) Stats() Stats {
+	st := Stats{Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled()}
+	var sockets, channels atomic.Int64
+	ep.eachSocket(func(s *Socket) {
+		s.mu.Lock()
+		channels.Add(int64(len(s.channels)))
+		s.mu.Unlock()
+		sockets.Add(1)
+	})
+	st.Sockets, st.Channels = int(sockets.Load()), int(channels.Load())
+	return st
+}
+
+// Subscribers is how many subscriptions to a topic there are: the channels that
+// have joined it, and who has subscribed to it otherwise.
+func (ep *Endpoint) Subscribers(topic string) int { return ep.pubsub.Subscribers(topic) }

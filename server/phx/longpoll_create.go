@@ -1,0 +1,71 @@
+package phx
+
+import (
+	"errors"
+	"net/http"
+)
+
+var errNoPlace = errors.New("there is no place for another session")
+
+// create makes a session for a GET that has none (spec §3.2). Connect is asked
+// on the worker pool.
+func (x *exchange) create() {
+	x.attempt = x.mount.attempt("longpoll")
+	x.attempt.params = x.params
+	switch polls := x.mount.polls; {
+	case !polls.reserve():
+		// The client takes the status for a crash and tries again later; of any
+		// other it would not know what to think (spec §3.8).
+		x.attempt.settle(nil, errNoPlace)
+		x.status(http.StatusInternalServerError)
+	case x.mount.Connect == nil:
+		x.created(x.connect())
+	default:
+		x.onPool(func() {
+			s, err := x.connect()
+			x.conn.Post(func() { x.created(s, err) })
+		})
+	}
+}
+
+// connect returns a session that is not open yet. Its error is a *RefuseError,
+// also when the application panics.
+func (x *exchange) connect() (_ *pollSession, err error) {
+	m := x.mount
+	defer m.contain(&err)
+	s := newPollSession(m, x.request.RemoteAddr)
+	if s.socket.codec = m.codec(x.params, false); s.socket.codec == nil {
+		return nil, &RefuseError{cause: errVersion}
+	}
+	if m.Connect == nil {
+		return s, nil
+	}
+	var token *string
+	if sent := x.request.Header["X-Phoenix-Authtoken"]; m.AuthToken && sent != nil {
+		token = &sent[0]
+	}
+	if refusal := m.connect(s.socket, x.params, x.request, token); refusal != nil {
+		return nil, refusal
+	}
+	return s, nil
+}
+
+// created answers with the new session, which ends at once if the client does
+// not learn of it. The place that was reserved is its own. What the status of a
+// RefuseError is does not matter here (spec §1.3).
+func (x *exchange) created(s *pollSession, err error) {
+	if err != nil {
+		x.attempt.settle(nil, err)
+		x.mount.polls.release()
+	}
+	switch {
+	case errors.Is(err, errPanic):
+		x.crashed()
+	case err != nil:
+		x.status(http.StatusForbidden)
+	case !s.open(&x.attempt):
+		x.status(http.StatusInternalServerError) // as in create
+	case !x.json(http.StatusOK, pollAnswer{http.StatusGone, s.token, []string{}}):
+		s.Kill(errClientGone)
+	}
+}

@@ -1,0 +1,38 @@
+package phx
+
+// WaitingPolls is how many sessions have a GET that waits for messages.
+func (ep *Endpoint) WaitingPolls() (n int) {
+	ep.eachPolled(func(s *Socket) {
+		p := s.transport.(*pollSession)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.waiting != nil {
+			n++
+		}
+	})
+	return n
+}
+
+// WaitingPosts is how many POSTs wait for another of their session.
+func (ep *Endpoint) WaitingPosts() (n int) {
+	ep.eachPolled(func(s *Socket) {
+		p := s.transport.(*pollSession)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		n += len(p.posts)
+	})
+	return n
+}
+
+// LastPollFrom is the address of the client whose GET waits for messages.
+func (ep *Endpoint) LastPollFrom() (addr string) {
+	ep.eachPolled(func(s *Socket) {
+		p := s.transport.(*pollSession)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.waiting != nil {
+			addr = p.waiting.request.RemoteAddr
+		}
+	})
+	return addr
+}

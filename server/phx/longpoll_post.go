@@ -1,0 +1,145 @@
+package phx
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+const (
+	maxPollLines = 100 // messages of one POST that are taken, spec §3.6
+	maxPosts     = 16  // POSTs that wait for another of the same session
+)
+
+// A post is a POST whose messages are being taken, one by one, or that waits
+// until those of an earlier one are. It belongs to the loop of its connection.
+type post struct {
+	*exchange
+	session *pollSession
+	ndjson  bool     // messages are lines; else the body is one
+	lines   [][]byte // that are left to take
+}
+
+// post takes the messages of a POST, after those of earlier ones. It reports
+// false if the session has ended. x's loop only.
+func (s *pollSession) post(x *exchange) bool {
+	p := &post{exchange: x, session: s, ndjson: isNDJSON(x.request)}
+	s.mu.Lock()
+	ended, first, full := s.ended, s.posting == nil, len(s.posts) >= maxPosts
+	switch {
+	case ended, full:
+	case first:
+		s.posting = p
+	default:
+		x.keep()
+		s.posts = append(s.posts, p)
+	}
+	s.mu.Unlock()
+	switch {
+	case ended:
+		return false
+	case full: // official clients send one at a time, or a few
+		p.status(http.StatusRequestTimeout)
+	case first:
+		p.begin()
+	default:
+		x.wait(p)
+	}
+	return true
+}
+
+// begin takes the messages of the POST whose turn it is.
+func (p *post) begin() {
+	if _, raw := p.session.handler.(*RawSocket); raw {
+		p.keep() // its callback is slower than the loop
+	}
+	p.lines = p.split()
+	p.proceed()
+}
+
+// split takes the body apart. Empty lines are none; in Phoenix they are the end
+// of the session (spec §3.6).
+func (p *post) split() (lines [][]byte) {
+	if !p.ndjson && len(p.body) > 0 {
+		return [][]byte{p.body}
+	}
+	for line := range bytes.SplitSeq(p.body, []byte("\n")) {
+		if line = bytes.TrimSuffix(line, []byte("\r")); len(line) > 0 && len(lines) < maxPollLines {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// proceed takes what is left. Channels have mailboxes: the loop is done with a
+// message when it is routed, and the POST need not wait for what becomes of it.
+// The callback of a RawType is waited for, up to a window each time; if that was
+// too long, the rest is skipped (spec §3.2).
+func (p *post) proceed() {
+	for len(p.lines) > 0 && !p.answered {
+		data, binary, ok := p.decode(p.lines[0])
+		p.lines = p.lines[1:]
+		if !ok { // at the end of the session, at once (spec §3.6)
+			p.session.socket.close(ws.StatusInternalServerError, "malformed message", Closed)
+			break
+		}
+		switch h := p.session.handler.(type) {
+		case *RawSocket:
+			p.wait(p)
+			h.take(data, binary, func() { p.conn.Post(p.proceed) })
+			return
+		case *Socket:
+			h.message(data, binary)
+		}
+	}
+	status := http.StatusOK
+	if p.session.next() {
+		status = http.StatusGone // one of the messages was the end of it
+	}
+	p.status(status)
+}
+
+// decode makes a message of a line, as the frame decoder does for WebSockets:
+// JSON is text, all else base64 of a binary message. It reports false if there
+// is something wrong with it.
+func (p *post) decode(line []byte) (data []byte, binary, ok bool) {
+	if p.ndjson && line[0] != '[' && line[0] != '{' {
+		data = make([]byte, base64.StdEncoding.DecodedLen(len(line)))
+		n, err := base64.StdEncoding.Decode(data, line)
+		return data[:n], true, err == nil && p.fits(n)
+	}
+	return line, false, p.fits(len(line)) && (p.mount.SkipUTF8 || utf8.Valid(line))
+}
+
+func (p *post) fits(n int) bool { return int64(n) <= cmp.Or(p.mount.MaxMessage, maxBody) }
+
+// next gives the turn to the next POST, on its own loop. It reports whether the
+// session has ended: then nobody waits.
+func (s *pollSession) next() (ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posting = nil
+	if len(s.posts) > 0 {
+		s.posting = s.posts[0]
+		s.posts = s.posts[1:]
+		s.posting.conn.Post(s.posting.begin)
+	}
+	return s.ended
+}
+
+// expire answers that a message took too long; see waiter.
+func (p *post) expire() { p.status(http.StatusRequestTimeout) }
+
+// abandon does nothing: what has come is taken; see waiter.
+func (p *post) abandon() {}
+
+// isNDJSON reports whether a POST says that its messages are lines.
+func isNDJSON(r *http.Request) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/x-ndjson")
+}

@@ -1,0 +1,192 @@
+package phx
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+var (
+	errClientGone = errors.New("the client left before it knew of its session")
+	errFinished   = errors.New("closed")
+)
+
+// A pollSession is a socket without a connection: what it sends waits here for
+// the client to ask. It is the socket's transport.
+//
+// Locks are taken in the order Socket.mu, Channel.mu, pollSession.mu, those of
+// connections: nothing here calls the socket with mu held.
+type pollSession struct {
+	socket *Socket // immutable
+	id     string  // immutable; random
+	token  string  // immutable; the id, signed
+
+	mu       sync.Mutex     // guards the rest
+	handler  poller.Handler // who gets messages and the end; nil until open
+	messages []string       // for the client
+	bytes    int            // their sum
+	polled   time.Time      // when the last GET came
+	idle     *time.Timer    // calls checkIdle
+	waiting  *poll          // the last GET, if it waits
+	woken    bool           // waiting is about to fetch the messages
+	posting  *post          // whose messages are being taken
+	posts    []*post        // that wait for it
+	dropped  bool           // a binary message was, and that was logged
+	ended    bool
+	why      error // that it ended
+}
+
+func newPollSession(m *mount, remote string) *pollSession {
+	s := &pollSession{id: rand.Text()}
+	s.token, _ = m.polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
+	s.socket = &Socket{transport: s, mount: m, extra: &extra{remote: remote}}
+	return s
+}
+
+// open lets the client in. It reports false, and the session ends, if the
+// endpoint does not want it any more.
+func (s *pollSession) open(a *attempt) bool {
+	polls, handler := s.socket.mount.polls, s.socket.open(a)
+	known := polls.add(s)
+	s.mu.Lock()
+	s.handler, s.polled = handler, time.Now()
+	ended := s.ended // by its id or by Connect, before it was open
+	if !ended {
+		s.idle = time.AfterFunc(s.patience(), s.checkIdle)
+	}
+	s.mu.Unlock()
+	switch {
+	case ended:
+		polls.remove(s)
+		s.bury()
+	case !known:
+		s.Kill(poller.ErrStopped)
+	}
+	return known
+}
+
+// patience is how long after a GET the next one may come: spec §3.5, and by how
+// much the answer to the first may be late.
+func (s *pollSession) patience() time.Duration {
+	return s.socket.mount.polls.window*3/2 + 200*time.Millisecond
+}
+
+// checkIdle ends the session if there was no GET for that long. It looks as
+// often, like Phoenix, so the end comes within twice that.
+func (s *pollSession) checkIdle() {
+	s.mu.Lock()
+	gone := s.waiting == nil && time.Since(s.polled) >= s.patience()
+	if !gone && !s.ended {
+		s.idle.Reset(s.patience())
+	}
+	s.mu.Unlock()
+	if gone {
+		s.socket.close(ws.StatusGoingAway, "", Inactive)
+	}
+}
+
+// Send takes frames of the server's apart: their texts wait for the client. There
+// is no way for binary ones to reach it (spec §3.6).
+func (s *pollSession) Send(frames []byte) error {
+	s.mu.Lock()
+	dropped := s.dropped
+	err := s.sendLocked(frames)
+	dropped = dropped != s.dropped
+	s.mu.Unlock()
+	if err == poller.ErrSlowConsumer {
+		s.socket.mount.polls.slow.Add(1)
+		s.Kill(err)
+	}
+	if dropped {
+		s.socket.mount.endpoint.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
+	}
+	return err
+}
+
+func (s *pollSession) sendLocked(frames []byte) error {
+	polls := s.socket.mount.polls
+	for decoder := (frame.Decoder{}); ; {
+		f, more, _ := decoder.Next(&polls.frames, &frames) // our own frames: nothing is wrong with them
+		switch {
+		case s.ended:
+			return ErrClosed
+		case !more:
+			return nil
+		case f.Op == ws.OpBinary:
+			s.dropped = true
+		case f.Op != ws.OpText: // about a connection
+		case s.bytes > polls.outboundMax:
+			return poller.ErrSlowConsumer
+		default:
+			s.messages = append(s.messages, string(f.Payload))
+			s.bytes += len(f.Payload)
+			s.wakeLocked()
+		}
+	}
+}
+
+func (s *pollSession) logDropped() {
+	s.socket.mount.endpoint.log.Warn("binary messages cannot be sent over long polling: dropped",
+		"mount", s.socket.mount.Path, "id", s.socket.id)
+}
+
+// SendShared is Send: nothing is shared, as every client gets an answer of its
+// own.
+func (s *pollSession) SendShared(frames []byte) error { return s.Send(frames) }
+
+// Finish ends the session. A Close frame has nowhere to go.
+func (s *pollSession) Finish([]byte) { s.end(errFinished) }
+
+// Kill ends the session, and drops what waits for the client.
+func (s *pollSession) Kill(reason error) {
+	s.mu.Lock()
+	s.messages, s.bytes = nil, 0
+	s.mu.Unlock()
+	s.end(reason)
+}
+
+// end ends the session, once. The requests that wait learn it at once; in
+// Phoenix they wait for their window to pass (spec §3.5). The socket learns it
+// on the pool of fan-out turns, which never block: its locks may be held here.
+func (s *pollSession) end(why error) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.ended, s.why = true, why
+	s.wakeLocked()
+	posts := s.posts
+	if s.posting != nil {
+		posts = append(posts, s.posting)
+	}
+	s.posts = nil
+	opened := s.handler != nil
+	if opened {
+		s.idle.Stop()
+	}
+	s.mu.Unlock()
+	for _, p := range posts {
+		p.conn.Post(func() { p.status(http.StatusGone) })
+	}
+	s.socket.mount.polls.remove(s)
+	if opened {
+		s.bury()
+	}
+}
+
+// bury asks for the turn that tells the socket.
+func (s *pollSession) bury() { s.socket.mount.endpoint.fanOut.Go(s) }
+
+// Turn tells the socket that it has ended; see poller.Pool.
+func (s *pollSession) Turn() {
+	s.handler.Closed(nil, s.why)
+	s.socket.mount.polls.release()
+}

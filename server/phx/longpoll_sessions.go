@@ -1,0 +1,129 @@
+package phx
+
+import (
+	"cmp"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/token"
+)
+
+const (
+	pollSalt   = "phx long poll"
+	pollMaxAge = 14 * 24 * time.Hour // of session tokens, spec §3.3
+)
+
+// pollSessions are the long-poll sessions of a mount.
+type pollSessions struct {
+	endpoint    *Endpoint
+	tokens      *token.Tokens
+	window      time.Duration
+	max         int
+	outboundMax int          // bytes, of one session
+	frames      frame.Config // of what is sent to sessions: our own, as long as may be
+	slow        atomic.Int64 // sessions that ended as slow consumers
+
+	mu     sync.Mutex // guards the rest
+	places int        // taken: by sessions, and by those that Connect is asked about
+	byID   map[string]*pollSession
+}
+
+func newPollSessions(ep *Endpoint, cfg LongPoll) *pollSessions {
+	tokens, _ := token.New(ep.cfg.Secret, token.Config{MaxAge: pollMaxAge}) // Config.check has seen the error
+	_, _ = tokens.Sign(pollSalt, "")                                        // derives the key, which takes its time: not on the loop
+	return &pollSessions{
+		endpoint:    ep,
+		tokens:      tokens,
+		window:      cmp.Or(cfg.Window, 10*time.Second),
+		max:         cmp.Or(cfg.MaxSessions, 100_000),
+		outboundMax: cmp.Or(ep.cfg.OutboundMax, 1<<20),
+		frames:      frame.Config{Client: true, SkipUTF8: true, MaxFrame: math.MaxInt64, MaxMessage: math.MaxInt64},
+		byID:        make(map[string]*pollSession),
+	}
+}
+
+// find returns the session of a token, or nil. In a cluster this would be the
+// place to ask the node that has it (spec §3.4).
+func (p *pollSessions) find(signed string) *pollSession {
+	data, err := p.tokens.Verify(pollSalt, signed, pollMaxAge)
+	if err != nil {
+		return nil
+	}
+	id, _ := data.(string)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[id]
+}
+
+// reserve takes a place for one more session, if there is one.
+func (p *pollSessions) reserve() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.places >= p.max || p.endpoint.draining.Load() {
+		return false
+	}
+	p.places++
+	return true
+}
+
+// release gives a place back.
+func (p *pollSessions) release() {
+	p.mu.Lock()
+	p.places--
+	p.mu.Unlock()
+}
+
+// add makes a session known. From when the endpoint is draining on it fails:
+// nobody would end the session any more.
+func (p *pollSessions) add(s *pollSession) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.endpoint.draining.Load() {
+		return false
+	}
+	p.byID[s.id] = s
+	return true
+}
+
+func (p *pollSessions) remove(s *pollSession) {
+	p.mu.Lock()
+	delete(p.byID, s.id)
+	p.mu.Unlock()
+}
+
+// eachPolled calls do for the socket of every long-poll session.
+func (ep *Endpoint) eachPolled(do func(*Socket)) {
+	for _, p := range ep.polls {
+		p.mu.Lock()
+		sessions := make([]*pollSession, 0, len(p.byID))
+		for _, s := range p.byID {
+			sessions = append(sessions, s)
+		}
+		p.mu.Unlock()
+		for _, s := range sessions {
+			do(s.socket)
+		}
+	}
+}
+
+// slowPolled is how many long-poll sessions ended as slow consumers.
+func (ep *Endpoint) slowPolled() (n int) {
+	for _, p := range ep.polls {
+		n += int(p.slow.Load())
+	}
+	return n
+}
+
+// polled is how many long-poll sessions there are, those included that begin or
+// have not quite ended.
+func (ep *Endpoint) polled() (n int) {
+	for _, p := range ep.polls {
+		p.mu.Lock()
+		n += p.places
+		p.mu.Unlock()
+	}
+	return n
+}

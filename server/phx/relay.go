@@ -1,0 +1,81 @@
+package phx
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// Subscribe sends the broadcasts of a topic to the client although it has not
+// joined it: as they are, past all channels, until Unsubscribe or the end of the
+// socket. Who subscribes twice gets them twice. It may be called in
+// Mount.Connect already. (Absinthe's subscriptions are such topics.)
+func (s *Socket) Subscribe(topic string) error {
+	r := &relay{socket: s, topic: topic}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return ErrClosed
+	}
+	e := s.extraLocked()
+	e.relays = append(e.relays, r)
+	if s.opened { // else open does it: nothing can be sent before
+		s.mount.endpoint.pubsub.Subscribe(topic, r)
+	}
+	return nil
+}
+
+// Unsubscribe ends all of the socket's subscriptions to a topic. It leaves those
+// of its channels alone.
+func (s *Socket) Unsubscribe(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.extra != nil {
+		s.extra.relays = slices.DeleteFunc(s.extra.relays, func(r *relay) bool { return r.topic == topic && r.end() })
+	}
+}
+
+// A relay is a socket's subscription to a topic.
+type relay struct {
+	handle pubsub.Subscription
+	socket *Socket
+	topic  string
+	ended  atomic.Bool // broadcasts may be on their way
+}
+
+func (r *relay) Subscription() *pubsub.Subscription { return &r.handle }
+
+func (r *relay) Deliver(b *pubsub.Batch, first int) {
+	codec := r.socket.codec
+	switch {
+	case r.ended.Load():
+	case first == 0:
+		r.socket.fastlane(b.Encoded(codec, codec.fast))
+	default:
+		for _, m := range b.Messages[first:] {
+			r.socket.fastlane(m.Encoded(codec, codec.fast))
+		}
+	}
+}
+
+// end ends the subscription. The socket is locked.
+func (r *relay) end() bool {
+	r.ended.Store(true)
+	r.socket.mount.endpoint.pubsub.Unsubscribe(r)
+	return true
+}
+
+// unsubscribeLocked ends what the socket itself has subscribed to.
+func (s *Socket) unsubscribeLocked() {
+	if s.extra == nil {
+		return
+	}
+	if self := s.extra.self; self != nil {
+		s.mount.endpoint.pubsub.Unsubscribe(self)
+	}
+	for _, r := range s.extra.relays {
+		r.end()
+	}
+	s.extra.self, s.extra.relays = nil, nil
+}

@@ -1,0 +1,112 @@
+package phx
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// A Broadcast is one that came by a subscription, not to a client.
+type Broadcast struct {
+	Topic, Event string
+	Payload      Payload
+
+	// Missed is how many before it were dropped because the function given to
+	// Endpoint.Subscribe did not keep up.
+	Missed int
+}
+
+func broadcastOf(m *pubsub.Message) *Broadcast {
+	return &Broadcast{Topic: m.Topic, Event: m.Event, Payload: payloadOf(m)}
+}
+
+// Subscribe brings the broadcasts of another topic to the channel: each is given
+// to Info, as a *Broadcast. They end with the channel. Who subscribes twice gets
+// them twice. A channel whose mailbox is full of them is closed with its
+// connection, as leaving one out would make its state wrong without a sign. Join
+// may subscribe already.
+func (ch *Channel) Subscribe(topic string) error {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase >= ended {
+		return ErrClosed
+	}
+	if ch.subs == nil {
+		ch.subs = new(subscriptions)
+	}
+	ch.subs.add(ch.endpoint(), topic, ch)
+	return nil
+}
+
+// Unsubscribe ends all of the channel's subscriptions to a topic. Broadcasts that
+// are in its mailbox still come.
+func (ch *Channel) Unsubscribe(topic string) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.subs.remove(ch.endpoint(), topic)
+}
+
+// subscriptions are those of one channel or raw socket, which guards them.
+type subscriptions []*subscription
+
+// A subscription brings broadcasts to the mailbox of its owner.
+type subscription struct {
+	handle pubsub.Subscription
+	topic  string
+	owner  inbox
+	ended  atomic.Bool // broadcasts may be on their way
+}
+
+// An inbox is who subscribes: a *Channel or a *RawSocket.
+type inbox interface {
+	inform(b *Broadcast) // queues it for Info
+}
+
+func (s *subscription) Subscription() *pubsub.Subscription { return &s.handle }
+
+func (s *subscription) Deliver(b *pubsub.Batch, first int) {
+	for _, m := range b.Messages[first:] {
+		if !s.ended.Load() && any(m.From) != any(s.owner) {
+			s.owner.inform(broadcastOf(m))
+		}
+	}
+}
+
+func (l *subscriptions) add(ep *Endpoint, topic string, owner inbox) {
+	s := &subscription{topic: topic, owner: owner}
+	*l = append(*l, s)
+	ep.pubsub.Subscribe(topic, s)
+}
+
+// remove ends the subscriptions to a topic.
+func (l *subscriptions) remove(ep *Endpoint, topic string) {
+	if l != nil {
+		*l = slices.DeleteFunc(*l, func(s *subscription) bool { return s.topic == topic && s.end(ep) })
+	}
+}
+
+// clear ends all.
+func (l *subscriptions) clear(ep *Endpoint) {
+	if l != nil {
+		*l = slices.DeleteFunc(*l, func(s *subscription) bool { return s.end(ep) })
+	}
+}
+
+// count is how many subscriptions to a topic there are.
+func (l *subscriptions) count(topic string) (n int) {
+	if l != nil {
+		for _, s := range *l {
+			if s.topic == topic {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func (s *subscription) end(ep *Endpoint) bool {
+	s.ended.Store(true)
+	ep.pubsub.Unsubscribe(s)
+	return true
+}

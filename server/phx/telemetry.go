@@ -1,0 +1,116 @@
+package phx
+
+import (
+	"runtime/debug"
+	"time"
+)
+
+// Telemetry is what wants to know what happens in an endpoint, to count and to
+// measure. Each hook that is not nil is called where it happens, one event
+// after the other for each channel, but for different ones at the same time.
+//
+// A hook must not block and must not keep what it is given: some are called on
+// the event loop, and every client waits for that. Parameters and payloads are
+// as they came; see [Filter] before they are shown to anybody. A hook that
+// panics is contained. What has no hook costs nothing.
+//
+// Phoenix has the first four (spec §8.4), and is silent about crashes.
+type Telemetry struct {
+	Connected    func(ConnectEvent)
+	Joined       func(JoinEvent)
+	HandledIn    func(MessageEvent)
+	Drained      func(DrainEvent)
+	Disconnected func(DisconnectEvent)
+	Ended        func(EndEvent)
+	Crashed      func(CrashEvent)
+	Pushed       func(PushEvent)
+	Broadcast    func(BroadcastEvent)
+}
+
+// A ConnectEvent is a client that has connected or was refused.
+type ConnectEvent struct {
+	Duration  time.Duration // from the complete request to the answer
+	Mount     string        // Mount.Path
+	Transport string        // "websocket" or "longpoll"
+	Version   string        // the client's vsn, "" if it sent none
+	Params    Params        // nil if it was refused before anybody looked at them
+	Socket    *Socket       // nil if it was refused
+	Err       error         // why it was refused
+}
+
+// A DisconnectEvent is a socket that was connected and is no more.
+type DisconnectEvent struct {
+	Socket   *Socket
+	Reason   Reason        // what its channels were told
+	Err      error         // of the connection, such as poller.ErrSlowConsumer; nil if the client closed it
+	Lifetime time.Duration // since it had connected, in ms
+}
+
+// A JoinEvent is a join that was answered.
+type JoinEvent struct {
+	Duration time.Duration // of the Join callback
+	Channel  *Channel
+	Payload  Payload
+	Err      error // nil if it has joined, a *ReplyError if it was refused, else its crash
+}
+
+// A MessageEvent is a client message that was handled.
+type MessageEvent struct {
+	Duration time.Duration // of the callback
+	Channel  *Channel
+	Event    string
+	Ref      Ref // what was or may still be answered
+	Payload  Payload
+	Err      error // what the callback returned, or its panic
+}
+
+// An EndEvent is the end of a channel that had joined. Terminate comes after it.
+type EndEvent struct {
+	Channel *Channel
+	Reason  Reason
+}
+
+// A CrashEvent is a callback's error or panic. Of those of Join and Terminate no
+// other channel learns; all others end theirs.
+type CrashEvent struct {
+	Channel *Channel
+	Err     error // of a panic with its stack
+}
+
+// A PushEvent is a message that Channel.Push has sent to one client.
+type PushEvent struct {
+	Channel *Channel
+	Event   string
+	Size    int   // of the payload in bytes
+	Err     error // why it was not sent
+}
+
+// A BroadcastEvent is a broadcast, once for all who get it.
+type BroadcastEvent struct {
+	Topic, Event string
+	Size         int   // of the payload in bytes
+	Subscribers  int   // at that moment, the sender included
+	Err          error // why nobody gets it
+}
+
+// A DrainEvent is a batch of sockets that were told to go; see [Drain].
+type DrainEvent struct {
+	Mount         string
+	Count         int           // sockets of this batch
+	Total         int           // sockets of all batches
+	Index, Rounds int           // which batch it is, counted from 1, and how many there are
+	Interval      time.Duration // what a batch takes
+}
+
+// tell calls a hook, if there is one.
+func tell[E any](ep *Endpoint, hook func(E), event E) {
+	if hook == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			ep.log.Error("panic in a telemetry hook", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	hook(event)
+}
