@@ -18,6 +18,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
 	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 	"github.com/roost-rt/roost/server/chat"
 )
 
@@ -47,7 +48,7 @@ func run(ctx context.Context, args []string) int {
 	if len(args) > 0 {
 		switch args[0] {
 		case serverRole:
-			return beServer()
+			return beServer(args[1:])
 		case clientsRole:
 			return beClients()
 		}
@@ -68,13 +69,13 @@ func run(ctx context.Context, args []string) int {
 }
 
 // beServer runs the chat server until the standard input ends.
-func beServer() int {
+func beServer(args []string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { // ends with the process
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	return chat.Main(ctx, []string{"-addr", "127.0.0.1:0"}, os.Stdout, os.Stderr)
+	return chat.Main(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), os.Stdout, os.Stderr)
 }
 
 // beClients is a process full of clients.
@@ -114,6 +115,14 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	}
 	fmt.Println()
 
+	if plan.Clustered() {
+		url, stop, err := o.startNATS()
+		if err != nil {
+			return exitBroken, err
+		}
+		defer stop()
+		o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-cluster", url)
+	}
 	out, err := newOutput(o, plan.Clients, time.Now())
 	if err != nil {
 		return exitBroken, err
@@ -139,6 +148,19 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		return exitMissed, nil
 	}
 	return exitOK, nil
+}
+
+// startNATS returns the URL of the NATS server that is to connect the servers,
+// and what ends it.
+func (o options) startNATS() (url string, stop func(), err error) {
+	if o.nats != "" {
+		return o.nats, func() {}, nil
+	}
+	s, err := natsserver.Start(natsserver.Config{Addr: "127.0.0.1:0"})
+	if err != nil {
+		return "", nil, err
+	}
+	return s.URL(), s.Close, nil
 }
 
 // measure makes the run. The result is of what was recorded, nil if nothing can

@@ -35,6 +35,7 @@ type options struct {
 	out        string // folder of the run
 	json       string
 	thresholds thresholds
+	nats       string // URL of a NATS server for the cluster
 	timeout    time.Duration
 }
 
@@ -53,6 +54,8 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "most connects `a second` (default as fast as the server answers)")
 	f.DurationVar(&c.Drain, "drain", 10*time.Second, "`time` without a receipt after which what is missing is lost")
 	f.DurationVar(&c.Heartbeat, "heartbeat", 30*time.Second, "`time` between the heartbeats of a client")
+	f.BoolVar(&c.Apart, "apart", false, "no cluster: each server process is a room of its own")
+	f.StringVar(&o.nats, "nats", "", "NATS server for the cluster, `nats://host:port` (default one of our own)")
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
 	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; without -out there is no folder then")

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// ErrOverloaded is returned by Publish when too much waits to be delivered. The
+// ErrOverloaded is returned by Publish and the like when too much waits to be delivered. The
 // message has gone to nobody.
 var ErrOverloaded = errors.New("too many broadcasts are waiting to be delivered")
 
@@ -39,19 +39,24 @@ type Config struct {
 	// once for each shard that they wait in, with 256 bytes for each message on
 	// top. Beyond it Publish fails. Zero means 64 MiB.
 	MaxPending int
+
+	// Adapter is the way to the other nodes. Nil means that there are none.
+	Adapter Adapter `json:"-"`
 }
 
 // A PubSub is the topics of one node and who subscribed to them.
 type PubSub struct {
+	adapter    Adapter // or nil
 	shards     []*shard
 	next       atomic.Uint32 // round robin over shards
 	pending    atomic.Int64  // bytes, as Config.MaxPending counts
 	maxPending int64
 }
 
-// New returns a PubSub whose shards take their turns on pool.
+// New returns a PubSub whose shards take their turns on pool. With an adapter,
+// it has to be started.
 func New(cfg Config, pool Executor) *PubSub {
-	ps := &PubSub{maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	ps := &PubSub{adapter: cfg.Adapter, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
 		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, topics: make(map[string]*topic)})
 	}
@@ -72,16 +77,90 @@ func (ps *PubSub) Unsubscribe(s Subscriber) {
 	}
 }
 
-// Publish delivers m to the subscribers of its topic on this node, all of them
-// or, with ErrOverloaded, none. It does not wait for them.
+// Start joins the cluster, if there is an adapter.
+func (ps *PubSub) Start() error {
+	if ps.adapter == nil {
+		return nil
+	}
+	return ps.adapter.Start(func(m *Message) error {
+		// The adapter's goroutine serves nobody itself: it has the messages of all
+		// topics to receive.
+		return ps.deliver(m, 0)
+	})
+}
+
+// Close leaves the cluster, if there is an adapter. Subscribers of this node
+// still get what is published here with PublishLocal.
+func (ps *PubSub) Close() {
+	if ps.adapter != nil {
+		ps.adapter.Close()
+	}
+}
+
+// Publish delivers m to the subscribers of its topic on all nodes. It does not
+// wait for them. If it fails nobody has got the message, here or elsewhere: with
+// ErrOverloaded, or with an error of the adapter (spec §6.1).
 func (ps *PubSub) Publish(m *Message) error {
-	if ps.pending.Load() > ps.maxPending {
+	if ps.overloaded() { // before the others get it
 		return ErrOverloaded
 	}
-	for _, s := range ps.shards {
-		s.publish(m)
+	if ps.adapter != nil {
+		if err := ps.adapter.Broadcast(m); err != nil {
+			return err
+		}
 	}
+	ps.dispatch(m, inline)
 	return nil
+}
+
+// PublishLocal is Publish for the subscribers on this node only.
+func (ps *PubSub) PublishLocal(m *Message) error { return ps.deliver(m, inline) }
+
+// PublishTo is Publish for the subscribers on one node, this one or another. It
+// fails with ErrUnknownNode.
+func (ps *PubSub) PublishTo(node string, m *Message) error {
+	switch {
+	case node == ps.Node():
+		return ps.PublishLocal(m)
+	case ps.adapter == nil:
+		return ErrUnknownNode
+	}
+	return ps.adapter.Send(node, m)
+}
+
+// Node is the name of this node, or "" without an adapter.
+func (ps *PubSub) Node() string {
+	if ps.adapter == nil {
+		return ""
+	}
+	return ps.adapter.Node()
+}
+
+// AdapterStats is what the adapter says of itself, or the zero value without one.
+func (ps *PubSub) AdapterStats() AdapterStats {
+	if ps.adapter == nil {
+		return AdapterStats{}
+	}
+	return ps.adapter.Stats()
+}
+
+// deliver is dispatch unless too much waits.
+func (ps *PubSub) deliver(m *Message, few int) error {
+	if ps.overloaded() {
+		return ErrOverloaded
+	}
+	ps.dispatch(m, few)
+	return nil
+}
+
+func (ps *PubSub) overloaded() bool { return ps.pending.Load() > ps.maxPending }
+
+// dispatch gives m to the shards. Up to few subscribers of each are served by
+// the caller.
+func (ps *PubSub) dispatch(m *Message, few int) {
+	for _, s := range ps.shards {
+		s.publish(m, few)
+	}
 }
 
 // Subscribers is how many subscriptions a topic has.

@@ -123,10 +123,10 @@ func (s *shard) count(name string) int {
 	return len(t.subscribers) - t.holes
 }
 
-// publish delivers m at once where that is quick and nothing is before it, else
-// it queues it.
-func (s *shard) publish(m *Message) {
-	var few [inline]Subscriber
+// publish delivers m at once to up to few subscribers if nothing is before it,
+// else it queues it. few is at most inline.
+func (s *shard) publish(m *Message, few int) {
+	var to [inline]Subscriber
 	s.mu.Lock()
 	t := s.topics[m.Topic]
 	if t == nil {
@@ -135,11 +135,11 @@ func (s *shard) publish(m *Message) {
 	}
 	t.published++
 	idle := t.batch == nil && len(t.waiting) == 0
-	if idle && len(t.subscribers) <= inline {
-		n := copy(few[:], t.subscribers)
+	if idle && len(t.subscribers) <= few {
+		n := copy(to[:], t.subscribers)
 		s.mu.Unlock()
 		b := &Batch{Messages: []*Message{m}}
-		for _, sub := range few[:n] {
+		for _, sub := range to[:n] {
 			if sub != nil {
 				sub.Deliver(b, 0)
 			}

@@ -13,27 +13,30 @@ const module = "github.com/roost-rt/roost/"
 // others that it may import itself. What is not listed may import nothing.
 var mayImport = map[string][]string{
 	"server":                 {"server/chat", "server/gen"},
-	"server/chat":            {"server/phx", "server/web"},
+	"server/chat":            {"server/phx", "server/web", "pubsub/cluster"},
 	"server/conformance":     {"server/phx"},
 	"server/msgpack":         {"server/wire"},
 	"server/msgpack/example": {"server/msgpack", "server/phx", "server/wire"},
 	"server/phx":             {"server/wire", "server/frame", "server/token", "poller", "pubsub"},
 	"server/phxtest":         {"server/phx", "server/frame"},
-	"loadtest":               {"loadtest/swarm", "loadtest/report", "loadtest/record", "server/chat"},
+	"pubsub/cluster":         {"pubsub"},
+	"loadtest":               {"loadtest/swarm", "loadtest/report", "loadtest/record", "server/chat", "pubsub/cluster/natsserver"},
 	"loadtest/swarm":         {"loadtest/record", "server/wire", "server/frame", "poller"},
 	"loadtest/report":        {"loadtest/record"},
 }
 
 // onlyIn says which packages may import a library directly.
 var onlyIn = map[string][]string{
-	"github.com/cloudwego/netpoll":            {"poller"},
-	"github.com/panjf2000/ants/v2":            {"poller"},
-	"github.com/vmihailenco/msgpack/v5":       {"server/msgpack"},
-	"github.com/gobwas/ws":                    {"server/frame", "server/phx"},
-	"github.com/gobwas/httphead":              {"server/phx"},
-	"github.com/HdrHistogram/hdrhistogram-go": {"loadtest/swarm", "loadtest/report"},
-	"golang.org/x/crypto/chacha20poly1305":    {"server/token"},
-	"golang.org/x/sys/unix":                   {"poller", "loadtest", "loadtest/swarm"},
+	"github.com/cloudwego/netpoll":             {"poller"},
+	"github.com/panjf2000/ants/v2":             {"poller"},
+	"github.com/vmihailenco/msgpack/v5":        {"server/msgpack"},
+	"github.com/gobwas/ws":                     {"server/frame", "server/phx"},
+	"github.com/gobwas/httphead":               {"server/phx"},
+	"github.com/HdrHistogram/hdrhistogram-go":  {"loadtest/swarm", "loadtest/report"},
+	"github.com/nats-io/nats.go":               {"pubsub/cluster"},
+	"github.com/nats-io/nats-server/v2/server": {"pubsub/cluster/natsserver"},
+	"golang.org/x/crypto/chacha20poly1305":     {"server/token"},
+	"golang.org/x/sys/unix":                    {"poller", "loadtest", "loadtest/swarm"},
 }
 
 // TestImportDirection holds every package to the picture in CONTRIBUTING.md:

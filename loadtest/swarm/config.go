@@ -60,6 +60,10 @@ type Config struct {
 	// in a line with "msg=memory", and ends when its standard input does.
 	ServerCommand []string `json:"-"`
 
+	// Apart makes each server process a room of its own, where otherwise several
+	// are one cluster, over the NATS server that ServerCommand is told of.
+	Apart bool `json:"apart,omitempty"`
+
 	// ClientCommand starts a process that calls Serve on its standard input
 	// and output. Empty means one process, this one.
 	ClientCommand []string `json:"-"`

@@ -42,15 +42,19 @@ type Plan struct {
 	Messages int     // of each room
 	Rate     float64 // of each room, a second
 
-	Rooms     []int      // clients by room; a room is a server process
+	Servers   []int      // clients by server process
+	Rooms     []int      // clients by room: one for all servers of a cluster, or one for each
 	Processes [][]extent // of clients
 	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
 
 	Why []string // the plan in sentences, for people
 }
 
-// An extent is the clients First to First+Count-1 of a room.
-type extent struct{ Room, First, Count int }
+// An extent is the clients First to First+Count-1 of a room, at one server.
+type extent struct{ Room, Server, First, Count int }
+
+// Clustered says that the servers are one cluster.
+func (p *Plan) Clustered() bool { return len(p.Servers) > len(p.Rooms) }
 
 // NewPlan plans a run. It fails with ErrTooMany for clients that were asked
 // for and do not fit; without a number, it takes what fits.
@@ -135,21 +139,32 @@ func (p *planner) divide() {
 	if p.config.URL == "" {
 		servers = atLeast(p.Clients, p.perProcess())
 	}
-	p.Rooms = split(p.Clients, servers)
+	p.Servers = split(p.Clients, servers)
+	p.Rooms = p.Servers
+	if !p.config.Apart {
+		p.Rooms = []int{p.Clients}
+	}
 
 	processes := 1
 	if len(p.config.ClientCommand) > 0 {
 		processes = max(atLeast(p.Clients, p.perProcess()), min(p.limits.Cores/2, atLeast(p.Clients, clientsPerLoop)))
 	}
-	room, first := 0, 0
+	server, taken := 0, 0 // clients of this server that have a process
+	number := 0           // of the next client in its room
 	for _, n := range split(p.Clients, processes) {
 		var extents []extent
 		for n > 0 {
-			count := min(n, p.Rooms[room]-first)
-			extents = append(extents, extent{room, first, count})
-			n, first = n-count, first+count
-			if first == p.Rooms[room] {
-				room, first = room+1, 0
+			e := extent{Server: server, First: number, Count: min(n, p.Servers[server]-taken)}
+			if !p.Clustered() {
+				e.Room = server
+			}
+			extents = append(extents, e)
+			n, taken, number = n-e.Count, taken+e.Count, number+e.Count
+			if taken == p.Servers[server] {
+				server, taken = server+1, 0
+				if !p.Clustered() {
+					number = 0
+				}
 			}
 		}
 		p.Processes = append(p.Processes, extents)
@@ -177,14 +192,17 @@ func (p *planner) pace() {
 func (p *planner) explain() {
 	say := func(format string, args ...any) { p.Why = append(p.Why, fmt.Sprintf(format, args...)) }
 	limit := fmt.Sprintf("the limit is %s files per process", grouped(p.limits.Files))
-	switch servers := len(p.Rooms); {
+	switch servers := len(p.Servers); {
 	case p.config.URL != "":
 		say("%s clients of %s.", grouped(p.Clients), p.config.URL)
 	case servers == 1:
 		say("%s clients of 1 server process, all in one room.", grouped(p.Clients))
+	case p.Clustered():
+		say("%s clients of %d server processes with up to %s each: %s. They are one cluster over NATS, with one room for all clients.",
+			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
 	default:
-		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own until servers form a cluster.",
-			grouped(p.Clients), servers, grouped(p.Rooms[0]), limit)
+		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own.",
+			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
 	}
 	because := ""
 	if atLeast(p.Clients, p.perProcess()) > 1 {
@@ -197,17 +215,17 @@ func (p *planner) explain() {
 			n, loopback(0), loopback(n-1), grouped(p.PerSource))
 	}
 	say("Memory: about %s are needed, %s are available.",
-		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Rooms)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))
+		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Servers)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))
 	say("Each room's writer sends %s of %d bytes, %s a second.",
 		plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
 }
 
-// sources is how many addresses the clients of one room connect from.
+// sources is how many addresses the clients of one server connect from.
 func (p *planner) sources() int {
 	if p.PerSource == 0 {
 		return 1
 	}
-	return atLeast(p.Rooms[0], p.PerSource)
+	return atLeast(p.Servers[0], p.PerSource)
 }
 
 // atLeast is n/per, rounded up.

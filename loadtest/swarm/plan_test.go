@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,8 @@ func local(clients int) swarm.Config {
 func TestPlan(t *testing.T) {
 	remote := local(10_000)
 	remote.URL = "ws://192.0.2.1:4000"
+	apart := local(100_000)
+	apart.Apart = true
 	many := small
 	many.Files, many.Cores, many.Memory = 2_000_000, 64, 64<<30
 	for _, test := range []struct {
@@ -34,7 +37,8 @@ func TestPlan(t *testing.T) {
 		{"one", local(1), small, 1, 1, 1, 13_675, 20, 2, "1 process of clients"},
 		{"all that a process may", local(19_800), small, 19_800, 1, 1, 13_675, 20, 2, "127.0.0.1 to 127.0.0.2"},
 		{"one more", local(19_801), small, 19_801, 2, 2, 13_675, 20, 2, "the limit is 20,000 files per process"},
-		{"100,000", local(100_000), small, 100_000, 6, 6, 13_675, 20, .5, "6 server processes with up to 16,667 each: the limit is 20,000 files per process. Each process is a room of its own"},
+		{"100,000", local(100_000), small, 100_000, 6, 6, 13_675, 20, .5, "6 server processes with up to 16,667 each: the limit is 20,000 files per process. They are one cluster over NATS, with one room for all clients"},
+		{"100,000 apart", apart, small, 100_000, 6, 6, 13_675, 20, .5, "Each process is a room of its own"},
 		{"a million", local(1_000_000), small, 1_000_000, 51, 51, 13_675, 5, .05, "51 processes of clients"},
 		{"a million on a large host", local(1_000_000), many, 1_000_000, 1, 32, 13_675, 20, 1.6, "74 addresses"},
 		{"remote", remote, small, 10_000, 1, 1, 0, 20, 2, "clients of ws://192.0.2.1:4000"},
@@ -45,8 +49,8 @@ func TestPlan(t *testing.T) {
 				t.Fatalf("NewPlan() = %v", err)
 			}
 			why := strings.Join(p.Why, "\n")
-			if p.Clients != test.clients || len(p.Rooms) != test.servers || len(p.Processes) != test.processes || p.PerSource != test.perSource {
-				t.Errorf("%d clients, %d servers, %d processes, %d per source, want %d, %d, %d, %d", p.Clients, len(p.Rooms), len(p.Processes), p.PerSource,
+			if p.Clients != test.clients || len(p.Servers) != test.servers || len(p.Processes) != test.processes || p.PerSource != test.perSource {
+				t.Errorf("%d clients, %d servers, %d processes, %d per source, want %d, %d, %d, %d", p.Clients, len(p.Servers), len(p.Processes), p.PerSource,
 					test.clients, test.servers, test.processes, test.perSource)
 			}
 			if p.Messages != test.messages || p.Rate != test.rate {
@@ -75,7 +79,11 @@ func TestPlanTakesWhatFits(t *testing.T) {
 // checkDivision fails unless each client of each room is held by one process.
 func checkDivision(t *testing.T, p swarm.Plan) {
 	t.Helper()
+	if rooms := len(p.Rooms); rooms != 1 && rooms != len(p.Servers) {
+		t.Errorf("%d rooms at %d servers, want one or as many", rooms, len(p.Servers))
+	}
 	next := make([]int, len(p.Rooms))
+	at := make([]int, len(p.Servers))
 	for i, process := range p.Processes {
 		held := 0
 		for _, e := range process {
@@ -83,11 +91,15 @@ func checkDivision(t *testing.T, p swarm.Plan) {
 				t.Errorf("process %d begins room %d at %d, want %d", i, e.Room, e.First, next[e.Room])
 			}
 			next[e.Room] += e.Count
+			at[e.Server] += e.Count
 			held += e.Count
 		}
 		if held > p.Clients/len(p.Processes)+1 {
 			t.Errorf("process %d holds %d clients, want an equal part", i, held)
 		}
+	}
+	if !slices.Equal(at, p.Servers) {
+		t.Errorf("servers have %v clients in processes, want %v", at, p.Servers)
 	}
 	for room, n := range next {
 		if n != p.Rooms[room] {

@@ -30,7 +30,7 @@ type orders struct {
 	Writer    uint32        `json:"writer"`   // the name of room 0's; the others follow
 }
 
-// A share is the part of a room's clients that one process holds.
+// A share is the part of a room's clients that one process holds at one server.
 type share struct {
 	Room  int    `json:"room"`
 	Addr  string `json:"addr"`  // of the server, "127.0.0.1:4000"

@@ -110,7 +110,7 @@ func (r *run) begin(ctx context.Context) error {
 		r.note("info", "the server's memory is with garbage: only a server that was started here is asked to collect it")
 	}
 	t := target{path: "/socket/websocket?vsn=2.0.0"}
-	addrs := make([]string, len(r.plan.Rooms))
+	addrs := make([]string, len(r.plan.Servers))
 	if r.cfg.URL != "" {
 		var err error
 		if t, err = parseTarget(r.cfg.URL); err != nil {
@@ -198,7 +198,7 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
 	for _, e := range extents {
-		o.Shares = append(o.Shares, share{Room: e.Room, Addr: addrs[e.Room], First: e.First, Count: e.Count})
+		o.Shares = append(o.Shares, share{Room: e.Room, Addr: addrs[e.Server], First: e.First, Count: e.Count})
 	}
 	return o
 }

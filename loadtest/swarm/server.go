@@ -14,7 +14,7 @@ import (
 // end.
 const patience = 30 * time.Second
 
-// A server is one server process: a room.
+// A server is one server process.
 type server struct {
 	*child
 	addr      string        // where it listens
@@ -22,9 +22,9 @@ type server struct {
 }
 
 // startServer returns once the server listens.
-func startServer(ctx context.Context, room int, command []string) (*server, error) {
+func startServer(ctx context.Context, number int, command []string) (*server, error) {
 	s := &server{collected: make(chan struct{}, 1)}
-	c, stdout, err := start(fmt.Sprintf("server process %d", room), command, s.log)
+	c, stdout, err := start(fmt.Sprintf("server process %d", number), command, s.log)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@
 package chat
 
 import (
+	"log/slog"
 	"net/http"
 
 	"github.com/roost-rt/roost/server/phx"
@@ -16,11 +17,14 @@ import (
 
 // Room is a chat room: what one says, all who joined hear.
 func Room() *phx.ChannelType {
-	return &phx.ChannelType{In: phx.Events{
-		"new_msg": say("new_msg"),
-		"shout":   say("shout"),
-		"ping":    func(_ *phx.Channel, p phx.Payload) (any, error) { return p, nil },
-	}}
+	return &phx.ChannelType{
+		In: phx.Events{
+			"new_msg": say("new_msg"),
+			"shout":   say("shout"),
+			"ping":    func(_ *phx.Channel, p phx.Payload) (any, error) { return p, nil },
+		},
+		LogJoin: slog.LevelDebug, // a load test has a million of them
+	}
 }
 
 func say(event string) func(*phx.Channel, phx.Payload) (any, error) {
@@ -36,7 +40,7 @@ func say(event string) func(*phx.Channel, phx.Payload) (any, error) {
 // say who they are when they connect.
 func mounts(scores *Scores) []phx.Mount {
 	return []phx.Mount{
-		{Path: "/socket", LongPoll: &phx.LongPoll{}, Routes: []phx.Route{
+		{Path: "/socket", LongPoll: &phx.LongPoll{}, LogConnect: slog.LevelDebug, Routes: []phx.Route{
 			{Pattern: "room:*", Type: Room()},
 			{Pattern: "scores:*", Type: scores.Type()},
 			{Pattern: "board:*", Type: NewBoards().Type()},

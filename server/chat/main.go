@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/roost-rt/roost/pubsub/cluster"
 	"github.com/roost-rt/roost/server/phx"
 )
 
@@ -52,6 +53,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&cfg.Loops, "loops", 0, "event loops; 0 is one for every two processors")
 	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
 	flags.IntVar(&cfg.OutboundMax, "outbound-max", 1<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
+	nats := flags.String("cluster", "", "`URL` of a NATS server, such as nats://127.0.0.1:4222: servers that share one are a cluster, with the same rooms")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -70,6 +72,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	if *nats != "" {
+		cfg.Adapter = cluster.New(cluster.Config{URL: *nats, Logger: log})
+	}
 	scores := NewScores()
 	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(scores), page()
 	if err := run(ctx, cfg, scores, stdout); err != nil {

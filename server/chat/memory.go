@@ -20,7 +20,9 @@ func logMemory(log *slog.Logger, ep *phx.Endpoint) {
 	debug.FreeOSMemory() // what had finalizers or was in pools goes with the second
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	log.Info("memory", "connections", st.Connections, "sockets", st.Sockets, "channels", st.Channels, "slow_consumers", st.SlowConsumers,
+	link := ep.Cluster()
+	log.Info("memory", "peers", len(link.Peers), "cluster_dropped", link.Dropped, "cluster_missed", link.Missed,
+		"connections", st.Connections, "sockets", st.Sockets, "channels", st.Channels, "slow_consumers", st.SlowConsumers,
 		"rss_bytes", rss(), "heap_bytes", m.HeapAlloc, "heap_objects", m.HeapObjects, "stack_bytes", m.StackInuse,
 		"goroutines", runtime.NumGoroutine(), "gc_cycles", m.NumGC, "gc_pause_total", time.Duration(m.PauseTotalNs))
 }

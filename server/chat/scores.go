@@ -86,7 +86,7 @@ func (s *Scores) Run(ctx context.Context, ep *phx.Endpoint) {
 // PlayMinute plays one minute of every match and broadcasts what became of it.
 func (s *Scores) PlayMinute(ep *phx.Endpoint) {
 	for topic, m := range s.playMinute() {
-		_ = ep.Broadcast(topic, "update", m) // overloaded: the next one makes up for it
+		_ = ep.LocalBroadcast(topic, "update", m) // every node plays; overloaded: the next one makes up for it
 	}
 }
 

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
@@ -58,7 +59,7 @@ func NewUsers() *Users { return &Users{users: make(map[string]*user)} }
 
 // Mount is where users connect: Path with the parameter user.
 func (u *Users) Mount(path string) phx.Mount {
-	return phx.Mount{Path: path, Connect: connectUser, Routes: []phx.Route{{Pattern: "user:*", Type: &phx.ChannelType{
+	return phx.Mount{Path: path, Connect: connectUser, LogConnect: slog.LevelDebug, Routes: []phx.Route{{Pattern: "user:*", Type: &phx.ChannelType{
 		Join: phx.On(u.join),
 		In: phx.Events{
 			"add":      phx.On(u.add),

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -74,6 +75,11 @@ type Config struct {
 	// polling. At least 20 random bytes. Empty means one of the endpoint's own, so
 	// that sessions of another process are not known here.
 	Secret string `json:"-"`
+
+	// Adapter is the way to the other nodes of a cluster: broadcasts reach the
+	// clients of all of them. Package pubsub/cluster has one. The endpoint starts
+	// and closes it. Nil means that there are no others.
+	Adapter pubsub.Adapter `json:"-"`
 
 	// Logger gets connects, joins and client messages at the levels of
 	// Mount.LogConnect, ChannelType.LogJoin and LogIn, what clients or operators do

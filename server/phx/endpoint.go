@@ -66,9 +66,12 @@ func (ep *Endpoint) start() (err error) {
 	if ep.fanOut, err = poller.NewPool(runtime.GOMAXPROCS(0), cfg.Logger); err != nil {
 		return err
 	}
-	ep.pubsub = pubsub.New(pubsub.Config{MaxPending: cfg.MaxPending}, ep.fanOut)
+	ep.pubsub = pubsub.New(pubsub.Config{MaxPending: cfg.MaxPending, Adapter: cfg.Adapter}, ep.fanOut)
 	ep.poller, err = poller.New(poller.Config{Loops: cfg.Loops, OutboundMax: cfg.OutboundMax, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger})
 	if err != nil {
+		return err
+	}
+	if err := ep.pubsub.Start(); err != nil { // before there is anybody to miss something
 		return err
 	}
 	ep.http = newHTTPServer(ep)
@@ -160,6 +163,9 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 	}
 	if ep.secure != nil {
 		ep.secure.wait()
+	}
+	if ep.pubsub != nil {
+		ep.pubsub.Close()
 	}
 	for _, pool := range []*poller.Pool{ep.workers, ep.fanOut} {
 		if pool != nil {

@@ -147,27 +147,41 @@ func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error)
 	if ch.sendable() == ErrNotJoined {
 		return nil, ErrNotJoined
 	}
-	return ch.endpoint().broadcast(ch, ch.topic, event, payload)
+	ep := ch.endpoint()
+	return ep.broadcast(ep.pubsub.Publish, ch, ch.topic, event, payload)
 }
 
 // Broadcast sends an event to all who joined a topic. It does not wait for them.
 func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
-	_, err := ep.broadcast(nil, topic, event, payload)
+	_, err := ep.broadcast(ep.pubsub.Publish, nil, topic, event, payload)
 	return err
 }
 
-// LocalBroadcast is Broadcast to those who are connected to this node: all, as
-// long as there is but one.
+// LocalBroadcast is Broadcast to those who are connected to this node.
 func (ep *Endpoint) LocalBroadcast(topic, event string, payload any) error {
-	return ep.Broadcast(topic, event, payload)
+	_, err := ep.broadcast(ep.pubsub.PublishLocal, nil, topic, event, payload)
+	return err
 }
 
+// BroadcastTo is Broadcast to those who are connected to one node of the
+// cluster. It fails with pubsub.ErrUnknownNode.
+func (ep *Endpoint) BroadcastTo(node, topic, event string, payload any) error {
+	_, err := ep.broadcast(func(m *pubsub.Message) error { return ep.pubsub.PublishTo(node, m) }, nil, topic, event, payload)
+	return err
+}
+
+// Node is the name of this node in its cluster, "" if it is alone.
+func (ep *Endpoint) Node() string { return ep.pubsub.Node() }
+
+// Cluster is what the way to the other nodes says of itself.
+func (ep *Endpoint) Cluster() pubsub.AdapterStats { return ep.pubsub.AdapterStats() }
+
 // broadcast publishes to all but from, which may be nil.
-func (ep *Endpoint) broadcast(from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
+func (ep *Endpoint) broadcast(publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
 	m, err := message(topic, event, payload)
 	if err == nil {
 		m.From = from
-		err = ep.pubsub.Publish(m)
+		err = publish(m)
 	}
 	if ep.hooks.Broadcast != nil {
 		e := BroadcastEvent{Topic: topic, Event: event, Subscribers: ep.pubsub.Subscribers(topic), Err: err}

@@ -1,0 +1,58 @@
+package pubsub
+
+import "errors"
+
+var (
+	// ErrTooLarge is returned for a message that the way to the other nodes does
+	// not take. The message has gone to nobody.
+	ErrTooLarge = errors.New("message too large for the cluster")
+
+	// ErrUnknownNode is returned for a message to a node that is not in the
+	// cluster, or of which nothing has been heard yet.
+	ErrUnknownNode = errors.New("unknown node")
+
+	// ErrNotConnected is returned for a message to other nodes before Start and
+	// after Close.
+	ErrNotConnected = errors.New("not part of the cluster: not started or closed")
+)
+
+// An Adapter carries messages to the other nodes of a cluster, each node once,
+// at most once and without waiting (spec §6.4). What one goroutine broadcasts
+// arrives in that order. Message.From stays behind.
+type Adapter interface {
+	// Start joins the cluster. From then on deliver is called with what comes from
+	// other nodes, by several goroutines; its error means that nobody has got it.
+	Start(deliver func(*Message) error) error
+
+	// Broadcast sends m to all other nodes. That the cluster is out of reach is no
+	// error: subscribers of this node shall get the message all the same. What is
+	// lost is counted.
+	Broadcast(m *Message) error
+
+	// Send sends m to one other node, or fails with ErrUnknownNode. It keeps no
+	// order with Broadcast.
+	Send(node string, m *Message) error
+
+	// Node is the name of this node.
+	Node() string
+
+	// Stats is what the adapter has done since Start.
+	Stats() AdapterStats
+
+	// Close sends what waits, leaves the cluster and waits for deliver to return.
+	Close()
+}
+
+// AdapterStats is the state of an Adapter and its counts since Start.
+type AdapterStats struct {
+	Connected  bool     // to the cluster, right now
+	Reconnects uint64   // times that the connection was lost and came back
+	Peers      []string // other nodes that were heard of lately, by name
+	Pending    int      // bytes that wait to be sent
+
+	Published uint64 // messages that left this node
+	Dropped   uint64 // messages of this node that did not: too many waited, or too long
+	Received  uint64 // messages of other nodes delivered here
+	Missed    uint64 // messages of other nodes that did not reach this one or found it overloaded
+	Invalid   uint64 // messages that nobody here can read
+}

@@ -1,0 +1,151 @@
+package pubsub_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// A bus is a network of nodes in memory.
+type bus map[string]*busNode
+
+type busNode struct {
+	bus     bus
+	name    string
+	fail    error // of Broadcast
+	deliver func(*pubsub.Message) error
+}
+
+func (n *busNode) Start(deliver func(*pubsub.Message) error) error {
+	n.deliver = deliver
+	n.bus[n.name] = n
+	return nil
+}
+
+func (n *busNode) Broadcast(m *pubsub.Message) error {
+	if n.fail != nil {
+		return n.fail
+	}
+	for name := range n.bus {
+		if name != n.name {
+			if err := n.Send(name, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *busNode) Send(node string, m *pubsub.Message) error {
+	to := n.bus[node]
+	if to == nil {
+		return pubsub.ErrUnknownNode
+	}
+	return to.deliver(&pubsub.Message{Topic: m.Topic, Event: m.Event, Payload: m.Payload, Binary: m.Binary})
+}
+
+func (n *busNode) Node() string               { return n.name }
+func (n *busNode) Stats() pubsub.AdapterStats { return pubsub.AdapterStats{Connected: true} }
+func (n *busNode) Close()                     { delete(n.bus, n.name) }
+
+// join returns a started PubSub on a bus, its adapter, its pool and two
+// subscribers of topic a.
+func join(t *testing.T, b bus, name string) (*pubsub.PubSub, *busNode, *line, []*inbox) {
+	t.Helper()
+	pool, adapter := new(line), &busNode{bus: b, name: name}
+	ps := pubsub.New(pubsub.Config{Shards: 2, MaxPending: 10_000, Adapter: adapter}, pool)
+	if err := ps.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return ps, adapter, pool, crowd(ps, "a", 2)
+}
+
+func TestPublishReachesOtherNodes(t *testing.T) {
+	b := bus{}
+	one, _, pool1, in1 := join(t, b, "one")
+	_, _, pool2, in2 := join(t, b, "two")
+	_, _, pool3, in3 := join(t, b, "three")
+	publish := func(f func(m *pubsub.Message) error, event string) {
+		t.Helper()
+		if err := f(&pubsub.Message{Topic: "a", Event: event, From: in1[0]}); err != nil {
+			t.Errorf("%s = %v", event, err)
+		}
+	}
+	publish(one.Publish, "all")
+	publish(one.PublishLocal, "local")
+	publish(func(m *pubsub.Message) error { return one.PublishTo("two", m) }, "to two")
+	publish(func(m *pubsub.Message) error { return one.PublishTo("one", m) }, "to one")
+	for _, pool := range []*line{pool1, pool2, pool3} {
+		pool.run()
+	}
+	want(t, "the sender", in1[0])
+	want(t, "another on its node", in1[1], "all", "local", "to one")
+	want(t, "one on node two", in2[0], "all", "to two")
+	want(t, "one on node three", in3[0], "all")
+	if err := one.PublishTo("four", &pubsub.Message{}); !errors.Is(err, pubsub.ErrUnknownNode) {
+		t.Errorf("PublishTo(four) = %v, want ErrUnknownNode", err)
+	}
+	if one.Node() != "one" || !one.AdapterStats().Connected {
+		t.Errorf("Node, AdapterStats = %q, %+v, want what the adapter says", one.Node(), one.AdapterStats())
+	}
+	one.Close()
+	if b["one"] != nil {
+		t.Error("the adapter is not closed")
+	}
+}
+
+// If the adapter fails, subscribers of this node get nothing either (spec §6.1).
+func TestAdapterFails(t *testing.T) {
+	ps, adapter, _, in := join(t, bus{}, "one")
+	adapter.fail = pubsub.ErrTooLarge
+	if err := ps.Publish(&pubsub.Message{Topic: "a"}); !errors.Is(err, pubsub.ErrTooLarge) {
+		t.Errorf("Publish = %v, want ErrTooLarge", err)
+	}
+	want(t, "a subscriber", in[0])
+}
+
+// The adapter's goroutine delivers nothing itself, but is told when too much waits.
+func TestMessagesOfOtherNodesWaitForTheirTurn(t *testing.T) {
+	b := bus{}
+	one, _, _, in1 := join(t, b, "one")
+	two, _, pool, in2 := join(t, b, "two")
+	sent := 0
+	for ; sent < 1000; sent++ {
+		if err := one.PublishTo("two", &pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, 1000)}); err != nil {
+			if !errors.Is(err, pubsub.ErrOverloaded) {
+				t.Errorf("deliver = %v, want ErrOverloaded", err)
+			}
+			break
+		}
+	}
+	want(t, "a subscriber", in2[0])
+	if err := two.Publish(&pubsub.Message{Topic: "a", Event: "e"}); !errors.Is(err, pubsub.ErrOverloaded) {
+		t.Errorf("Publish = %v, want ErrOverloaded", err)
+	}
+	want(t, "a subscriber of the other node", in1[0]) // overloaded before the adapter
+	pool.run()
+	if got := len(in2[0].got()); got != sent || sent == 1000 {
+		t.Errorf("delivered %d of %d messages", got, sent)
+	}
+}
+
+func TestWithoutAdapter(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
+	if err := ps.Start(); err != nil {
+		t.Errorf("Start = %v", err)
+	}
+	in := crowd(ps, "a", 1)[0]
+	if err := ps.PublishTo("", &pubsub.Message{Topic: "a", Event: "1"}); err != nil {
+		t.Errorf("PublishTo(this node) = %v", err)
+	}
+	if err := ps.PublishTo("two", &pubsub.Message{Topic: "a", Event: "2"}); !errors.Is(err, pubsub.ErrUnknownNode) {
+		t.Errorf("PublishTo(two) = %v, want ErrUnknownNode", err)
+	}
+	want(t, "a subscriber", in, "1")
+	if ps.Node() != "" || ps.AdapterStats().Connected {
+		t.Errorf("Node, AdapterStats = %q, %+v, want nothing", ps.Node(), ps.AdapterStats())
+	}
+	ps.Close()
+}

@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A Config says how a node finds the others. The zero value joins those that use
+// a NATS server on the same host.
+type Config struct {
+	// URL is the NATS server, or several of one NATS cluster with commas between
+	// them: "nats://user:password@host:4222". Empty means nats://127.0.0.1:4222.
+	// Logs and errors show it without user and password.
+	URL string `json:"-"`
+
+	// Cluster keeps apart what shares a NATS server: letters, digits, - and _.
+	// Empty means "default".
+	Cluster string
+
+	// Node is the name of this node, at most 255 bytes. It must be its own. Empty
+	// means host name and process id: "host-4711".
+	Node string
+
+	// MaxPending is how many bytes of messages may wait for the link, with 128 bytes
+	// for each on top. What comes then is dropped and counted. Zero means 8 MiB.
+	MaxPending int
+
+	// MaxWait is how long a message may wait for the link before it is dropped and
+	// counted. Zero means 30 s.
+	MaxWait time.Duration
+
+	// MaxInbound is how many bytes of messages may wait to be delivered here, once
+	// for those to all nodes and once for those to this one. What comes then is
+	// dropped and counted. Zero means 64 MiB.
+	MaxInbound int
+
+	// Beat is how often a node makes itself heard. One that is silent for three
+	// beats counts as gone. All nodes need the same. Zero means 5 s.
+	Beat time.Duration
+
+	// Logger takes what happens to the link and the cluster. Nil means
+	// slog.Default.
+	Logger *slog.Logger `json:"-"`
+
+	// Options are further ones for the NATS client: credentials, TLS.
+	Options []nats.Option `json:"-"`
+}
+
+func (c Config) withDefaults() Config {
+	c.URL = cmp.Or(c.URL, nats.DefaultURL)
+	c.Cluster = cmp.Or(c.Cluster, "default")
+	c.Node = cmp.Or(c.Node, hostProcess())
+	c.MaxPending = cmp.Or(c.MaxPending, 8<<20)
+	c.MaxWait = cmp.Or(c.MaxWait, 30*time.Second)
+	c.MaxInbound = cmp.Or(c.MaxInbound, 64<<20)
+	c.Beat = cmp.Or(c.Beat, 5*time.Second)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c
+}
+
+// hostProcess is a name that no other process has at the same time.
+func hostProcess() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+func (c Config) check() error {
+	notInName := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	}
+	switch {
+	case strings.ContainsFunc(c.Cluster, notInName):
+		return fmt.Errorf("cluster: Config.Cluster is %q: use only letters, digits, - and _", c.Cluster)
+	case len(c.Node) > maxName:
+		return fmt.Errorf("cluster: Config.Node has %d bytes: use at most %d", len(c.Node), maxName)
+	case c.MaxPending < 0 || c.MaxWait < 0 || c.MaxInbound < 0 || c.Beat < 0:
+		return errors.New("cluster: Config.MaxPending, MaxWait, MaxInbound or Beat is negative: use 0 for the default")
+	}
+	_, err := c.where()
+	return err
+}
+
+// where is the URL without what is secret in it.
+func (c Config) where() (string, error) {
+	var hosts []string
+	for part := range strings.SplitSeq(c.URL, ",") {
+		part = strings.TrimSpace(part)
+		if !strings.Contains(part, "://") {
+			part = "nats://" + part
+		}
+		u, err := url.Parse(part)
+		if err != nil || u.Host == "" {
+			// The error is left out: it shows the password.
+			return "", errors.New("cluster: Config.URL cannot be read: use the form nats://user:password@host:4222")
+		}
+		hosts = append(hosts, u.Scheme+"://"+u.Host)
+	}
+	return strings.Join(hosts, ","), nil
+}

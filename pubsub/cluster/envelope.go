@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"errors"
+	"unicode/utf8"
+)
+
+// An envelope is what crosses from node to node:
+//
+//	byte   0      version, 1
+//	byte   1      kind
+//	byte   2      flags; bit 0: the payload is binary
+//	bytes  3-10   id of the sending node, big endian
+//	bytes  11-18  number, big endian; zero for none
+//	then          node name, topic and event, each after its length as a uvarint
+//	the rest      payload
+type envelope struct {
+	kind               kind
+	binary             bool
+	id, number         uint64
+	node, topic, event string
+	payload            []byte
+}
+
+// A kind says what an envelope is for.
+type kind byte
+
+const (
+	broadcast kind = iota + 1 // to all; has the next number
+	direct                    // to one node; no number
+	join                      // to all: here I am, answer; no number
+	beat                      // to all: still here; the number of the next broadcast
+	answer                    // to one that joined; no number
+	leave                     // to all: goodbye; the number of the next broadcast
+)
+
+// carries reports whether there is a message inside.
+func (k kind) carries() bool { return k == broadcast || k == direct }
+
+const (
+	version    = 1
+	flagBinary = 1
+
+	numberAt = 11 // where the number begins
+	headSize = 19
+	maxName  = 255
+)
+
+// errInvalid is returned for bytes that are no envelope of this version.
+var errInvalid = errors.New("not an envelope of version 1")
+
+// encode makes the bytes, of which only the number may be changed: setNumber.
+func (e *envelope) encode() []byte {
+	texts := [...]string{e.node, e.topic, e.event}
+	size := headSize + len(texts)*binary.MaxVarintLen32 + len(e.payload)
+	for _, s := range texts {
+		size += len(s)
+	}
+	b := append(make([]byte, 0, size), version, byte(e.kind), 0)
+	if e.binary {
+		b[2] = flagBinary
+	}
+	b = binary.BigEndian.AppendUint64(b, e.id)
+	b = binary.BigEndian.AppendUint64(b, e.number)
+	for _, s := range texts {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	return append(b, e.payload...)
+}
+
+// setNumber puts the number into an encoded envelope.
+func setNumber(b []byte, number uint64) { binary.BigEndian.PutUint64(b[numberAt:], number) }
+
+// decode reads an envelope. The payload is a part of b. It returns errInvalid
+// and does not trust b in any way; what a payload means is not checked.
+func decode(b []byte) (envelope, error) {
+	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] > byte(leave) || b[2]&^flagBinary != 0 {
+		return envelope{}, errInvalid
+	}
+	e := envelope{
+		kind:   kind(b[1]),
+		binary: b[2] == flagBinary,
+		id:     binary.BigEndian.Uint64(b[3:]),
+		number: binary.BigEndian.Uint64(b[numberAt:]),
+	}
+	rest := b[headSize:]
+	for _, s := range []*string{&e.node, &e.topic, &e.event} {
+		size, n := binary.Uvarint(rest)
+		if n <= 0 || size > uint64(len(rest)-n) {
+			return envelope{}, errInvalid
+		}
+		text := rest[n : n+int(size)]
+		if !utf8.Valid(text) {
+			return envelope{}, errInvalid
+		}
+		*s, rest = string(text), rest[n+int(size):]
+	}
+	if e.node == "" || len(e.node) > maxName {
+		return envelope{}, errInvalid
+	}
+	e.payload = rest
+	return e, nil
+}

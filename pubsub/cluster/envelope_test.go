@@ -1,0 +1,123 @@
+package cluster_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/pubsub/cluster"
+	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
+)
+
+// head is an envelope up to its node, which is "n1".
+func head(kind, flags, number byte) string {
+	return "\x01" + // version
+		string([]byte{kind, flags}) +
+		"\x00\x00\x00\x00\x00\x00\x00\x2a" + // id
+		"\x00\x00\x00\x00\x00\x00\x00" + string([]byte{number}) +
+		"\x02n1"
+}
+
+// hello is a beat of node n1, whose next broadcast has the number.
+func hello(number byte) string { return head(4, 0, number) + "\x00\x00" }
+
+// say is a broadcast of node n1 with the event e.
+func say(number byte, e string) string {
+	return head(1, 0, number) + "\x06room:1" + string([]byte{byte(len(e))}) + e + "{}"
+}
+
+func TestBytesOfABroadcast(t *testing.T) {
+	s := serve(t, natsserver.Config{})
+	nc := outsider(t, s)
+	sub, err := nc.SubscribeSync("roost.blue.all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	n := open(t, cluster.Config{URL: s.URL(), Cluster: "blue", Node: "n1", Beat: 1e12})
+	if m, err := sub.NextMsg(5e9); err != nil || m.Data[1] != 3 {
+		t.Fatalf("first message = %v, %v, want a join", m, err)
+	}
+	for number, m := range []*pubsub.Message{
+		{Topic: "room:1", Event: "msg", Payload: []byte(`{"a":1}`)},
+		{Topic: "room:1", Event: "msg", Payload: []byte{0xff, 0}, Binary: true},
+		{},
+	} {
+		if err := n.Broadcast(m); err != nil {
+			t.Fatal(err)
+		}
+		got, err := sub.NextMsg(5e9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(got.Data[3:], "\x00\x00\x00\x00\x00\x00\x00\x2a") // the id is random
+		want := []string{
+			head(1, 0, 1) + "\x06room:1\x03msg" + `{"a":1}`,
+			head(1, 1, 2) + "\x06room:1\x03msg\xff\x00",
+			head(1, 0, 3) + "\x00\x00",
+		}[number]
+		if string(got.Data) != want {
+			t.Errorf("Broadcast(%+v) sends\n%q, want\n%q", m, got.Data, want)
+		}
+	}
+}
+
+func TestDecodeInvalid(t *testing.T) {
+	good := say(1, "msg")
+	for what, b := range map[string]string{
+		"empty":               "",
+		"version 2":           "\x02" + good[1:],
+		"kind 0":              good[:1] + "\x00" + good[2:],
+		"kind 7":              good[:1] + "\x07" + good[2:],
+		"unknown flag":        good[:2] + "\x02" + good[3:],
+		"no node":             good[:19] + "\x00\x00\x00",
+		"node too long":       good[:19] + "\x80\x02" + strings.Repeat("n", 256) + "\x00\x00",
+		"node is not UTF-8":   good[:19] + "\x01\xff\x00\x00",
+		"topic is not UTF-8":  head(1, 0, 1) + "\x01\xff\x00",
+		"event is not UTF-8":  head(1, 0, 1) + "\x00\x01\xff",
+		"event too short":     head(1, 0, 1) + "\x00\x05four",
+		"length of 2^64 - 1":  head(1, 0, 1) + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		"length over 64 bits": head(1, 0, 1) + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+	} {
+		if _, err := cluster.Recode([]byte(b)); !errors.Is(err, cluster.ErrInvalid) {
+			t.Errorf("decode(%s) = %v, want errInvalid", what, err)
+		}
+	}
+	whole := head(1, 0, 1) + "\x06room:1\x03msg"
+	for i := range whole {
+		if _, err := cluster.Recode([]byte(whole[:i])); !errors.Is(err, cluster.ErrInvalid) {
+			t.Errorf("decode(%q) = %v, want errInvalid", whole[:i], err)
+		}
+	}
+	if b, err := cluster.Recode([]byte(whole)); err != nil || string(b) != whole {
+		t.Errorf("encode(decode(%q)) = %q, %v", whole, b, err)
+	}
+}
+
+// What can be decoded comes out of encode again, but for lengths that were
+// written longer than needed.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{"", hello(1), say(1, "msg"), head(2, 1, 0) + "\x00\x00\xff", head(1, 0, 1) + "\x80\x00\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		once, err := cluster.Recode(b)
+		if err != nil {
+			if !errors.Is(err, cluster.ErrInvalid) {
+				t.Fatalf("decode(%q) = %v", b, err)
+			}
+			return
+		}
+		if len(once) > len(b) {
+			t.Fatalf("decode(%q) made %q", b, once)
+		}
+		twice, err := cluster.Recode(once)
+		if err != nil || !bytes.Equal(once, twice) {
+			t.Fatalf("decode(%q) = %q, %v, want %q", once, twice, err, once)
+		}
+	})
+}

@@ -1,0 +1,180 @@
+package cluster
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// A Link is this node's way to the others: the [pubsub.Adapter] over NATS. It
+// reconnects for ever.
+type Link struct {
+	cfg    Config // immutable, with defaults
+	log    *slog.Logger
+	id     uint64 // of this start of the node
+	all    string // subject of all nodes
+	outbox *outbox
+	peers  *peers
+	counts counts
+	limit  atomic.Int64 // bytes that the NATS server takes at once
+
+	// Set by Start.
+	deliver func(*pubsub.Message) error
+	conn    *nats.Conn
+	toUs    *nats.Subscription // to what is for this node only
+	readers sync.WaitGroup     // goroutines that call deliver
+	hungUp  chan struct{}      // closed when the NATS client makes no more calls
+
+	closing sync.Once
+	quit    chan struct{} // closed by Close: send what waits, then end
+	ended   chan struct{} // closed when the sending goroutine has
+
+	mu    sync.Mutex // guards the rest; no other lock is taken while it is held
+	state state
+	up    bool
+	ups   uint64    // times the link came up
+	lost  time.Time // when it was lost last
+	asked []uint64  // nodes that wait for an answer
+}
+
+// A state is where a Link is in its life.
+type state int
+
+const (
+	fresh state = iota
+	starting
+	started
+	closed
+)
+
+// counts are for pubsub.AdapterStats.
+type counts struct{ published, dropped, received, missed, invalid atomic.Uint64 }
+
+// New returns a Link that does nothing until it is started.
+func New(cfg Config) *Link {
+	cfg = cfg.withDefaults()
+	return &Link{
+		cfg:    cfg,
+		log:    cfg.Logger.With("cluster", cfg.Cluster, "node", cfg.Node),
+		id:     rand.Uint64(),
+		all:    "roost." + cfg.Cluster + ".all",
+		outbox: newOutbox(cfg.MaxPending),
+		peers:  &peers{beat: cfg.Beat, byID: make(map[uint64]*peer)},
+		quit:   make(chan struct{}),
+		ended:  make(chan struct{}),
+	}
+}
+
+// subject is that of one node.
+func (l *Link) subject(id uint64) string {
+	return fmt.Sprintf("roost.%s.node.%016x", l.cfg.Cluster, id)
+}
+
+// Node implements [pubsub.Adapter].
+func (l *Link) Node() string { return l.cfg.Node }
+
+// Start implements [pubsub.Adapter]. It fails when no NATS server can be reached
+// now, and may then be called again; one that is lost later is waited for.
+func (l *Link) Start(deliver func(*pubsub.Message) error) error {
+	if err := l.cfg.check(); err != nil {
+		return err
+	}
+	if !l.enter(starting, fresh) {
+		return fmt.Errorf("cluster: a Link is started once: %w", pubsub.ErrNotConnected)
+	}
+	l.deliver = deliver
+	if err := l.connect(); err != nil {
+		l.enter(fresh, starting)
+		return err
+	}
+	l.enter(started, starting)
+	l.outbox.setOpen(true)
+	go l.send() // Close waits for it
+	return nil
+}
+
+// enter goes from one state to another, if it is in that one.
+func (l *Link) enter(to, from state) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != from {
+		return false
+	}
+	l.state = to
+	return true
+}
+
+func (l *Link) isUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up
+}
+
+// Broadcast implements [pubsub.Adapter].
+func (l *Link) Broadcast(m *pubsub.Message) error { return l.post(broadcast, l.all, m) }
+
+// Send implements [pubsub.Adapter].
+func (l *Link) Send(node string, m *pubsub.Message) error {
+	id, ok := l.peers.find(node)
+	if !ok {
+		return fmt.Errorf("send to node %q: %w", node, pubsub.ErrUnknownNode)
+	}
+	return l.post(direct, l.subject(id), m)
+}
+
+func (l *Link) post(k kind, subject string, m *pubsub.Message) error {
+	e := l.envelope(k)
+	e.topic, e.event, e.binary, e.payload = m.Topic, m.Event, m.Binary, m.Payload
+	data := e.encode()
+	if limit := l.limit.Load(); limit > 0 && int64(len(data)) > limit {
+		return fmt.Errorf("%s %s: %w: it has %d bytes and the NATS server takes %d: raise max_payload there",
+			m.Topic, m.Event, pubsub.ErrTooLarge, len(data), limit)
+	}
+	taken, err := l.outbox.put(letter{kind: k, subject: subject, data: data, since: time.Now()})
+	if err == nil && !taken {
+		l.counts.dropped.Add(1) // logged with the next beat
+	}
+	return err
+}
+
+// envelope is an empty one of this node.
+func (l *Link) envelope(k kind) envelope { return envelope{kind: k, id: l.id, node: l.cfg.Node} }
+
+// Stats implements [pubsub.Adapter].
+func (l *Link) Stats() pubsub.AdapterStats {
+	s := pubsub.AdapterStats{
+		Peers:     l.peers.names(),
+		Pending:   l.outbox.pending(),
+		Published: l.counts.published.Load(),
+		Dropped:   l.counts.dropped.Load(),
+		Received:  l.counts.received.Load(),
+		Missed:    l.counts.missed.Load(),
+		Invalid:   l.counts.invalid.Load(),
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.Connected = l.up && l.state == started
+	s.Reconnects = max(l.ups, 1) - 1
+	return s
+}
+
+// Close implements [pubsub.Adapter]. It takes up to 10 s when the NATS server
+// does not answer. It must not overlap with Start.
+func (l *Link) Close() {
+	l.closing.Do(func() {
+		if l.enter(closed, fresh) || !l.enter(closed, started) {
+			return
+		}
+		l.outbox.setOpen(false)
+		close(l.quit)
+		<-l.ended
+		l.disconnect()
+	})
+}

@@ -1,0 +1,146 @@
+package cluster_test
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/pubsub/cluster"
+	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// serve runs a NATS server until the test ends.
+func serve(t testing.TB, cfg natsserver.Config) *natsserver.Server {
+	t.Helper()
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	cfg.Logger = quiet
+	s, err := natsserver.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// A node is a Link and the events it has delivered.
+type node struct {
+	*cluster.Link
+	mu     sync.Mutex
+	events []string
+}
+
+func (n *node) deliver(m *pubsub.Message) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.events = append(n.events, m.Event)
+	return nil
+}
+
+func (n *node) got() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.events)
+}
+
+// open starts a node that is closed when the test ends. Beats are quick.
+func open(t testing.TB, cfg cluster.Config) *node {
+	t.Helper()
+	if cfg.Beat == 0 {
+		cfg.Beat = 50 * time.Millisecond
+	}
+	cfg.Logger = quiet
+	n := &node{Link: cluster.New(cfg)}
+	if err := n.Start(n.deliver); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+// openAll starts nodes that know each other.
+func openAll(t testing.TB, cfg cluster.Config, names ...string) []*node {
+	t.Helper()
+	var all []*node
+	for _, name := range names {
+		cfg.Node = name
+		all = append(all, open(t, cfg))
+	}
+	meet(t, all...)
+	return all
+}
+
+// meet waits until nodes know each other.
+func meet(t testing.TB, all ...*node) {
+	t.Helper()
+	for _, n := range all {
+		eventually(t, fmt.Sprintf("node %s knows %d others", n.Node(), len(all)-1), func() bool {
+			s := n.Stats()
+			return s.Connected && len(s.Peers) == len(all)-1
+		})
+	}
+}
+
+func send(t testing.TB, n *node, events ...string) {
+	t.Helper()
+	for _, e := range events {
+		if err := n.Broadcast(&pubsub.Message{Topic: "room:1", Event: e, Payload: []byte(`{}`)}); err != nil {
+			t.Fatalf("Broadcast(%s) = %v", e, err)
+		}
+	}
+}
+
+// want waits until a node has got events, in that order, and no others.
+func want(t testing.TB, n *node, events ...string) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for len(n.got()) < len(events) && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if got := n.got(); !slices.Equal(got, events) {
+		t.Errorf("node %s got %v, want %v", n.Node(), brief(got), brief(events))
+	}
+}
+
+func brief(all []string) []string { return all[:min(len(all), 20)] }
+
+// eventually waits for a condition that nothing announces.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 15 s: %s", what)
+		}
+	}
+}
+
+// outsider is a NATS client that is no node.
+func outsider(t testing.TB, s *natsserver.Server) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// numbers are names of events in order.
+func numbers(from, to int) (all []string) {
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprintf("%06d", i))
+	}
+	return all
+}

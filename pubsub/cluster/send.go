@@ -1,0 +1,197 @@
+package cluster
+
+import (
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// flushBudget is how many letters are sent between two looks at the clock.
+	flushBudget = 1024
+
+	// patience is how long those who have not come back are waited for: longer
+	// than the time between two attempts to reconnect.
+	patience = lastWait + time.Second
+
+	// goodbye is how long Close waits for the NATS server to take the rest.
+	goodbye = 2 * time.Second
+)
+
+// A sender is the one goroutine that writes to NATS, and what only it knows.
+type sender struct {
+	*Link
+	seen     uint64           // of Link.ups
+	giveUp   <-chan time.Time // ends the wait for the others, after a reconnect
+	told     lossCounts       // in the log
+	overflow int              // messages for this node only that were dropped
+}
+
+// lossCounts are the counts that belong into the log.
+type lossCounts struct{ dropped, missed, invalid uint64 }
+
+// send empties the outbox until Close is called.
+func (l *Link) send() {
+	defer close(l.ended)
+	s := &sender{Link: l}
+	beats := time.NewTicker(l.cfg.Beat)
+	defer beats.Stop()
+	for {
+		s.work()
+		select {
+		case <-l.outbox.wake:
+		case <-beats.C:
+			s.tick()
+		case <-s.giveUp:
+			l.peers.giveUp()
+		case <-l.quit:
+			s.farewell()
+			return
+		}
+	}
+}
+
+// work does what there is to do. What waited for the link waits also for those
+// who have lost theirs at the same time: NATS keeps nothing for them.
+func (s *sender) work() {
+	if up := s.greet(); up && !s.peers.waiting() && s.flush() {
+		s.outbox.nudge()
+	}
+}
+
+// greet says hello when the link came up, and to those who did. It reports
+// whether the link is up.
+func (s *sender) greet() bool {
+	s.mu.Lock()
+	up, ups, lost, asked := s.up, s.ups, s.lost, s.asked
+	s.asked = nil
+	s.mu.Unlock()
+	if ups != s.seen {
+		s.seen = ups
+		if ups > 1 {
+			s.peers.await(lost)
+		}
+		s.giveUp = time.After(patience)
+		s.say(join, s.all)
+	}
+	for _, id := range asked {
+		s.say(answer, s.subject(id))
+	}
+	return up
+}
+
+// say sends what is lost with the link: it will be said again when that is back.
+func (s *sender) say(k kind, subject string) {
+	e := s.envelope(k)
+	if err := s.conn.Publish(subject, e.encode()); err != nil {
+		s.log.Debug("not said to other nodes", "kind", k, "err", err)
+	}
+}
+
+// flush sends letters while the link takes them. It reports whether there may be
+// more to send now.
+func (s *sender) flush() (more bool) {
+	for range flushBudget {
+		m, ok := s.outbox.head()
+		if !ok || !s.hand(&m) {
+			return false
+		}
+		s.outbox.pop()
+	}
+	return true
+}
+
+// hand gives one letter to NATS or drops it. It reports false when the letter has
+// to wait.
+func (s *sender) hand(m *letter) bool {
+	err := errLate
+	if time.Since(m.since) <= s.cfg.MaxWait {
+		err = s.conn.Publish(m.subject, m.data)
+	}
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return false // the link is lost; cameUp will be called
+	}
+	if m.kind.carries() {
+		if err == nil {
+			s.counts.published.Add(1)
+		} else {
+			s.counts.dropped.Add(1)
+		}
+	}
+	if err != nil && !errors.Is(err, errLate) && !errors.Is(err, nats.ErrMaxPayload) {
+		s.renew(err)
+	}
+	return true
+}
+
+// errLate is for letters that have waited too long.
+var errLate = errors.New("waited longer than Config.MaxWait")
+
+// renew is for a link that does not take what is written.
+func (s *sender) renew(err error) {
+	s.log.Warn("NATS does not take messages; reconnecting", "err", err)
+	if err := s.conn.ForceReconnect(); err != nil {
+		s.log.Debug("not reconnected", "err", err) // closed
+	}
+}
+
+// tick does what is done with every beat.
+func (s *sender) tick() {
+	if s.isUp() {
+		s.notice(beat)
+	} else {
+		s.dropLate()
+	}
+	for _, name := range s.peers.sweep(time.Now()) {
+		s.log.Warn("node is not heard of any more", "peer", name)
+	}
+	s.reportLosses()
+}
+
+// notice sends what tells the number of the next broadcast: behind all before.
+func (s *sender) notice(k kind) {
+	e := s.envelope(k)
+	s.outbox.putNotice(letter{kind: k, subject: s.all, data: e.encode(), since: time.Now()})
+}
+
+// dropLate makes room in the outbox while the link is down.
+func (s *sender) dropLate() {
+	for {
+		m, ok := s.outbox.head()
+		if !ok || time.Since(m.since) <= s.cfg.MaxWait {
+			return
+		}
+		s.hand(&m)
+		s.outbox.pop()
+	}
+}
+
+// reportLosses logs what was lost since it did so last.
+func (s *sender) reportLosses() {
+	if n, err := s.toUs.Dropped(); err == nil && n > s.overflow {
+		s.counts.missed.Add(uint64(n - s.overflow))
+		s.overflow = n
+	}
+	now := lossCounts{s.counts.dropped.Load(), s.counts.missed.Load(), s.counts.invalid.Load()}
+	if now == s.told {
+		return
+	}
+	s.log.Warn("messages lost between nodes",
+		"dropped", now.dropped-s.told.dropped, "missed", now.missed-s.told.missed, "invalid", now.invalid-s.told.invalid)
+	s.told = now
+}
+
+// farewell sends what is left, if that can be done now, and says goodbye.
+func (s *sender) farewell() {
+	if s.isUp() {
+		s.notice(leave)
+		for end := time.Now().Add(goodbye); time.Now().Before(end) && s.flush(); {
+		}
+		if err := s.conn.FlushTimeout(goodbye); err != nil {
+			s.log.Warn("goodbye not confirmed by NATS", "err", err)
+		}
+	}
+	s.counts.dropped.Add(s.outbox.clear())
+	s.reportLosses()
+}

@@ -1,0 +1,98 @@
+package phx_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/pubsub/cluster"
+	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// startNodes starts endpoints that are one cluster over a real NATS server, and
+// know each other.
+func startNodes(t *testing.T, n int, mount phx.Mount) (nodes []*phx.Endpoint) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	nats, err := natsserver.Start(natsserver.Config{Addr: "127.0.0.1:0", Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nats.Close)
+	for i := range n {
+		link := cluster.New(cluster.Config{URL: nats.URL(), Node: fmt.Sprint("node", i), Logger: log})
+		nodes = append(nodes, startConfig(t, phx.Config{Adapter: link, Mounts: []phx.Mount{mount}}))
+	}
+	for _, ep := range nodes {
+		eventually(t, "all nodes know each other", func() bool { return len(ep.Cluster().Peers) == n-1 })
+	}
+	return nodes
+}
+
+// A broadcast reaches the clients of all nodes, once and in order, and one that
+// is for a node only those.
+func TestCluster(t *testing.T) {
+	room := &phx.ChannelType{In: phx.Events{
+		"say":    func(ch *phx.Channel, p phx.Payload) (any, error) { return nil, ch.Broadcast("said", p) },
+		"others": func(ch *phx.Channel, p phx.Payload) (any, error) { return nil, ch.BroadcastFrom("said", p) },
+	}}
+	nodes := startNodes(t, 3, phx.Mount{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: room}}})
+	var clients []*client
+	for _, ep := range nodes {
+		c := dial(t, ep)
+		c.join("a")
+		clients = append(clients, c)
+	}
+	for i := range 100 {
+		clients[0].say(fmt.Sprintf(`["1",null,"a","say",{"n":%d}]`, i))
+	}
+	for _, c := range clients {
+		for i := range 100 {
+			c.want(fmt.Sprintf(`[null,null,"a","said",{"n":%d}]`, i))
+		}
+	}
+	clients[1].say(`["1",null,"a","others",{}]`)
+	clients[0].want(`[null,null,"a","said",{}]`)
+	clients[2].want(`[null,null,"a","said",{}]`)
+
+	// What only one node gets comes before what all get later, if it comes at all.
+	for _, err := range []error{
+		nodes[0].LocalBroadcast("a", "here", nil),
+		nodes[0].BroadcastTo("node2", "a", "there", nil),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	clients[0].want(`[null,null,"a","here",{}]`)
+	clients[2].want(`[null,null,"a","there",{}]`)
+	if err := nodes[0].Broadcast("a", "all", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients {
+		c.want(`[null,null,"a","all",{}]`)
+	}
+	if err := nodes[0].BroadcastTo("nobody", "a", "x", nil); !errors.Is(err, pubsub.ErrUnknownNode) {
+		t.Errorf("BroadcastTo(nobody) = %v, want %v", err, pubsub.ErrUnknownNode)
+	}
+	if got := nodes[0].Cluster().Peers; !slices.Contains(got, "node1") || nodes[0].Node() != "node0" {
+		t.Errorf("%s knows %v", nodes[0].Node(), got)
+	}
+}
+
+// A user's sockets are closed on all nodes (spec §4.3, row 41).
+func TestClusterDisconnect(t *testing.T) {
+	nodes := startNodes(t, 2, phx.Mount{Path: "/socket", Connect: setID("users_socket:7")})
+	a, b := dial(t, nodes[0]), dial(t, nodes[1])
+	a.heartbeat() // its id is subscribed to by then
+	b.heartbeat()
+	if err := nodes[0].Broadcast("users_socket:7", "disconnect", nil); err != nil {
+		t.Fatal(err)
+	}
+	a.wantClosed(1001)
+	b.wantClosed(1001)
+}
