@@ -114,6 +114,18 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// Who has been let in can be closed by its id from then on.
+func TestDisconnectAtOnce(t *testing.T) {
+	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{{Path: "/socket", Connect: setID("users_socket:7")}}})
+	for range 200 {
+		c := dial(t, ep)
+		if err := ep.Broadcast("users_socket:7", "disconnect", nil); err != nil {
+			t.Fatal(err)
+		}
+		c.wantClosed(1001)
+	}
+}
+
 // A "disconnect" on a socket's id closes all sockets with that id, with 1001 and
 // no message before (spec §4.3, transcript A21). Other events do not.
 func TestDisconnect(t *testing.T) {

@@ -25,5 +25,6 @@
 //
 // Inside, frames are decoded and routed on the event loop. Locks are taken in
 // the order Socket.mu, Channel.mu, pollSession.mu, then those of packages pubsub
-// and poller. No lock is held while application code runs.
+// and poller. No lock is held while application code runs, telemetry hooks and
+// log handlers included; but those two may run on the loop, and must not block.
 package phx

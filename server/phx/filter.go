@@ -3,6 +3,7 @@ package phx
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,9 +81,9 @@ func (f Filter) member(key string, value any) any {
 func (f Filter) check() error {
 	switch {
 	case f.Keep != nil && f.Discard != nil:
-		return fmt.Errorf("Filter has both Discard and Keep: which of them is to decide?")
+		return errors.New("Filter has both Discard and Keep: which of them is to decide?")
 	case slices.Contains(f.Discard, ""):
-		return fmt.Errorf("Filter.Discard has an empty term, which every key contains: drop it, or set Keep to an empty list to hide everything")
+		return errors.New("Filter.Discard has an empty term, which every key contains: drop it, or set Keep to an empty list to hide everything")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (ep *Endpoint) span(level slog.Leveler, usual slog.Level, hooked bool) span
 	if level != nil {
 		s.level = level.Level()
 	}
-	if s.level != LogOff && !s.log.Enabled(context.Background(), s.level) {
+	if !s.log.Enabled(context.Background(), s.level) {
 		s.level = LogOff
 	}
 	if hooked || s.logged() {

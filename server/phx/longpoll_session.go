@@ -53,7 +53,7 @@ func newPollSession(m *mount, remote string) *pollSession {
 // open lets the client in. It reports false, and the session ends, if the
 // endpoint does not want it any more.
 func (s *pollSession) open(a *attempt) bool {
-	polls, handler := s.socket.mount.polls, s.socket.open(a)
+	polls, handler := s.socket.mount.polls, s.socket.open(a, nil)
 	known := polls.add(s)
 	s.mu.Lock()
 	s.handler, s.polled = handler, time.Now()

@@ -97,17 +97,21 @@ func (s *Socket) RemoteAddr() string {
 	return ""
 }
 
-// open is called when the connection stands, that is, when a has succeeded. It
-// returns who takes the connection's events.
-func (s *Socket) open(a *attempt) poller.Handler {
+// open is called when a has succeeded. answer, unless nil, is what tells the
+// client: once it knows, its id can be disconnected, but nothing is sent before.
+// It returns who takes the connection's events.
+func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	ps := s.mount.endpoint.pubsub
 	s.mu.Lock()
-	s.opened, s.born = true, s.mount.endpoint.age()
 	if s.id != "" {
-		self := &identity{socket: s}
+		self := &identity{socket: s} // it has to lock s to close it
 		s.extraLocked().self = self
 		ps.Subscribe(s.id, self)
 	}
+	if answer != nil {
+		_ = s.transport.Send(answer) // if it is gone, Closed tells
+	}
+	s.opened, s.born = true, s.mount.endpoint.age()
 	if s.extra != nil {
 		for _, r := range s.extra.relays {
 			ps.Subscribe(r.topic, r)

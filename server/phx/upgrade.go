@@ -169,11 +169,8 @@ func (u *upgrade) finish(early []byte) {
 		u.conn.Finish(u.output)
 		return
 	}
-	if u.conn.Send(u.output) != nil {
-		return // Closed tells
-	}
 	u.requests.buf = nil
-	handler := u.socket.open(&u.attempt)
+	handler := u.socket.open(&u.attempt, u.output)
 	u.conn.SetHandler(handler)
 	u.conn.SetIdle(u.mount.Idle)
 	if len(early) > 0 {
