@@ -237,7 +237,7 @@ func (c *Conn) onHup(netpoll.Poll) error {
 
 // teardown ends the connection; it runs on the loop, once netpoll has let go.
 func (c *Conn) teardown() {
-	c.read(math.MaxInt) // what maxReads left, or the error: netpoll hangs up after one onRead
+	c.read(math.MaxInt)   // what maxReads left, or the error: netpoll hangs up after one onRead
 	if c.handler == nil { // what came last had it detached
 		return
 	}

@@ -259,48 +259,55 @@ func (c *Config) check() error {
 	}
 	seen := make(map[string]string) // paths
 	for i := range c.Mounts {
-		m := &c.Mounts[i]
-		errs = append(errs, m.checkPaths(fmt.Sprintf("Mounts[%d]", i), seen)...)
-		if _, err := newOrigins(m, ""); err != nil {
-			errs = append(errs, fmt.Errorf("Mounts[%d].Origins: %w", i, err))
+		errs = append(errs, c.Mounts[i].check(fmt.Sprintf("Mounts[%d]", i), seen, notNegative))
+	}
+	return errors.Join(errs...)
+}
+
+// check finds what is wrong with m, which is called field. seen has the paths of
+// the mounts before it.
+func (m *Mount) check(field string, seen map[string]string, notNegative func(field string, value int64)) error {
+	var errs []error
+	errs = append(errs, m.checkPaths(field, seen)...)
+	if _, err := newOrigins(m, ""); err != nil {
+		errs = append(errs, fmt.Errorf("%s.Origins: %w", field, err))
+	}
+	if m.Origins != nil && m.CheckOrigin != nil {
+		errs = append(errs, fmt.Errorf("%s has both Origins and CheckOrigin: which of them is to decide?", field))
+	}
+	switch s := m.Sessions; {
+	case s == nil:
+	case s.Tokens == nil:
+		errs = append(errs, fmt.Errorf("%s.Sessions.Tokens is nil: sessions must be signed", field))
+	case s.SkipCSRF && slices.Contains(m.Origins, AnyOrigin):
+		errs = append(errs, fmt.Errorf("%s allows AnyOrigin and Sessions.SkipCSRF: any page could act for its visitors; keep one of the two checks", field))
+	}
+	if m.Raw != nil && (m.Routes != nil || m.Serializers != nil) {
+		errs = append(errs, fmt.Errorf("%s has Raw and also Routes or Serializers: raw messages know neither", field))
+	}
+	for _, s := range m.Serializers {
+		if s == nil || !wire.Serves(s, s.Version()) {
+			errs = append(errs, fmt.Errorf("%s.Serializers has %T, whose version is not of the form 1.2.3", field, s))
 		}
-		if m.Origins != nil && m.CheckOrigin != nil {
-			errs = append(errs, fmt.Errorf("Mounts[%d] has both Origins and CheckOrigin: which of them is to decide?", i))
+	}
+	if d := m.Deflate; d != nil {
+		notNegative(field+".Deflate.MinSize", int64(d.MinSize))
+		notNegative(field+".Deflate.MaxInflateRatio", int64(d.MaxInflateRatio))
+		if d.Level < flate.HuffmanOnly || d.Level > flate.BestCompression {
+			errs = append(errs, fmt.Errorf("%s.Deflate.Level is %d: want one from %d to %d", field, d.Level, flate.HuffmanOnly, flate.BestCompression))
 		}
-		switch s := m.Sessions; {
-		case s == nil:
-		case s.Tokens == nil:
-			errs = append(errs, fmt.Errorf("Mounts[%d].Sessions.Tokens is nil: sessions must be signed", i))
-		case s.SkipCSRF && slices.Contains(m.Origins, AnyOrigin):
-			errs = append(errs, fmt.Errorf("Mounts[%d] allows AnyOrigin and Sessions.SkipCSRF: any page could act for its visitors; keep one of the two checks", i))
-		}
-		if m.Raw != nil && (m.Routes != nil || m.Serializers != nil) {
-			errs = append(errs, fmt.Errorf("Mounts[%d] has Raw and also Routes or Serializers: raw messages know neither", i))
-		}
-		for _, s := range m.Serializers {
-			if s == nil || !wire.Serves(s, s.Version()) {
-				errs = append(errs, fmt.Errorf("Mounts[%d].Serializers has %T, whose version is not of the form 1.2.3", i, s))
-			}
-		}
-		if d := m.Deflate; d != nil {
-			notNegative(fmt.Sprintf("Mounts[%d].Deflate.MinSize", i), int64(d.MinSize))
-			notNegative(fmt.Sprintf("Mounts[%d].Deflate.MaxInflateRatio", i), int64(d.MaxInflateRatio))
-			if d.Level < flate.HuffmanOnly || d.Level > flate.BestCompression {
-				errs = append(errs, fmt.Errorf("Mounts[%d].Deflate.Level is %d: want one from %d to %d", i, d.Level, flate.HuffmanOnly, flate.BestCompression))
-			}
-		}
-		if lp := m.LongPoll; lp != nil {
-			notNegative(fmt.Sprintf("Mounts[%d].LongPoll.Window", i), int64(lp.Window))
-			notNegative(fmt.Sprintf("Mounts[%d].LongPoll.MaxSessions", i), int64(lp.MaxSessions))
-		}
-		notNegative(fmt.Sprintf("Mounts[%d].Idle", i), int64(m.Idle))
-		notNegative(fmt.Sprintf("Mounts[%d].MaxChannels", i), int64(m.MaxChannels))
-		notNegative(fmt.Sprintf("Mounts[%d].MailboxMax", i), int64(m.MailboxMax))
-		notNegative(fmt.Sprintf("Mounts[%d].MaxFrame", i), m.MaxFrame)
-		notNegative(fmt.Sprintf("Mounts[%d].MaxMessage", i), m.MaxMessage)
-		for j, r := range m.Routes {
-			errs = append(errs, r.check(fmt.Sprintf("Mounts[%d].Routes[%d]", i, j)))
-		}
+	}
+	if lp := m.LongPoll; lp != nil {
+		notNegative(field+".LongPoll.Window", int64(lp.Window))
+		notNegative(field+".LongPoll.MaxSessions", int64(lp.MaxSessions))
+	}
+	notNegative(field+".Idle", int64(m.Idle))
+	notNegative(field+".MaxChannels", int64(m.MaxChannels))
+	notNegative(field+".MailboxMax", int64(m.MailboxMax))
+	notNegative(field+".MaxFrame", m.MaxFrame)
+	notNegative(field+".MaxMessage", m.MaxMessage)
+	for j, r := range m.Routes {
+		errs = append(errs, r.check(fmt.Sprintf("%s.Routes[%d]", field, j)))
 	}
 	return errors.Join(errs...)
 }

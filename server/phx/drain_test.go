@@ -92,12 +92,12 @@ func TestDrainIsPaced(t *testing.T) {
 			t.Errorf("client %d was closed with %d, want 1012", i, g.code)
 		}
 	}
-	// Of the five at /socket the last goes after four halves of an interval.
-	if d := all[len(all)-1].at.Sub(began); d < interval*3/2 || d > interval*4 {
-		t.Errorf("the last was closed after %v, want about %v", d, 2*interval)
-	}
-	if d := all[2].at.Sub(began); d > interval*3/2 {
-		t.Errorf("the second at /socket was closed after %v, want about %v", d, interval/2)
+	// The one at /raw goes at once, and so does the first of the five at /socket; the
+	// others follow with half an interval between them.
+	for i, g := range all[1:] {
+		if d, want := g.at.Sub(began), time.Duration(i)*interval/2; d < want-20*time.Millisecond {
+			t.Errorf("client %d was closed after %v, want %v", i+1, d, want)
+		}
 	}
 	got := j.list()
 	slices.Sort(got)
@@ -117,18 +117,15 @@ func TestDrainIsPaced(t *testing.T) {
 func TestDrainFitsDeadline(t *testing.T) {
 	ep, clients := drainable(t, func() phx.Drain { return phx.Drain{BatchSize: 1, Interval: time.Hour} }, nil, 10)
 	wait := goodbyes(t, clients)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	began := time.Now()
 	if err := ep.Shutdown(ctx); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 	all := wait()
-	if d := all[len(all)-1].at.Sub(began); d < time.Second || d > 2*time.Second {
-		t.Errorf("the last was closed after %v, want about 1.5s", d)
-	}
-	if d := all[5].at.Sub(began); d > 1500*time.Millisecond {
-		t.Errorf("half of them were closed after %v, want about 0.7s", d)
+	if d := all[len(all)-1].at.Sub(began); d < 2*time.Second {
+		t.Errorf("the last was closed after %v, want about 3s", d)
 	}
 }
 
@@ -173,7 +170,7 @@ func TestDrainIsQuick(t *testing.T) {
 			began := time.Now()
 			shutdown(t, ep)
 			for _, g := range wait() {
-				if d := g.at.Sub(began); g.code != tt.code || d > time.Second {
+				if d := g.at.Sub(began); g.code != tt.code || d > patience {
 					t.Errorf("closed with %d after %v, want %d at once", g.code, d, tt.code)
 				}
 			}
@@ -186,7 +183,7 @@ func TestDrainIsQuick(t *testing.T) {
 		ep := startConfig(t, phx.Config{Mounts: []phx.Mount{{Path: "/socket", Drain: func() phx.Drain { return phx.Drain{BatchSize: 1, Interval: time.Hour} }}}})
 		began := time.Now()
 		shutdown(t, ep)
-		if d := time.Since(began); d > time.Second {
+		if d := time.Since(began); d > patience {
 			t.Errorf("Shutdown took %v", d)
 		}
 	})
