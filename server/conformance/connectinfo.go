@@ -10,20 +10,33 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// connectInfo is a Connect that keeps what it can learn of the connection
+// connectPollInfo is a Connect that keeps what it can learn of the connection
 // (spec §1.6), for the channels to show.
-func connectInfo(s *phx.Socket, _ phx.Params, r *http.Request) error {
+func connectPollInfo(s *phx.Socket, params phx.Params, r *http.Request) error {
+	s.Assign("user_id", params["user_id"])
+	s.Assign("connect_info", pollInfo(r))
+	return nil
+}
+
+// connectInfo keeps what only WebSocket mounts ask for, too.
+func connectInfo(s *phx.Socket, params phx.Params, r *http.Request) error {
+	info := pollInfo(r)
+	info["sec_websocket_headers"] = headers(r, "sec-websocket-")
+	info["user_agent"] = optional(r.UserAgent())
+	info["signing_salt"] = "salt"
+	s.Assign("user_id", params["user_id"])
+	s.Assign("connect_info", info)
+	return nil
+}
+
+func pollInfo(r *http.Request) map[string]any {
 	address, port := hostPort(r.RemoteAddr)
-	s.Assign("connect_info", map[string]any{
+	return map[string]any{
 		"x_headers":             headers(r, "x-"),
 		"trace_context_headers": headers(r, "traceparent", "tracestate"),
-		"sec_websocket_headers": headers(r, "sec-websocket-"),
 		"peer_data":             map[string]any{"address": address, "port": port, "ssl_cert": nil},
 		"uri":                   uri(r),
-		"user_agent":            optional(r.UserAgent()),
-		"signing_salt":          "salt",
-	})
-	return nil
+	}
 }
 
 // headers are those whose names, in lower case, begin with one of the prefixes.

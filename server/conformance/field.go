@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -28,13 +29,12 @@ func realtime() *phx.ChannelType {
 	return &phx.ChannelType{
 		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
 			ch.Assign("options", decode[join](p).Config.Broadcast)
-			err := ch.Send(func() error { return ch.Push("presence_state", nil) })
-			return map[string][]any{"postgres_changes": {}}, err
+			return map[string][]any{"postgres_changes": {}}, nil
 		},
-		Info: runs,
+		Joined: func(ch *phx.Channel, _ phx.Payload) error { return ch.Push("presence_state", nil) },
 		In: phx.Events{
 			"broadcast": func(ch *phx.Channel, p phx.Payload) (result any, err error) {
-				o := ch.Value("options").(options)
+				o := phx.Value[options](ch, "options")
 				if o.Ack {
 					result = phx.OK
 				}
@@ -48,15 +48,31 @@ func realtime() *phx.ChannelType {
 	}
 }
 
-// absinthe is the control topic of GraphQL over Absinthe.
+// absinthe is the control topic of GraphQL over Absinthe. What a subscription
+// yields comes on a topic that the client has not joined.
 func absinthe() *phx.ChannelType {
-	doc := func(_ *phx.Channel, in struct{ Query string }) (any, error) {
-		if strings.Contains(in.Query, "subscription") {
-			return map[string]string{"subscriptionId": "__absinthe__:doc:1"}, nil
-		}
-		return json.RawMessage(`{"data":{"ping":"pong"}}`), nil
+	const document, wait = "__absinthe__:doc:1", 100 * time.Millisecond
+	type result struct {
+		Result         json.RawMessage `json:"result,omitempty"`
+		SubscriptionID string          `json:"subscriptionId"`
 	}
-	return &phx.ChannelType{In: phx.Events{"doc": on(doc), "unsubscribe": echo}}
+	doc := func(ch *phx.Channel, in struct{ Query string }) (any, error) {
+		if !strings.Contains(in.Query, "subscription") {
+			return json.RawMessage(`{"data":{"ping":"pong"}}`), nil
+		}
+		s := ch.Socket()
+		s.Unsubscribe(document) // once is enough
+		time.AfterFunc(wait, func() {
+			tick := result{json.RawMessage(`{"data":{"tick":1}}`), document}
+			_ = s.Endpoint().Broadcast(document, "subscription:data", tick) // fails only if there is too much already
+		})
+		return result{SubscriptionID: document}, s.Subscribe(document)
+	}
+	unsubscribe := func(ch *phx.Channel, p phx.Payload) (any, error) {
+		ch.Socket().Unsubscribe(document)
+		return p, nil
+	}
+	return &phx.ChannelType{In: phx.Events{"doc": on(doc), "unsubscribe": unsubscribe}}
 }
 
 // live is a LiveState channel: the server keeps the state, here a count, and the
@@ -81,14 +97,10 @@ func live() *phx.ChannelType {
 		}
 	)
 	return &phx.ChannelType{
-		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
-			ch.Assign("n", 0)
-			return nil, ch.Send(func() error { return ch.Push("state:change", change{}) })
-		},
-		Info: runs,
+		Joined: func(ch *phx.Channel, _ phx.Payload) error { return ch.Push("state:change", change{}) },
 		In: phx.Events{
 			"lvs_evt:inc": func(ch *phx.Channel, _ phx.Payload) (any, error) {
-				n := ch.Value("n").(int) + 1 // the version too: every change is one
+				n := phx.Value[int](ch, "n") + 1 // the version too: every change is one
 				ch.Assign("n", n)
 				return nil, ch.Push("state:patch", patch{[]operation{{"replace", "/n", n}}, n})
 			},

@@ -4,7 +4,7 @@ import "testing"
 
 func TestField(t *testing.T) {
 	const target = "/socket/websocket?vsn=2.0.0"
-	runScripts(t, []script{
+	runScriptsOverBoth(t, []script{
 		{"Supabase", target, `
 			A> ["1","1","realtime:a","phx_join",{"config":{"broadcast":{"self":true,"ack":true}}}]
 			A< ["1","1","realtime:a","phx_reply",{"response":{"postgres_changes":[]},"status":"ok"}]
@@ -25,6 +25,7 @@ func TestField(t *testing.T) {
 			A< ["1","2","__absinthe__:control","phx_reply",{"response":{"data":{"ping":"pong"}},"status":"ok"}]
 			A> ["1","3","__absinthe__:control","doc",{"query":"subscription {tick}"}]
 			A< ["1","3","__absinthe__:control","phx_reply",{"response":{"subscriptionId":"__absinthe__:doc:1"},"status":"ok"}]
+			A< [null,null,"__absinthe__:doc:1","subscription:data",{"result":{"data":{"tick":1}},"subscriptionId":"__absinthe__:doc:1"}]
 			A> ["1","4","__absinthe__:control","unsubscribe",{"subscriptionId":"__absinthe__:doc:1"}]
 			A< ["1","4","__absinthe__:control","phx_reply",{"response":{"subscriptionId":"__absinthe__:doc:1"},"status":"ok"}]`},
 		{"LiveState", target, `

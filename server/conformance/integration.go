@@ -6,18 +6,14 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// transport is what Phoenix calls the one that every socket here has.
-const transport = ":websocket"
-
 // wsRoom is room:* of Phoenix's WebSocket tests.
 func wsRoom() *phx.ChannelType {
 	return &phx.ChannelType{
-		Join: enter,
-		Info: runs,
+		Joined: announce,
 		In: phx.Events{
 			"new_msg":      newMsg,
 			"boom":         crash,
-			"binary_event": onBinary(binaryEvent),
+			"binary_event": on(binaryEvent),
 		},
 		Intercept: []string{"new_msg"},
 		Out:       addTransport,
@@ -28,9 +24,8 @@ func wsRoom() *phx.ChannelType {
 // lpRoom is room:* of Phoenix's long-poll tests.
 func lpRoom() *phx.ChannelType {
 	return &phx.ChannelType{
-		Join:      enter,
-		Info:      runs,
-		In:        phx.Events{"new_msg": broadcast("new_msg"), "bin": onBinary(acknowledge), "boom": crash},
+		Joined:    announce,
+		In:        phx.Events{"new_msg": broadcast("new_msg"), "bin": on(acknowledge), "boom": crash},
 		Intercept: []string{"new_msg", "bin_ack"},
 		Out:       addTransport,
 	}
@@ -39,19 +34,17 @@ func lpRoom() *phx.ChannelType {
 // phxtest is phxtest:*: wsRoom with an event of lpRoom.
 func phxtest() *phx.ChannelType {
 	t := wsRoom()
-	t.In["bin"] = onBinary(acknowledge)
+	t.In["bin"] = on(acknowledge)
 	return t
 }
 
-// enter lets everybody in, and then tells the others and the client.
-func enter(ch *phx.Channel, p phx.Payload) (any, error) {
+// announce tells the topic and the client of a join.
+func announce(ch *phx.Channel, p phx.Payload) error {
 	in := decode[struct{ User json.RawMessage }](p)
-	return nil, ch.Send(func() error {
-		if err := ch.Broadcast("user_entered", map[string]any{"user": in.User}); err != nil {
-			return err
-		}
-		return ch.Push("joined", joined(ch))
-	})
+	if err := ch.Broadcast("user_entered", map[string]any{"user": in.User}); err != nil {
+		return err
+	}
+	return ch.Push("joined", joined(ch))
 }
 
 // joined is the socket's assigns, with a status.
@@ -73,8 +66,9 @@ func acknowledge(ch *phx.Channel, _ phx.Binary) (any, error) {
 	return nil, ch.Broadcast("bin_ack", nil)
 }
 
+// addTransport names the receiver's transport, as an Elixir atom.
 func addTransport(ch *phx.Channel, event string, p phx.Payload) error {
-	return ch.Push(event, with(p, "transport", transport))
+	return ch.Push(event, with(p, "transport", ":"+ch.Socket().Transport()))
 }
 
 // sayBye speaks to those who leave. To others nothing could come through, or, in

@@ -3,7 +3,7 @@ package main_test
 import "testing"
 
 func TestIntercept(t *testing.T) {
-	runScripts(t, []script{
+	runScriptsOverBoth(t, []script{
 		{"made out to each", "/socket/websocket?vsn=2.0.0", `
 			A> ["1","1","intercept:a","phx_join",{"me":"ann"}]
 			A< ["1","1","intercept:a","phx_reply",{"response":{},"status":"ok"}]

@@ -3,8 +3,8 @@
 // must give the same answers. It is a test of package phx, not an example of
 // how to use it: half of it misbehaves on request.
 //
-// Its callbacks share no state, so each of them runs as package phx says. What
-// phx cannot do yet is listed in missing.go.
+// Its callbacks share no state, so each of them runs as package phx says.
+// Missing are the topics presence:*: there is no presence yet.
 package main
 
 import (
@@ -17,7 +17,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"time"
 
@@ -78,15 +77,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func serve(ctx context.Context, addr string, log *slog.Logger, stdout io.Writer) error {
-	var c control
-	ep, err := phx.Start(phx.Config{Addr: addr, Mounts: slices.Concat(general(), integration()), HTTP: c.handler(), Logger: log})
+	mounts := append(general(), integration(ctx)...)
+	ep, err := phx.Start(phx.Config{Addr: addr, Mounts: mounts, HTTP: control(), Logger: log})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
 	}
 	if err != nil {
 		return err
 	}
-	c.endpoint.Store(ep)
 	fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)

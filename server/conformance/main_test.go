@@ -1,8 +1,6 @@
 package main_test
 
 import (
-	"bufio"
-	"context"
 	"io"
 	"net"
 	"strings"
@@ -23,33 +21,8 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// start runs the server until the end of the test and returns its address.
-func start(t *testing.T) string {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	stdout, w := io.Pipe()
-	code := make(chan int)
-	go func() { // ends with ctx; the cleanup waits for it
-		code <- conformance.Run(ctx, []string{"-addr", "127.0.0.1:0", "-log", "error"}, w, t.Output())
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if got := <-code; got != 0 {
-			t.Errorf("exit code after Ctrl-C is %d, want 0", got)
-		}
-	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("reading what it prints: %v", err)
-	}
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if !ok {
-		t.Fatalf("it printed %q, want listening on ADDR", line)
-	}
-	return addr
-}
-
 func TestExitCodes(t *testing.T) {
+	ours(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

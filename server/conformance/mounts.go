@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -20,14 +21,15 @@ func general() []phx.Mount {
 		Origins: []string{phx.AnyOrigin},
 	}
 	socket, zipped, fast, small, origin, sub, auth, limited := base, base, base, base, base, base, base, base
-	socket.Path = "/socket"
+	polls := &phx.LongPoll{}
+	socket.Path, socket.LongPoll = "/socket", polls
 	zipped.Path, zipped.Deflate = "/socketz", &phx.Deflate{}
-	fast.Path, fast.Idle = "/fast", time.Second
+	fast.Path, fast.Idle, fast.LongPoll = "/fast", time.Second, &phx.LongPoll{Window: 300 * time.Millisecond}
 	small.Path, small.MaxFrame, small.MaxMessage = "/small", 65_536, 65_536
-	origin.Path, origin.Origins = "/origin", fromExample
+	origin.Path, origin.Origins, origin.LongPoll = "/origin", fromExample, polls
 	sub.Path, sub.Subprotocols = "/sub", []string{"mqtt", "phx.v2"}
-	auth.Path, auth.AuthToken, auth.Connect = "/auth", true, withToken
-	limited.Path, limited.MaxChannels = "/limited", 3
+	auth.Path, auth.AuthToken, auth.Connect, auth.LongPoll = "/auth", true, withToken, polls
+	limited.Path, limited.MaxChannels, limited.LongPoll = "/limited", 3, polls
 	limited.Routes = []phx.Route{room}
 	return append([]phx.Mount{socket, zipped, fast, small, origin, sub, auth, limited}, echoes()...)
 }
@@ -48,7 +50,11 @@ func echoes() []phx.Mount {
 }
 
 // integration are the mounts of Phoenix's own integration tests.
-func integration() []phx.Mount {
+func integration(ctx context.Context) []phx.Mount {
+	return append(webSockets(), longPolls(ctx)...)
+}
+
+func webSockets() []phx.Mount {
 	room := phx.Route{Pattern: "room:*", Type: wsRoom()}
 	ws := phx.Mount{
 		Path:    "/ws",
@@ -64,14 +70,30 @@ func integration() []phx.Mount {
 	sip.Path, sip.Subprotocols = "/ws/sip", []string{"sip"}
 	info.Path, info.Connect = "/ws/connect_info", connectInfo
 	info.Routes = []phx.Route{room}
+	return []phx.Mount{ws, admin, limited, sip, info}
+}
 
+// longPolls are those of the tests of long polling. The transports of /lp differ
+// in the origins that they allow, so they are two mounts.
+func longPolls(ctx context.Context) []phx.Mount {
 	lp := phx.Mount{
-		Path:    "/lp",
-		Connect: connect("user_sockets:"),
-		Routes:  []phx.Route{{Pattern: "room:*", Type: lpRoom()}},
-		Origins: []string{phx.AnyOrigin},
+		Path:          "/lp",
+		Connect:       connect("user_sockets:"),
+		Routes:        []phx.Route{{Pattern: "room:*", Type: lpRoom()}},
+		Origins:       fromExample,
+		WebSocketPath: phx.Off,
+		LongPoll:      &phx.LongPoll{Window: time.Second},
 	}
-	return []phx.Mount{ws, admin, limited, sip, info, lp}
+	ws, info, slow := lp, lp, lp
+	ws.WebSocketPath, ws.LongPoll, ws.Origins = "", nil, []string{phx.AnyOrigin}
+	info.Path, info.Connect = "/lp/connect_info", connectPollInfo
+	slow.Path, slow.Connect, slow.Routes = "/lp/slow", nil, nil
+	slow.LongPoll = &phx.LongPoll{Window: 200 * time.Millisecond}
+	slow.Raw = &phx.RawType{In: func(*phx.RawSocket, []byte, bool) error {
+		<-ctx.Done() // it must not return, and not outlive the server
+		return nil
+	}}
+	return []phx.Mount{lp, ws, info, slow}
 }
 
 // connect accepts clients but for those that ask to be refused. The parameter

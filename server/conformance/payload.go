@@ -6,9 +6,6 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// A handler is one of phx.Events.
-type handler = func(ch *phx.Channel, p phx.Payload) (any, error)
-
 // decode panics if p is no T: Phoenix has no clause for such a payload, and the
 // channel or its join crashes. (phx.On would answer with an error.)
 func decode[T any](p phx.Payload) T {
@@ -19,20 +16,9 @@ func decode[T any](p phx.Payload) T {
 	return v
 }
 
-// on makes a handler of payloads that decode into a T.
-func on[T any](handle func(ch *phx.Channel, in T) (any, error)) handler {
+// on makes a handler of payloads that decode into a T; phx.Binary is bytes.
+func on[T any](handle func(ch *phx.Channel, in T) (any, error)) phx.Handler {
 	return func(ch *phx.Channel, p phx.Payload) (any, error) { return handle(ch, decode[T](p)) }
-}
-
-// onBinary makes a handler of binary payloads; others crash the channel.
-func onBinary(handle func(ch *phx.Channel, b phx.Binary) (any, error)) handler {
-	return func(ch *phx.Channel, p phx.Payload) (any, error) {
-		b, ok := p.Binary()
-		if !ok {
-			panic("a JSON payload where only binary ones have a clause")
-		}
-		return handle(ch, b)
-	}
 }
 
 // with is p, which must be an object, and one field more.
@@ -49,7 +35,3 @@ func pause(p phx.Payload) time.Duration {
 	}](p)
 	return time.Duration(*in.MS) * time.Millisecond
 }
-
-// runs is an Info callback: Join sends the channel a function for what it must
-// not do itself yet, and it is called right after (spec §5.2).
-func runs(_ *phx.Channel, msg any) error { return msg.(func() error)() }

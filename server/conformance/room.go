@@ -40,11 +40,11 @@ func room() *phx.ChannelType {
 			"stop_noreply": func(*phx.Channel, phx.Payload) (any, error) { return nil, phx.Stop(phx.Shutdown) },
 
 			// Binary payloads.
-			"bin":       onBinary(func(_ *phx.Channel, b phx.Binary) (any, error) { return b, nil }),
-			"bin_fail":  onBinary(func(_ *phx.Channel, b phx.Binary) (any, error) { return nil, &phx.ReplyError{Response: b} }),
-			"bin_len":   onBinary(func(_ *phx.Channel, b phx.Binary) (any, error) { return map[string]int{"len": len(b)}, nil }),
-			"bin_push":  onBinary(func(ch *phx.Channel, b phx.Binary) (any, error) { return nil, ch.Push("bin_pushed", b) }),
-			"bin_shout": onBinary(func(ch *phx.Channel, b phx.Binary) (any, error) { return nil, ch.Broadcast("bin_shout", b) }),
+			"bin":       on(func(_ *phx.Channel, b phx.Binary) (any, error) { return b, nil }),
+			"bin_fail":  on(func(_ *phx.Channel, b phx.Binary) (any, error) { return nil, &phx.ReplyError{Response: b} }),
+			"bin_len":   on(func(_ *phx.Channel, b phx.Binary) (any, error) { return map[string]int{"len": len(b)}, nil }),
+			"bin_push":  on(func(ch *phx.Channel, b phx.Binary) (any, error) { return nil, ch.Push("bin_pushed", b) }),
+			"bin_shout": on(func(ch *phx.Channel, b phx.Binary) (any, error) { return nil, ch.Broadcast("bin_shout", b) }),
 
 			// What load tools send.
 			"echo":      on(func(_ *phx.Channel, in body) (any, error) { return body{"echo", in.Body}, nil }),
@@ -85,11 +85,11 @@ func big(_ *phx.Channel, in struct{ N int }) (any, error) {
 }
 
 func whoami(ch *phx.Channel, _ phx.Payload) (any, error) {
-	return map[string]any{"topic": ch.Topic(), "user_id": ch.Value("user_id")}, nil
+	return map[string]any{"topic": ch.Topic(), "user_id": ch.Value("user_id"), "join_ref": ch.JoinRef()}, nil
 }
 
 // broadcast makes a handler that sends its payload to all, as the given event.
-func broadcast(event string) handler {
+func broadcast(event string) phx.Handler {
 	return func(ch *phx.Channel, p phx.Payload) (any, error) { return nil, ch.Broadcast(event, p) }
 }
 

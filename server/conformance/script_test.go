@@ -18,71 +18,139 @@ import (
 //	A> [null,"1","phoenix","heartbeat",{}]    A sends a text frame
 //	A> "\x00\x00\x01…"                        A sends a binary frame
 //	A< …                                      A gets a frame; JSON compares by value
+//	A<? …                                     A gets that frame or another one, which the next line is about
 //	A joins room:a as 1                       A joins with ref and join_ref "1", and gets ok {}
 //	A closed 1001                             A gets a Close frame
+//	A at /socket/websocket                    A connects there and not to the target
+//	differs: idle close code                  there is a difference of this name: from here on,
+//	roost: …                                  a line for servers that do not differ
+//	phoenix: …                                a line for those that do
 //
 // A frame that comes and is in no line fails the test. In the target {} is the
 // client's letter.
 type script struct{ name, target, lines string }
 
-func (s script) run(t *testing.T, addr string) {
+// A talker is a client of a script, over one of the transports.
+type talker interface {
+	send(t *testing.T, op ws.OpCode, payload []byte)
+	receive(t *testing.T) frame.Frame
+	goodbye(t *testing.T, name string) // fails if something has come that was not received
+}
+
+// A transport connects a talker. target is that of WebSockets.
+type transport func(t *testing.T, addr, target string) talker
+
+func overWebSocket(t *testing.T, addr, target string) talker { return dial(t, addr, target) }
+
+func overLongPoll(t *testing.T, addr, target string) talker {
+	return openPoll(t, addr, strings.Replace(target, "/websocket", "/longpoll", 1))
+}
+
+// A play is a script on its way.
+type play struct {
+	script
+	addr    string
+	connect transport
+	talkers map[string]*reader
+	differs bool // by the last "differs:"
+}
+
+// A reader is a talker that takes frames back.
+type reader struct {
+	talker
+	unread []frame.Frame
+}
+
+func (r *reader) receive(t *testing.T) frame.Frame {
 	t.Helper()
-	clients := make(map[string]*client)
+	if len(r.unread) == 0 {
+		return r.talker.receive(t)
+	}
+	f := r.unread[0]
+	r.unread = r.unread[1:]
+	return f
+}
+
+func (s script) run(t *testing.T, addr string, connect transport) {
+	t.Helper()
+	p := &play{script: s, addr: addr, connect: connect, talkers: make(map[string]*reader)}
 	for line := range strings.Lines(s.lines) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		name := line[:1]
-		verb, rest, _ := strings.Cut(strings.TrimSpace(line[1:]), " ")
-		c := clients[name]
-		if c == nil {
-			c = dial(t, addr, strings.ReplaceAll(s.target, "{}", name))
-			clients[name] = c
-		}
-		switch verb {
-		case ">":
-			op, payload := parseFrame(t, rest)
-			c.send(t, op, payload)
-		case "<":
-			c.expect(t, line, rest)
-		case "joins":
-			topic, ref, _ := strings.Cut(rest, " as ")
-			c.send(t, ws.OpText, fmt.Appendf(nil, `[%q,%q,%q,"phx_join",{}]`, ref, ref, topic))
-			c.expect(t, line, fmt.Sprintf(`[%q,%q,%q,"phx_reply",{"response":{},"status":"ok"}]`, ref, ref, topic))
-		case "closed":
-			got := c.receive(t)
-			if code, _ := frame.ParseClose(got.Payload); got.Op != ws.OpClose || strconv.Itoa(int(code)) != rest {
-				t.Fatalf("%s: got %s", line, show(got))
-			}
-			clients[name] = nil
-		default:
-			t.Fatalf("the script is wrong: %s", line)
+		if line, ok := p.holds(t, strings.TrimSpace(line)); ok && line != "" {
+			p.line(t, line)
 		}
 	}
-	for name, c := range clients {
-		if c != nil {
-			c.goodbye(t, name)
+	for name, c := range p.talkers {
+		if len(c.unread) > 0 {
+			t.Errorf("%s got %s, which it did not expect", name, show(c.unread[0]))
 		}
+		c.goodbye(t, name)
+	}
+}
+
+// holds reports whether a line holds for the server, and returns it without its
+// label.
+func (p *play) holds(t *testing.T, line string) (string, bool) {
+	t.Helper()
+	label, rest, _ := strings.Cut(line, ":")
+	rest = strings.TrimSpace(rest)
+	switch label {
+	case "differs":
+		p.differs = differs(t, rest)
+		return "", false
+	case "roost":
+		return rest, !p.differs
+	case "phoenix":
+		return rest, p.differs
+	}
+	return line, true
+}
+
+func (p *play) line(t *testing.T, line string) {
+	t.Helper()
+	name := line[:1]
+	verb, rest, _ := strings.Cut(strings.TrimSpace(line[1:]), " ")
+	if verb == "at" {
+		p.talkers[name] = &reader{talker: p.connect(t, p.addr, rest)}
+		return
+	}
+	c := p.talkers[name]
+	if c == nil {
+		c = &reader{talker: p.connect(t, p.addr, strings.ReplaceAll(p.target, "{}", name))}
+		p.talkers[name] = c
+	}
+	switch verb {
+	case ">":
+		op, payload := parseFrame(t, rest)
+		c.send(t, op, payload)
+	case "<?":
+		op, payload := parseFrame(t, rest)
+		if got := c.receive(t); got.Op != op || !same(op, got.Payload, payload) {
+			c.unread = append(c.unread, got)
+		}
+	case "<":
+		expect(t, c, line, rest)
+	case "joins":
+		topic, ref, _ := strings.Cut(rest, " as ")
+		c.send(t, ws.OpText, fmt.Appendf(nil, `[%q,%q,%q,"phx_join",{}]`, ref, ref, topic))
+		expect(t, c, line, fmt.Sprintf(`[%q,%q,%q,"phx_reply",{"response":{},"status":"ok"}]`, ref, ref, topic))
+	case "closed":
+		got := c.receive(t)
+		if code, _ := frame.ParseClose(got.Payload); got.Op != ws.OpClose || code != sessionGone && strconv.Itoa(int(code)) != rest {
+			t.Fatalf("%s: got %s", line, show(got))
+		}
+		delete(p.talkers, name)
+	default:
+		t.Fatalf("the script is wrong: %s", line)
 	}
 }
 
 // expect waits for the next frame and compares it with what a line of a script wants.
-func (c *client) expect(t *testing.T, line, want string) {
+func expect(t *testing.T, c talker, line, want string) {
 	t.Helper()
 	op, payload := parseFrame(t, want)
 	if got := c.receive(t); got.Op != op || !same(op, got.Payload, payload) {
 		t.Fatalf("%s: got %s, want %s", line, show(got), want)
 	}
-}
-
-// goodbye closes the connection and sees that nothing is left on it.
-func (c *client) goodbye(t *testing.T, name string) {
-	t.Helper()
-	c.send(t, ws.OpClose, []byte{1000 >> 8, 1000 & 0xff})
-	if got := c.receive(t); got.Op != ws.OpClose {
-		t.Errorf("%s got %s, which it did not expect", name, show(got))
-	}
-	c.conn.Close()
 }
 
 func parseFrame(t *testing.T, text string) (ws.OpCode, []byte) {
@@ -116,13 +184,26 @@ func show(f frame.Frame) string {
 	return strconv.Quote(string(f.Payload))
 }
 
-// runScripts runs them at the same time on one server: each has its own topics.
+// runScripts runs them over WebSockets, at the same time on one server: each has
+// its own topics.
 func runScripts(t *testing.T, scripts []script) {
+	t.Helper()
+	runOver(t, start(t), overWebSocket, scripts)
+}
+
+// runScriptsOverBoth runs them over one transport and then over the other.
+func runScriptsOverBoth(t *testing.T, scripts []script) {
+	t.Helper()
 	addr := start(t)
+	t.Run("websocket", func(t *testing.T) { runOver(t, addr, overWebSocket, scripts) })
+	t.Run("longpoll", func(t *testing.T) { runOver(t, addr, overLongPoll, scripts) })
+}
+
+func runOver(t *testing.T, addr string, connect transport, scripts []script) {
 	for _, s := range scripts {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			s.run(t, addr)
+			s.run(t, addr, connect)
 		})
 	}
 }
