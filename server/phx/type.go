@@ -55,7 +55,7 @@ type ChannelType struct {
 
 	// Terminate is the last callback of a channel that was joined, however it
 	// ended: Go has no linked processes that would clean up. (Phoenix leaves
-	// Crash and Duplicate out.) What it pushes comes after phx_close.
+	// Duplicate out.) What it pushes comes after phx_close or phx_error.
 	Terminate func(ch *Channel, why Reason)
 
 	// StopTimeout is how long another join of the topic by the same client waits
