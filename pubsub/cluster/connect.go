@@ -37,7 +37,9 @@ func (l *Link) connect() error {
 		nats.ClosedHandler(func(*nats.Conn) { close(l.hungUp) }),
 	}, l.cfg.Options...)
 	l.hungUp = make(chan struct{})
-	l.setUp(true)
+	l.mu.Lock()
+	l.up, l.ups = true, 1 // before any call of the handlers
+	l.mu.Unlock()
 	conn, err := nats.Connect(l.cfg.URL, options...)
 	if err != nil {
 		return l.explain(err)
@@ -95,10 +97,10 @@ func (l *Link) explain(err error) error {
 	return fmt.Errorf("cluster: NATS server %s: %w: %s", where, err, advice)
 }
 
-// backoff is the time before a further attempt to reconnect. It is spread out so
+// backoff is the time before an attempt to reconnect; the first is number 1. It is spread out so
 // that not all nodes fall upon a NATS server that has just started.
 func backoff(attempts int) time.Duration {
-	d := min(firstWait<<min(attempts, 10), lastWait)
+	d := min(firstWait<<min(attempts-1, 10), lastWait)
 	return d/2 + rand.N(d/2)
 }
 

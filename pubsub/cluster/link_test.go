@@ -207,6 +207,9 @@ func TestStartAgainAfterFailure(t *testing.T) {
 	if err := n.Start(n.deliver); err != nil {
 		t.Fatalf("Start with a server = %v", err)
 	}
+	if got := n.Stats(); !got.Connected || got.Reconnects != 0 {
+		t.Errorf("Stats = %+v, want connected for the first time", got)
+	}
 }
 
 func TestPeers(t *testing.T) {

@@ -3,6 +3,7 @@ package phx
 import (
 	"cmp"
 	"errors"
+	"reflect"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -26,11 +27,11 @@ type codec struct {
 // former is nil where it is off.
 type codecPair struct{ plain, deflated *codec }
 
-// A codecKey tells codecs apart. Serializers of one version encode alike.
+// A codecKey tells codecs apart.
 type codecKey struct {
-	version string
-	deflate Deflate
-	on      bool
+	serializer any // what cannot be compared is known by its type
+	deflate    Deflate
+	on         bool
 }
 
 // codecsOf returns the codecs for a serializer and a mount's compression.
@@ -41,13 +42,13 @@ func (ep *Endpoint) codecsOf(s wire.Serializer, deflate *Deflate) (pair codecPai
 		}
 		return ep.codecs[key]
 	}
-	version := ""
-	if s != nil {
-		version = s.Version()
+	var id any = s
+	if s != nil && !reflect.TypeOf(s).Comparable() {
+		id = reflect.TypeOf(s)
 	}
-	pair.plain = get(codecKey{version: version})
+	pair.plain = get(codecKey{serializer: id})
 	if deflate != nil {
-		pair.deflated = get(codecKey{version, *deflate, true})
+		pair.deflated = get(codecKey{id, *deflate, true})
 	}
 	return pair
 }
@@ -67,7 +68,9 @@ func newCodec(s wire.Serializer, ep *Endpoint, key codecKey) *codec {
 // neither the publisher nor the others are (spec §2.1).
 func (c *codec) fastlane(m *pubsub.Message) []byte {
 	room := make([]byte, frame.MaxHeader, frame.MaxHeader+len(m.Topic)+len(m.Event)+len(m.Payload)+64)
-	out, binary, err := c.AppendBroadcast(room, m.Topic, m.Event, wire.Payload{Data: m.Payload, Binary: m.Binary})
+	out, binary, err := contained(func(dst []byte) ([]byte, bool, error) {
+		return c.AppendBroadcast(dst, m.Topic, m.Event, wire.Payload{Data: m.Payload, Binary: m.Binary})
+	}, room)
 	if err != nil {
 		if !errors.Is(err, wire.ErrBinaryUnsupported) { // the others were checked before publishing
 			c.endpoint.log.Error("encode broadcast", "topic", m.Topic, "event", m.Event, "version", c.Version(), "err", err)
@@ -105,7 +108,7 @@ var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b
 func (s *Socket) encode(append func(dst []byte) (out []byte, binary bool, err error)) error {
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	out, binary, err := append((*buf)[:frame.MaxHeader])
+	out, binary, err := contained(append, (*buf)[:frame.MaxHeader])
 	if err != nil {
 		return err
 	}
@@ -113,6 +116,13 @@ func (s *Socket) encode(append func(dst []byte) (out []byte, binary bool, err er
 		*buf = out[:0]
 	}
 	return s.send(s.codec.frame(out, binary))
+}
+
+// contained calls append, which may be a serializer of the application's: locks
+// are held, so a panic must be an error here.
+func contained(append func(dst []byte) ([]byte, bool, error), dst []byte) (out []byte, binary bool, err error) {
+	defer contain(&err)
+	return append(dst)
 }
 
 func (s *Socket) send(frames []byte) error {

@@ -91,6 +91,9 @@ func (ep *Endpoint) accept(c *poller.Conn) poller.Handler {
 }
 
 func (ep *Endpoint) acceptFrom(c *poller.Conn, from origin) poller.Handler {
+	if ep.draining.Load() { // it was on its way when the listener closed
+		return nil
+	}
 	c.SetDeadline(ep.cfg.HandshakeTimeout)
 	return &requests{endpoint: ep, origin: from}
 }
@@ -183,8 +186,9 @@ func (ep *Endpoint) serveHTTP(c *poller.Conn, from origin, read []byte) {
 		return
 	}
 	conn, err := c.Detach()
-	if err != nil {
+	if err != nil { // an answer is still on its way: the client will ask again
 		ep.http.release()
+		c.Finish(nil)
 		return
 	}
 	ep.http.serve(conn, from, read)

@@ -115,6 +115,14 @@ func (x *exchange) session() *pollSession {
 	return x.mount.polls.find(signed)
 }
 
+// mayBeLarge reports whether a body is worth waiting for: one without a session
+// is not, and nobody shall fill our memory with those.
+func (x *exchange) mayBeLarge() bool {
+	query, err := wire.ParseQuery(x.request.URL.RawQuery)
+	x.params = query
+	return err == nil && x.session() != nil
+}
+
 // keep makes the body the exchange's own.
 func (x *exchange) keep() { x.body = bytes.Clone(x.body) }
 

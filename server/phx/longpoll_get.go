@@ -3,6 +3,8 @@ package phx
 import (
 	"net/http"
 	"time"
+
+	"github.com/roost-rt/roost/poller"
 )
 
 // A poll is a GET that waits for messages. It belongs to the loop of its
@@ -26,6 +28,9 @@ func (s *pollSession) get(x *exchange) bool {
 	s.waiting, s.woken = nil, false
 	if len(s.messages) > 0 {
 		s.answerLocked(p, http.StatusOK)
+		return true
+	}
+	if x.conn.Handler() != poller.Handler(x.requests) { // gone while CheckOrigin was asked: nobody waits
 		return true
 	}
 	s.waiting = p

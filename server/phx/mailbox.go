@@ -1,6 +1,9 @@
 package phx
 
-import "github.com/roost-rt/roost/server/wire"
+import (
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/wire"
+)
 
 // turnBudget is how many jobs a channel does before others have their turn.
 const turnBudget = 16
@@ -11,7 +14,7 @@ const turnBudget = 16
 type mailbox struct {
 	last    *job // whose next is the first: a ring, as every channel pays for each word here
 	n       int32
-	bytes   int32 // of the messages in it
+	bytes   int32 // of the messages and broadcasts in it
 	claimed bool  // a turn is queued or running
 }
 
@@ -30,8 +33,16 @@ type job struct {
 	body    any          // of the others; of jobJoin the *Channel to be replaced
 }
 
-// size is the payload of a client's message in bytes.
-func (j *job) size() int32 { return int32(len(j.message.Payload.Data)) }
+// size is the payload of a message or broadcast in bytes.
+func (j *job) size() int32 {
+	switch b := j.body.(type) {
+	case *pubsub.Message:
+		return int32(len(b.Payload))
+	case *Broadcast:
+		return int32(len(b.Payload.body.Data))
+	}
+	return int32(len(j.message.Payload.Data))
+}
 
 type jobKind uint8
 

@@ -48,6 +48,8 @@ func (r *relay) Subscription() *pubsub.Subscription { return &r.handle }
 
 func (r *relay) Deliver(b *pubsub.Batch, first int) {
 	codec := r.socket.codec
+	r.socket.mu.Lock() // which open holds until the client has its answer
+	defer r.socket.mu.Unlock()
 	switch {
 	case r.ended.Load():
 	case first == 0:

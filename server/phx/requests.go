@@ -110,6 +110,9 @@ func (h *requests) keep(c *poller.Conn, data []byte) {
 		h.buf = bytes.Clone(data)
 		c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
 	}
+	if h.coming != nil { // a large body may take longer, as long as it comes
+		c.SetIdle(h.endpoint.cfg.HandshakeTimeout)
+	}
 }
 
 // wait makes later requests wait for the answer to this one. rest is what has
@@ -118,7 +121,7 @@ func (h *requests) wait(c *poller.Conn, rest []byte) {
 	c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
 	h.busy = true
 	h.buf = bytes.Clone(rest)
-	h.room = len(rest) + maxEarly
+	h.room = max(len(rest), maxEarly) // not more for each request that waits already
 }
 
 // Timeout ends a request that does not come to an end, a Connect that takes that
@@ -170,7 +173,7 @@ func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
 
 // longPollHead is head for long polling.
 func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string, head, rest []byte) (body bool) {
-	from := bufio.NewReader(bytes.NewReader(head))
+	from := bufio.NewReaderSize(bytes.NewReader(head), maxHead)
 	r, err := http.ReadRequest(from)
 	switch {
 	case err != nil, r.ContentLength > maxBody:
@@ -188,6 +191,13 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 	r.Close = r.Close || !r.ProtoAtLeast(1, 1)
 	h.coming = &exchange{conn: c, requests: h, mount: m, vars: vars, request: r}
 	h.need = len(head) + int(r.ContentLength)
+	if r.ContentLength > maxEarly && !h.coming.mayBeLarge() {
+		x := h.coming
+		h.coming, r.Close = nil, true
+		h.wait(c, nil)
+		x.status(http.StatusGone)
+		return false
+	}
 	return true
 }
 
@@ -204,6 +214,9 @@ func (h *requests) respond(c *poller.Conn, r *http.Request, status int, header h
 	resp := http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r, Close: r.Close,
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	if h.endpoint.draining.Load() { // the client is to come back to another
+		r.Close, resp.Close = true, true
 	}
 	var b bytes.Buffer
 	_ = resp.Write(&b) // a bytes.Buffer takes everything
@@ -283,8 +296,12 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 	early = append(early, d.read...)
 	defer d.release()
 	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
+		if ep.draining.Load() {
+			return nil
+		}
 		h := &requests{endpoint: ep, origin: d.origin}
 		h.wait(c, append(head.Bytes(), early...))
+		h.room = len(h.buf) + maxEarly
 		c.Post(func() { h.resume(c) }) // not here: the connection is not registered yet
 		return h
 	})

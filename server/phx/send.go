@@ -117,7 +117,8 @@ func (ch *Channel) overflow(topic string) error {
 }
 
 // Broadcast sends an event to all who joined the topic, this client included: it
-// gets it before anything that is sent to it later.
+// gets it before anything that is sent to it later. It may also get it before
+// what Endpoint.Broadcast was given earlier.
 func (ch *Channel) Broadcast(event string, payload any) error {
 	m, err := ch.broadcast(event, payload)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"time"
 
@@ -47,10 +48,9 @@ const (
 func (s *Sessions) Start(w http.ResponseWriter, values map[string]any) (csrf string, err error) {
 	secret := make([]byte, csrfSize)
 	_, _ = rand.Read(secret) // never fails
-	session := map[string]any{csrfKey: base64.RawURLEncoding.EncodeToString(secret)}
-	for key, value := range values {
-		session[key] = value
-	}
+	session := make(map[string]any, len(values)+1)
+	maps.Copy(session, values)
+	session[csrfKey] = base64.RawURLEncoding.EncodeToString(secret) // also in place of what Read returned
 	signed, err := s.Tokens.Sign(sessionSalt, session)
 	if err != nil {
 		return "", err

@@ -102,20 +102,20 @@ func (s *Socket) RemoteAddr() string {
 // It returns who takes the connection's events.
 func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	ps := s.mount.endpoint.pubsub
-	s.mu.Lock()
+	s.mu.Lock() // identity and relay wait for it
 	if s.id != "" {
-		self := &identity{socket: s} // it has to lock s to close it
+		self := &identity{socket: s}
 		s.extraLocked().self = self
 		ps.Subscribe(s.id, self)
-	}
-	if answer != nil {
-		_ = s.transport.Send(answer) // if it is gone, Closed tells
 	}
 	s.opened, s.born = true, s.mount.endpoint.age()
 	if s.extra != nil {
 		for _, r := range s.extra.relays {
 			ps.Subscribe(r.topic, r)
 		}
+	}
+	if answer != nil {
+		_ = s.transport.Send(answer) // if it is gone, Closed tells
 	}
 	s.mu.Unlock()
 	a.settle(s, nil)

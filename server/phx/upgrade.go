@@ -165,6 +165,10 @@ func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) 
 // finish sends the answer and gives the connection to its socket, with what the
 // client has sent meanwhile. Loop only.
 func (u *upgrade) finish(early []byte) {
+	if u.socket != nil && u.conn.Handler() != poller.Handler(u.requests) { // gone meanwhile
+		u.attempt.settle(nil, errClientGone)
+		return
+	}
 	if u.socket == nil {
 		u.conn.Finish(u.output)
 		return
