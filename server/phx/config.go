@@ -255,7 +255,7 @@ func (c *Config) check() error {
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
 	errs = append(errs, c.Filter.check())
 	if n := len(c.Secret); n > 0 && n < 20 {
-		errs = append(errs, fmt.Errorf("%s has %d bytes: want at least 20 random ones, or none", "Secret", n))
+		errs = append(errs, fmt.Errorf("the Secret has %d bytes: want at least 20 random ones, or none", n))
 	}
 	seen := make(map[string]string) // paths
 	for i := range c.Mounts {

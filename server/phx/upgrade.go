@@ -43,8 +43,8 @@ func (u *upgrade) Turn() {
 	u.conn.Post(func() { u.finish(u.requests.buf) })
 }
 
-// run makes the answer, in the order of spec §1.3, but for looking at the
-// validity of the request last; the answers are the same.
+// run makes the answer, in the order of spec §1.3, but that the request must be a
+// valid one first of all, where Phoenix looks at that last.
 func (u *upgrade) run() {
 	u.attempt = u.mount.attempt("websocket")
 	upgrader := ws.Upgrader{
