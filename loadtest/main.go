@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -80,7 +79,6 @@ func beServer(args []string) int {
 
 // beClients is a process full of clients.
 func beClients() int {
-	runtime.GOMAXPROCS(2) // one for the event loop, one for what must not make it wait
 	swarm.YieldToServers()
 	if err := swarm.Serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -102,6 +100,10 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err := o.swarm.Check(); err != nil {
 		return exitUsage, err
 	}
+	namespace, err := o.isolate()
+	if err != nil {
+		return exitUsage, err
+	}
 	limits, err := swarm.ReadLimits()
 	if err != nil {
 		return exitBroken, err
@@ -110,11 +112,17 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitBroken, err
 	}
+	if namespace != "" {
+		plan.Why = append(plan.Why, namespace)
+	}
 	for _, sentence := range plan.Why {
 		fmt.Println(sentence)
 	}
 	fmt.Println()
 
+	if o.swarm.URL == "" {
+		o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-idle", (2 * plan.Heartbeat).String())
+	}
 	if plan.Clustered() {
 		url, stop, err := o.startNATS()
 		if err != nil {

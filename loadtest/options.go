@@ -37,10 +37,12 @@ type options struct {
 	thresholds thresholds
 	nats       string // URL of a NATS server for the cluster
 	timeout    time.Duration
+	netns      whether // to run in a network namespace of its own
 }
 
 func parseOptions(args []string, help io.Writer) (o options, err error) {
 	c := &o.swarm
+	o.netns = auto
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short)")
@@ -53,9 +55,10 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")
 	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "most connects `a second` (default as fast as the server answers)")
 	f.DurationVar(&c.Drain, "drain", 10*time.Second, "`time` without a receipt after which what is missing is lost")
-	f.DurationVar(&c.Heartbeat, "heartbeat", 30*time.Second, "`time` between the heartbeats of a client")
+	f.DurationVar(&c.Heartbeat, "heartbeat", 0, "`time` between the heartbeats of a client (default 30s, longer for very many on one host)")
 	f.BoolVar(&c.Apart, "apart", false, "no cluster: each server process is a room of its own")
 	f.StringVar(&o.nats, "nats", "", "NATS server for the cluster, `nats://host:port` (default one of our own)")
+	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
 	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; without -out there is no folder then")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,10 +25,14 @@ type child struct {
 	err    error         // how; after exited
 }
 
-// start starts a child. Its threads' parent is the calling thread, which must
-// stay (runtime.LockOSThread). The caller reads all of stdout.
-func start(name string, command []string, stderr func(line string)) (c *child, stdout io.ReadCloser, err error) {
+// start starts a child with the given number of processors to run Go on, 0 for
+// all. Its threads' parent is the calling thread, which must stay
+// (runtime.LockOSThread). The caller reads all of stdout.
+func start(name string, command []string, procs int, stderr func(line string)) (c *child, stdout io.ReadCloser, err error) {
 	c = &child{name: name, cmd: exec.Command(command[0], command[1:]...), said: &tail{each: stderr}, exited: make(chan struct{})}
+	if procs > 0 {
+		c.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
+	}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		Setpgid:   true, // Ctrl-C is for us; we tell the children

@@ -159,9 +159,7 @@ func (c *client) reply(conn *poller.Conn, ok bool, now int64) {
 	case c.phase == joining:
 		c.phase, c.joinedOnce = joined, true
 		c.group.joinedBy(conn, now, c.dialed)
-		// Heartbeats are spread evenly, by the number of the client.
-		beat := c.group.fleet.orders.Heartbeat
-		conn.SetDeadline(max(beat*time.Duration(1+c.number%64)/64, time.Second))
+		conn.SetDeadline(c.group.fleet.orders.Heartbeat) // spread as the joins are
 	}
 }
 

@@ -38,8 +38,9 @@ type Config struct {
 	// Zero means 10 s.
 	Drain time.Duration `json:"drain_ns"`
 
-	// Heartbeat is the time between heartbeats of a client. Zero means 30 s,
-	// as official clients have it.
+	// Heartbeat is the time between heartbeats of a client. Zero means 30 s, as
+	// official clients have it, or longer where clients and servers of one host
+	// would be busy with little else.
 	Heartbeat time.Duration `json:"heartbeat_ns"`
 
 	// Topic and Event are what to join and to send. Empty means "room:lobby"
@@ -76,7 +77,6 @@ type Config struct {
 func (c Config) complete() Config {
 	c.Size = cmp.Or(c.Size, 128)
 	c.Drain = cmp.Or(c.Drain, 10*time.Second)
-	c.Heartbeat = cmp.Or(c.Heartbeat, 30*time.Second)
 	c.Topic = cmp.Or(c.Topic, "room:lobby")
 	c.Event = cmp.Or(c.Event, "new_msg")
 	return c

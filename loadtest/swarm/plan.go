@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrTooMany: the machine cannot hold the clients that were asked for.
@@ -31,6 +32,13 @@ const (
 	// second, with server and clients on one host.
 	deliveriesPerCore = 25_000
 
+	// beat is the time between heartbeats that official clients keep.
+	beat = 30 * time.Second
+
+	// beatsPerCore is how many heartbeats a second, with both ends on this host,
+	// take about a tenth of a processor.
+	beatsPerCore = 3_500
+
 	// clientsPerLoop is from how many clients on more than one process is worth
 	// a processor.
 	clientsPerLoop = 10_000
@@ -42,10 +50,18 @@ type Plan struct {
 	Messages int     // of each room
 	Rate     float64 // of each room, a second
 
+	Heartbeat time.Duration // between those of one client
+
 	Servers   []int      // clients by server process
 	Rooms     []int      // clients by room: one for all servers of a cluster, or one for each
 	Processes [][]extent // of clients
+	Ramping   int        // how many of these connect at a time
 	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
+
+	// How many processors Go uses in each server and in each process of clients; 0
+	// is all. Where there are more processes than processors it is one: they share
+	// them better than the threads of each would.
+	ServerProcs, ClientProcs int
 
 	Why []string // the plan in sentences, for people
 }
@@ -170,6 +186,16 @@ func (p *planner) divide() {
 		p.Processes = append(p.Processes, extents)
 	}
 
+	cores := max(1, p.limits.Cores)
+	p.Ramping = min(processes, 2*cores) // many that each do a little cost more in switching between them
+	if servers > cores {
+		p.ServerProcs = 1
+	}
+	p.ClientProcs = 2 // one for the event loop, one for what must not make it wait
+	if processes > cores {
+		p.ClientProcs = 1
+	}
+
 	if p.local {
 		// Past half of the range the kernel has tried all ports of one parity
 		// and scans them anew for each connect: 20 µs become 800.
@@ -186,6 +212,14 @@ func (p *planner) pace() {
 	p.Messages = p.config.Messages
 	if p.Messages == 0 {
 		p.Messages = max(5, min(20, int(60*p.Rate)))
+	}
+	p.Heartbeat = p.config.Heartbeat
+	if p.Heartbeat == 0 {
+		p.Heartbeat = beat
+		if p.config.URL == "" { // only our own servers can be told to wait longer
+			seconds := atLeast(p.Clients, beatsPerCore*p.limits.Cores)
+			p.Heartbeat = max(beat, beat*time.Duration(atLeast(seconds, 30)))
+		}
 	}
 }
 
@@ -213,6 +247,9 @@ func (p *planner) explain() {
 	if n := p.sources(); n > 1 {
 		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
 			n, loopback(0), loopback(n-1), grouped(p.PerSource))
+	}
+	if p.Heartbeat != beat {
+		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
 	}
 	say("Memory: about %s are needed, %s are available.",
 		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Servers)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))

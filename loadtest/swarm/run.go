@@ -123,7 +123,7 @@ func (r *run) begin(ctx context.Context) error {
 		addrs[0] = addr.String()
 	} else {
 		for i := range addrs {
-			s, err := startServer(ctx, i, r.cfg.ServerCommand)
+			s, err := startServer(ctx, i, r.cfg.ServerCommand, r.plan.ServerProcs)
 			if err != nil {
 				return err
 			}
@@ -134,7 +134,7 @@ func (r *run) begin(ctx context.Context) error {
 		t.host = addrs[0]
 	}
 	for i, extents := range r.plan.Processes {
-		w, err := startWorker(i, r.cfg.ClientCommand, r.inbox, r.quit)
+		w, err := startWorker(i, r.cfg.ClientCommand, r.plan.ClientProcs, r.inbox, r.quit)
 		if err != nil {
 			return err
 		}
@@ -169,6 +169,7 @@ func (r *run) describe() *record.Run {
 		r.note("warn", fmt.Sprintf("the configuration cannot be recorded: %v", err))
 	}
 	settings["clients"], settings["messages"], settings["rate"] = r.plan.Clients, r.plan.Messages, r.plan.Rate
+	settings["heartbeat_ns"] = r.plan.Heartbeat
 	limits, _ := ReadLimits() // the plan was made of them
 	return &record.Run{
 		Schema:  record.Schema,
@@ -192,8 +193,8 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 		Topic:     r.cfg.Topic,
 		Event:     r.cfg.Event,
 		PerSource: r.plan.PerSource,
-		Window:    max(16, min(256, inFlight/len(r.plan.Processes))),
-		Heartbeat: r.cfg.Heartbeat,
+		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
+		Heartbeat: r.plan.Heartbeat,
 		Messages:  r.plan.Messages,
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
@@ -203,19 +204,32 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 	return o
 }
 
-// connect has all clients join.
+// connect has all clients join, a few processes of them at a time.
 func (r *run) connect(ctx context.Context) error {
 	r.phase = "connect"
 	before := r.serverUsage().cpuNs
-	pace := newPacer(monotonic(), r.cfg.ConnectRate/float64(len(r.workers)))
-	for _, w := range r.workers {
-		if err := w.tell(command{Connect: &pace}); err != nil {
+	ramping := r.plan.Ramping
+	for _, w := range r.workers[:ramping] {
+		if err := r.ramp(w); err != nil {
 			return err
 		}
 	}
-	err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.joined != nil }) })
+	begun := ramping
+	err := r.until(ctx, func() bool {
+		done := count(r.workers, func(w *worker) bool { return w.joined != nil })
+		for ; begun < min(done+ramping, len(r.workers)); begun++ {
+			_ = r.ramp(r.workers[begun]) // that one is dead is found by reading from it
+		}
+		return done == len(r.workers)
+	})
 	r.connectCPU = max(0, r.serverUsage().cpuNs-before) // the dead have none
 	return err
+}
+
+// ramp has the clients of one process join.
+func (r *run) ramp(w *worker) error {
+	pace := newPacer(monotonic(), r.cfg.ConnectRate/float64(r.plan.Ramping))
+	return w.tell(command{Connect: &pace})
 }
 
 // headStart is how long after the command the first message is due.
@@ -319,7 +333,16 @@ func (r *run) clientUsage() usage {
 }
 
 func all(workers []*worker, is func(*worker) bool) bool {
-	return firstIndex(workers, func(w *worker) bool { return !is(w) }) < 0
+	return count(workers, is) == len(workers)
+}
+
+func count(workers []*worker, is func(*worker) bool) (n int) {
+	for _, w := range workers {
+		if is(w) {
+			n++
+		}
+	}
+	return n
 }
 
 // firstIndex is -1 if there is none.

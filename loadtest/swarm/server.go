@@ -22,9 +22,9 @@ type server struct {
 }
 
 // startServer returns once the server listens.
-func startServer(ctx context.Context, number int, command []string) (*server, error) {
+func startServer(ctx context.Context, number int, command []string, procs int) (*server, error) {
 	s := &server{collected: make(chan struct{}, 1)}
-	c, stdout, err := start(fmt.Sprintf("server process %d", number), command, s.log)
+	c, stdout, err := start(fmt.Sprintf("server process %d", number), command, procs, s.log)
 	if err != nil {
 		return nil, err
 	}

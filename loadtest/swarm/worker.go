@@ -35,7 +35,7 @@ type letter struct {
 
 // startWorker starts a process of clients, or with no command serves them
 // here. Its events go to inbox until quit is closed.
-func startWorker(number int, command []string, inbox chan<- letter, quit <-chan struct{}) (*worker, error) {
+func startWorker(number int, command []string, procs int, inbox chan<- letter, quit <-chan struct{}) (*worker, error) {
 	w := &worker{number: number, done: make(chan struct{})}
 	var stdout io.ReadCloser
 	if len(command) == 0 {
@@ -47,7 +47,7 @@ func startWorker(number int, command []string, inbox chan<- letter, quit <-chan 
 			in.Close()
 		}()
 	} else {
-		c, out, err := start(fmt.Sprintf("client process %d", number), command, nil)
+		c, out, err := start(fmt.Sprintf("client process %d", number), command, procs, nil)
 		if err != nil {
 			return nil, err
 		}

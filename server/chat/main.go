@@ -54,6 +54,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
 	flags.IntVar(&cfg.OutboundMax, "outbound-max", 1<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
 	nats := flags.String("cluster", "", "`URL` of a NATS server, such as nats://127.0.0.1:4222: servers that share one are a cluster, with the same rooms")
+	idle := flags.Duration("idle", time.Minute, "`time` without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
+	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -75,8 +77,19 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *nats != "" {
 		cfg.Adapter = cluster.New(cluster.Config{URL: *nats, Logger: log})
 	}
+	if *profiles != "" {
+		stop, err := serveProfiles(*profiles, log)
+		if err != nil {
+			fmt.Fprintf(stderr, "server: -pprof: %v\n", err)
+			return 1
+		}
+		defer stop()
+	}
 	scores := NewScores()
 	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(scores), page()
+	for i := range cfg.Mounts {
+		cfg.Mounts[i].Idle = *idle
+	}
 	if err := run(ctx, cfg, scores, stdout); err != nil {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 1
