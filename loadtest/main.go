@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,6 +51,10 @@ func run(ctx context.Context, args []string) int {
 			return beServer(args[1:])
 		case clientsRole:
 			return beClients()
+		case "list":
+			return list()
+		case "compare":
+			return compare(args[1:], os.Stdout)
 		}
 	}
 	o, err := parseOptions(args, os.Stderr)
@@ -65,6 +70,15 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "loadtest: %v\n", err)
 	}
 	return code
+}
+
+// list explains the scenarios.
+func list() int {
+	fmt.Println("loadtest SCENARIO -help has the flags. All clients join; then")
+	for _, s := range swarm.Scenarios {
+		fmt.Printf("  %-6s %s\n", s.Name, s.Says)
+	}
+	return exitOK
 }
 
 // beServer runs the chat server until the standard input ends.
@@ -94,7 +108,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		return exitBroken, err
 	}
 	o.swarm.ClientCommand = []string{self, clientsRole}
-	if o.swarm.URL == "" {
+	switch {
+	case o.server != "":
+		o.swarm.ServerCommand = strings.Fields(o.server)
+		o.swarm.Apart = true // it knows nothing of clusters
+	case o.swarm.URL == "":
 		o.swarm.ServerCommand = []string{self, serverRole}
 	}
 	if err := o.swarm.Check(); err != nil {
@@ -120,7 +138,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	}
 	fmt.Println()
 
-	if o.swarm.URL == "" {
+	if o.swarm.URL == "" && o.server == "" {
 		o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-idle", (2 * plan.Heartbeat).String())
 	}
 	if plan.Clustered() {

@@ -5,24 +5,30 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
-const usage = `usage: loadtest [flags]
+const usage = `usage: loadtest [SCENARIO] [flags]
 
 Starts the chat server, connects 10,000 clients, has all of them join a room,
 broadcasts to it, and reports whether everybody got everything and when.
 
   go run ./loadtest                        10,000 clients, about 15 seconds
   go run ./loadtest -clients 100000        as many processes as the file limit asks for
+  go run ./loadtest echo                   another scenario; "loadtest list" explains them
   go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
   go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
 
 Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
 2 wrong arguments, 130 interrupted. Ctrl-C ends a run early, with a report; a
 second one ends it at once.
+
+Other commands: "loadtest compare A B" sets results beside each other, "list"
+explains the scenarios, "doctor" finds the limits in the way of many clients, and
+"tune" raises them. Each has -help.
 
 flags:
 `
@@ -35,6 +41,7 @@ type options struct {
 	out        string // folder of the run
 	json       string
 	thresholds thresholds
+	server     string // command of another server
 	nats       string // URL of a NATS server for the cluster
 	timeout    time.Duration
 	netns      whether // to run in a network namespace of its own
@@ -43,8 +50,19 @@ type options struct {
 func parseOptions(args []string, help io.Writer) (o options, err error) {
 	c := &o.swarm
 	o.netns = auto
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		if err := c.Scenario.UnmarshalText([]byte(args[0])); err != nil {
+			return o, err
+		}
+		args = args[1:]
+	}
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
+	f.DurationVar(&c.For, "for", 0, "`time` that echo and idle go on (default 10s, idle 60s)")
+	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings under way in echo without -rate")
+	f.StringVar(&c.How, "how", swarm.Drain, "how servers go down in storm: `drain` or kill")
+	f.IntVar(&c.Servers, "servers", 0, "least `number` of server processes (default as many as the file limit asks for)")
+	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short)")
 	f.IntVar(&c.Messages, "messages", 0, "`number` of messages to each room (default 20, fewer if that takes over a minute)")
 	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` in each room (default 2, fewer where the processors could not)")

@@ -62,6 +62,8 @@ func (out *output) save(r *report.Result) error {
 		writeFile(filepath.Join(out.folder, "summary.json"), r.WriteJSON),
 		writeFile(filepath.Join(out.folder, "report.html"), r.WriteHTML),
 		writeFile(filepath.Join(out.folder, "report.txt"), r.WriteText),
+		writeFile(filepath.Join(out.folder, "timeline.csv"), r.WriteCSV),
+		writeFile(filepath.Join(out.folder, "latency.hlog"), r.WriteHDRLog),
 	)
 	if err != nil {
 		return err

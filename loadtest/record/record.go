@@ -19,6 +19,7 @@ type Record struct {
 	Tick      *Tick      `json:"tick,omitempty"`
 	Broadcast *Broadcast `json:"broadcast,omitempty"`
 	Memory    *Memory    `json:"memory,omitempty"`
+	Activity  *Activity  `json:"activity,omitempty"`
 	End       *End       `json:"end,omitempty"`
 }
 
@@ -34,7 +35,10 @@ type Run struct {
 	Plan    []string       `json:"plan"`   // sentences: how many processes and addresses, and why
 }
 
-// Schema is the version of the records written by this package.
+// Schema is the version of the records written by this package. A field that
+// is added leaves it as it is: programs pass over fields that they do not know,
+// and what an old file lacks reads as not measured. A field that goes, or comes
+// to mean something else, makes it grow.
 const Schema = 1
 
 // Machine is the host that the run was on.
@@ -105,6 +109,21 @@ type Memory struct {
 	ServerRSS   int64  `json:"server_rss"`
 	ClientRSS   int64  `json:"client_rss"`
 	KernelBytes int64  `json:"kernel_bytes"` // absolute reading: slab plus TCP buffers of the host
+
+	AvailableBytes int64 `json:"available_bytes,omitempty"` // what the host could still give to new programs
+}
+
+// An Activity is what one scenario came to, broadcasts apart.
+type Activity struct {
+	Name        string `json:"name"`                    // "echo", "idle", "storm" or "kill"
+	AtMs        int64  `json:"at_ms"`                   // its start, since the start of the run
+	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server
+	Count       int64  `json:"count"`                   // replies, heartbeats answered, or clients that came back
+	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
+	ServerCPUNs int64  `json:"server_cpu_ns,omitempty"` // in its time; 0 if not measured
+	ClientCPUNs int64  `json:"client_cpu_ns,omitempty"`
+	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply, or from the servers' end to the new join reply
+	RawLatency  []byte `json:"raw_latency,omitempty"` // of replies, from the actual send
 }
 
 // End closes a run. CPU that could not be read is 0, and a histogram of nothing
@@ -117,6 +136,7 @@ type End struct {
 	Expected     int64            `json:"expected"` // receipts: for each broadcast, the clients joined to its room
 	Delivered    int64            `json:"delivered"`
 	Lost         int64            `json:"lost"`
+	Away         int64            `json:"away,omitempty"` // receipts that are not expected because the client was cut off at the time
 	Duplicated   int64            `json:"duplicated"`
 	Reordered    int64            `json:"reordered"`
 	Errors       map[string]int64 `json:"errors,omitempty"`

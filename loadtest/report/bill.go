@@ -11,6 +11,7 @@ import (
 type bill struct {
 	Label, Total string
 	Parts        []billPart
+	Below        string // a line more; "" for none
 }
 
 type billPart struct {
@@ -49,13 +50,32 @@ func (r *Result) totalBills() []bill {
 		if m.Clients > 0 {
 			label = fmt.Sprintf("%s, %s clients", m.When, count(m.Clients))
 		}
-		bills = append(bills, newBill(label, held(m), widest))
+		b := newBill(label, held(m), widest)
+		b.Below = fmt.Sprintf("all processes %s · left on the host %s", show(processes(m), size), show(reading(m.AvailableBytes), size))
+		bills = append(bills, b)
 	}
 	return bills
 }
 
 func held(m record.Memory) []holding {
 	return holdings(reading(m.ServerRSS), reading(m.ClientRSS), reading(m.KernelBytes))
+}
+
+// processes is what all processes of the run held; nil unless all were read.
+func processes(m record.Memory) *float64 {
+	return sum(reading(m.ServerRSS), reading(m.ClientRSS))
+}
+
+// sum is nil if a part of it is.
+func sum(parts ...*float64) *float64 {
+	total := 0.0
+	for _, part := range parts {
+		if part == nil {
+			return nil
+		}
+		total += *part
+	}
+	return &total
 }
 
 func newBill(label string, all []holding, widest float64) bill {

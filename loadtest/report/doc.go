@@ -1,6 +1,7 @@
 // Package report turns the records of a load test into figures and shows
 // them: a [Summary], JSON for programs, text for a terminal, and one HTML page
-// that needs nothing but itself.
+// that needs nothing but itself; the run over time as CSV, its latencies as an
+// HdrHistogram log. [Compare] sets several runs side by side.
 //
 // It measures nothing and guesses nothing. A quantity that the records do not
 // hold is nil here, null in JSON and "not measured" for people; it is never 0.
@@ -10,7 +11,22 @@
 // table of the same points, equal records give equal bytes, and there is no
 // vendored JavaScript to keep up to date. The cost is that nobody can zoom.
 //
-// Units: 1 KB is 1,000 bytes. CPU is user plus system time.
+// # Units
+//
+// 1 KB is 1,000 bytes. CPU is user plus system time. A name in JSON or CSV ends
+// in its unit: _ns, _us, _ms, _bytes, _per_second; what has none is a count.
+// server_rss, client_rss and the fields of server_bytes_per_client and its like
+// are bytes, server_cpu_us_per_join and its like microseconds, latency_ms and
+// its like milliseconds.
+//
+// # Schema
+//
+// JSON begins with the number of its schema, [Schema] for a run and
+// [CompareSchema] for a comparison. A field may be added under the same number,
+// so a program must pass over those it does not know, and take one that is
+// missing for not measured. A field that goes, or gets another type, unit or
+// meaning, makes the number grow. [ReadJSON] and [Load] refuse any other number
+// than their own and say whether an older or a newer program wrote the file.
 //
 // There are no goroutines here and no clock. A [Result] is not changed once it
 // is made, so many goroutines may use one.

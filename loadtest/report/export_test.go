@@ -1,6 +1,6 @@
 package report
 
-// Peeks for the tables of units and ticks.
+// Peeks for the tables of units, ticks and tests of significance.
 var (
 	Count      = count
 	Size       = size
@@ -9,6 +9,8 @@ var (
 	Percent    = percent
 	Compact    = compact
 	ShellQuote = shellQuote
+	RankSum    = rankSum
+	LeastP     = leastP
 )
 
 func LinearTicks(most float64, n int) []float64      { return fromZero(most, n).ticks }

@@ -13,7 +13,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-//go:embed assets/page.html assets/page.css
+//go:embed assets
 var assets embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(assets, "assets/*"))
@@ -91,9 +91,21 @@ func (r *Result) page() page {
 
 // describe tells how to repeat the run.
 func (p *page) describe(r *Result) {
-	run, m := r.Run, r.Run.Machine
+	run := r.Run
 	p.Subtitle = fmt.Sprintf("%s · commit %s · %s", run.Start, shortCommit(run.Commit), r.machine())
-	p.Tables = append(p.Tables, settings{"Machine", []record.Setting{
+	p.Tables = append(p.Tables,
+		settings{"Machine", append(r.host(),
+			record.Setting{Name: "commit", Value: run.Commit}, record.Setting{Name: "start", Value: run.Start})},
+		settings{"Kernel settings", run.Kernel},
+		settings{"Configuration", configured(run.Config)})
+	p.Command = shellQuote(run.Command)
+	p.Plan = run.Plan
+}
+
+// host is where the run was made.
+func (r *Result) host() []record.Setting {
+	m := r.Run.Machine
+	return []record.Setting{
 		{Name: "CPU", Value: m.CPU},
 		{Name: "cores", Value: fmt.Sprint(m.Cores)},
 		{Name: "memory", Value: size(float64(m.MemoryBytes))},
@@ -101,11 +113,7 @@ func (p *page) describe(r *Result) {
 		{Name: "Go", Value: m.Go},
 		{Name: "server processes", Value: show(r.Summary.ServerProcesses, count)},
 		{Name: "client processes", Value: show(r.Summary.ClientProcesses, count)},
-		{Name: "commit", Value: run.Commit},
-		{Name: "start", Value: run.Start},
-	}}, settings{"Kernel settings", run.Kernel}, settings{"Configuration", configured(run.Config)})
-	p.Command = shellQuote(run.Command)
-	p.Plan = run.Plan
+	}
 }
 
 func configured(config map[string]any) []record.Setting {

@@ -42,42 +42,50 @@ func TestPageIsWellFormed(t *testing.T) {
 		"run": fixture(t), "empty": nil, "died early": fixture(t)[:12], "one tick": fixture(t)[:3], "long": longRun(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := html(t, newResult(t, records))
-			d := xml.NewDecoder(strings.NewReader(out))
-			d.Entity = xml.HTMLEntity
-			ids := map[string]bool{}
-			for {
-				token, err := d.Token()
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				element, ok := token.(xml.StartElement)
-				if !ok {
-					continue
-				}
-				for _, a := range element.Attr {
-					if a.Name.Local == "id" && ids[a.Value] {
-						t.Errorf("id %q occurs twice", a.Value)
-					}
-					ids[a.Value] = ids[a.Value] || a.Name.Local == "id"
-				}
-			}
-			for _, bad := range []string{"NaN", "Inf", "ZgotmplZ", "&lt;nil&gt;"} {
-				if strings.Contains(out, bad) {
-					t.Errorf("HTML contains %s", bad)
-				}
-			}
+			wantWellFormed(t, html(t, newResult(t, records)))
 		})
 	}
 }
 
+func wantWellFormed(t *testing.T, page string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(page))
+	d.Entity = xml.HTMLEntity
+	ids := map[string]bool{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		element, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		for _, a := range element.Attr {
+			if a.Name.Local == "id" && ids[a.Value] {
+				t.Errorf("id %q occurs twice", a.Value)
+			}
+			ids[a.Value] = ids[a.Value] || a.Name.Local == "id"
+		}
+	}
+	for _, bad := range []string{"NaN", "Inf", "ZgotmplZ", "&lt;nil&gt;"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("HTML contains %s", bad)
+		}
+	}
+}
+
 func TestPageNeedsNoOtherFile(t *testing.T) {
-	out := html(t, newResult(t, fixture(t)))
+	wantAlone(t, html(t, newResult(t, fixture(t))))
+}
+
+func wantAlone(t *testing.T, page string) {
+	t.Helper()
 	for _, fetches := range []string{`(?i)<(script|link|img|iframe|object|embed)\b`, `(?i)\b(src|href)\s*=`, `(?i)url\(`, `(?i)@import`, `https?://`} {
-		if found := regexp.MustCompile(fetches).FindString(out); found != "" {
+		if found := regexp.MustCompile(fetches).FindString(page); found != "" {
 			t.Errorf("HTML contains %q", found)
 		}
 	}
@@ -140,6 +148,21 @@ func TestMemoryBillMayShrink(t *testing.T) {
 	}
 	if strings.Contains(out, "width:-") {
 		t.Error("HTML has a bar of negative width")
+	}
+}
+
+func TestMemoryBillTellsWhatIsLeft(t *testing.T) {
+	r := newResult(t, []record.Record{
+		{Memory: &record.Memory{When: "joined", ServerRSS: 2e9, ClientRSS: 1e9, KernelBytes: 12e9, AvailableBytes: 8e9}},
+		{Memory: &record.Memory{When: "after", ServerRSS: 2e9, ClientRSS: 1e9}},
+	})
+	for name, test := range map[string]struct{ out, joined, after string }{
+		"HTML": {html(t, r), "all processes 3.00 GB · left on the host 8.00 GB", "all processes 3.00 GB · left on the host not measured"},
+		"text": {text(t, r), "12.0 GB      15.0 GB      8.00 GB\n", "not measured not measured not measured\n"},
+	} {
+		if !strings.Contains(test.out, test.joined) || !strings.Contains(test.out, test.after) {
+			t.Errorf("%s = %s\nwant %q and %q in it", name, test.out, test.joined, test.after)
+		}
 	}
 }
 

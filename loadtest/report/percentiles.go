@@ -14,28 +14,45 @@ func (r *Result) percentileChart() chart {
 	if r.latency == nil {
 		return c
 	}
-	var xs, ticks []float64
-	for _, p := range []float64{50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.999} {
-		if float64(r.latency.TotalCount())*(100-p)/100 < 10 {
-			break // under ten receipts are that slow: chance, not a figure
-		}
-		xs = append(xs, p)
-	}
-	for _, p := range []float64{50, 90, 99, 99.9, 99.99, 99.999} {
-		if len(xs) > 0 && p <= xs[len(xs)-1] {
-			ticks = append(ticks, p)
-		}
-	}
-	if len(xs) < 2 {
-		return c
-	}
-	return c.percentiles(xs, ticks, []series{
+	xs := telling(r.latency)
+	return c.percentiles(xs, []series{
 		{"from the intended send", "blue", quantiles(r.latency, xs), false},
 		{"from the actual send", "orange dashed", quantiles(r.raw, xs), false},
 	})
 }
 
-func (c chart) percentiles(percents, ticks []float64, lines []series) chart {
+// A CurvePoint says that so many percent of the receipts took at most Ms
+// milliseconds.
+type CurvePoint struct {
+	Percent float64 `json:"percent"`
+	Ms      float64 `json:"ms"`
+}
+
+// telling are the percentiles that h can tell.
+func telling(h *hdrhistogram.Histogram) (percents []float64) {
+	if h == nil {
+		return nil
+	}
+	for _, p := range []float64{50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.999} {
+		if float64(h.TotalCount())*(100-p)/100 < 10 {
+			break // under ten receipts are that slow: chance, not a figure
+		}
+		percents = append(percents, p)
+	}
+	return percents
+}
+
+// percentiles draws lines over ascending percents. Fewer than two are no line.
+func (c chart) percentiles(percents []float64, lines []series) chart {
+	if len(percents) < 2 {
+		return c
+	}
+	var ticks []float64
+	for _, p := range []float64{50, 90, 99, 99.9, 99.99, 99.999} {
+		if p >= percents[0] && p <= percents[len(percents)-1] {
+			ticks = append(ticks, p)
+		}
+	}
 	label := func(p float64) string { return strconv.FormatFloat(p, 'f', -1, 64) }
 	names := make(map[float64]string, len(percents)) // by place on the axis
 	place := func(percents []float64) []float64 {

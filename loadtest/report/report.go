@@ -11,9 +11,6 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// Schema is the version of what WriteJSON writes.
-const Schema = 1
-
 // A Result is one run, read and summed up.
 type Result struct {
 	Summary    Summary
@@ -21,6 +18,7 @@ type Result struct {
 	Memory     []record.Memory
 	Broadcasts []record.Broadcast // by time, room and number
 	Notes      []record.Note
+	Curve      []CurvePoint // of the latency from the intended send; empty if not measured
 
 	ticks        []record.Tick
 	rooms        int
@@ -46,12 +44,14 @@ func Load(r io.Reader) (*Result, error) {
 // welcome, even none at all. It fails on records of another schema and on a
 // histogram that cannot be decoded.
 func New(records []record.Record) (*Result, error) {
-	r := &Result{Memory: []record.Memory{}, Broadcasts: []record.Broadcast{}, Notes: []record.Note{}}
+	r := &Result{Memory: []record.Memory{}, Broadcasts: []record.Broadcast{}, Notes: []record.Note{}, Curve: []CurvePoint{}}
 	for _, rec := range records {
 		r.add(rec)
 	}
-	if r.Run != nil && r.Run.Schema != record.Schema {
-		return nil, fmt.Errorf("records of schema %d: this program reads schema %d", r.Run.Schema, record.Schema)
+	if r.Run != nil {
+		if err := checkSchema("records", r.Run.Schema, record.Schema); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(r.Broadcasts, func(a, b record.Broadcast) int {
 		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Room, b.Room), cmp.Compare(a.Seq, b.Seq))
@@ -59,7 +59,11 @@ func New(records []record.Record) (*Result, error) {
 	if err := r.decodeLatencies(); err != nil {
 		return nil, err
 	}
+	r.rooms = rooms(r.Broadcasts)
 	r.Summary = r.summarize()
+	for _, p := range telling(r.latency) {
+		r.Curve = append(r.Curve, CurvePoint{p, thousandth(r.latency.ValueAtPercentile(p))})
+	}
 	return r, nil
 }
 
@@ -73,7 +77,6 @@ func (r *Result) add(rec record.Record) {
 		r.ticks = append(r.ticks, *rec.Tick)
 	case rec.Broadcast != nil:
 		r.Broadcasts = append(r.Broadcasts, *rec.Broadcast)
-		r.rooms = max(r.rooms, rec.Broadcast.Room+1)
 	case rec.Memory != nil:
 		r.Memory = append(r.Memory, *rec.Memory)
 	case rec.End != nil:

@@ -234,7 +234,7 @@ func TestEmptyJSONHasLists(t *testing.T) {
 	if err := newResult(t, nil).WriteJSON(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"schema": 1`, `"run": null`, `"memory": []`, `"broadcasts": []`, `"notes": []`} {
+	for _, want := range []string{`"schema": 1`, `"run": null`, `"memory": []`, `"broadcasts": []`, `"notes": []`, `"latency_curve": []`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("JSON = %s\nwant %s in it", out.String(), want)
 		}
@@ -258,7 +258,8 @@ func TestBroadcastsInOrderOfTime(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	for _, test := range []struct{ name, records, want string }{
 		{"cut line", `{"run":{"schema":1`, "load records: record 1: "},
-		{"other schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1"},
+		{"newer schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1; a newer one wrote it"},
+		{"older schema", `{"run":{"schema":0}}`, "records of schema 0: this program reads schema 1; an older one wrote it"},
 		{"bad histogram", `{"end":{"latency":"AAAA"}}`, "decode histogram latency: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -282,6 +283,8 @@ func TestWriteErrors(t *testing.T) {
 		"JSON": r.WriteJSON(fullDisk{}),
 		"text": r.WriteText(fullDisk{}),
 		"HTML": r.WriteHTML(fullDisk{}),
+		"CSV":  r.WriteCSV(fullDisk{}),
+		"HDR":  r.WriteHDRLog(fullDisk{}),
 	} {
 		if !errors.Is(err, errFull) {
 			t.Errorf("Write %s = %v, want %v", name, err, errFull)

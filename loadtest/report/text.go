@@ -49,10 +49,13 @@ func (r *Result) textFigures(t *table) {
 	t.row("", show(s.Clients, count), show(s.Joined, count), show(s.ConnectJoinPerSecond, rate),
 		show(s.ServerCPUUsPerJoin, duration), s.errors())
 	t.line("")
-	t.row("memory", "server", "client", "kernel")
-	t.row("  per client", show(s.ServerBytesPerClient, size), show(s.ClientBytesPerClient, size), show(s.KernelBytesPerClient, size))
+	t.row("memory", "server", "client", "kernel", "together", "left")
+	t.row("  per client", show(s.ServerBytesPerClient, size), show(s.ClientBytesPerClient, size), show(s.KernelBytesPerClient, size),
+		show(sum(s.ServerBytesPerClient, s.ClientBytesPerClient, s.KernelBytesPerClient), size))
 	for _, m := range r.Memory {
-		t.row("  "+m.When, show(reading(m.ServerRSS), size), show(reading(m.ClientRSS), size), show(reading(m.KernelBytes), size))
+		kernel := reading(m.KernelBytes)
+		t.row("  "+m.When, show(reading(m.ServerRSS), size), show(reading(m.ClientRSS), size), show(kernel, size),
+			show(sum(processes(m), kernel), size), show(reading(m.AvailableBytes), size))
 	}
 	t.line("")
 	t.row("messages", "expected", "delivered", "lost", "duplicated", "reordered")
@@ -116,9 +119,12 @@ func (s Summary) errors() string {
 	if s.Errors == nil {
 		return notMeasured
 	}
-	var n int64
-	for _, c := range s.Errors {
+	return count(total(s.Errors))
+}
+
+func total(errors map[string]int64) (n int64) {
+	for _, c := range errors {
 		n += c
 	}
-	return count(n)
+	return n
 }

@@ -52,8 +52,8 @@ func (r *run) open(l letter) error {
 		return r.fanIn(e.FanIn)
 	case e.Collected:
 		w.collected = true
-	case e.Halted:
-		w.halted = true
+	case e.Halted != nil:
+		w.halted = e.Halted
 	case e.Totals != nil:
 		w.totals, w.progress = e.Totals, e.Totals.counts
 	}
@@ -177,7 +177,8 @@ func (r *run) memory(ctx context.Context, when string) error {
 			return err
 		}
 	}
-	for _, s := range r.servers {
+	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving.Load() })
+	for _, s := range servers {
 		s.collect()
 	}
 	if err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) }); err != nil {
@@ -185,7 +186,7 @@ func (r *run) memory(ctx context.Context, when string) error {
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	for _, s := range r.servers {
+	for _, s := range servers {
 		select {
 		case <-s.collected:
 		case <-s.exited:
@@ -204,6 +205,8 @@ func (r *run) memory(ctx context.Context, when string) error {
 		ServerRSS:   r.serverUsage().rss,
 		ClientRSS:   r.clientUsage().rss,
 		KernelBytes: kernelBytes(),
+
+		AvailableBytes: available(),
 	}})
 	return nil
 }
@@ -219,7 +222,7 @@ func (r *run) finish(complete bool) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 2*patience, fmt.Errorf("no totals after %s", 2*patience))
 	defer cancel()
 	err := r.halt(ctx, complete)
-	st := stop{Sent: make(map[int]int)}
+	st := stop{Sent: make(map[int]int), Pace: r.pace}
 	for i := range r.rooms {
 		st.Sent[i] = r.rooms[i].sent
 	}
@@ -243,9 +246,8 @@ func (r *run) finish(complete bool) error {
 
 // halt ends all writing, and settles what was sent.
 func (r *run) halt(ctx context.Context, complete bool) error {
-	r.order(command{Halt: true})
-	err := r.until(ctx, func() bool { return all(r.workers, (*worker).quiet) })
-	if complete {
+	err := r.quieten(ctx)
+	if complete && r.cfg.Scenario.sends() {
 		for i := range r.rooms {
 			r.rooms[i].sent = r.plan.Messages
 		}
@@ -253,6 +255,15 @@ func (r *run) halt(ctx context.Context, complete bool) error {
 	}
 	limit := monotonic() + int64(lastLook)
 	return errors.Join(err, r.until(ctx, func() bool { return r.counts().Delivered >= r.expected() || monotonic() > limit }))
+}
+
+// quieten ends all that the clients do by themselves.
+func (r *run) quieten(ctx context.Context) error {
+	for _, w := range r.workers {
+		w.halted = nil
+	}
+	r.order(command{Halt: true})
+	return r.until(ctx, func() bool { return all(r.workers, (*worker).quiet) })
 }
 
 // order tells all workers. That one is dead is found by reading from it.
@@ -287,6 +298,7 @@ func (r *run) end(complete bool) (*record.End, error) {
 			continue
 		}
 		e.Lost += t.Lost
+		e.Away += t.Away
 		e.LostExamples = append(e.LostExamples, t.Examples...)
 		lastReceipt = max(lastReceipt, t.LastReceipt)
 		for _, h := range []struct {
@@ -300,7 +312,7 @@ func (r *run) end(complete bool) (*record.End, error) {
 	}
 	c := r.counts()
 	e.Joined, e.Delivered, e.Duplicated, e.Reordered, e.Errors = c.Joined, c.Delivered, c.Duplicated, c.Reordered, c.Errors
-	e.Expected = r.expected()
+	e.Expected = r.expected() - e.Away
 	if silent {
 		e.Lost = max(e.Lost, e.Expected-e.Delivered)
 	}

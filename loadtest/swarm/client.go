@@ -51,18 +51,22 @@ type client struct {
 	number uint32 // immutable; counts the clients of a room
 
 	phase      phase
-	joinedOnce bool // and so is owed every message
-	waiting    bool // for the answer to a heartbeat
+	joinedOnce bool  // and so is owed every message
+	waiting    bool  // for the answer to a heartbeat
+	tries      uint8 // to come back since it was cut off
 	frames     frame.Decoder
 	ledger     ledger
-	dialed     int64 // monotonic nanoseconds
-	// The next is a pointer because it is nil but while a response to the
-	// upgrade arrives in pieces.
-	head *[]byte
+	dialed     int64        // monotonic nanoseconds
+	conn       *poller.Conn // nil while there is none; guarded by fleet.mu
+	// The next are pointers because they are nil but while a response to the
+	// upgrade arrives in pieces, and for who was never cut off.
+	head    *[]byte
+	absence *absence // guarded by fleet.mu
 }
 
 // open is called when the connection is being made.
 func (c *client) open(conn *poller.Conn) poller.Handler {
+	c.group.opened(c, conn)
 	conn.SetDeadline(joinTimeout)
 	_ = conn.SendShared(c.group.fleet.upgrade) // if it fails, Closed follows
 	return c
@@ -123,13 +127,18 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 
 // message takes one Phoenix message, most often a broadcast.
 func (c *client) message(conn *poller.Conn, text []byte, now int64) {
+	if bytes.HasPrefix(text, c.group.fleet.echoHead) {
+		c.group.fleet.echoed(text, now)
+		return
+	}
 	if i := bytes.Index(text, c.group.fleet.event); i >= 0 {
-		c.broadcast(conn, text[i:], now)
+		c.broadcast(text[i:], now)
 		return
 	}
 	switch {
 	case bytes.Contains(text, []byte(`"phoenix","phx_reply"`)):
 		c.waiting = false
+		c.group.fleet.beaten()
 	case bytes.Contains(text, []byte(`"phx_reply"`)):
 		c.reply(conn, bytes.Contains(text, []byte(`"status":"ok"`)), now)
 	case bytes.Contains(text, []byte(`"phx_error"`)), bytes.Contains(text, []byte(`"phx_close"`)):
@@ -137,7 +146,7 @@ func (c *client) message(conn *poller.Conn, text []byte, now int64) {
 	}
 }
 
-func (c *client) broadcast(conn *poller.Conn, payload []byte, now int64) {
+func (c *client) broadcast(payload []byte, now int64) {
 	s, ok := parseStamp(payload)
 	if !ok || s.writer != c.group.writer {
 		return // somebody else's
@@ -146,7 +155,7 @@ func (c *client) broadcast(conn *poller.Conn, payload []byte, now int64) {
 		c.group.fleet.fault("message that was never sent")
 		return
 	}
-	c.group.received(conn, s, c.ledger.receive(s.seq), now)
+	c.group.received(c, s, c.ledger.receive(s.seq), now)
 }
 
 // reply takes the answer to the join, or to a message of the room's writer.
@@ -157,8 +166,8 @@ func (c *client) reply(conn *poller.Conn, ok bool, now int64) {
 	case c.phase == joining && !ok:
 		c.end(conn, errJoinRefused)
 	case c.phase == joining:
-		c.phase, c.joinedOnce = joined, true
-		c.group.joinedBy(conn, now, c.dialed)
+		c.phase = joined
+		c.group.joinedBy(c, now)
 		conn.SetDeadline(c.group.fleet.orders.Heartbeat) // spread as the joins are
 	}
 }
@@ -193,11 +202,13 @@ func (c *client) Closed(conn *poller.Conn, err error) {
 	c.closed(conn, err)
 }
 
+// closed takes the end of a connection, nil if there never was one. It may come
+// twice: from end, and then from the poller, when the client may have another.
 func (c *client) closed(conn *poller.Conn, err error) {
-	if c.phase == ended {
+	if c.phase == ended || !c.group.closed(c, conn) {
 		return
 	}
 	was := c.phase
 	c.phase = ended
-	c.group.left(conn, was, err)
+	c.group.left(c, was, err)
 }

@@ -13,6 +13,24 @@ import (
 // A Config says what to do. The zero value is a run of 10,000 clients, but
 // needs one of URL and ServerCommand.
 type Config struct {
+	// Scenario is what happens once all have joined. Empty means Chat.
+	Scenario Scenario `json:"scenario"`
+
+	// For is how long Echo and Idle go on. Zero means 10 s, or 60 s of Idle.
+	For time.Duration `json:"for_ns,omitempty"`
+
+	// InFlight is how many pings of an Echo without Rate are unanswered at a time,
+	// over all clients. Zero means 256.
+	InFlight int `json:"in_flight,omitempty"`
+
+	// How is how the servers of a Storm go down: Drain, which is the default, or
+	// Crash.
+	How string `json:"how,omitempty"`
+
+	// Servers is the least number of server processes. Zero means as many as the
+	// limit of open files asks for.
+	Servers int `json:"servers,omitempty"`
+
 	// Clients is how many to connect. Zero means 10,000, or fewer if the
 	// machine cannot hold that many.
 	Clients int `json:"clients"`
@@ -75,6 +93,15 @@ type Config struct {
 
 // complete fills in what does not depend on the machine.
 func (c Config) complete() Config {
+	c.Scenario = cmp.Or(c.Scenario, Chat)
+	c.InFlight = cmp.Or(c.InFlight, 256)
+	c.How = cmp.Or(c.How, Drain)
+	if c.For == 0 {
+		c.For = 10 * time.Second
+		if c.Scenario == Idle {
+			c.For = time.Minute
+		}
+	}
 	c.Size = cmp.Or(c.Size, 128)
 	c.Drain = cmp.Or(c.Drain, 10*time.Second)
 	c.Topic = cmp.Or(c.Topic, "room:lobby")
@@ -95,6 +122,12 @@ func (c Config) Check() error {
 		return fmt.Errorf("size: must be at least %d bytes, the stamp of a message needs them", minSize)
 	case c.Drain < 0 || c.Heartbeat < 0:
 		return errors.New("drain and heartbeat: must not be negative")
+	case c.For < 0 || c.InFlight < 0 || c.Servers < 0:
+		return errors.New("for, inflight and servers: must not be negative")
+	case c.How != "" && c.How != Drain && c.How != Crash:
+		return fmt.Errorf("how: %q: want %s or %s", c.How, Drain, Crash)
+	case c.Scenario.reconnects() && c.URL != "":
+		return fmt.Errorf("%s: only servers that were started here can be taken down: leave -url out", c.Scenario)
 	case c.URL == "" && len(c.ServerCommand) == 0:
 		return errors.New("url: neither a server nor a command to start one")
 	}

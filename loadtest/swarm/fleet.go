@@ -23,6 +23,7 @@ type fleet struct {
 	// What all clients send and look for. Nobody changes these bytes.
 	upgrade, join, heartbeat []byte
 	event                    []byte
+	pingHead, echoHead       []byte // what pings and their answers begin with
 	frames                   frame.Config
 
 	slots chan struct{} // as many as connects and joins may be in flight
@@ -39,6 +40,9 @@ type fleet struct {
 	joinLatency *hdrhistogram.Histogram
 	interval    *hdrhistogram.Histogram // receipts since the last progress
 	events      []event                 // that wait to be reported
+	echoing     *echoing                // nil before the first ping
+	departed    int64                   // when servers went down
+	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
 }
 
 func newFleet(o orders) (*fleet, error) {
@@ -55,6 +59,8 @@ func newFleet(o orders) (*fleet, error) {
 		join:        clientFrame(fmt.Sprintf(`["1","1",%q,"phx_join",{}]`, o.Topic)),
 		heartbeat:   clientFrame(`[null,"2","phoenix","heartbeat",{}]`),
 		event:       fmt.Appendf(nil, `%q,`, o.Event),
+		pingHead:    fmt.Appendf(nil, `["1",%q,%q,"ping",`, echoRef, o.Topic),
+		echoHead:    fmt.Appendf(nil, `["1",%q,`, echoRef),
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
 		latency:     newHistogram(3),
@@ -126,7 +132,7 @@ func (f *fleet) dial(c *client) {
 		f.firstDial = c.dialed
 	}
 	f.mu.Unlock()
-	err := f.poller.Dial(f.source(c), c.group.remote, c.open)
+	err := f.poller.Dial(f.source(c), f.remote(c), c.open)
 	if err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
@@ -149,6 +155,13 @@ func (f *fleet) source(c *client) netip.Addr {
 func loopback(n int) netip.Addr {
 	n++
 	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+// beaten counts the answer to a heartbeat.
+func (f *fleet) beaten() {
+	f.mu.Lock()
+	f.counts.Beats++
+	f.mu.Unlock()
 }
 
 // connected counts a finished upgrade.

@@ -18,8 +18,9 @@ type group struct {
 
 	// Behind fleet.mu.
 	joined int64
-	sender *poller.Conn // of a joined client, which speaks for the room; nil if there is none
-	fanIns []*fanIn     // by seq-1; the length is fixed
+	sender *client          // a joined one, which speaks for the room; nil if there is none
+	moved  []netip.AddrPort // where to go when remote is no more; nil while it is there
+	fanIns []*fanIn         // by seq-1; the length is fixed
 }
 
 // A fanIn is the receipts of one message by the clients of a group.
@@ -28,45 +29,71 @@ type fanIn struct {
 	first, last int64                   // nanoseconds from the intended send
 }
 
+// opened and closed keep the connection of a client. closed reports false if it
+// was not this one.
+func (g *group) opened(c *client, conn *poller.Conn) {
+	g.fleet.mu.Lock()
+	c.conn = conn
+	g.fleet.mu.Unlock()
+}
+
+func (g *group) closed(c *client, conn *poller.Conn) bool {
+	g.fleet.mu.Lock()
+	defer g.fleet.mu.Unlock()
+	if c.conn != conn {
+		return false
+	}
+	c.conn = nil
+	return true
+}
+
 // joinedBy counts a client.
-func (g *group) joinedBy(conn *poller.Conn, now, dialed int64) {
+func (g *group) joinedBy(c *client, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if g.sender == nil {
+		g.sender = c
+	}
+	if c.joinedOnce {
+		f.returnedLocked(c, now)
+		return
+	}
+	c.joinedOnce = true
 	f.counts.Joined++
 	f.lastJoin = max(f.lastJoin, now)
-	observe(f.joinLatency, now-dialed)
+	observe(f.joinLatency, now-c.dialed)
 	g.joined++
-	if g.sender == nil {
-		g.sender = conn
-	}
 	f.settleLocked()
 }
 
 // left counts a client that is gone before the end.
-func (g *group) left(conn *poller.Conn, was phase, err error) {
+func (g *group) left(c *client, was phase, err error) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if g.sender == conn {
+	if g.sender == c {
 		g.sender = nil // the next client that hears something takes over
 	}
-	if f.stopping {
-		return
-	}
-	f.faultLocked(err.Error())
-	if was != joined {
-		f.settleLocked()
+	switch {
+	case f.stopping:
+	case f.orders.Reconnect && c.joinedOnce:
+		f.leftLocked(c, was)
+	default:
+		f.faultLocked(err.Error())
+		if !c.joinedOnce {
+			f.settleLocked()
+		}
 	}
 }
 
 // received counts one message at one client.
-func (g *group) received(conn *poller.Conn, s stamp, r receipt, now int64) {
+func (g *group) received(c *client, s stamp, r receipt, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if g.sender == nil {
-		g.sender = conn
+		g.sender = c
 	}
 	switch r {
 	case duplicate:

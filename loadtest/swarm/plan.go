@@ -153,7 +153,10 @@ func (p *planner) fit() error {
 func (p *planner) divide() {
 	servers := 1
 	if p.config.URL == "" {
-		servers = atLeast(p.Clients, p.perProcess())
+		servers = max(atLeast(p.Clients, p.perProcess()), p.config.Servers)
+		if p.config.Scenario == Kill { // the others must have room for its clients
+			servers = max(2, atLeast(p.Clients, p.perProcess())+1, p.config.Servers)
+		}
 	}
 	p.Servers = split(p.Clients, servers)
 	p.Rooms = p.Servers
@@ -253,6 +256,9 @@ func (p *planner) explain() {
 	}
 	say("Memory: about %s are needed, %s are available.",
 		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Servers)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))
+	if !p.config.Scenario.sends() {
+		return
+	}
 	say("Each room's writer sends %s of %d bytes, %s a second.",
 		plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
 }

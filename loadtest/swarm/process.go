@@ -59,6 +59,15 @@ func kernelBytes() int64 {
 	return slab + tcpBuffers()
 }
 
+// available is what the host could still give to programs, in bytes.
+func available() int64 {
+	bytes, err := meminfo("MemAvailable:")
+	if err != nil {
+		return 0
+	}
+	return bytes
+}
+
 func tcpBuffers() int64 {
 	text, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {

@@ -11,8 +11,11 @@ type command struct {
 	Orders    *orders    `json:"orders,omitempty"`
 	Connect   *pacer     `json:"connect,omitempty"`
 	Broadcast *broadcast `json:"broadcast,omitempty"`
+	Echo      *echoOrder `json:"echo,omitempty"`
+	Depart    int64      `json:"depart,omitempty"` // servers go down from this moment on
+	Move      *move      `json:"move,omitempty"`
 	Collect   bool       `json:"collect,omitempty"` // garbage; the answer is Collected
-	Halt      bool       `json:"halt,omitempty"`    // no more connects and messages; the answer is Halted
+	Halt      bool       `json:"halt,omitempty"`    // no more connects, messages and pings, until the next command; the answer is Halted
 	Stop      *stop      `json:"stop,omitempty"`    // the answer is Totals
 }
 
@@ -26,8 +29,9 @@ type orders struct {
 	PerSource int           `json:"per_source"` // connections from one address to one server; 0 leaves the address to the kernel
 	Window    int           `json:"window"`     // connects and joins in flight
 	Heartbeat time.Duration `json:"heartbeat"`
-	Messages  int           `json:"messages"` // the most that a room will see
-	Writer    uint32        `json:"writer"`   // the name of room 0's; the others follow
+	Messages  int           `json:"messages"`            // the most that a room will see
+	Writer    uint32        `json:"writer"`              // the name of room 0's; the others follow
+	Reconnect bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
 }
 
 // A share is the part of a room's clients that one process holds at one server.
@@ -48,6 +52,7 @@ type broadcast struct {
 // stop asks for the totals.
 type stop struct {
 	Sent map[int]int `json:"sent"` // by room: what every client should have
+	Pace pacer       `json:"pace"` // of all rooms
 }
 
 // An event is one of its fields.
@@ -57,7 +62,7 @@ type event struct {
 	FanIn     *arrivals `json:"fan_in,omitempty"`
 	Sent      *sent     `json:"sent,omitempty"`
 	Collected bool      `json:"collected,omitempty"`
-	Halted    bool      `json:"halted,omitempty"` // all that was sent has been told
+	Halted    *halted   `json:"halted,omitempty"` // all that was sent has been told
 	Totals    *totals   `json:"totals,omitempty"` // the last
 }
 
@@ -69,6 +74,11 @@ type counts struct {
 	Delivered  int64            `json:"delivered"`
 	Duplicated int64            `json:"duplicated"`
 	Reordered  int64            `json:"reordered"`
+	Beats      int64            `json:"beats,omitempty"`    // heartbeats answered
+	Replies    int64            `json:"replies,omitempty"`  // to pings
+	Left       int64            `json:"left,omitempty"`     // joined clients that were cut off, each time
+	Returned   int64            `json:"returned,omitempty"` // that have joined again
+	Retries    int64            `json:"retries,omitempty"`  // attempts at it that failed
 	Errors     map[string]int64 `json:"errors,omitempty"`
 }
 
@@ -101,10 +111,18 @@ type sent struct {
 	Late int64 `json:"late"` // nanoseconds after the intended moment
 }
 
+// halted has what was measured since the last one: of pings the time from the
+// intended send to the answer, of clients that came back the time since Depart.
+type halted struct {
+	Latency []byte `json:"latency,omitempty"` // histogram
+	Raw     []byte `json:"raw,omitempty"`     // from the actual send
+}
+
 // totals are the whole account of one process.
 type totals struct {
 	counts
 	Lost        int64    `json:"lost"`
+	Away        int64    `json:"away,omitempty"`         // not received by clients that were cut off at the time
 	Examples    []string `json:"examples,omitempty"`     // of loss
 	LastReceipt int64    `json:"last_receipt,omitempty"` // 0: none
 	Latency     []byte   `json:"latency,omitempty"`

@@ -49,7 +49,7 @@ type run struct {
 	servers []*server
 	workers []*worker
 	inbox   chan letter
-	died    chan error    // what a server died of
+	died    chan error    // what a server died of, nil if that was meant
 	quit    chan struct{} // closed when nobody reads the other two
 	waiting sync.WaitGroup
 	seconds *time.Ticker
@@ -60,6 +60,8 @@ type run struct {
 	rooms       []room
 	pace        pacer // of the broadcasts, once begun
 	lastArrival int64 // when a progress last had more receipts, monotonic
+	departed    int64 // when servers went down, monotonic
+	victims     int   // clients of the one that was killed
 	firstDial   int64
 	lastJoin    int64
 	connectCPU  int64
@@ -93,7 +95,7 @@ func (r *run) stages(ctx context.Context) error {
 		func(ctx context.Context) error { return r.memory(ctx, "empty") },
 		r.connect,
 		func(ctx context.Context) error { return r.memory(ctx, "joined") },
-		r.broadcast,
+		r.play,
 		func(ctx context.Context) error { return r.memory(ctx, "after") },
 	} {
 		if err := stage(ctx); err != nil {
@@ -153,8 +155,12 @@ func (r *run) watch(s *server) {
 	case <-r.quit:
 		return
 	}
+	var err error // nil, but news
+	if !s.leaving.Load() {
+		err = s.failure()
+	}
 	select {
-	case r.died <- s.failure():
+	case r.died <- err:
 	case <-r.quit:
 	}
 }
@@ -196,6 +202,7 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
 		Heartbeat: r.plan.Heartbeat,
 		Messages:  r.plan.Messages,
+		Reconnect: r.cfg.Scenario.reconnects(),
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
 	for _, e := range extents {
@@ -264,13 +271,15 @@ func (r *run) broadcast(ctx context.Context) error {
 		}
 	}
 	r.lastArrival = r.pace.due(r.plan.Messages - 1)
-	var expected int64
-	for i := range r.rooms {
-		expected += r.rooms[i].joined * int64(r.plan.Messages)
+	if r.cfg.Scenario == Kill {
+		return r.killAmid(ctx)
 	}
-	return r.until(ctx, func() bool {
-		return r.counts().Delivered >= expected || monotonic() > r.lastArrival+int64(r.cfg.Drain)
-	})
+	return r.until(ctx, r.allArrived)
+}
+
+// allArrived says that there is nothing to wait for any more.
+func (r *run) allArrived() bool {
+	return r.counts().Delivered >= r.joinedOnce()*int64(r.plan.Messages) || monotonic() > r.lastArrival+int64(r.cfg.Drain)
 }
 
 // until takes what comes in until done is true. It fails when ctx ends or
@@ -283,7 +292,9 @@ func (r *run) until(ctx context.Context, done func() bool) error {
 				return err
 			}
 		case err := <-r.died:
-			return err
+			if err != nil {
+				return err
+			}
 		case <-r.seconds.C:
 			r.tick()
 		case <-ctx.Done():

@@ -44,16 +44,18 @@ type session struct {
 	fleet    *fleet
 	commands *json.Decoder
 
-	active sync.WaitGroup // connecting and writing, until halted
+	active sync.WaitGroup  // connecting and sending, until halted
+	now    context.Context // of these; another one after each Halt
+	halt   context.CancelFunc
 
 	mu     sync.Mutex // guards events
 	events *json.Encoder
 }
 
 func (s *session) run() error {
-	ctx, halt := context.WithCancel(context.Background())
+	s.renew()
 	defer s.active.Wait()
-	defer halt()
+	defer func() { s.halt() }()
 	over := make(chan struct{})
 	var reporter sync.WaitGroup
 	defer reporter.Wait()
@@ -61,6 +63,7 @@ func (s *session) run() error {
 	reporter.Go(func() { s.report(over) })
 	for {
 		var c command
+		now := s.now
 		err := s.commands.Decode(&c)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -68,16 +71,23 @@ func (s *session) run() error {
 		case err != nil:
 			return fmt.Errorf("read command: %w", err)
 		case c.Connect != nil:
-			s.active.Go(func() { s.fleet.connect(ctx, *c.Connect) })
+			s.active.Go(func() { s.fleet.connect(now, *c.Connect) })
 		case c.Broadcast != nil:
-			s.active.Go(func() { s.fleet.broadcast(ctx, *c.Broadcast) })
+			s.active.Go(func() { s.fleet.broadcast(now, *c.Broadcast) })
+		case c.Echo != nil:
+			s.active.Go(func() { s.fleet.echo(now, *c.Echo) })
+		case c.Depart != 0:
+			s.fleet.depart(c.Depart)
+		case c.Move != nil:
+			err = s.fleet.move(*c.Move)
 		case c.Collect:
 			debug.FreeOSMemory()
 			err = s.tell(event{Collected: true})
 		case c.Halt:
-			halt()
+			s.halt()
 			s.active.Wait()
-			err = s.tell(append(s.fleet.report(), event{Halted: true})...)
+			s.renew()
+			err = s.tell(append(s.fleet.report(), event{Halted: s.fleet.halted()})...)
 		case c.Stop != nil:
 			return s.finish(*c.Stop)
 		}
@@ -86,6 +96,8 @@ func (s *session) run() error {
 		}
 	}
 }
+
+func (s *session) renew() { s.now, s.halt = context.WithCancel(context.Background()) }
 
 // finish closes all connections and tells the totals.
 func (s *session) finish(st stop) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,7 @@ type server struct {
 	*child
 	addr      string        // where it listens
 	collected chan struct{} // one for each garbage collection; buffered
+	leaving   atomic.Bool   // its end is meant
 }
 
 // startServer returns once the server listens.
@@ -64,6 +66,26 @@ func (s *server) log(line string) {
 	select {
 	case s.collected <- struct{}{}:
 	default:
+	}
+}
+
+// leave has the server end: of its own will, or (Crash) not. It does not wait.
+func (s *server) leave(how string) {
+	s.leaving.Store(true)
+	if how == Crash {
+		_ = s.cmd.Process.Kill() // if it has ended, exited says so
+		return
+	}
+	s.stdin.Close()
+}
+
+// runs reports whether it has not ended yet.
+func (s *server) runs() bool {
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
 	}
 }
 

@@ -26,6 +26,11 @@ func (c *counts) add(o counts) {
 	c.Delivered += o.Delivered
 	c.Duplicated += o.Duplicated
 	c.Reordered += o.Reordered
+	c.Beats += o.Beats
+	c.Replies += o.Replies
+	c.Left += o.Left
+	c.Returned += o.Returned
+	c.Retries += o.Retries
 	for kind, n := range o.Errors {
 		if c.Errors == nil {
 			c.Errors = make(map[string]int64)
@@ -55,7 +60,7 @@ func (f *fleet) total(s stop) *totals {
 	}
 	for _, g := range f.groups {
 		for i := range g.clients {
-			t.audit(g, &g.clients[i], int32(s.Sent[g.room]))
+			t.audit(g, &g.clients[i], int32(s.Sent[g.room]), s.Pace)
 		}
 		for i, in := range g.fanIns { // those that did not reach all
 			if in != nil && in.latency != nil {
@@ -67,11 +72,14 @@ func (f *fleet) total(s stop) *totals {
 }
 
 // audit counts what one client should have and has not.
-func (t *totals) audit(g *group, c *client, sent int32) {
+func (t *totals) audit(g *group, c *client, sent int32, pace pacer) {
 	if !c.joinedOnce {
 		return
 	}
 	lost := c.ledger.lost(sent)
+	if c.absence != nil {
+		lost, t.Away = c.absence.excuse(lost, pace, t.Away)
+	}
 	for _, s := range lost {
 		t.Lost += int64(s.last - s.first + 1)
 	}

@@ -21,7 +21,7 @@ type worker struct {
 	progress  counts
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
-	halted    bool
+	halted    *halted // since quieten
 	totals    *totals
 	gone      bool // nothing more will come
 }
@@ -112,7 +112,7 @@ func (w *worker) end() {
 func (w *worker) ended() bool { return w.totals != nil || w.gone }
 
 // quiet says that the worker sends nothing more.
-func (w *worker) quiet() bool { return w.halted || w.gone }
+func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 
 func (w *worker) pid() int {
 	if w.child != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
@@ -38,7 +39,10 @@ func (f *fleet) writing(rooms []int) (groups []*group) {
 
 func (f *fleet) send(g *group, seq int, intended int64, size int) {
 	f.mu.Lock()
-	conn := g.sender
+	var conn *poller.Conn
+	if g.sender != nil {
+		conn = g.sender.conn
+	}
 	f.mu.Unlock()
 	if conn == nil {
 		f.fault("no client left to write")

@@ -43,7 +43,7 @@ func BenchmarkHopLatency(b *testing.B) {
 // As many as arrive, with up to 1,000 on their way: time of one.
 func BenchmarkHopThroughput(b *testing.B) {
 	for _, size := range []int{200, 10_000} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
+		b.Run(fmt.Sprintf("text-%dB", size), func(b *testing.B) {
 			from, in := hop(b)
 			m := text(size)
 			b.SetBytes(int64(len(m.Payload)))

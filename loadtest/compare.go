@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+const compareUsage = `Loadtest compare sets runs side by side; the first side is what the others are
+measured by.
+
+  go run ./loadtest compare results/10k results/15k
+  go run ./loadtest compare old=a1,a2,a3,a4 new=b1,b2,b3,b4 -html compare.html
+
+A side is one run or, with a name, several: rounds of the same thing, made in
+turn with those of the other sides. A run is the folder of its results, its
+summary.json or its records.jsonl. With three runs a side, better four, each
+figure gets a verdict.
+
+Exit codes: 0 compared, 99 something is worse and -fail-if-worse is set, 1 a run
+cannot be read or a file not written, 2 wrong arguments.
+
+flags, before or after the sides:
+`
+
+// A comparison is what to compare and where to write it.
+type comparison struct {
+	sides       []string
+	html, json  string // files; "" for none
+	alpha       float64
+	failIfWorse bool
+}
+
+// compare runs the subcommand of that name and returns the exit code.
+func compare(args []string, stdout io.Writer) int {
+	c, err := parseComparison(args, stdout)
+	switch {
+	case errors.Is(err, errHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "loadtest compare: %v; see -help\n", err)
+		return exitUsage
+	}
+	result, err := c.make()
+	if err == nil {
+		err = c.save(result, stdout)
+	}
+	switch {
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "loadtest compare: %v\n", err)
+		return exitBroken
+	case c.failIfWorse && result.AnyWorse():
+		return exitMissed
+	}
+	return exitOK
+}
+
+func parseComparison(args []string, help io.Writer) (c comparison, err error) {
+	f := flag.NewFlagSet("compare", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&c.html, "html", "", "`file` for a page with tables and charts")
+	f.StringVar(&c.json, "json", "", "`file` for the comparison as JSON")
+	f.Float64Var(&c.alpha, "alpha", report.DefaultAlpha, "highest `p` that makes a difference better or worse")
+	f.BoolVar(&c.failIfWorse, "fail-if-worse", false, "exit 99 if anything is worse")
+	for err = f.Parse(args); err == nil && f.NArg() > 0; err = f.Parse(f.Args()[1:]) {
+		c.sides = append(c.sides, f.Arg(0))
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(help, compareUsage)
+		f.SetOutput(help)
+		f.PrintDefaults()
+		return c, errHelp
+	case err != nil:
+		return c, err
+	case len(c.sides) < 2 || len(c.sides) > report.MaxSides:
+		return c, fmt.Errorf("%d sides: want 2 to %d", len(c.sides), report.MaxSides)
+	case !(c.alpha > 0 && c.alpha < 1):
+		return c, fmt.Errorf("-alpha %v: want more than 0 and less than 1", c.alpha)
+	}
+	return c, nil
+}
+
+func (c comparison) make() (*report.Comparison, error) {
+	var sides []report.Side
+	for _, text := range c.sides {
+		side, err := readSide(text)
+		if err != nil {
+			return nil, err
+		}
+		sides = append(sides, side)
+	}
+	return report.Compare(c.alpha, sides...)
+}
+
+func (c comparison) save(result *report.Comparison, stdout io.Writer) error {
+	err := result.WriteText(stdout)
+	if c.html != "" {
+		err = errors.Join(err, writeFile(c.html, result.WriteHTML))
+	}
+	if c.json != "" {
+		err = errors.Join(err, writeFile(c.json, result.WriteJSON))
+	}
+	return err
+}
+
+// readSide reads "a" or "name=a,b,c".
+func readSide(text string) (side report.Side, err error) {
+	name, runs, named := strings.Cut(text, "=")
+	if !named {
+		name, runs = nameOf(text), text
+	}
+	side.Name = name
+	for path := range strings.SplitSeq(runs, ",") {
+		run, err := readRun(path)
+		if err != nil {
+			return side, fmt.Errorf("%s: %w", path, err)
+		}
+		side.Runs = append(side.Runs, run)
+	}
+	return side, nil
+}
+
+// nameOf is the folder that holds the run, or the file if it has a name of its own.
+func nameOf(path string) string {
+	path, _, _ = strings.Cut(path, ",")
+	base := filepath.Base(path)
+	if base == summaryFile || base == recordsFile {
+		if absolute, err := filepath.Abs(path); err == nil {
+			return filepath.Base(filepath.Dir(absolute))
+		}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(base, ".json"), ".jsonl")
+}
+
+// The files of a folder that hold a run.
+const (
+	summaryFile = "summary.json"
+	recordsFile = "records.jsonl"
+)
+
+// readRun prefers the records of a folder: they have more than the summary, and
+// this program's figures, not those of the one that made them.
+func readRun(path string) (*report.Result, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.Unwrap(err) // without the path, which the caller names
+	}
+	if info.IsDir() {
+		for _, name := range []string{recordsFile, summaryFile} {
+			run, err := readRun(filepath.Join(path, name))
+			if !errors.Is(err, fs.ErrNotExist) {
+				return run, err
+			}
+		}
+		return nil, fmt.Errorf("neither %s nor %s is there", recordsFile, summaryFile)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	defer file.Close()
+	if filepath.Ext(path) == ".jsonl" {
+		return report.Load(file)
+	}
+	return report.ReadJSON(file)
+}

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// WriteHDRLog writes the latencies as an HdrHistogram log, which
+// HistogramLogProcessor, HistogramLogAnalyzer and the plotter of
+// hdrhistogram.github.io read. It has up to three histograms, told apart by
+// their tags, each over its own stretch of the run:
+//
+//	no tag    from the intended send to the receipt
+//	Tag=sent  from the actual send to the receipt
+//	Tag=join  from connect to the join reply
+//
+// The first has no tag because tools pass over tags that they are not told of.
+// Values are microseconds, so tools that expect nanoseconds need to be told:
+// -outputValueUnitRatio 1000 shows milliseconds. Interval_Max is in
+// milliseconds already, as is usual. Times are seconds since the start of the
+// run. A histogram that was not measured is left out.
+func (r *Result) WriteHDRLog(w io.Writer) error {
+	var b strings.Builder
+	log := hdrhistogram.NewHistogramLogWriter(&b) // a Builder never fails, nor do its comments
+	_ = log.OutputLogFormatVersion()
+	_ = log.OutputComment("Values are microseconds; Interval_Max is milliseconds.")
+	if start, ok := r.start(); ok {
+		_ = log.OutputStartTime(start.UnixMilli())
+	}
+	_ = log.OutputLegend()
+	for _, h := range r.intervals() {
+		// Not by the log writer: it takes every histogram for one of nanoseconds.
+		fmt.Fprintf(&b, "%s%.3f,%.3f,%.3f,%s\n", h.tag, thousandth(h.fromMs), thousandth(h.lengthMs), thousandth(h.max), h.encoded)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write HDR log: %w", err)
+	}
+	return nil
+}
+
+// An interval is a histogram with its stretch of the run.
+type interval struct {
+	tag              string // with the comma after it; "" for none
+	fromMs, lengthMs int64
+	max              int64 // microseconds
+	encoded          []byte
+}
+
+func (r *Result) intervals() []interval {
+	if r.end == nil {
+		return nil
+	}
+	var firstSend int64
+	if len(r.Broadcasts) > 0 {
+		firstSend = r.Broadcasts[0].AtMs
+	}
+	empty, _ := r.memory("empty") // the clients connect after it
+	var all []interval
+	for _, h := range []struct {
+		interval
+		from *hdrhistogram.Histogram
+	}{
+		{interval{"", firstSend, r.end.BroadcastMs, 0, r.end.Latency}, r.latency},
+		{interval{"Tag=sent,", firstSend, r.end.BroadcastMs, 0, r.end.RawLatency}, r.raw},
+		{interval{"Tag=join,", empty.AtMs, r.end.ConnectMs, 0, r.end.JoinLatency}, r.joinLatency},
+	} {
+		if h.from != nil {
+			h.max = h.from.Max()
+			all = append(all, h.interval)
+		}
+	}
+	return all
+}
+
+func thousandth(n int64) float64 { return float64(n) / 1000 }
+
+// start is when the run began, if the records tell.
+func (r *Result) start() (start time.Time, ok bool) {
+	if r.Run == nil {
+		return start, false
+	}
+	start, err := time.Parse(time.RFC3339, r.Run.Start)
+	return start, err == nil
+}

@@ -1,0 +1,128 @@
+package report
+
+import "github.com/roost-rt/roost/loadtest/record"
+
+// A quantity is something that runs are compared by.
+type quantity struct {
+	name   string
+	higher bool // is better
+	of     func(*Result) *float64
+}
+
+// A family of quantities has one unit, one chart and one heading.
+type family struct {
+	id, title, about string
+	unit             string // of JSON
+	show             func(float64) string
+	axis             string  // label of the chart; "" for no chart
+	perAxis          float64 // how much of the unit is 1 on the axis
+	members          []quantity
+}
+
+// families are what runs are compared by, in the order of the table.
+func families() []family {
+	return []family{
+		{"rates", "Rates", "How fast clients connect and join, and how fast a broadcast reaches its receivers. More is better.",
+			"per second", rate, "per second", 1, []quantity{
+				{"connect and join", true, figure(func(s Summary) *float64 { return s.ConnectJoinPerSecond })},
+				{"fan-out", true, figure(func(s Summary) *float64 { return s.FanOutPerSecond })},
+			}},
+		{"cpu", "Server CPU", "User and system time of all server processes. Less is better.",
+			"microseconds", duration, "CPU, µs", 1, []quantity{
+				{"per join", false, figure(func(s Summary) *float64 { return s.ServerCPUUsPerJoin })},
+				{"per delivery", false, figure(func(s Summary) *float64 { return s.ServerCPUUsPerDelivery })},
+			}},
+		{"memory", "Memory per client", "What one more client costs. Kernel memory is that of every socket on the host. Less is better.",
+			"bytes", size, "KB per client", 1000, []quantity{
+				{"server", false, figure(func(s Summary) *float64 { return s.ServerBytesPerClient })},
+				{"client", false, figure(func(s Summary) *float64 { return s.ClientBytesPerClient })},
+				{"kernel", false, figure(func(s Summary) *float64 { return s.KernelBytesPerClient })},
+			}},
+		{"broadcast", "One broadcast", "When its receivers had it, of the median broadcast of each run, counted from the intended send. Less is better.",
+			"microseconds", duration, "latency, ms", 1000, []quantity{
+				{"first", false, broadcast(func(b record.Broadcast) int64 { return b.FirstUs })},
+				{"p50", false, broadcast(func(b record.Broadcast) int64 { return b.P50Us })},
+				{"p99", false, broadcast(func(b record.Broadcast) int64 { return b.P99Us })},
+				{"last", false, broadcast(func(b record.Broadcast) int64 { return b.LastUs })},
+			}},
+		{"latency", "Latency", "Of all receipts of a run, counted from the intended send. Less is better.",
+			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return s.LatencyMs })},
+		{"raw", "Latency from the actual send", "The same from when the sender got to it: what a client that waits for itself would see.",
+			"milliseconds", milliseconds, "", 1, percentileMembers(func(s Summary) *Percentiles { return s.RawLatencyMs })},
+		{"join", "Join latency", "From connect to the join reply. Less is better.",
+			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return s.JoinLatencyMs })},
+		{"faults", "Faults", "Messages lost, received twice or out of order, and errors of all kinds.",
+			"count", number, "", 1, []quantity{
+				{"lost", false, tally(func(s Summary) *int64 { return s.Lost })},
+				{"duplicated", false, tally(func(s Summary) *int64 { return s.Duplicated })},
+				{"reordered", false, tally(func(s Summary) *int64 { return s.Reordered })},
+				{"errors", false, tally(func(s Summary) *int64 {
+					if s.Errors == nil {
+						return nil
+					}
+					n := total(s.Errors)
+					return &n
+				})},
+			}},
+	}
+}
+
+func percentileMembers(of func(Summary) *Percentiles) []quantity {
+	at := func(pick func(Percentiles) float64) func(*Result) *float64 {
+		return func(r *Result) *float64 {
+			p := of(r.Summary)
+			if p == nil {
+				return nil
+			}
+			v := pick(*p)
+			return &v
+		}
+	}
+	return []quantity{
+		{"p50", false, at(func(p Percentiles) float64 { return p.P50 })},
+		{"p90", false, at(func(p Percentiles) float64 { return p.P90 })},
+		{"p99", false, at(func(p Percentiles) float64 { return p.P99 })},
+		{"p99.9", false, at(func(p Percentiles) float64 { return p.P999 })},
+		{"max", false, at(func(p Percentiles) float64 { return p.Max })},
+	}
+}
+
+func figure(of func(Summary) *float64) func(*Result) *float64 {
+	return func(r *Result) *float64 { return of(r.Summary) }
+}
+
+func tally(of func(Summary) *int64) func(*Result) *float64 {
+	return func(r *Result) *float64 {
+		n := of(r.Summary)
+		if n == nil {
+			return nil
+		}
+		v := float64(*n)
+		return &v
+	}
+}
+
+// broadcast is the median of what the broadcasts that arrived took.
+func broadcast(us func(record.Broadcast) int64) func(*Result) *float64 {
+	return func(r *Result) *float64 {
+		var all []float64
+		for _, b := range r.Broadcasts {
+			if b.Delivered > 0 {
+				all = append(all, float64(us(b)))
+			}
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		v := median(all)
+		return &v
+	}
+}
+
+// number shows a median of counts, which may end in a half.
+func number(n float64) string {
+	if n != float64(int64(n)) {
+		return count(int64(n)) + ".5"
+	}
+	return count(int64(n))
+}

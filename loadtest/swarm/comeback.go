@@ -1,0 +1,103 @@
+package swarm
+
+import (
+	"net/netip"
+	"time"
+)
+
+// leftLocked counts a client that was cut off, or did not get back in, and has
+// it try.
+func (f *fleet) leftLocked(c *client, was phase) {
+	now := monotonic()
+	if was == joined {
+		f.counts.Left++
+		c.tries = 0
+		if c.absence == nil {
+			c.absence = &absence{from: now}
+		}
+		c.absence.to = 0
+	} else {
+		f.counts.Retries++
+	}
+	wait := backoff(int(c.tries))
+	c.tries = min(c.tries+1, 100)
+	time.AfterFunc(wait, func() { f.redial(c) })
+}
+
+// redial makes another connection for a client that has none: nobody else
+// touches it.
+func (f *fleet) redial(c *client) {
+	f.mu.Lock()
+	stopping := f.stopping
+	f.mu.Unlock()
+	if stopping {
+		return
+	}
+	*c = client{
+		group: c.group, number: c.number, joinedOnce: true, tries: c.tries, ledger: c.ledger, absence: c.absence,
+	}
+	f.dial(c)
+}
+
+// returnedLocked counts a client that has joined again.
+func (f *fleet) returnedLocked(c *client, now int64) {
+	f.counts.Returned++
+	c.absence.to = now
+	if f.comebacks != nil {
+		observe(f.comebacks, now-f.departed)
+	}
+}
+
+// depart marks the moment from which the way back is measured.
+func (f *fleet) depart(at int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.departed, f.comebacks = at, newHistogram(3)
+}
+
+// move sends the clients of a server elsewhere.
+func (f *fleet) move(m move) error {
+	var to []netip.AddrPort
+	for _, text := range m.To {
+		addr, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return err
+		}
+		to = append(to, addr)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.groups {
+		if g.remote.String() == m.From {
+			g.moved = to
+		}
+	}
+	return nil
+}
+
+// remote is where a client connects to.
+func (f *fleet) remote(c *client) netip.AddrPort {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if to := c.group.moved; len(to) > 0 {
+		return to[int(c.number)%len(to)]
+	}
+	return c.group.remote
+}
+
+// halted tells what was measured since the last time.
+func (f *fleet) halted() *halted {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &halted{}
+	if f.echoing != nil {
+		h.Latency, h.Raw = encode(f.echoing.latency), encode(f.echoing.raw)
+		f.echoing.latency.Reset()
+		f.echoing.raw.Reset()
+	}
+	if f.comebacks != nil {
+		h.Latency = encode(f.comebacks)
+		f.comebacks = nil
+	}
+	return h
+}

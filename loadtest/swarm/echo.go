@@ -1,0 +1,179 @@
+package swarm
+
+import (
+	"context"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// echoRef is the ref of all pings. The answer is known by it, and by its stamp.
+const echoRef = "4"
+
+// echoOrder starts pings of one process.
+type echoOrder struct {
+	Pace     pacer `json:"pace"`      // of an open loop; zero is a closed one
+	InFlight int   `json:"in_flight"` // of a closed loop
+	Size     int   `json:"size"`      // bytes of payload
+}
+
+// An echoing is a fleet's pings. It is guarded by fleet.mu.
+type echoing struct {
+	size    int
+	closed  bool // loop: an answer sets off the next ping
+	next    int  // client, counted over all groups
+	latency *hdrhistogram.Histogram
+	raw     *hdrhistogram.Histogram
+}
+
+// echo sends pings until ctx is done. All joined clients take turns.
+func (f *fleet) echo(ctx context.Context, o echoOrder) {
+	f.mu.Lock()
+	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0, latency: newHistogram(3), raw: newHistogram(3)}
+	f.mu.Unlock()
+	for range o.InFlight {
+		f.ping(monotonic())
+	}
+	if o.InFlight == 0 {
+		for n := 0; waitUntil(ctx, o.Pace.due(n)); n++ {
+			f.ping(o.Pace.due(n))
+		}
+	}
+	<-ctx.Done()
+	f.mu.Lock()
+	f.echoing.closed = false
+	f.mu.Unlock()
+}
+
+// ping sends one. It is meant for the moment intended.
+func (f *fleet) ping(intended int64) {
+	f.mu.Lock()
+	e := f.echoing
+	c := f.takeTurn(e)
+	f.mu.Unlock()
+	if c == nil {
+		f.fault("no client left to ping")
+		return
+	}
+	now := monotonic()
+	text := append(make([]byte, 0, 512), f.pingHead...)
+	text = append(appendPayload(text, f.orders.Writer, 1, intended, now, e.size), ']')
+	if err := c.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
+		f.fault("ping: " + err.Error())
+	}
+}
+
+// takeTurn returns the connection of the next client that has one, or nil.
+func (f *fleet) takeTurn(e *echoing) *poller.Conn {
+	total := 0
+	for _, g := range f.groups {
+		total += len(g.clients)
+	}
+	for range total {
+		n := e.next
+		e.next = (e.next + 1) % total
+		for _, g := range f.groups {
+			if n < len(g.clients) {
+				if c := &g.clients[n]; c.conn != nil && c.joinedOnce {
+					return c.conn
+				}
+				break
+			}
+			n -= len(g.clients)
+		}
+	}
+	return nil
+}
+
+// echoed takes the answer to a ping.
+func (f *fleet) echoed(payload []byte, now int64) {
+	s, ok := parseStamp(payload)
+	f.mu.Lock()
+	e := f.echoing
+	if !ok || e == nil {
+		f.faultLocked("answer to no ping")
+		f.mu.Unlock()
+		return
+	}
+	f.counts.Replies++
+	observe(e.latency, now-s.intended)
+	observe(e.raw, now-s.sent)
+	observe(f.interval, now-s.intended)
+	again := e.closed
+	f.mu.Unlock()
+	if again {
+		f.ping(monotonic())
+	}
+}
+
+// echo is the scenario, seen from the coordinator.
+func (r *run) echo(ctx context.Context) error {
+	r.phase = "echo"
+	for i, w := range r.workers {
+		o := echoOrder{Size: r.cfg.Size}
+		if r.cfg.Rate > 0 {
+			o.Pace = newPacer(monotonic()+int64(headStart), r.cfg.Rate/float64(len(r.workers)))
+		} else {
+			o.InFlight = split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
+		}
+		if err := w.tell(command{Echo: &o}); err != nil {
+			return err
+		}
+	}
+	if err := r.hold(ctx, headStart); err != nil {
+		return err
+	}
+	a := r.begun("echo", func(c counts) int64 { return c.Replies })
+	if err := r.hold(ctx, r.cfg.For); err != nil {
+		return err
+	}
+	a.over()
+	err := r.quieten(ctx)
+	a.emit()
+	return err
+}
+
+// An activity is what a record.Activity is made of.
+type activity struct {
+	run    *run
+	of     func(counts) int64
+	record record.Activity
+	start  int64
+	server int64 // CPU at the start
+	client int64
+	count  int64
+}
+
+// begun starts to measure; of is what is counted.
+func (r *run) begun(name string, of func(counts) int64) *activity {
+	return &activity{
+		run: r, of: of, record: record.Activity{Name: name, AtMs: r.since(monotonic())},
+		start: monotonic(), server: r.serverUsage().cpuNs, client: r.clientUsage().cpuNs, count: of(r.counts()),
+	}
+}
+
+// over ends the measuring.
+func (a *activity) over() {
+	r, rec := a.run, &a.record
+	rec.Ms = ms(monotonic() - a.start)
+	rec.Count = a.of(r.counts()) - a.count
+	rec.ServerCPUNs = max(0, r.serverUsage().cpuNs-a.server) // the dead have none
+	rec.ClientCPUNs = max(0, r.clientUsage().cpuNs-a.client)
+}
+
+// emit records it, with the latencies that the processes told when they fell
+// silent.
+func (a *activity) emit() {
+	latency, raw := newHistogram(3), newHistogram(3)
+	for _, w := range a.run.workers {
+		if w.halted != nil {
+			_ = merge(latency, w.halted.Latency) // one that cannot be read is of a process that died
+			_ = merge(raw, w.halted.Raw)
+		}
+	}
+	a.record.Latency, a.record.RawLatency = encode(latency), encode(raw)
+	a.run.emit(record.Record{Activity: &a.record})
+}

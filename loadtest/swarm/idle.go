@@ -1,0 +1,18 @@
+package swarm
+
+import "context"
+
+// idle is the scenario in which clients send heartbeats and nothing else. Those
+// of a client are apart by Plan.Heartbeat; the first follows the join by as
+// much.
+func (r *run) idle(ctx context.Context) error {
+	r.phase = "idle"
+	a := r.begun("idle", func(c counts) int64 { return c.Beats })
+	if err := r.hold(ctx, r.cfg.For); err != nil {
+		return err
+	}
+	a.over()
+	err := r.quieten(ctx)
+	a.emit()
+	return err
+}

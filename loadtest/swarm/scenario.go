@@ -1,0 +1,74 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Scenario is what happens once all clients have joined.
+type Scenario string
+
+const (
+	Chat  Scenario = "chat"
+	Echo  Scenario = "echo"
+	Idle  Scenario = "idle"
+	Storm Scenario = "storm"
+	Kill  Scenario = "kill"
+)
+
+// Scenarios explains them all, in the order in which people will want them.
+var Scenarios = []struct {
+	Name Scenario
+	Says string
+}{
+	{Chat, "a writer in each room broadcasts; every receipt of every client is accounted for"},
+	{Echo, "clients push and wait for the reply: -inflight at a time as fast as it goes (closed loop), or -rate a second (open loop), for -for"},
+	{Idle, "nothing but heartbeats for -for: what does one cost?"},
+	{Storm, "all servers are restarted (-how drain) or killed and started again (-how kill), all clients come back, then a chat"},
+	{Kill, "a chat during which one of several servers is killed: its clients go to the others"},
+}
+
+// UnmarshalText takes the name of a scenario.
+func (s *Scenario) UnmarshalText(text []byte) error {
+	var names []string
+	for _, known := range Scenarios {
+		if string(known.Name) == string(text) {
+			*s = known.Name
+			return nil
+		}
+		names = append(names, string(known.Name))
+	}
+	return fmt.Errorf("no scenario %q: there are %s", text, strings.Join(names, ", "))
+}
+
+// MarshalText is the reverse of UnmarshalText.
+func (s Scenario) MarshalText() ([]byte, error) { return []byte(s), nil }
+
+// sends reports whether rooms get messages.
+func (s Scenario) sends() bool { return s == Chat || s == Storm || s == Kill }
+
+// reconnects reports whether a client that is cut off comes back.
+func (s Scenario) reconnects() bool { return s == Storm || s == Kill }
+
+// play is the stage of a run that its scenario is about.
+func (r *run) play(ctx context.Context) error {
+	switch r.cfg.Scenario {
+	case Echo:
+		return r.echo(ctx)
+	case Idle:
+		return r.idle(ctx)
+	case Storm:
+		if err := r.storm(ctx); err != nil {
+			return err
+		}
+	}
+	return r.broadcast(ctx)
+}
+
+// hold waits for d.
+func (r *run) hold(ctx context.Context, d time.Duration) error {
+	over := monotonic() + int64(d)
+	return r.until(ctx, func() bool { return monotonic() >= over })
+}

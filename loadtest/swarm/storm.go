@@ -1,0 +1,159 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// How servers go down in the storm scenario.
+const (
+	Drain = "drain" // as at a deployment: they close their clients, then end
+	Crash = "kill"  // SIGKILL
+)
+
+// storm takes all servers down, starts them again where they were, and waits
+// until their clients are back.
+func (r *run) storm(ctx context.Context) error {
+	r.phase = "storm"
+	before := r.present()
+	away, err := r.depart(Storm)
+	if err != nil {
+		return err
+	}
+	for _, s := range r.servers {
+		s.leave(r.cfg.How)
+	}
+	if err := r.until(ctx, func() bool { return !slices.ContainsFunc(r.servers, (*server).runs) }); err != nil {
+		return err
+	}
+	for i, s := range r.servers {
+		if err := r.restart(ctx, i, s.addr); err != nil {
+			return err
+		}
+	}
+	away.Ms = ms(monotonic() - r.departed) // servers were gone
+	return r.awaitReturn(ctx, away, before)
+}
+
+func (r *run) restart(ctx context.Context, i int, addr string) error {
+	s, err := startServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), "-addr", addr), r.plan.ServerProcs)
+	if err != nil {
+		return err
+	}
+	r.servers[i] = s
+	r.waiting.Go(func() { r.watch(s) })
+	return nil
+}
+
+// killAmid waits for the messages of a chat and kills a server when half of them
+// are sent.
+func (r *run) killAmid(ctx context.Context) error {
+	half := r.pace.due(r.plan.Messages / 2)
+	if err := r.until(ctx, func() bool { return monotonic() >= half }); err != nil {
+		return err
+	}
+	before := r.present()
+	away, err := r.killOne()
+	if err != nil {
+		return err
+	}
+	if err := r.until(ctx, r.allArrived); err != nil {
+		return err
+	}
+	return r.awaitReturn(ctx, away, before)
+}
+
+// killOne kills a server in the middle of a chat, and shows its clients the way
+// to the others, as a load balancer would.
+func (r *run) killOne() (*record.Activity, error) {
+	away, err := r.depart(Kill)
+	if err != nil {
+		return nil, err
+	}
+	victim := len(r.servers) - 1 // the writer is at the first
+	s := r.servers[victim]
+	r.victims = r.plan.Servers[victim]
+	s.leave(Crash)
+	move := move{From: s.addr}
+	for _, other := range r.servers[:victim] {
+		move.To = append(move.To, other.addr)
+	}
+	r.order(command{Move: &move})
+	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, grouped(r.victims)))
+	return away, nil
+}
+
+// depart marks the moment from which the way back is measured.
+func (r *run) depart(name Scenario) (*record.Activity, error) {
+	r.departed = monotonic()
+	for _, w := range r.workers {
+		if err := w.tell(command{Depart: r.departed}); err != nil {
+			return nil, err
+		}
+	}
+	return &record.Activity{Name: string(name), AtMs: r.since(r.departed)}, nil
+}
+
+// awaitReturn waits until all clients are back, or nobody has come back for a
+// while.
+func (r *run) awaitReturn(ctx context.Context, a *record.Activity, all int64) error {
+	last, since := r.present(), monotonic()
+	err := r.until(ctx, func() bool {
+		if n := r.present(); n != last {
+			last, since = n, monotonic()
+		}
+		return r.gone() && last >= all || monotonic() > since+int64(r.cfg.Drain)
+	})
+	if err != nil {
+		return err
+	}
+	if missing := all - r.present(); missing > 0 {
+		r.note("error", fmt.Sprintf("%s clients did not come back", grouped(int(missing))))
+	}
+	c := r.counts()
+	a.Count, a.Retries = c.Returned, c.Retries
+	if err := r.quieten(ctx); err != nil {
+		return err
+	}
+	(&activity{run: r, record: *a}).emit()
+	return nil
+}
+
+// gone says that the clients have noticed.
+func (r *run) gone() bool {
+	if r.cfg.Scenario == Kill {
+		return r.counts().Left >= int64(r.victims)
+	}
+	return r.counts().Left >= r.joinedOnce()
+}
+
+// present is how many clients are joined now.
+func (r *run) present() int64 {
+	c := r.counts()
+	return c.Joined + c.Returned - c.Left
+}
+
+// joinedOnce is how many clients have joined.
+func (r *run) joinedOnce() (n int64) {
+	for i := range r.rooms {
+		n += r.rooms[i].joined
+	}
+	return n
+}
+
+// backoff is how long a client waits before it tries to come back, the first
+// time with tries 0: as the official client does.
+func backoff(tries int) time.Duration {
+	steps := [...]time.Duration{10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000}
+	return steps[min(tries, len(steps)-1)] * time.Millisecond
+}
+
+// A move sends the clients of a server that is no more elsewhere.
+type move struct {
+	From string   `json:"from"`
+	To   []string `json:"to"`
+}

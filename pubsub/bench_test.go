@@ -1,0 +1,101 @@
+package pubsub_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// audiences are as many subscribers as the publisher serves itself, as take one
+// turn, and as take many.
+var audiences = []int{1, 100, 10_000}
+
+// A stack is a worker pool that runs turns when told to, and allocates nothing.
+type stack []pubsub.Turn
+
+func (s *stack) Go(t pubsub.Turn) { *s = append(*s, t) }
+
+func (s *stack) run() {
+	for n := len(*s); n > 0; n = len(*s) {
+		t := (*s)[n-1]
+		*s = (*s)[:n-1]
+		t.Turn()
+	}
+}
+
+// A sink takes broadcasts as a connection does: the bytes that all share.
+type sink struct {
+	handle pubsub.Subscription
+	bytes  int
+}
+
+func (s *sink) Subscription() *pubsub.Subscription { return &s.handle }
+
+func (s *sink) Deliver(b *pubsub.Batch, _ int) { s.bytes += len(b.Encoded(codec, encode)) }
+
+// codec is what the encoding is known by.
+const codec = "2.0.0"
+
+func encode(m *pubsub.Message) []byte { return append([]byte(m.Event), m.Payload...) }
+
+// broadcaster returns what publishes one message of 128 bytes to n sinks, and
+// waits until all have it.
+func broadcaster(t testing.TB, n int) (publish func()) {
+	t.Helper()
+	var pool stack
+	ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
+	for range n {
+		ps.Subscribe("a", new(sink))
+	}
+	payload := make([]byte, 128)
+	return func() {
+		if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "e", Payload: payload}); err != nil {
+			t.Fatal(err)
+		}
+		pool.run()
+	}
+}
+
+// What a broadcast allocates is for itself and for each chunk of subscribers on
+// its way, never for each subscriber.
+func TestFanOutAllocations(t *testing.T) {
+	few, many := 1000, 10_000
+	base := testing.AllocsPerRun(100, broadcaster(t, few))
+	if base > 32 {
+		t.Errorf("%v allocations for a broadcast to %d, want at most 32", base, few)
+	}
+	full := testing.AllocsPerRun(100, broadcaster(t, many))
+	if each := (full - base) / float64(many-few); each > 0.02 {
+		t.Errorf("%v allocations to %d subscribers, %v to %d: %v for each more, want at most 0.02", full, many, base, few, each)
+	}
+}
+
+// However many subscribers there are, each encoding is made once.
+func TestEncodedOnceAllocations(t *testing.T) {
+	m := &pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, 128)}
+	b := &pubsub.Batch{Messages: []*pubsub.Message{m, m}}
+	for name, encoded := range map[string]func() []byte{
+		"message": func() []byte { return m.Encoded(codec, encode) },
+		"batch":   func() []byte { return b.Encoded(codec, encode) },
+	} {
+		encoded()
+		if n := testing.AllocsPerRun(100, func() { encoded() }); n != 0 {
+			t.Errorf("%s, encoded already: %v allocations, want 0", name, n)
+		}
+	}
+}
+
+// A broadcast from Publish to the Deliver of every subscriber, without sockets.
+func BenchmarkFanOut(b *testing.B) {
+	for _, n := range audiences {
+		b.Run(fmt.Sprintf("subscribers=%d", n), func(b *testing.B) {
+			publish := broadcaster(b, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				publish()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
+		})
+	}
+}
