@@ -55,6 +55,10 @@ func run(ctx context.Context, args []string) int {
 			return list()
 		case "compare":
 			return compare(args[1:], os.Stdout)
+		case "doctor":
+			return doctor(ctx, args[1:])
+		case "tune":
+			return tune(ctx, args[1:])
 		}
 	}
 	o, err := parseOptions(args, os.Stderr)

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+)
+
+const doctorUsage = `usage: loadtest doctor [flags]
+
+Says which limit of this machine is the first that a number of clients hits, and
+at how many. Changes nothing and needs no root.
+
+  loadtest doctor -clients 1000000 -same-host   servers and clients both here
+  loadtest doctor -clients 50000 -single        one server process for all
+
+Of each limit: what it is now, what is needed, the most clients that fit, who it
+is for, and a verdict: ok, slow (all can connect, but lose time), LIMIT (not all
+can), or note (no bound here).
+
+Exit codes: 0 enough, 99 a limit is in the way, 1 it could not be found out, 2
+wrong arguments.
+
+flags:
+`
+
+// doctor is the subcommand of that name. It returns its exit code.
+func doctor(_ context.Context, args []string) int {
+	return examine(kernel.Root("/"), args, os.Stdout, os.Stderr)
+}
+
+// examine is doctor for the machine below root.
+func examine(root kernel.Root, args []string, stdout, stderr io.Writer) int {
+	var d kernel.Demand
+	f := flag.NewFlagSet("loadtest doctor", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Int64Var((*int64)(&d.Clients), "clients", defaultDemand, "`number` of clients")
+	f.BoolVar(&d.SameHost, "same-host", false, "the clients are on this host, too (default: only the servers)")
+	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
+	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to reckon with (default: that of this process)")
+	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with -same-host, `number` of addresses that clients connect from (default: as many of 127.0.0.0/8 as it takes)")
+	asJSON := f.Bool("json", false, "the report as JSON")
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, doctorUsage)
+		f.SetOutput(stdout)
+		f.PrintDefaults()
+		return exitOK
+	case err != nil:
+		return misused(stderr, "doctor", err)
+	case f.NArg() > 0:
+		return misused(stderr, "doctor", fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	case d.Clients < 1 || d.Clients > mostDemand:
+		return misused(stderr, "doctor", fmt.Errorf("-clients is %d: want 1 to %d", int64(d.Clients), mostDemand))
+	case d.FilesPerProcess < 0 || d.Addresses < 0:
+		return misused(stderr, "doctor", errors.New("-files-per-process and -addresses cannot be negative"))
+	}
+
+	host, err := kernel.Read(root)
+	if err != nil {
+		fmt.Fprintf(stderr, "loadtest doctor: %v\n", err)
+		return exitBroken
+	}
+	report := kernel.Check(host, d)
+	if *asJSON {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(report)
+	} else {
+		err = report.WriteText(stdout)
+	}
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "loadtest doctor: %v\n", err)
+		return exitBroken
+	case !report.Enough:
+		return exitMissed
+	}
+	return exitOK
+}
+
+const (
+	defaultDemand = 1_000_000
+
+	// mostDemand keeps sums of bytes far from the largest int64.
+	mostDemand = 1_000_000_000
+)
+
+// misused reports wrong arguments of a subcommand.
+func misused(stderr io.Writer, command string, err error) int {
+	fmt.Fprintf(stderr, "loadtest %s: %v; see -help\n", command, err)
+	return exitUsage
+}

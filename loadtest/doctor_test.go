@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+)
+
+// fakeMachine has files for a process and memory for half a million clients.
+func fakeMachine(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"proc/self/limits":                          "Max open files            1024                 20000                files\n",
+		"proc/self/mountinfo":                       "22 27 0:21 / /proc rw,relatime - proc proc rw\n",
+		"proc/meminfo":                              "MemAvailable:    8000000 kB\n",
+		"proc/sys/fs/file-nr":                       "1000\t0\t9000000\n",
+		"proc/sys/net/core/somaxconn":               "4096\n",
+		"proc/sys/net/core/netdev_max_backlog":      "1000\n",
+		"proc/sys/net/ipv4/ip_local_port_range":     "32768\t60999\n",
+		"proc/sys/net/ipv4/ip_local_reserved_ports": "\n",
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestDoctor(t *testing.T) {
+	root := fakeMachine(t)
+	for _, test := range []struct {
+		args   string
+		code   int
+		output string // a part of it
+	}{
+		{"-clients 10000 -same-host", 0, "Enough for 10,000 clients. The first limit is memory (host), at 786,"},
+		{"-clients 1000000 -same-host", 99, "First limit: memory (host), at 786,"},
+		{"-clients 30000 -single", 99, "First limit: RLIMIT_NOFILE (process), at 19,984 clients. Asked for: 30,000."},
+		{"-clients 30000 -single", 99, "LIMIT  RLIMIT_NOFILE: raise ulimit -Hn"},
+		{"-clients 19984 -single", 0, "Enough for 19,984 clients."},
+		{"-clients 30000 -single -files-per-process 50000", 0, "at 49,984."},
+		{"-clients 30000 -same-host -single -files-per-process 50000 -addresses 1", 99, "First limit: net.ipv4.ip_local_port_range (network namespace), at 28,232 clients."},
+		{"-clients 10000", 0, `"loadtest tune diff -clients 10000"`},
+		{"-help", 0, "Exit codes: 0 enough"},
+		{"-clients 0", 2, "-clients is 0: want 1 to"},
+		{"-clients ten", 2, "see -help"},
+		{"-addresses -1", 2, "cannot be negative"},
+		{"more", 2, `unexpected argument "more"`},
+	} {
+		var out strings.Builder
+		code := examine(kernel.Root(root), strings.Fields(test.args), &out, &out)
+		if code != test.code || !strings.Contains(out.String(), test.output) {
+			t.Errorf("doctor %s = %d, want %d with %q:\n%s", test.args, code, test.code, test.output, &out)
+		}
+	}
+}
+
+func TestDoctorWithoutProc(t *testing.T) {
+	var out, stderr strings.Builder
+	if code := examine(kernel.Root(t.TempDir()), nil, &out, &stderr); code != 1 || stderr.Len() == 0 {
+		t.Errorf("doctor without /proc = %d and %q, want 1 and an error", code, &stderr)
+	}
+}
+
+func TestDoctorJSON(t *testing.T) {
+	var out strings.Builder
+	if code := examine(kernel.Root(fakeMachine(t)), []string{"-clients", "30000", "-single", "-json"}, &out, &out); code != 99 {
+		t.Errorf("exit code %d, want 99", code)
+	}
+	var report struct {
+		Enough bool
+		First  struct {
+			Name string
+			Fits int64
+		}
+		Limits []map[string]any
+	}
+	if err := json.Unmarshal([]byte(out.String()), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Enough || report.First.Name != "RLIMIT_NOFILE" || report.First.Fits != 19_984 || len(report.Limits) < 10 {
+		t.Errorf("enough %v, first %+v, %d limits, want RLIMIT_NOFILE at 19984", report.Enough, report.First, len(report.Limits))
+	}
+}
+
+// The real machine: whatever it says, it can say it without root.
+func TestDoctorHere(t *testing.T) {
+	for _, args := range []string{"-clients 100 -same-host", "-clients 1000000 -same-host -single -json"} {
+		var out, stderr strings.Builder
+		if code := examine("/", strings.Fields(args), &out, &stderr); code != 0 && code != 99 || stderr.Len() > 0 {
+			t.Errorf("doctor %s = %d, %s, want 0 or 99", args, code, &stderr)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package kernel
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Group is one limit of a cgroup that this process is in, or of one above it:
+// each on the way up counts. What is used is of all processes below it.
+type Group struct {
+	Path  string // as /proc/self/cgroup has it
+	Limit string // the file that sets it: memory.max, memory.limit_in_bytes or pids.max
+	Max   Count  // bytes or threads; never Unlimited
+	Used  Count  // without what the kernel can take back
+}
+
+// A controller is the files of one resource in one version of cgroups.
+type controller struct {
+	name                   string // of the controller, "" for version 2
+	limit, used, cacheLine string
+}
+
+// groups are the limits that are set, from the inner cgroup to the outer.
+func (r Root) groups() ([]Group, error) {
+	text, err := r.text("proc/self/cgroup")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without cgroups
+	} else if err != nil {
+		return nil, err
+	}
+	mounts, err := r.mounts()
+	if err != nil {
+		return nil, err
+	}
+	controllers := []controller{
+		{"memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+		{"", "memory.max", "memory.current", "inactive_file"},
+		{"pids", "pids.max", "pids.current", ""},
+		{"", "pids.max", "pids.current", ""},
+	}
+	var list []Group
+	for line := range strings.Lines(text) { // cgroups(7): hierarchy:controllers:path
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		for _, c := range controllers {
+			if slices.Contains(strings.Split(parts[1], ","), c.name) {
+				list = append(list, r.walk(c, parts[2], mounts)...)
+			}
+		}
+	}
+	return list, nil
+}
+
+// walk collects what limits the cgroup at group and those above it.
+func (r Root) walk(c controller, group string, mounts []mount) (list []Group) {
+	i := slices.IndexFunc(mounts, c.isMount)
+	if i < 0 {
+		return nil
+	}
+	// A container sees its own cgroup as the root of the mount, while the path
+	// may still be the host's.
+	below := strings.TrimPrefix(group, strings.TrimSuffix(mounts[i].root, "/"))
+	if strings.HasPrefix(below, "/..") {
+		below = "/"
+	}
+	for dir := path.Clean("/" + below); ; dir = path.Dir(dir) {
+		folder := path.Join(mounts[i].point, dir)
+		if text, err := r.text(path.Join(folder, c.limit)); err == nil {
+			if limit := parseCount(text); limit.known() && limit != Unlimited {
+				used := r.count(path.Join(folder, c.used), 0)
+				if c.cacheLine != "" {
+					used = used.minus(r.field(path.Join(folder, "memory.stat"), c.cacheLine))
+				}
+				list = append(list, Group{Path: dir, Limit: c.limit, Max: limit, Used: used})
+			}
+		}
+		if dir == "/" {
+			return list
+		}
+	}
+}
+
+// isMount says that m is where the controller's files are.
+func (c controller) isMount(m mount) bool {
+	if c.name == "" {
+		return m.kind == "cgroup2"
+	}
+	return m.kind == "cgroup" && slices.Contains(m.options, c.name)
+}

@@ -1,0 +1,92 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// A Change is one sysctl from its old value to a higher one.
+type Change struct {
+	Key    string `json:"key"`
+	Old    string `json:"old"` // as it was in /proc/sys, byte for byte but for the end of the line
+	New    string `json:"new"`
+	Reason string `json:"reason"`
+}
+
+// String is one line for people.
+func (c Change) String() string {
+	return fmt.Sprintf("%s: %s -> %s  (%s)", c.Key, oneLine(c.Old), oneLine(c.New), c.Reason)
+}
+
+// A Refusal is a sysctl that is too low, or not to be seen, and must be set
+// elsewhere.
+type Refusal struct {
+	Setting
+	Why string
+}
+
+// A Diff is what there is to do for a number of clients.
+type Diff struct {
+	Clients  Count
+	Place    Place
+	Changes  []Change
+	Refusals []Refusal
+}
+
+// diff compares the machine with what n clients need. What it does not have,
+// such as conntrack, needs no change.
+func (r Root) diff(clients Count) (Diff, error) {
+	p, err := r.place()
+	if err != nil {
+		return Diff{}, err
+	}
+	d := Diff{Clients: clients, Place: p}
+	for _, s := range Settings(clients) {
+		old, err := r.text(sysctl(s.Key))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if s.Scope == Machine && !p.FirstNet && !isConntrack(s) {
+				d.Refusals = append(d.Refusals, Refusal{s, p.refusal(s)})
+			}
+			continue
+		case err != nil:
+			return d, err
+		}
+		next := s.raised(old)
+		if sameValue(next, old) {
+			continue
+		}
+		if why := p.refusal(s); why != "" {
+			d.Refusals = append(d.Refusals, Refusal{s, why})
+			continue
+		}
+		d.Changes = append(d.Changes, Change{s.Key, old, next, s.Reason})
+	}
+	return d, nil
+}
+
+// isConntrack: the module may be missing on the host, too, and is not wished for.
+func isConntrack(s Setting) bool { return s.Key == "net.netfilter.nf_conntrack_max" }
+
+// set writes a sysctl and reads it back: the kernel may take less than it was
+// given, without an error.
+func (r Root) set(key, value string) error {
+	f, err := os.OpenFile(r.path(sysctl(key)), os.O_WRONLY|os.O_TRUNC, 0) // never O_CREATE: a sysctl is there or not
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value + "\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("set %s to %q: %w", key, value, err)
+	}
+	now, err := r.text(sysctl(key))
+	if err != nil {
+		return err
+	}
+	if !sameValue(now, value) {
+		return fmt.Errorf("set %s to %q: it is %q", key, value, now)
+	}
+	return nil
+}

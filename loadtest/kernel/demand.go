@@ -1,0 +1,90 @@
+package kernel
+
+// A Demand is what a host is to hold.
+type Demand struct {
+	Clients  Count
+	SameHost bool // servers and clients are both here; else only the servers
+	Single   bool // one server process must hold all; else as many as the file limit asks for
+
+	// FilesPerProcess is the limit of open files to reckon with. Zero means that
+	// of this process.
+	FilesPerProcess Count
+
+	// Addresses is how many addresses the clients of this host connect from. Zero
+	// means as many of 127.0.0.0/8 as it takes.
+	Addresses Count
+}
+
+const (
+	// ownFiles is what a process has open besides its connections: 16 were
+	// counted in the server, 14 in one of clients.
+	ownFiles = 16
+
+	// spareFiles is what a load test leaves free when it divides clients among
+	// processes.
+	spareFiles = 200
+
+	// endBytes is one end of a connection in memory, 4.3 KB of the kernel (TCP
+	// socket, inode, file, epoll entry) and the rest of its process. Both ends were
+	// killed in cgroups of 262 and 524 MB at 25,962 and 55,212 clients: 9.2 to
+	// 9.4 KB for both. A message that nobody has read yet takes 1.1 KB more.
+	endBytes = 4_700
+
+	// processBytes is what a process takes before its first client and cannot give
+	// back; what else is resident are pages of the program's file.
+	processBytes = 10_000_000
+
+	// runtimeThreads is what a Go process has besides one for each processor; 8
+	// or 9 were counted.
+	runtimeThreads = 10
+
+	// closeRate is how many connections of both ends the kernel closes in a
+	// second: a million took 14 to 24 s.
+	closeRate = 1_000_000 / 24
+
+	// stopSeconds is how long systemd waits for a service to end, unless told
+	// (DefaultTimeoutStopSec).
+	stopSeconds = 90
+)
+
+// ends is how many ends of a connection are here.
+func (d Demand) ends() int64 {
+	if d.SameHost {
+		return 2
+	}
+	return 1
+}
+
+// A layout is how the processes of a demand divide their clients.
+type layout struct {
+	Demand
+	files Count // that each may open
+}
+
+// perProcess is how many connections one process is given.
+func (l layout) perProcess() int64 { return max(1, int64(l.files)-spareFiles) }
+
+// parts is n/per rounded up.
+func parts(n, per int64) int64 { return n/per + min(1, n%per) }
+
+// servers is how many server processes hold n clients.
+func (l layout) servers(n int64) int64 {
+	if l.Single {
+		return 1
+	}
+	return max(1, parts(n, l.perProcess()))
+}
+
+// processes are those of the servers, and of the clients if they are here.
+func (l layout) processes(n int64) int64 {
+	if !l.SameHost {
+		return l.servers(n)
+	}
+	return l.servers(n) + max(1, parts(n, l.perProcess()))
+}
+
+func (l layout) openFiles(n int64) int64 { return n*l.ends() + ownFiles*l.processes(n) }
+
+func (l layout) memory(n int64) int64 {
+	return n*l.ends()*endBytes + l.processes(n)*processBytes
+}

@@ -1,0 +1,74 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+)
+
+const header = "# Written by \"loadtest tune apply\"; \"loadtest tune rollback\" removes it.\n"
+
+// sysctlText is a file of sysctl.d(5).
+func sysctlText(changes []Change) string {
+	var b strings.Builder
+	b.WriteString(header)
+	for _, c := range changes {
+		fmt.Fprintf(&b, "\n# %s; it was %s.\n%s = %s\n", c.Reason, oneLine(c.Old), c.Key, oneLine(c.New))
+	}
+	return b.String()
+}
+
+// unitText is a drop-in for the service, systemd.unit(5).
+func unitText(clients Count) string {
+	return fmt.Sprintf(`%s# An example for a unit named roost.service; then "systemctl daemon-reload".
+
+[Service]
+# One file for each connection, and some to spare.
+LimitNOFILE=%d
+# Closing all takes about %d s; then systemd kills.
+TimeoutStopSec=%d
+`, header, fileLimit(clients), parts(int64(clients), closeRate), max(stopSeconds, 3*parts(int64(clients), closeRate)))
+}
+
+// fileLimit is RLIMIT_NOFILE for one process with all clients. It is not more
+// than what [Settings] has for fs.nr_open.
+func fileLimit(clients Count) int64 { return int64(clients) + 100_000 }
+
+// oneLine is a value of /proc/sys with single spaces.
+func oneLine(value string) string { return strings.Join(strings.Fields(value), " ") }
+
+// ContainerText says how the settings are made where a container is started: it
+// must not, or cannot, make them itself.
+func ContainerText(clients Count) string {
+	var docker, pod, unsafe, host strings.Builder
+	for _, s := range Settings(clients) {
+		value := oneLine(strings.Trim(fmt.Sprint(s.Value), "[]"))
+		if s.Scope == Machine {
+			if !isConntrack(s) {
+				fmt.Fprintf(&host, "  sysctl -w %s=%q\n", s.Key, value)
+			}
+			continue
+		}
+		fmt.Fprintf(&docker, " \\\n    --sysctl %s=%q", s.Key, value)
+		mark := ""
+		if !safeInPods(s.Key) {
+			mark = "  # unsafe: the kubelet needs --allowed-unsafe-sysctls"
+			fmt.Fprintf(&unsafe, " %s", s.Key)
+		}
+		fmt.Fprintf(&pod, "    - {name: %s, value: %q}%s\n", s.Key, value, mark)
+	}
+	files := fileLimit(clients)
+	return fmt.Sprintf(`On the host, for all of its containers:
+%s
+Docker (without --network host):
+  docker run --ulimit nofile=%d:%d%s ...
+
+Kubernetes: a pod cannot set its file limit; it is LimitNOFILE of containerd or
+CRI-O on the node. The rest is
+  securityContext:
+    sysctls:
+%s  kubelet --allowed-unsafe-sysctls=%s
+`, host.String(), files, files, docker.String(), pod.String(), strings.ReplaceAll(strings.TrimSpace(unsafe.String()), " ", ","))
+}
+
+// safeInPods: Kubernetes lets every pod set it.
+func safeInPods(key string) bool { return key == portRange }

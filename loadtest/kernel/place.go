@@ -1,0 +1,53 @@
+package kernel
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// A Place says what may be tuned from here.
+type Place struct {
+	Writable   bool // /proc/sys is not mounted read-only
+	FirstUsers bool // the first user namespace: root here is root of the host
+	FirstNet   bool // the first network namespace: what is set counts for the host
+}
+
+// place looks where this process is.
+func (r Root) place() (Place, error) {
+	p := Place{Writable: true}
+	mounts, err := r.mounts()
+	if err != nil {
+		return p, err
+	}
+	for _, m := range mounts { // a later mount hides an earlier one
+		if m.point == "/proc" || m.point == "/proc/sys" {
+			p.Writable = !m.readOnly
+		}
+	}
+	// user_namespaces(7): the first one maps all ids to themselves.
+	ids, err := r.text("proc/self/uid_map")
+	p.FirstUsers = errors.Is(err, fs.ErrNotExist) || sameValue(ids, "0 0 4294967295")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return p, err
+	}
+	// What is not per network namespace is shown in the first one only.
+	_, err = r.text(sysctl("net.core.netdev_max_backlog"))
+	p.FirstNet = err == nil
+	return p, nil
+}
+
+// refusal is why s must not be touched from here, "" if it may be.
+func (p Place) refusal(s Setting) string {
+	var why []string
+	if !p.Writable {
+		why = append(why, "/proc/sys is read-only")
+	}
+	if s.Scope == Machine && !p.FirstUsers {
+		why = append(why, "this is not the first user namespace")
+	}
+	if s.Scope == Machine && !p.FirstNet {
+		why = append(why, "this is not the first network namespace")
+	}
+	return strings.Join(why, ", ")
+}

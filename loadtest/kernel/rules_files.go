@@ -1,0 +1,44 @@
+package kernel
+
+import "fmt"
+
+// fileRules are about descriptors.
+func (h Host) fileRules(l layout) []rule {
+	return append(h.processFileRules(l),
+		rule{
+			name: "fs.file-max", scope: Machine, stops: true, have: h.FileMax,
+			need:   func(n int64) int64 { return int64(max(0, h.FilesOpen)) + l.openFiles(n) },
+			reason: fmt.Sprintf("open files of the whole host, %s now; past it accept and connect fail with ENFILE (root is exempt)", h.FilesOpen),
+			fix:    "raise sysctl fs.file-max",
+		},
+		rule{
+			name: "fs.epoll.max_user_watches", scope: User, stops: true, have: h.EpollWatches,
+			need:   func(n int64) int64 { return n * l.ends() },
+			reason: "one for each end of a connection; past it epoll_ctl fails with ENOSPC",
+			fix:    "raise sysctl fs.epoll.max_user_watches",
+		})
+}
+
+// processFileRules are notes unless one process must hold all: many processes
+// take what they are given.
+func (h Host) processFileRules(l layout) []rule {
+	files := rule{name: "RLIMIT_NOFILE", scope: Process, have: l.files}
+	ceiling := rule{name: "fs.nr_open", scope: Machine, have: h.NrOpen}
+	if !l.Single {
+		files.reason = fmt.Sprintf("no bound: a process holds %s connections, more take more processes", Count(l.perProcess()))
+		ceiling.reason = "no bound: what RLIMIT_NOFILE of a process can be raised to"
+		return []rule{files, ceiling}
+	}
+	need := func(n int64) int64 { return n + ownFiles }
+	files.stops, files.need = true, need
+	files.reason = "one for each connection; past it accept fails with EMFILE, and the client is closed or waits"
+	files.fix = "raise ulimit -Hn (LimitNOFILE= of the service, docker --ulimit nofile=), or do without -single: more processes"
+	ceiling.stops, ceiling.need = true, need
+	ceiling.have = max(h.NrOpen, l.files) // a limit that was set before fs.nr_open sank stays
+	if l.FilesPerProcess > 0 {
+		ceiling.have = h.NrOpen
+	}
+	ceiling.reason = "what RLIMIT_NOFILE can be raised to; past it setrlimit fails with EPERM, even for root"
+	ceiling.fix = "raise sysctl fs.nr_open before RLIMIT_NOFILE"
+	return []rule{files, ceiling}
+}

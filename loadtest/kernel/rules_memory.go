@@ -1,0 +1,26 @@
+package kernel
+
+import "fmt"
+
+// memoryRules are about the memory of the host and of the cgroups on the way up:
+// sockets are charged to the cgroup of their process, too.
+func (h Host) memoryRules(l layout) []rule {
+	list := []rule{{
+		name: "memory", unit: "bytes", scope: Machine, stops: true, have: h.Memory, need: l.memory,
+		reason: fmt.Sprintf("available; a client takes %s of it, in processes and kernel, another 1.1 KB while it has not read a message, and a process takes %s",
+			bytes(Count(l.ends()*endBytes)), bytes(processBytes)),
+		fix: "add memory, or take fewer clients",
+	}}
+	for _, g := range h.Groups {
+		if g.Limit == "pids.max" {
+			continue
+		}
+		list = append(list, rule{
+			name: g.Limit, unit: "bytes", scope: Cgroup, stops: true, have: g.Max,
+			need:   func(n int64) int64 { return int64(max(0, g.Used)) + l.memory(n) },
+			reason: fmt.Sprintf("of cgroup %s, %s used now; past it the kernel kills a process", g.Path, bytes(g.Used)),
+			fix:    "raise MemoryMax= of the service, docker -m, or limits.memory of the pod",
+		})
+	}
+	return list
+}

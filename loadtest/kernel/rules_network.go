@@ -1,0 +1,114 @@
+package kernel
+
+import "fmt"
+
+const (
+	// longestBacklog is what listen(2) can use of somaxconn in practice: at 65,535
+	// no connect of a burst of 8,000 waited, at 4,096 every third did.
+	longestBacklog = 65_535
+
+	// softirqBurst is how many packets of the loopback device were seen to wait
+	// at once: with 300,000 none of a million connections' probes was lost.
+	softirqBurst = 300_000
+
+	// unackedCloses is how many FINs may wait for their answer.
+	unackedCloses = 262_144
+)
+
+func (h Host) networkRules(l layout) []rule {
+	upTo := func(most int64) func(int64) int64 { return func(n int64) int64 { return min(n, most) } }
+	ends := func(n int64) int64 { return n * l.ends() }
+	return []rule{
+		h.portRule(l),
+		h.conntrackRule(),
+		{
+			name: "net.core.somaxconn", scope: Namespace, have: h.Somaxconn, need: upTo(longestBacklog),
+			reason: "connects at once; what comes while the queue is full is dropped without an error and waits 1 s, 2 s, 3 s",
+			fix:    "raise sysctl net.core.somaxconn, then restart the server: it counts at listen(2)",
+		},
+		h.synRule(),
+		{
+			name: "net.ipv4.tcp_mem", unit: "pages", scope: Machine, have: h.TCPPages, need: upTo(mostClients),
+			reason: "idle sockets take none, an unread message takes one; past it the second is dropped and sent again",
+			fix:    "raise sysctl net.ipv4.tcp_mem",
+		},
+		{
+			name: "net.core.netdev_max_backlog", unit: "packets", scope: Machine, have: h.NetBacklog, need: upTo(softirqBurst),
+			reason: "packets of timers (keepalive, retransmits) at once; past it they are lost in silence",
+			fix:    "raise sysctl net.core.netdev_max_backlog",
+		},
+		{
+			name: "net.ipv4.tcp_ehash_entries", scope: Machine, have: h.HashSlots, need: ends,
+			reason: "past it sockets share a slot: eight to a slot cost 20 % of the CPU time of a message",
+			fix:    "boot with thash_entries=, or set net.ipv4.tcp_child_ehash_entries and run in a new network namespace",
+		},
+		{
+			name: "net.ipv4.tcp_max_orphans", scope: Machine, have: h.Orphans, need: upTo(unackedCloses),
+			reason: "closed sockets whose FIN nobody has answered; past it they are reset, and the log says so",
+			fix:    "raise sysctl net.ipv4.tcp_max_orphans",
+		},
+		{
+			name: "net.ipv4.tcp_max_tw_buckets", scope: Namespace, have: h.TimeWait,
+			reason: "no bound: past it a closed connection just skips TIME_WAIT",
+		},
+		{
+			name: "drain time", unit: "s", scope: Process, have: stopSeconds,
+			need:   func(n int64) int64 { return parts(n*l.ends(), 2*closeRate) },
+			reason: "of closing all; systemd kills a service after TimeoutStopSec, 90 s unless set",
+			fix:    "raise TimeoutStopSec= of the service",
+		},
+	}
+}
+
+// portRule is about ports of outgoing connections. Servers need none.
+func (h Host) portRule(l layout) rule {
+	r := rule{name: "net.ipv4.ip_local_port_range", unit: "ports", scope: Namespace, have: h.Ports}
+	switch {
+	case !l.SameHost:
+		r.reason = "no bound here: ports are taken where clients connect from, one for each connection from an address to a server"
+		return r
+	case l.Addresses == 0:
+		r.reason = "no bound: clients connect from as many addresses of 127.0.0.0/8 as it takes"
+		return r
+	}
+	r.need = func(n int64) int64 {
+		if !l.Single { // each server process listens on a port of its own
+			n = min(n, l.perProcess())
+		}
+		return parts(n, int64(l.Addresses))
+	}
+	r.stops = true
+	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to a server process; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", l.Addresses)
+	r.fix = "connect from more addresses, listen on more ports, or widen sysctl net.ipv4.ip_local_port_range"
+	return r
+}
+
+// conntrackRule: a module alone costs nothing, a rule that asks for the state of
+// a connection has every one tracked.
+func (h Host) conntrackRule() rule {
+	r := rule{name: "net.netfilter.nf_conntrack_max", scope: Machine, have: h.ConntrackMax}
+	switch {
+	case !h.ConntrackMax.known():
+		r.reason = "no bound: conntrack is not loaded"
+	case h.Conntrack <= 0:
+		r.reason = "no bound: conntrack is loaded, but no firewall rule uses it"
+	default:
+		r.stops = true
+		r.need = func(n int64) int64 { return int64(h.Conntrack) + n }
+		r.reason = fmt.Sprintf("%s tracked now; past it SYNs are dropped and connects hang (\"table full, dropping packet\")", h.Conntrack)
+		r.fix = "remove the firewall rule (notrack), or raise sysctl net.netfilter.nf_conntrack_max"
+	}
+	return r
+}
+
+func (h Host) synRule() rule {
+	r := rule{name: "net.ipv4.tcp_max_syn_backlog", scope: Namespace, have: h.SynBacklog}
+	if h.SynCookies != 0 {
+		r.reason = "no bound: with net.ipv4.tcp_syncookies on, half-open connections need no queue"
+		return r
+	}
+	r.need = func(n int64) int64 { return min(n, longestBacklog) }
+	r.reason = "half-open connections at once, as tcp_syncookies is off; past it SYNs are dropped and sent again"
+	r.fix = "set sysctl net.ipv4.tcp_syncookies=1, or raise net.ipv4.tcp_max_syn_backlog"
+	return r
+}

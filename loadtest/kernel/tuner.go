@@ -1,0 +1,174 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// The files of a Tuner.
+const (
+	SysctlFile = "/etc/sysctl.d/90-roost.conf"
+	UnitFile   = "/etc/systemd/system/roost.service.d/90-roost.conf"
+	StateFile  = "/var/lib/roost/tune.json"
+)
+
+// Errors of a Tuner.
+var (
+	// ErrForeignFile: a file that is to be written is there, and not of ours.
+	ErrForeignFile = errors.New("not written by tune")
+	// ErrNotApplied: there is nothing to roll back.
+	ErrNotApplied = errors.New("nothing is applied")
+)
+
+// A Tuner raises sysctls, remembers what they were, and restores them. It says
+// on Out what it changes.
+type Tuner struct {
+	Root Root
+	Out  io.Writer
+}
+
+// Diff says what Apply would change.
+func (t Tuner) Diff(clients Count) (Diff, error) { return t.Root.diff(clients) }
+
+// Apply raises what is too low for clients and may be touched from here, and
+// writes the files that keep it so. Applied again, it raises further; the oldest
+// values are kept. A setting that the kernel refuses is in the error; the others
+// are set.
+func (t Tuner) Apply(clients Count) (Diff, error) {
+	d, err := t.Diff(clients)
+	if err != nil || len(d.Changes) == 0 {
+		return d, err
+	}
+	state, err := t.Root.readState()
+	if err != nil {
+		return d, err
+	}
+	if state == nil {
+		state = &State{}
+	}
+	for _, name := range []string{SysctlFile, UnitFile} {
+		if err := t.Root.claim(name, state); err != nil {
+			return d, err
+		}
+	}
+	state.merge(d)
+	if err := t.Root.writeState(state); err != nil { // before the first change: a crash loses no old value
+		return d, err
+	}
+	kept, err := t.set(state.Changes, d.Changes)
+	return d, errors.Join(err,
+		t.write(SysctlFile, sysctlText(kept)),
+		t.write(UnitFile, unitText(state.Clients)))
+}
+
+// set makes the changes, and returns all without those that failed.
+func (t Tuner) set(all, changes []Change) (kept []Change, err error) {
+	kept = slices.Clone(all)
+	for _, c := range changes {
+		if setErr := t.Root.set(c.Key, c.New); setErr != nil {
+			err = errors.Join(err, setErr)
+			kept = slices.DeleteFunc(kept, func(k Change) bool { return k.Key == c.Key })
+			continue
+		}
+		fmt.Fprintln(t.Out, c)
+	}
+	return kept, err
+}
+
+func (t Tuner) write(name, text string) error {
+	if err := t.Root.write(name, text); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.Out, "wrote %s\n", t.Root.path(name))
+	return nil
+}
+
+// Rollback restores every value and removes the files, those that it could not
+// restore excepted: then the files stay, for another attempt.
+func (t Tuner) Rollback() error {
+	state, err := t.Root.readState()
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		return ErrNotApplied
+	}
+	for _, c := range slices.Backward(state.Changes) {
+		now, readErr := t.Root.text(sysctl(c.Key))
+		switch {
+		case errors.Is(readErr, fs.ErrNotExist): // a module that was unloaded takes its sysctls with it
+			fmt.Fprintf(t.Out, "%s is gone\n", c.Key)
+			continue
+		case readErr != nil:
+			err = errors.Join(err, readErr)
+			continue
+		}
+		if setErr := t.Root.set(c.Key, c.Old); setErr != nil {
+			err = errors.Join(err, setErr)
+			continue
+		}
+		fmt.Fprintf(t.Out, "%s: %s -> %s\n", c.Key, oneLine(now), oneLine(c.Old))
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range append(state.Files, StateFile) { // the state last: until then this can be repeated
+		if err := os.Remove(t.Root.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		fmt.Fprintf(t.Out, "removed %s\n", t.Root.path(name))
+	}
+	return nil
+}
+
+// A Status is what is applied, and what happened to it.
+type Status struct {
+	State   *State   // nil if nothing is applied
+	Drifted []Change // New is what the value is now
+	Missing []string // files that are gone
+}
+
+// Status compares what was applied with what is.
+func (t Tuner) Status() (Status, error) {
+	state, err := t.Root.readState()
+	if err != nil || state == nil {
+		return Status{}, err
+	}
+	s := Status{State: state}
+	for _, c := range state.Changes {
+		now, err := t.Root.text(sysctl(c.Key))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return s, err
+		}
+		if !sameValue(now, c.New) {
+			s.Drifted = append(s.Drifted, Change{Key: c.Key, Old: c.New, New: now, Reason: c.Reason})
+		}
+	}
+	for _, name := range state.Files {
+		if _, err := os.Stat(t.Root.path(name)); errors.Is(err, fs.ErrNotExist) {
+			s.Missing = append(s.Missing, name)
+		}
+	}
+	return s, nil
+}
+
+// claim notes a file as ours. It fails if the file is there and no earlier Apply
+// wrote it.
+func (r Root) claim(name string, s *State) error {
+	if slices.Contains(s.Files, name) {
+		return nil
+	}
+	_, err := os.Lstat(r.path(name))
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s: %w; move it away first", r.path(name), ErrForeignFile)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	s.Files = append(s.Files, name)
+	return nil
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+)
+
+const tuneUsage = `usage: loadtest tune diff|apply|status|rollback [flags]
+
+Raises the settings of Linux that many clients need, and takes them back.
+
+  loadtest tune diff -clients 1000000   what would change, and why
+  loadtest tune apply -clients 1000000  changes it (root)
+  loadtest tune status                  what is applied, and what changed since
+  loadtest tune rollback                restores every value (root)
+
+apply never lowers a value. It writes
+  ` + kernel.SysctlFile + `
+  ` + kernel.UnitFile + `
+and keeps the old values in ` + kernel.StateFile + `. In a container it leaves alone
+what belongs to the host, and prints the settings of Docker and Kubernetes.
+
+Exit codes: 0 done, or nothing to do; 99 something is too low (diff), was not
+touched (apply) or has changed since (status); 1 it failed; 2 wrong arguments.
+`
+
+// tune is the subcommand of that name. It returns its exit code.
+func tune(_ context.Context, args []string) int { return adjust(args, os.Stdout, os.Stderr) }
+
+func adjust(args []string, stdout, stderr io.Writer) int {
+	clients := kernel.Count(defaultDemand)
+	f := flag.NewFlagSet("loadtest tune", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Int64Var((*int64)(&clients), "clients", defaultDemand, "`number` of clients, both ends on this host")
+	dir := f.String("dir", "/", "`folder` that /proc, /etc and /var are in, for tests")
+
+	job := ""
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		job, args = args[0], args[1:]
+	}
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, tuneUsage)
+		writeOmissions(stdout)
+		fmt.Fprint(stdout, "\nflags:\n")
+		f.SetOutput(stdout)
+		f.PrintDefaults()
+		return exitOK
+	case err != nil:
+		return misused(stderr, "tune", err)
+	case f.NArg() > 0:
+		return misused(stderr, "tune", fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	case clients < 1 || clients > mostDemand:
+		return misused(stderr, "tune", fmt.Errorf("-clients is %d: want 1 to %d", int64(clients), mostDemand))
+	}
+
+	t := kernel.Tuner{Root: kernel.Root(*dir), Out: stdout}
+	code, err := exitOK, error(nil)
+	switch job {
+	case "diff":
+		code, err = tuneDiff(t, clients, stdout)
+	case "apply":
+		code, err = tuneApply(t, clients, stdout)
+	case "status":
+		code, err = tuneStatus(t, stdout)
+	case "rollback":
+		err = t.Rollback()
+	default:
+		return misused(stderr, "tune", errors.New("want one of diff, apply, status, rollback"))
+	}
+	if errors.Is(err, kernel.ErrNotApplied) {
+		fmt.Fprintln(stdout, "Nothing is applied.")
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "loadtest tune: %v\n", err)
+		if errors.Is(err, os.ErrPermission) {
+			fmt.Fprintln(stderr, "loadtest tune: it takes root")
+		}
+		return exitBroken
+	}
+	return code
+}
+
+func tuneDiff(t kernel.Tuner, clients kernel.Count, w io.Writer) (int, error) {
+	d, err := t.Diff(clients)
+	if err != nil {
+		return exitBroken, err
+	}
+	for _, c := range d.Changes {
+		fmt.Fprintln(w, c)
+	}
+	writeRefusals(w, d)
+	if len(d.Changes)+len(d.Refusals) == 0 {
+		fmt.Fprintf(w, "Nothing to change for %s clients.\n", clients)
+	}
+	writeOmissions(w)
+	if len(d.Changes)+len(d.Refusals) > 0 {
+		return exitMissed, nil
+	}
+	return exitOK, nil
+}
+
+func tuneApply(t kernel.Tuner, clients kernel.Count, w io.Writer) (int, error) {
+	d, err := t.Apply(clients)
+	if err != nil {
+		return exitBroken, err
+	}
+	writeRefusals(w, d)
+	switch {
+	case len(d.Refusals) > 0:
+		return exitMissed, nil
+	case len(d.Changes) == 0:
+		fmt.Fprintf(w, "Nothing to change for %s clients.\n", clients)
+	}
+	return exitOK, nil
+}
+
+func tuneStatus(t kernel.Tuner, w io.Writer) (int, error) {
+	s, err := t.Status()
+	if err != nil {
+		return exitBroken, err
+	}
+	if s.State == nil {
+		return exitOK, kernel.ErrNotApplied
+	}
+	fmt.Fprintf(w, "Applied for %s clients:\n", s.State.Clients)
+	for _, c := range s.State.Changes {
+		fmt.Fprintln(w, c)
+	}
+	for _, c := range s.Drifted {
+		fmt.Fprintf(w, "changed since: %s\n", c)
+	}
+	for _, name := range s.Missing {
+		fmt.Fprintf(w, "gone since: %s\n", name)
+	}
+	if len(s.Drifted)+len(s.Missing) > 0 {
+		return exitMissed, nil
+	}
+	return exitOK, nil
+}
+
+func writeRefusals(w io.Writer, d kernel.Diff) {
+	if len(d.Refusals) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nNot touched from here:")
+	for _, r := range d.Refusals {
+		fmt.Fprintf(w, "%s: %s  (%s)\n", r.Key, r.Why, r.Reason)
+	}
+	fmt.Fprintf(w, "\n%s", kernel.ContainerText(d.Clients))
+}
+
+func writeOmissions(w io.Writer) {
+	fmt.Fprintln(w, "\nLeft out on purpose:")
+	for _, o := range kernel.Omissions() {
+		fmt.Fprintf(w, "  %-35s %s\n", o.Entry, o.Reason)
+	}
+}
