@@ -1,0 +1,135 @@
+//go:build ignore
+
+/* Floor is the least that a server could do: what remains of a chat room when
+ * everything that makes a server is left out. It has no queues, no limits, no
+ * protection from a client, slow or hostile; whatever it does not expect ends
+ * it. It is what the kernel costs, to measure Roost against, and no server to
+ * use or to start from.
+ *
+ *   floor server  speaks as much of Phoenix Channels as our load clients do
+ *   floor pairs   no protocol at all: both ends in C, raw sends
+ *
+ * The first line keeps the Go package in this folder from taking this for a
+ * part of it. */
+#define _GNU_SOURCE
+#include "floor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: floor server [-addr HOST:PORT] [-writers N]\n"
+	"       floor pairs [-n CONNECTIONS] [-S SERVERS] [-C CLIENTS] [-m BYTES] [-r ROUNDS]\n"
+	"                   [-t SECONDS] [-netns] [-json]\n"
+	"\n"
+	"server  prints \"listening on HOST:PORT\" and ends when its standard input does\n"
+	"  -addr     where to listen (127.0.0.1:0: any free port)\n"
+	"  -writers  threads that share the room in a broadcast (1)\n"
+	"\n"
+	"pairs   connects, has all servers write to all their connections at once, and ends\n"
+	"  -n      connections (10000)\n"
+	"  -S, -C  processes of servers and of clients (as many as the file limit asks for,\n"
+	"          at least one for each processor)\n"
+	"  -m      bytes of a message (128)\n"
+	"  -r      rounds; in each, every connection gets one message (5)\n"
+	"  -t      longest time of any step, in seconds (120)\n"
+	"  -netns  in a network namespace of its own with a large hash table; needs root\n"
+	"  -json   figures as one line of JSON\n";
+
+int main(int argc, char **argv) {
+	if (argc > 1 && strcmp(argv[1], "server") == 0)
+		return server_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "pairs") == 0)
+		return pairs_main(argc - 1, argv + 1);
+	if (argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "-help") == 0 || strcmp(argv[1], "--help") == 0)) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	usage_die("the first argument is server or pairs");
+}
+
+static void complain(const char *format, va_list args) {
+	char line[512];
+	vsnprintf(line, sizeof line, format, args);
+	fprintf(stderr, "floor: %s\n", line); /* one call: other processes write too */
+}
+
+void die(const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	complain(format, args);
+	exit(1);
+}
+
+void usage_die(const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	complain(format, args);
+	fputs(usage, stderr);
+	exit(2);
+}
+
+long number(const char *option, const char *value, long min) {
+	char *end;
+	errno = 0;
+	long n = strtol(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || n < min || n > INT32_MAX)
+		usage_die("-%s %s: must be a whole number of at least %ld", option, value, min);
+	return n;
+}
+
+long raise_file_limit(void) {
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		die("read the file limit: %s", strerror(errno));
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+		die("raise the file limit to %ld: %s", (long)files.rlim_max, strerror(errno));
+	return files.rlim_max > INT32_MAX ? INT32_MAX : (long)files.rlim_max;
+}
+
+/* parse_addr is for addresses as printed by server_main: no names. */
+static struct sockaddr_in parse_addr(const char *addr) {
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	char host[INET_ADDRSTRLEN], rest;
+	unsigned port;
+	if (sscanf(addr, "%15[0-9.]:%u%c", host, &port, &rest) != 2 || port > 65535 || inet_pton(AF_INET, host, &sa.sin_addr) != 1)
+		usage_die("address %s: must be an IPv4 address and a port, such as 127.0.0.1:0", addr);
+	sa.sin_port = htons(port);
+	return sa;
+}
+
+int listen_at(const char *addr, uint16_t *port) {
+	struct sockaddr_in sa = parse_addr(addr);
+	socklen_t size = sizeof sa;
+	int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+		bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || listen(fd, 65535) != 0 ||
+		getsockname(fd, (struct sockaddr *)&sa, &size) != 0)
+		die("listen on %s: %s", addr, strerror(errno));
+	*port = ntohs(sa.sin_port);
+	return fd;
+}
+
+void accept_die(void) {
+	if (errno == EMFILE)
+		die("accept: RLIMIT_NOFILE allows this process %ld files (ulimit -n)", raise_file_limit());
+	if (errno == ENFILE)
+		die("accept: the system has no more files (sysctl fs.file-max)");
+	die("accept: %s", strerror(errno));
+}
+
+void write_die(ssize_t n, size_t size) {
+	if (n < 0 && errno != EAGAIN)
+		die("send: %s", strerror(errno));
+	die("send: a client's socket is full, %zd of %zu bytes were taken: a floor has no queue for what is left", n < 0 ? 0 : n, size);
+}

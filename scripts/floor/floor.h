@@ -1,0 +1,39 @@
+/* What the parts of floor share; floor.c says what floor is. */
+#ifndef FLOOR_H
+#define FLOOR_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* The subcommands. Each returns its exit code. */
+int server_main(int argc, char **argv);
+int pairs_main(int argc, char **argv);
+
+/* die prints a line to stderr and ends the process with exit code 1. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* usage_die prints a line to stderr and ends the process with exit code 2. */
+_Noreturn void usage_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* number parses the value of an option, a whole number of at least min. */
+long number(const char *option, const char *value, long min);
+
+/* raise_file_limit raises the soft limit of open files to the hard one, and
+ * returns it. */
+long raise_file_limit(void);
+
+/* listen_at listens on HOST:PORT, an IPv4 address, and fills in the port if it
+ * was 0. What is accepted inherits TCP_NODELAY. */
+int listen_at(const char *addr, uint16_t *port);
+
+/* accept_die explains why accept4 failed. */
+_Noreturn void accept_die(void);
+
+/* write_die explains why a send of size bytes, which sent n, was not complete. */
+_Noreturn void write_die(ssize_t n, size_t size);
+
+/* isolate moves this process into a network namespace of its own, with a large
+ * table of established connections; netns.c says why. */
+void isolate(long connections);
+
+#endif
