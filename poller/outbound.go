@@ -185,8 +185,9 @@ func (c *Conn) lingerOn() {
 	c.setTimeout(c.loop.poller.linger, lingerLimit)
 }
 
-// Kill ends the connection at once. What waits is dropped. Closed gets reason,
-// the first if there are several; nil stands for ErrClosed.
+// Kill ends the connection at once: the peer gets a reset, and what waits is
+// dropped, here and in the kernel. Closed gets reason, the first if there are
+// several; nil stands for ErrClosed.
 func (c *Conn) Kill(reason error) {
 	if reason == nil {
 		reason = ErrClosed
@@ -208,6 +209,10 @@ func (c *Conn) killLocked(reason error) {
 	}
 	c.out.reason = reason
 	c.out.frames, c.out.bytes = nil, 0
+	// Without it, the kernel would go on for minutes after close to offer a peer
+	// that does not read what it holds. With zero seconds, close drops that and
+	// sends RST (socket(7), SO_LINGER).
+	_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // at worst it does go on
 	// The loop sees both sides shut, lets go, and calls onHup.
 	_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: onHup is on its way
 }

@@ -156,6 +156,34 @@ func TestSlowConsumer(t *testing.T) {
 	expect(t, nc, []byte("well"))
 }
 
+// Kill drops what waits in the kernel, too: a peer that begins to read gets what
+// it has received already, and then a reset. So does one whose time to close
+// after Finish is over.
+func TestKillResets(t *testing.T) {
+	for name, end := range map[string]func(*poller.Conn){
+		"kill":         func(c *poller.Conn) { c.Kill(errOwn) },
+		"finish, kill": func(c *poller.Conn) { c.Finish(nil); c.Kill(errOwn) },
+		"linger":       func(c *poller.Conn) { c.Finish(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, poller.Config{SendBuffer: 8 << 10, OutboundMax: 8 << 20, Linger: 200 * time.Millisecond})
+			closed := make(chan error, 1)
+			c, nc := pair(t, p, hooks{closed: func(_ *poller.Conn, err error) { closed <- err }})
+			clog(t, c, 1<<20)
+			eventually(t, "the peer's kernel takes no more", func() bool { // else it might get all, and FIN before the reset
+				before := c.Waiting()
+				time.Sleep(20 * time.Millisecond)
+				return c.Waiting() == before
+			})
+			end(c)
+			within(t, closed)
+			if n, err := io.Copy(io.Discard, nc); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read %d bytes, then %v, want %v", n, err, syscall.ECONNRESET)
+			}
+		})
+	}
+}
+
 // Finish sends what waits, then FIN, and takes nothing more.
 func TestFinishFlushes(t *testing.T) {
 	p := start(t, poller.Config{SendBuffer: 8 << 10, OutboundMax: 8 << 20})

@@ -316,23 +316,3 @@ func TestConcurrently(t *testing.T) {
 		t.Errorf("Subscribers = %d, want 300", got)
 	}
 }
-
-func BenchmarkPublish(b *testing.B) {
-	for _, n := range []int{1, 64, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var pool line
-			ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
-			for range n {
-				ps.Subscribe("a", &reader{deliver: func(*pubsub.Batch, int) {}})
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "e"}); err != nil {
-					b.Fatal(err)
-				}
-				pool.run()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
-		})
-	}
-}

@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -162,16 +163,23 @@ func (s *shard) publish(m *Message, few int) {
 // Turn delivers for a while. Of the busy topics each has one chunk in turn.
 func (s *shard) Turn() {
 	var to [chunk]Subscriber
+	var firsts [16]int
 	for range turnBudget {
 		t, n := s.take(&to)
 		if t == nil {
 			return
 		}
-		for _, sub := range to[:n] {
-			// Who came while the first messages were waiting gets the later ones.
-			first := max(int(int32(sub.Subscription().since-t.from)), 0)
-			if first < len(t.batch.Messages) {
-				sub.Deliver(t.batch, first)
+		for group := range slices.Chunk(to[:n], len(firsts)) {
+			// Who came while the first messages were waiting gets the later ones. A
+			// loop of its own: the processor fetches several subscribers, none of
+			// which is in its caches, at a time.
+			for i, sub := range group {
+				firsts[i] = max(int(int32(sub.Subscription().since-t.from)), 0)
+			}
+			for i, sub := range group {
+				if firsts[i] < len(t.batch.Messages) {
+					sub.Deliver(t.batch, firsts[i])
+				}
 			}
 		}
 		s.put(t)

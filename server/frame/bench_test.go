@@ -27,6 +27,7 @@ func fragmented(n int) (b []byte) {
 // From the bytes of a read, or of two, to a message.
 func BenchmarkDecode(b *testing.B) {
 	server, client := &frame.Config{}, &frame.Config{Client: true}
+	inflating := &frame.Config{Client: true, Deflate: true}
 	payload := []byte(strings.Repeat("x", 1<<20))
 	masked := func(n int) []byte { return frame.AppendMasked(nil, ws.OpText, zeroMask, payload[:n]) }
 	benchmarks := []struct {
@@ -43,6 +44,7 @@ func BenchmarkDecode(b *testing.B) {
 		{"fragmented-16KiB", server, [][]byte{fragmented(16 << 10)}},
 		{"cut-in-header-128B", server, [][]byte{masked(128)[:1], masked(128)[1:]}},
 		{"cut-in-payload-128B", server, [][]byte{masked(128)[:64], masked(128)[64:]}},
+		{"deflated-136B", inflating, [][]byte{deflate(b, ws.OpText, []byte(text(136)))}},
 		{"ping-16B", server, [][]byte{frame.AppendMasked(nil, ws.OpPing, zeroMask, payload[:16])}},
 	}
 	for _, bm := range benchmarks {
@@ -72,23 +74,30 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkBuild(b *testing.B) {
 	buf := make([]byte, 32<<10)
 	dst := buf[:0]
-	text := func(payload []byte) { frame.Append(dst, ws.OpText, payload) }
+	unmasked := func(payload []byte) { frame.Append(dst, ws.OpText, payload) }
 	masked := func(payload []byte) { frame.AppendMasked(dst, ws.OpText, rfcMask, payload) }
 	header := func(payload []byte) { frame.PutHeader(buf, ws.OpText, len(payload)) }
+	var z frame.Deflater
+	deflated := func(payload []byte) {
+		if _, err := z.Append(dst, ws.OpText, payload); err != nil {
+			b.Fatal(err)
+		}
+	}
 	benchmarks := []struct {
 		name  string
 		size  int
 		build func(payload []byte)
 	}{
-		{"unmasked-128B", 128, text},
-		{"unmasked-16KiB", 16 << 10, text},
+		{"unmasked-128B", 128, unmasked},
+		{"unmasked-16KiB", 16 << 10, unmasked},
 		{"masked-128B", 128, masked},
 		{"masked-16KiB", 16 << 10, masked},
 		{"header-128B", 128, header},
+		{"deflated-136B", 136, deflated},
 	}
 	for _, bm := range benchmarks {
 		b.Run(bm.name, func(b *testing.B) {
-			payload := make([]byte, bm.size)
+			payload := []byte(text(bm.size))
 			b.SetBytes(int64(len(payload)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -98,21 +98,3 @@ func TestBuildersAllocateNothing(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkAppend128(b *testing.B) {
-	payload := make([]byte, 128)
-	dst := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = frame.Append(dst[:0], ws.OpText, payload)
-	}
-}
-
-func BenchmarkAppendMasked128(b *testing.B) {
-	payload := make([]byte, 128)
-	dst := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = frame.AppendMasked(dst[:0], ws.OpText, rfcMask, payload)
-	}
-}

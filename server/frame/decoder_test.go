@@ -484,19 +484,3 @@ func withoutReason(log []string) []string {
 	}
 	return log
 }
-
-func BenchmarkDecode128(b *testing.B) {
-	wire := masked(0x81, strings.Repeat("x", 128))
-	buf := make([]byte, len(wire))
-	cfg := &frame.Config{}
-	var d frame.Decoder
-	b.SetBytes(int64(len(wire)))
-	b.ReportAllocs()
-	for b.Loop() {
-		copy(buf, wire) // Next unmasked it
-		data := buf
-		if _, ok, err := d.Next(cfg, &data); !ok || err != nil {
-			b.Fatal(ok, err)
-		}
-	}
-}

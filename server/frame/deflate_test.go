@@ -216,28 +216,3 @@ func FuzzInflate(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkDeflate136(b *testing.B) {
-	var z frame.Deflater
-	payload := []byte(text(136))
-	dst := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := z.Append(dst, ws.OpText, payload); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkInflate136(b *testing.B) {
-	wire := deflate(b, ws.OpText, []byte(text(136)))
-	cfg := &frame.Config{Client: true, Deflate: true}
-	var d frame.Decoder
-	b.ReportAllocs()
-	for b.Loop() {
-		data := wire
-		if _, ok, err := d.Next(cfg, &data); !ok || err != nil {
-			b.Fatal(ok, err)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
@@ -16,20 +17,22 @@ import (
 // A Channel is one joined topic on one socket, with the mailbox of what its
 // callbacks have yet to see.
 type Channel struct {
-	socket  *Socket  // immutable
-	route   *Route   // immutable
-	topic   string   // immutable once joined; till then a copy of the same text
-	joinRef wire.Ref // immutable; the join's ref if it had no join_ref (spec §2.2)
+	socket  *Socket                 // immutable
+	next    *Channel                // in the socket's list, which it guards
+	topic   string                  // immutable once joined; till then a copy of the same text
+	joinRef unique.Handle[wire.Ref] // immutable; the join's ref if it had no join_ref (spec §2.2)
 
 	assigns map[string]any // turn only
 	running *job           // turn only: what is being handled
 
-	mu      sync.Mutex // guards the rest; never held while a callback runs
+	mu      sync.Mutex // guards the next four; never held while a callback runs
 	handle  pubsub.Subscription
 	mailbox mailbox
 	subs    *subscriptions // to other topics; nil if there never were any
 	phase   phase
-	noRef   bool // the join had no join_ref, so only messages without one are its own
+
+	noRef bool   // immutable: the join had no join_ref, so only messages without one are its own
+	index uint32 // immutable: the route's in Mount.Routes
 }
 
 // phase is where a channel is in its life.
@@ -48,17 +51,17 @@ func (p phase) String() string {
 }
 
 // newChannel makes a channel with its join in the mailbox.
-func newChannel(s *Socket, route *Route, join wire.Message, replaces *Channel) *Channel {
-	ch := &Channel{socket: s, route: route, topic: join.Topic, joinRef: join.JoinRef, noRef: join.JoinRef == ""}
-	if ch.noRef {
-		ch.joinRef = join.Ref
-	}
+func newChannel(s *Socket, route int, join wire.Message, replaces *Channel) *Channel {
+	ch := &Channel{socket: s, index: uint32(route), topic: join.Topic, noRef: join.JoinRef == ""}
+	ch.joinRef = unique.Make(cmp.Or(join.JoinRef, join.Ref)) // clients count: one copy serves many, and join is not kept
 	ch.mailbox.push(&job{kind: jobJoin, message: join, body: replaces})
 	return ch
 }
 
 // start asks for the turn that joins.
 func (ch *Channel) start() { ch.pool().Go(ch) }
+
+func (ch *Channel) route() *Route { return &ch.socket.mount.Routes[ch.index] }
 
 func (ch *Channel) endpoint() *Endpoint { return ch.socket.mount.endpoint }
 
@@ -69,7 +72,7 @@ func (ch *Channel) pool() *workers { return ch.endpoint().workers }
 func (ch *Channel) receiveLocked(m wire.Message) {
 	s := ch.socket
 	ch.mu.Lock()
-	current := m.JoinRef == "" || !ch.noRef && m.JoinRef == ch.joinRef
+	current := m.JoinRef == "" || !ch.noRef && m.JoinRef == ch.joinRef.Value()
 	switch {
 	case ch.phase == joining:
 		// What to do depends on how the join ends. A client that gave up waiting
@@ -122,7 +125,7 @@ func (ch *Channel) Turn() {
 
 // run does one job.
 func (ch *Channel) run(j *job) {
-	t := ch.route.Type
+	t := ch.route().Type
 	switch j.kind {
 	case jobJoin:
 		ch.join(j)
@@ -155,7 +158,7 @@ func (ch *Channel) run(j *job) {
 
 // join runs the Join callback and settles what became of it.
 func (ch *Channel) join(j *job) {
-	t, p := ch.route.Type, Payload{j.message.Payload}
+	t, p := ch.route().Type, Payload{j.message.Payload}
 	ch.mu.Lock()
 	gone := ch.phase >= ended // the connection was faster
 	ch.mu.Unlock()
@@ -182,7 +185,7 @@ func (ch *Channel) join(j *job) {
 // decideJoin runs the Join callback. It returns what to answer, and nil, a
 // refusal, or a crash.
 func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, err error) {
-	join := ch.route.Type.Join
+	join := ch.route().Type.Join
 	if join == nil {
 		return "ok", wire.Payload{}, nil
 	}
@@ -212,7 +215,7 @@ func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wir
 	ch.mu.Lock()
 	if ch.phase == ended {
 		ch.mu.Unlock()
-		return s.why, nil
+		return s.whyLocked(), nil
 	}
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
@@ -232,7 +235,7 @@ func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wir
 	if !accepted || err != nil {
 		ch.endLocked()
 		ch.phase = closed
-		s.removeLocked(ch)
+		s.channels.remove(ch)
 	}
 	ch.mu.Unlock()
 	if old, _ := j.body.(*Channel); old != nil { // spec §1.11: after the new one's reply
@@ -279,7 +282,7 @@ func (s *Socket) rerouteLocked(messages *job) {
 // one finishes what it is doing first, and is told that it is closed after the
 // new one's join reply (spec §1.11).
 func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
-	s.removeLocked(old)
+	s.channels.remove(old)
 	ch, _ := s.openLocked(m, old)
 	if ch == nil { // the route is there and there is room: not reached
 		return
@@ -292,7 +295,7 @@ func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 		old.pool().Go(old)
 		return
 	}
-	patience := cmp.Or(old.route.Type.StopTimeout, 5*time.Second)
+	patience := cmp.Or(old.route().Type.StopTimeout, 5*time.Second)
 	h.timer = time.AfterFunc(patience, func() { old.overrun(h, patience) })
 }
 
@@ -321,7 +324,7 @@ func (ch *Channel) overrun(h *handOver, waited time.Duration) {
 
 // handleIn runs the callback for a client message and answers it.
 func (ch *Channel) handleIn(m wire.Message) {
-	t, ep := ch.route.Type, ch.endpoint()
+	t, ep := ch.route().Type, ch.endpoint()
 	handle, ok := t.In[m.Event]
 	if !ok {
 		if t.Event == nil {
@@ -429,7 +432,7 @@ func (ch *Channel) end(event string, why Reason) {
 	waiting := ch.mailbox.takeMessages()
 	ch.endLocked()
 	ch.mu.Unlock()
-	s.removeLocked(ch)
+	s.channels.remove(ch)
 	ch.sayEnd(event)
 	s.rerouteLocked(waiting)
 	s.mu.Unlock()
@@ -450,7 +453,7 @@ func (ch *Channel) sayEnd(event string) {
 	if event == "phx_error" {
 		payload = reason("channel_crash")
 	}
-	ref := ch.joinRef
+	ref := ch.joinRef.Value()
 	if ch.noRef && ch.socket.codec.Version() == "1.0.0" {
 		ref = "" // V1 has what the join message had (spec §1.11)
 	}
@@ -465,7 +468,7 @@ func (ch *Channel) disconnected(why Reason) {
 	defer ch.mu.Unlock()
 	wasIn := ch.phase == joined || ch.phase == leaving
 	ch.endLocked()
-	if wasIn && (ch.route.Type.Terminate != nil || ch.endpoint().hooks.Ended != nil) {
+	if wasIn && (ch.route().Type.Terminate != nil || ch.endpoint().hooks.Ended != nil) {
 		if ch.mailbox.push(&job{kind: jobTerminate, body: why}) {
 			ch.pool().Go(ch)
 		}
@@ -476,7 +479,7 @@ func (ch *Channel) disconnected(why Reason) {
 func (ch *Channel) terminate(why Reason) {
 	ep := ch.endpoint()
 	tell(ep, ep.hooks.Ended, EndEvent{ch, why})
-	if t := ch.route.Type; t.Terminate != nil {
+	if t := ch.route().Type; t.Terminate != nil {
 		if _, err := ch.call(func() (any, error) { t.Terminate(ch, why); return nil, nil }); err != nil {
 			ch.reportCrash("Terminate crashed", err)
 		}

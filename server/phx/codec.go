@@ -23,10 +23,6 @@ type codec struct {
 	fast            func(*pubsub.Message) []byte // fastlane, bound once
 }
 
-// A codecPair is what clients with and without permessage-deflate use. The
-// former is nil where it is off.
-type codecPair struct{ plain, deflated *codec }
-
 // A codecKey tells codecs apart.
 type codecKey struct {
 	serializer any // what cannot be compared is known by its type
@@ -34,8 +30,9 @@ type codecKey struct {
 	on         bool
 }
 
-// codecsOf returns the codecs for a serializer and a mount's compression.
-func (ep *Endpoint) codecsOf(s wire.Serializer, deflate *Deflate) (pair codecPair) {
+// codecsOf returns the codecs for a serializer and a mount's compression:
+// deflated is for clients with permessage-deflate, and nil where it is off.
+func (ep *Endpoint) codecsOf(s wire.Serializer, deflate *Deflate) (plain, deflated *codec) {
 	get := func(key codecKey) *codec {
 		if ep.codecs[key] == nil {
 			ep.codecs[key] = newCodec(s, ep, key)
@@ -46,11 +43,11 @@ func (ep *Endpoint) codecsOf(s wire.Serializer, deflate *Deflate) (pair codecPai
 	if s != nil && !reflect.TypeOf(s).Comparable() {
 		id = reflect.TypeOf(s)
 	}
-	pair.plain = get(codecKey{serializer: id})
+	plain = get(codecKey{serializer: id})
 	if deflate != nil {
-		pair.deflated = get(codecKey{id, *deflate, true})
+		deflated = get(codecKey{id, *deflate, true})
 	}
-	return pair
+	return plain, deflated
 }
 
 func newCodec(s wire.Serializer, ep *Endpoint, key codecKey) *codec {

@@ -211,14 +211,16 @@ func TestPipelineIsBounded(t *testing.T) {
 	go io.Copy(io.Discard, c.conn) // ends with the connection
 	one := fmt.Sprintf("OPTIONS /socket/longpoll HTTP/1.1\r\nHost: a\r\nOrigin: http://x\r\nX: %s\r\n\r\n", strings.Repeat("x", 200))
 	chunk := []byte(strings.Repeat(one, 100))
+	written := make(chan error, 1)
 	go func() { // ends with the connection
-		for range 1000 { // 25 MB, far faster than the answers
-			if _, err := c.conn.Write(chunk); err != nil {
-				return
-			}
+		var err error
+		for i := 0; i < 1000 && err == nil; i++ { // 25 MB, far faster than the answers
+			_, err = c.conn.Write(chunk)
 		}
+		written <- err
 	}()
-	eventually(t, "the connection is there", func() bool { return ep.Stats().Connections == 1 })
+	if err := within(t, "end of the connection", written); err == nil {
+		t.Error("25 MB were taken")
+	}
 	eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 0 })
-	c.conn.Close()
 }

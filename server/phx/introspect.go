@@ -77,7 +77,7 @@ func socketOf(c *poller.Conn) *Socket {
 // info is what is to be seen of a socket, if it is still connected.
 func (s *Socket) info() (info SocketInfo, connected bool) {
 	info = SocketInfo{
-		ID: s.id, Mount: s.mount.Path, Transport: s.Transport(), Remote: s.RemoteAddr(),
+		ID: s.ID(), Mount: s.mount.Path, Transport: s.Transport(), Remote: s.RemoteAddr(),
 		Connected: time.Now().Add(-s.lifetime()), Channels: []ChannelInfo{},
 	}
 	if s.codec.Serializer != nil {
@@ -85,7 +85,7 @@ func (s *Socket) info() (info SocketInfo, connected bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ch := range s.channels {
+	for ch := s.channels.first; ch != nil; ch = ch.next {
 		info.Channels = append(info.Channels, ch.info())
 	}
 	return info, !s.closing
@@ -113,7 +113,7 @@ func (ep *Endpoint) Stats() Stats {
 	var sockets, channels atomic.Int64
 	ep.eachSocket(func(s *Socket) {
 		s.mu.Lock()
-		channels.Add(int64(len(s.channels)))
+		channels.Add(int64(s.channels.len()))
 		s.mu.Unlock()
 		sockets.Add(1)
 	})

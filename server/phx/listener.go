@@ -41,7 +41,7 @@ func (l *listener) Deliver(b *pubsub.Batch, first int) {
 		switch {
 		case l.cancelled:
 			return
-		case l.mailbox.n >= listenerMax:
+		case l.mailbox.len() >= listenerMax:
 			l.missed++
 			continue
 		}

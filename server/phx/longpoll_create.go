@@ -33,10 +33,11 @@ func (x *exchange) create() {
 func (x *exchange) connect() (_ *pollSession, err error) {
 	m := x.mount
 	defer m.contain(&err)
-	s := newPollSession(m, x.request.RemoteAddr)
-	if s.socket.codec = m.codec(x.params, false); s.socket.codec == nil {
+	d := m.dialect(x.params, false)
+	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}
+	s := newPollSession(d, x.request.RemoteAddr)
 	if m.Connect == nil {
 		return s, nil
 	}

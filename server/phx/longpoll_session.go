@@ -43,10 +43,10 @@ type pollSession struct {
 	why      error // that it ended
 }
 
-func newPollSession(m *mount, remote string) *pollSession {
+func newPollSession(d *dialect, remote string) *pollSession {
 	s := &pollSession{id: rand.Text()}
-	s.token, _ = m.polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
-	s.socket = &Socket{transport: s, mount: m, extra: &extra{remote: remote}}
+	s.token, _ = d.mount.polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
+	s.socket = &Socket{dialect: d, transport: s, extra: &extra{remote: remote}}
 	return s
 }
 
@@ -134,7 +134,7 @@ func (s *pollSession) sendLocked(frames []byte) error {
 
 func (s *pollSession) logDropped() {
 	s.socket.mount.endpoint.log.Warn("binary messages cannot be sent over long polling: dropped",
-		"mount", s.socket.mount.Path, "id", s.socket.id)
+		"mount", s.socket.mount.Path, "id", s.socket.ID())
 }
 
 // SendShared is Send: nothing is shared, as every client gets an answer of its

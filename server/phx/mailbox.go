@@ -12,10 +12,9 @@ const turnBudget = 16
 // owns no goroutine: the first job asks the pool for a turn. It is guarded by
 // Channel.mu.
 type mailbox struct {
-	last    *job // whose next is the first: a ring, as every channel pays for each word here
-	n       int32
-	bytes   int32 // of the messages and broadcasts in it
-	claimed bool  // a turn is queued or running
+	last  *job  // whose next is the first: a ring, as every channel pays for each word here
+	n     int32 // of jobs, and one for the claim while a turn is queued or running
+	bytes int32 // of the messages and broadcasts in it
 }
 
 // mailboxBytes is how many bytes of messages may wait before no more are taken,
@@ -23,7 +22,10 @@ type mailbox struct {
 const mailboxBytes = 16 << 20
 
 // full reports whether a message must not be pushed any more.
-func (m *mailbox) full(max int) bool { return int(m.n) >= max || m.bytes >= mailboxBytes }
+func (m *mailbox) full(max int) bool { return m.len() >= max || m.bytes >= mailboxBytes }
+
+// len is how many jobs wait.
+func (m *mailbox) len() int { return max(int(m.n)-1, 0) } // without the claim there are none
 
 // A job is something for a channel's callbacks.
 type job struct {
@@ -64,17 +66,19 @@ func (m *mailbox) push(j *job) (ask bool) {
 		j.next, m.last.next = m.last.next, j
 	}
 	m.last = j
-	m.n++
 	m.bytes += j.size()
-	ask = !m.claimed
-	m.claimed = true
+	ask = m.n == 0
+	if ask {
+		m.n++ // the claim
+	}
+	m.n++
 	return ask
 }
 
 // pop takes the first job, or drops the claim when there is none.
 func (m *mailbox) pop() *job {
 	if m.last == nil {
-		m.claimed = false
+		m.n = 0
 		return nil
 	}
 	j := m.last.next
@@ -93,7 +97,7 @@ func (m *mailbox) pop() *job {
 // their order.
 func (m *mailbox) takeMessages() (messages *job) {
 	tail := &messages
-	for range m.n {
+	for range m.len() {
 		j := m.pop()
 		if j.kind == jobMessage || j.kind == jobLeave {
 			*tail, tail = j, &j.next
@@ -105,4 +109,4 @@ func (m *mailbox) takeMessages() (messages *job) {
 }
 
 // clear drops all jobs. The claim stays with the turn that has it.
-func (m *mailbox) clear() { m.last, m.n, m.bytes = nil, 0, 0 }
+func (m *mailbox) clear() { m.last, m.n, m.bytes = nil, min(m.n, 1), 0 }

@@ -2,8 +2,10 @@ package phx_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -18,6 +20,13 @@ const patience = 20 * time.Second
 // Those of ants' default pool are there from the beginning, and netpoll's loops
 // live as long as the process; see package poller.
 func TestMain(m *testing.M) {
+	if os.Getenv(memoryRole) != "" {
+		if err := serveMemory(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreCurrent(),
 		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"),

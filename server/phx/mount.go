@@ -20,7 +20,8 @@ type mount struct {
 	origins  origins
 	frames   frame.Config  // of sockets without permessage-deflate
 	deflated frame.Config  // of those with it
-	codecs   []codecPair   // in the order of Serializers
+	dialects []dialect     // in the order of Serializers
+	squeezed []dialect     // likewise, of sockets with permessage-deflate
 	polls    *pollSessions // nil without LongPoll
 	asks     bool          // the application has a say in handshakes: not on the loop
 }
@@ -47,14 +48,16 @@ func newMount(ep *Endpoint, m Mount) *mount {
 		ep.polls = append(ep.polls, out.polls)
 	}
 	for _, s := range m.Serializers {
-		out.codecs = append(out.codecs, ep.codecsOf(s, m.Deflate))
+		plain, deflated := ep.codecsOf(s, m.Deflate)
+		out.dialects = append(out.dialects, dialect{out, plain})
+		out.squeezed = append(out.squeezed, dialect{out, deflated})
 	}
 	return out
 }
 
-// codec returns the codec that a client asks for, nil if there is none (spec
+// dialect returns the one that a client asks for, nil if there is none (spec
 // §1.2).
-func (m *mount) codec(params Params, deflated bool) *codec {
+func (m *mount) dialect(params Params, deflated bool) *dialect {
 	i := 0
 	if m.Raw == nil {
 		i = m.serializer(params)
@@ -63,9 +66,9 @@ func (m *mount) codec(params Params, deflated bool) *codec {
 	case i < 0:
 		return nil
 	case deflated:
-		return m.codecs[i].deflated
+		return &m.squeezed[i]
 	}
-	return m.codecs[i].plain
+	return &m.dialects[i]
 }
 
 // serializer is the index of the one that a client asks for, or -1.
@@ -75,16 +78,12 @@ func (m *mount) serializer(params Params) int {
 	if given && (!ok || text == "") {
 		return -1
 	}
-	return slices.IndexFunc(m.codecs, func(c codecPair) bool { return wire.Serves(c.plain, text) })
+	return slices.IndexFunc(m.dialects, func(d dialect) bool { return wire.Serves(d.codec, text) })
 }
 
-func (m *mount) route(topic string) *Route {
-	for i := range m.Routes {
-		if m.Routes[i].matches(topic) {
-			return &m.Routes[i]
-		}
-	}
-	return nil
+// route is the index of the one for a topic, or -1.
+func (m *mount) route(topic string) int {
+	return slices.IndexFunc(m.Routes, func(r Route) bool { return r.matches(topic) })
 }
 
 // A transportKind is what is found at a path.

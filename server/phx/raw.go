@@ -220,5 +220,5 @@ func (s *RawSocket) settle(err error) {
 func (s *Socket) reason() Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.why
+	return s.whyLocked()
 }

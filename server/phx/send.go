@@ -29,12 +29,12 @@ func (ch *Channel) Assign(key string, value any) {
 // Value is what is kept under a key by the channel, its route or its socket, in
 // this order, or nil. Only callbacks may call it.
 func (ch *Channel) Value(key string) any {
-	for _, assigns := range [...]map[string]any{ch.assigns, ch.route.Assigns, ch.socket.assigns} {
+	for _, assigns := range [...]map[string]any{ch.assigns, ch.route().Assigns} {
 		if v, ok := assigns[key]; ok {
 			return v
 		}
 	}
-	return nil
+	return ch.socket.Value(key)
 }
 
 // Value is what a channel or a socket keeps under a key, if it is a T; else the
@@ -49,9 +49,10 @@ func Value[T any](of interface{ Value(key string) any }, key string) T {
 // JoinRef tells this join of the topic from others of the same client: it is the
 // ref that the client gave it, "" if it gave none.
 func (ch *Channel) JoinRef() string {
+	ref := ch.joinRef.Value()
 	var text string
-	if json.Unmarshal([]byte(ch.joinRef), &text) != nil { // null or a number
-		return string(ch.joinRef)
+	if json.Unmarshal([]byte(ref), &text) != nil { // null or a number
+		return string(ref)
 	}
 	return text
 }
@@ -73,7 +74,7 @@ func (ch *Channel) push(event string, p wire.Payload) error {
 		return err
 	}
 	return ch.socket.encode(func(dst []byte) ([]byte, bool, error) {
-		return ch.socket.codec.AppendPush(dst, ch.joinRef, ch.topic, event, p)
+		return ch.socket.codec.AppendPush(dst, ch.joinRef.Value(), ch.topic, event, p)
 	})
 }
 
@@ -220,7 +221,7 @@ func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
 	if ch.phase != joined && ch.phase != leaving {
 		return
 	}
-	if first == 0 && len(ch.route.Type.Intercept) == 0 && !b.From(ch) {
+	if first == 0 && len(ch.route().Type.Intercept) == 0 && !b.From(ch) {
 		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.fast))
 		return
 	}
@@ -232,7 +233,7 @@ func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
 }
 
 func (ch *Channel) deliverLocked(m *pubsub.Message) {
-	if t := ch.route.Type; t.intercepts(m.Event) {
+	if t := ch.route().Type; t.intercepts(m.Event) {
 		if ch.postLocked(&job{kind: jobOut, body: m}) != nil {
 			ch.socket.transport.Kill(ch.overflow(ch.topic))
 		}
@@ -273,5 +274,5 @@ func (ch *Channel) reply(ref wire.Ref, status string, response wire.Payload) err
 	if err := ch.sendable(); err != nil {
 		return err
 	}
-	return ch.socket.reply(ch.joinRef, ref, ch.topic, status, response)
+	return ch.socket.reply(ch.joinRef.Value(), ref, ch.topic, status, response)
 }

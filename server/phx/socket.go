@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,28 +19,32 @@ import (
 
 // A Socket is one client session: a connection with the channels on it.
 type Socket struct {
+	*dialect                // immutable
 	transport transport     // immutable
-	mount     *mount        // immutable
-	codec     *codec        // immutable
 	decoder   frame.Decoder // loop only
 
-	id      string         // set in Connect only
-	assigns map[string]any // set in Connect only
-
 	mu       sync.Mutex // guards the rest
-	channels []*Channel // few: looked through one by one
-	extra    *extra     // what few sockets have, or nil
-	opened   bool       // something can be sent
-	closing  bool       // a Close frame was sent: nothing from the client counts any more
-	born     uint32     // when it opened; see Endpoint.age
-	why      Reason     // what the channels are told when the connection ends
+	channels channels
+	extra    *extra // what not all sockets have, or nil
+	opened   bool   // something can be sent
+	closing  bool   // a Close frame was sent: nothing from the client counts any more
+	born     uint32 // when it opened; see Endpoint.age
 }
 
-// extra is what few sockets have, so that the others need no memory for it.
+// A dialect is what the sockets of a mount have in common that use one codec.
+type dialect struct {
+	mount *mount
+	codec *codec
+}
+
+// extra is what not all sockets have, so that the others need no memory for it.
 type extra struct {
-	self   *identity // subscription to the socket's id, or nil
-	relays []*relay  // subscriptions that Socket.Subscribe made
-	remote string    // the client's address, if the connection is not the client's own
+	id      string         // set in Connect only
+	assigns map[string]any // set in Connect only
+	self    *identity      // subscription to the socket's id, or nil
+	relays  []*relay       // subscriptions that Socket.Subscribe made
+	remote  string         // the client's address, if the connection is not the client's own
+	why     Reason         // what the channels are told when the connection ends, if not Closed
 }
 
 // extraLocked returns s.extra to be written to.
@@ -55,22 +58,43 @@ func (s *Socket) extraLocked() *extra {
 // SetID gives the socket an id, such as "users_socket:7": a broadcast of
 // "disconnect" to that topic closes the sockets with it (spec §4.3). It is for
 // Mount.Connect only.
-func (s *Socket) SetID(id string) { s.id = id }
+func (s *Socket) SetID(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.extraLocked().id = id
+}
 
 // ID is what SetID was given.
-func (s *Socket) ID() string { return s.id }
+func (s *Socket) ID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.extra == nil {
+		return ""
+	}
+	return s.extra.id
+}
 
 // Assign keeps a value under a key for all channels of the socket. It is for
 // Mount.Connect only.
 func (s *Socket) Assign(key string, value any) {
-	if s.assigns == nil {
-		s.assigns = make(map[string]any)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.extraLocked()
+	if e.assigns == nil {
+		e.assigns = make(map[string]any)
 	}
-	s.assigns[key] = value
+	e.assigns[key] = value
 }
 
 // Value is what is kept under a key, or nil.
-func (s *Socket) Value(key string) any { return s.assigns[key] }
+func (s *Socket) Value(key string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.extra == nil {
+		return nil
+	}
+	return s.extra.assigns[key]
+}
 
 // Transport is how the client is connected: "websocket" or "longpoll".
 func (s *Socket) Transport() string {
@@ -103,14 +127,13 @@ func (s *Socket) RemoteAddr() string {
 func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	ps := s.mount.endpoint.pubsub
 	s.mu.Lock() // identity and relay wait for it
-	if s.id != "" {
-		self := &identity{socket: s}
-		s.extraLocked().self = self
-		ps.Subscribe(s.id, self)
-	}
 	s.opened, s.born = true, s.mount.endpoint.age()
-	if s.extra != nil {
-		for _, r := range s.extra.relays {
+	if e := s.extra; e != nil {
+		if e.id != "" {
+			e.self = &identity{socket: s}
+			ps.Subscribe(e.id, e.self)
+		}
+		for _, r := range e.relays {
 			ps.Subscribe(r.topic, r)
 		}
 	}
@@ -134,20 +157,27 @@ func (s *Socket) Timeout(*poller.Conn) {
 func (s *Socket) Closed(_ *poller.Conn, err error) {
 	ep := s.mount.endpoint
 	s.mu.Lock()
-	s.why = cmp.Or(s.why, Closed)
-	channels, why := s.channels, s.why
-	s.channels, s.closing = nil, true
+	left, why := s.channels, s.whyLocked()
+	s.channels, s.closing = channels{}, true
 	s.unsubscribeLocked()
 	s.mu.Unlock()
 	level := slog.LevelDebug
 	if errors.Is(err, ErrMailboxFull) { // the server's fault
 		level = slog.LevelWarn
 	}
-	ep.log.Log(context.Background(), level, "socket closed", "mount", s.mount.Path, "id", s.id, "why", why, "err", err)
+	ep.log.Log(context.Background(), level, "socket closed", "mount", s.mount.Path, "id", s.ID(), "why", why, "err", err)
 	tell(ep, ep.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
-	for _, ch := range channels {
+	for ch := left.first; ch != nil; ch = ch.next { // nobody else has the list any more
 		ch.disconnected(why)
 	}
+}
+
+// whyLocked is what the channels are told when the connection ends.
+func (s *Socket) whyLocked() Reason {
+	if s.extra == nil {
+		return Closed
+	}
+	return cmp.Or(s.extra.why, Closed)
 }
 
 // age is how long the endpoint has run, in ms, modulo 49 days.
@@ -171,7 +201,10 @@ func (s *Socket) close(code ws.StatusCode, reason string, why Reason) {
 		s.mu.Unlock()
 		return
 	}
-	s.closing, s.why = true, why
+	s.closing = true
+	if why != Closed {
+		s.extraLocked().why = why
+	}
 	s.mu.Unlock()
 	s.transport.Finish(frame.AppendClose(nil, code, reason)) // with nothing behind it
 }
@@ -224,38 +257,27 @@ func (s *Socket) findLocked(m wire.Message) *Channel {
 	if m.RawTopic != nil {
 		return nil
 	}
-	for _, ch := range s.channels {
-		if ch.topic == m.Topic {
-			return ch
-		}
-	}
-	return nil
+	return s.channels.find(m.Topic)
 }
 
 // openLocked makes the channel of a join, which is not started yet, or answers
 // why there is none. replaces is the channel whose place it takes, or nil.
 func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error) {
-	var route *Route
+	route := -1
 	if m.RawTopic == nil {
 		route = s.mount.route(m.Topic)
 	}
 	switch {
-	case route == nil:
+	case route < 0:
 		s.unmatched(m)
 		return nil, errNoRoute
-	case len(s.channels) >= s.mount.MaxChannels:
+	case s.channels.len() >= s.mount.MaxChannels:
 		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("too many channels joined"))
 		return nil, errTooManyChannels
 	}
 	ch := newChannel(s, route, m.Clone(), replaces)
-	s.channels = append(s.channels, ch)
+	s.channels.add(ch)
 	return ch, nil
-}
-
-func (s *Socket) removeLocked(ch *Channel) {
-	if i := slices.Index(s.channels, ch); i >= 0 {
-		s.channels = slices.Delete(s.channels, i, i+1)
-	}
 }
 
 // unmatched answers a message for a topic that is not joined, with a null

@@ -121,12 +121,13 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		params[name] = value
 	}
 	u.attempt.params = params
-	s := &Socket{transport: u.conn, mount: m}
+	d := m.dialect(params, u.deflated)
+	if d == nil {
+		return nil, &RefuseError{cause: errVersion}
+	}
+	s := &Socket{dialect: d, transport: u.conn}
 	if remote := u.requests.origin.remote; remote != "" {
 		s.extra = &extra{remote: remote}
-	}
-	if s.codec = m.codec(params, u.deflated); s.codec == nil {
-		return nil, &RefuseError{cause: errVersion}
 	}
 	if m.Connect != nil {
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(u.head)))

@@ -1,0 +1,171 @@
+package phx_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// idleClients is how many clients BenchmarkIdleMemory has: many, as what a
+// process needs anyway is divided by them. Each takes a descriptor here and one
+// in the server.
+const idleClients = 15_000
+
+// BenchmarkIdleMemory is what a server keeps for a client that has connected, or
+// also joined, and is idle since. Kernel memory is not in it. The server is a
+// process of its own. Run it with -benchtime 1x.
+func BenchmarkIdleMemory(b *testing.B) {
+	for _, kind := range []struct {
+		name  string
+		enter func(c *client, i int)
+	}{
+		{"connected", func(*client, int) {}},
+		{"joined one topic", func(c *client, _ int) { c.join("room:lobby") }},
+		{"joined each its own", func(c *client, i int) { c.join(fmt.Sprintf("room:%d", i)) }},
+	} {
+		b.Run(kind.name, func(b *testing.B) {
+			for b.Loop() {
+				server := startMemoryServer(b)
+				enter := func(i int) net.Conn {
+					c := server.dial(b)
+					kind.enter(c, i)
+					return c.conn
+				}
+				conns := []net.Conn{enter(0)} // what is made for the first is not each one's
+				empty := server.resident(b)
+				for i := range idleClients {
+					conns = append(conns, enter(i+1))
+				}
+				b.ReportMetric(float64(server.resident(b)-empty)/idleClients, "B/client")
+				for _, conn := range conns {
+					conn.Close()
+				}
+				server.end()
+			}
+			b.ReportMetric(0, "ns/op") // means nothing here
+		})
+	}
+}
+
+// memoryRole is the environment variable that makes this test binary a server
+// instead of running tests.
+const memoryRole = "PHX_TEST_MEMORY"
+
+// serveMemory serves until its input ends. It answers each line of it with its
+// resident memory in bytes.
+func serveMemory() error {
+	ep, err := phx.Start(phx.Config{
+		Addr:   "127.0.0.1:0",
+		Logger: slog.New(slog.DiscardHandler),
+		Mounts: []phx.Mount{{Path: "/socket", Idle: time.Hour, Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{}}}}},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(ep.Addr())
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		for range 2 { // sync.Pool lets go at the second
+			runtime.GC()
+		}
+		debug.FreeOSMemory()
+		n, err := residentBytes()
+		if err != nil {
+			return err
+		}
+		fmt.Println(n)
+	}
+	return nil
+}
+
+// residentBytes is field 2 of proc_pid_statm(5), in pages.
+func residentBytes() (int, error) {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
+	return pages * os.Getpagesize(), err
+}
+
+// A memoryServer is a process that runs serveMemory.
+type memoryServer struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *bufio.Reader
+	addr string
+}
+
+// startMemoryServer starts one. It ends with the test, or else by end.
+func startMemoryServer(t testing.TB) *memoryServer {
+	t.Helper()
+	s := &memoryServer{cmd: exec.Command(os.Args[0])}
+	s.cmd.Env = append(os.Environ(), memoryRole+"=1")
+	s.cmd.Stderr = os.Stderr
+	in, err := s.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.end)
+	s.in, s.out = in, bufio.NewReader(out)
+	s.addr = s.line(t)
+	return s
+}
+
+func (s *memoryServer) line(t testing.TB) string {
+	t.Helper()
+	text, err := s.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("the server says %q, then %v", text, err)
+	}
+	return strings.TrimSpace(text)
+}
+
+// resident is the server's memory in bytes, after a garbage collection.
+func (s *memoryServer) resident(t testing.TB) int {
+	t.Helper()
+	if _, err := io.WriteString(s.in, "\n"); err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(s.line(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// dial opens a socket.
+func (s *memoryServer) dial(t testing.TB) *client {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", s.addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{t: t, conn: conn}
+	c.write(request("/socket/websocket?vsn=2.0.0"))
+	c.head()
+	return c
+}
+
+func (s *memoryServer) end() {
+	s.in.Close()
+	s.cmd.Wait()
+}
