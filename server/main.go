@@ -1,28 +1,29 @@
-// Server is the chat server; see package chat and -help. With gen as its first
-// argument, it writes channels and sockets to start from; see package gen.
+// Server is the chat server; see package chat and -help.
 package main
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/roost-rt/roost/server/chat"
-	"github.com/roost-rt/roost/server/gen"
 )
 
 func main() {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "gen":
-			os.Exit(gen.Main(os.Args[2:], os.Stdout, os.Stderr))
-		case "-h", "-help", "--help":
-			fmt.Fprint(os.Stderr, "server gen writes a channel or a socket to start from; see server gen -help\n\n")
-		}
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(chat.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the chat server, but for who still takes it for the generator.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	if len(args) > 0 && args[0] == "gen" {
+		fmt.Fprintf(stderr, "server: gen is a program of its own: go run github.com/roost-rt/roost/server/%s\n", strings.Join(args, " "))
+		return 2
+	}
+	return chat.Main(ctx, args, stdout, stderr)
 }

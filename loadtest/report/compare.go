@@ -42,7 +42,8 @@ type RunName struct {
 	Commit string `json:"commit"`
 }
 
-// A Line compares one quantity.
+// A Line compares one quantity. What no run measured, because its scenario does
+// not have it, has no line.
 type Line struct {
 	Family string `json:"family"` // "memory"
 	Name   string `json:"name"`   // "server"
@@ -98,7 +99,7 @@ func Compare(alpha float64, sides ...Side) (*Comparison, error) {
 	}
 	c := &Comparison{
 		Schema: CompareSchema, Test: "Mann-Whitney U, two-sided, exact", Alpha: alpha,
-		Differences: differences(sides), Faults: []string{}, sides: sides,
+		Lines: []Line{}, Differences: differences(sides), Faults: []string{}, sides: sides,
 	}
 	for _, s := range sides {
 		c.Sides = append(c.Sides, s.names())
@@ -106,7 +107,9 @@ func Compare(alpha float64, sides ...Side) (*Comparison, error) {
 	}
 	for _, f := range families() {
 		for _, q := range f.members {
-			c.Lines = append(c.Lines, q.line(f, sides, alpha))
+			if line := q.line(f, sides, alpha); line.measured() {
+				c.Lines = append(c.Lines, line)
+			}
 		}
 	}
 	return c, nil
@@ -175,6 +178,11 @@ func (q quantity) line(f family, sides []Side, alpha float64) Line {
 		line.Cells = append(line.Cells, cell)
 	}
 	return line
+}
+
+// measured reports whether any run did.
+func (l Line) measured() bool {
+	return slices.ContainsFunc(l.Cells, func(c Cell) bool { return c.Median != nil })
 }
 
 // judge compares the cell with that of the first side.

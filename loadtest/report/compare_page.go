@@ -82,6 +82,9 @@ func (c *Comparison) page() comparisonPage {
 	}
 	for _, f := range families() {
 		lines := c.family(f.id)
+		if len(lines) == 0 {
+			continue
+		}
 		p.Families = append(p.Families, f.table(lines))
 		if f.axis != "" {
 			p.Charts = append(p.Charts, c.bars(f, lines))
@@ -216,7 +219,7 @@ func (c *Comparison) barsOf(side int, f family, lines []Line, x, y axis) []shape
 // curves lays the latencies by percentile over each other, each the median of
 // the runs of its side, at the percentiles that every run has.
 func (c *Comparison) curves() chart {
-	out := chart{ID: "percentiles", Title: "Latency by percentile", About: "How long a receipt took at most, for a growing share of all receipts. Of several runs, the median."}
+	out := chart{ID: "percentiles", Title: "Latency by percentile", About: "How long a receipt, or in echo a reply, took at most, for a growing share of all. Of several runs, the median."}
 	percents := c.sharedPercents()
 	var lines []series
 	for i, s := range c.sides {
@@ -232,7 +235,7 @@ func (c *Comparison) curves() chart {
 		}
 		lines = append(lines, line)
 	}
-	return out.percentiles(percents, lines)
+	return out.percentiles("latency, ms", percents, lines)
 }
 
 // sharedPercents are those of every run that has any.

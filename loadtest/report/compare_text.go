@@ -12,11 +12,11 @@ func (c *Comparison) WriteText(w io.Writer) error {
 	var t table
 	c.textHead(&t)
 	for _, f := range families() {
-		t.line("%s", f.title)
-		for _, l := range c.Lines {
-			if l.Family == f.id {
-				t.line("%s", strings.TrimRight(l.text(f.show), " "))
+		for i, l := range c.family(f.id) {
+			if i == 0 {
+				t.line("%s", f.title)
 			}
+			t.line("%s", strings.TrimRight(l.text(f.show), " "))
 		}
 	}
 	t.line("")

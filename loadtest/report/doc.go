@@ -5,6 +5,8 @@
 //
 // It measures nothing and guesses nothing. A quantity that the records do not
 // hold is nil here, null in JSON and "not measured" for people; it is never 0.
+// What a scenario does not have at all, such as the broadcasts of echo, is left
+// out of text, pages and comparisons.
 //
 // The charts are SVG made here and not by a script in the page. So the page
 // works offline, on paper and in a mail, a screen reader gets each chart as a

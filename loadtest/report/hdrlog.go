@@ -1,22 +1,26 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
 )
 
 // WriteHDRLog writes the latencies as an HdrHistogram log, which
 // HistogramLogProcessor, HistogramLogAnalyzer and the plotter of
-// hdrhistogram.github.io read. It has up to three histograms, told apart by
+// hdrhistogram.github.io read. It has up to four histograms, told apart by
 // their tags, each over its own stretch of the run:
 //
-//	no tag    from the intended send to the receipt
-//	Tag=sent  from the actual send to the receipt
+//	no tag    from the intended send to the receipt, in echo to the reply
+//	Tag=sent  the same from the actual send
 //	Tag=join  from connect to the join reply
+//	Tag=back  from the end of a server to the join reply of who was at it
 //
 // The first has no tag because tools pass over tags that they are not told of.
 // Values are microseconds, so tools that expect nanoseconds need to be told:
@@ -51,22 +55,17 @@ type interval struct {
 }
 
 func (r *Result) intervals() []interval {
-	if r.end == nil {
-		return nil
-	}
-	var firstSend int64
-	if len(r.Broadcasts) > 0 {
-		firstSend = r.Broadcasts[0].AtMs
-	}
+	sends, end, back := r.sends(), cmp.Or(r.end, new(record.End)), cmp.Or(r.activity(storm, kill), new(record.Activity))
 	empty, _ := r.memory("empty") // the clients connect after it
 	var all []interval
 	for _, h := range []struct {
 		interval
 		from *hdrhistogram.Histogram
 	}{
-		{interval{"", firstSend, r.end.BroadcastMs, 0, r.end.Latency}, r.latency},
-		{interval{"Tag=sent,", firstSend, r.end.BroadcastMs, 0, r.end.RawLatency}, r.raw},
-		{interval{"Tag=join,", empty.AtMs, r.end.ConnectMs, 0, r.end.JoinLatency}, r.joinLatency},
+		{interval{"", sends.fromMs, sends.lengthMs, 0, sends.latency}, r.latency},
+		{interval{"Tag=sent,", sends.fromMs, sends.lengthMs, 0, sends.raw}, r.raw},
+		{interval{"Tag=join,", empty.AtMs, end.ConnectMs, 0, end.JoinLatency}, r.joinLatency},
+		{interval{"Tag=back,", back.AtMs, slowest(r.wayBack) / 1000, 0, back.Latency}, r.wayBack},
 	} {
 		if h.from != nil {
 			h.max = h.from.Max()
@@ -74,6 +73,14 @@ func (r *Result) intervals() []interval {
 		}
 	}
 	return all
+}
+
+// slowest is in microseconds.
+func slowest(h *hdrhistogram.Histogram) int64 {
+	if h == nil {
+		return 0
+	}
+	return h.Max()
 }
 
 func thousandth(n int64) float64 { return float64(n) / 1000 }

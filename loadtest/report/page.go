@@ -26,6 +26,7 @@ type page struct {
 	Reasons         []string
 	Examples        []string
 	Cards           []card
+	Blocks          []block // what the scenario came to
 	Charts          []chart
 	PerClient       []bill
 	Totals          []bill
@@ -33,6 +34,7 @@ type page struct {
 	Tables          []settings
 	Plan            []string
 	Notes           []note
+	Sends           bool // broadcasts
 	Broadcasts      []broadcastRow
 	BroadcastsOf    string // what the table holds of all
 }
@@ -42,8 +44,6 @@ type settings struct {
 	Title string
 	Rows  []record.Setting
 }
-
-type card struct{ Name, Value, More string }
 
 type note struct{ Level, At, Message string }
 
@@ -63,19 +63,22 @@ func (r *Result) WriteHTML(w io.Writer) error {
 
 func (r *Result) page() page {
 	p := page{
-		Title:     "Load test",
+		Title:     r.Summary.title(),
 		Headline:  headline(r.Summary),
 		Examples:  r.Summary.LostExamples,
 		Cards:     r.Summary.cards(),
 		PerClient: r.Summary.perClientBill(),
 		Totals:    r.totalBills(),
+		Sends:     r.Summary.broadcasts(),
 	}
 	if r.Summary.Clients != nil {
-		p.Title = fmt.Sprintf("Load test, %s clients", count(*r.Summary.Clients))
+		p.Title += fmt.Sprintf(", %s clients", count(*r.Summary.Clients))
 	}
 	p.OK, p.Reasons = Verdict(r.Summary)
-	t := newTimeline(r.ticks)
-	p.Charts = []chart{t.clients(), t.deliveries(), t.latency(), r.percentileChart(), r.fanOutChart(), t.memory(), t.cpu()}
+	p.Charts = r.charts()
+	if p.Blocks = r.Summary.scenarioBlocks(); len(p.Blocks) > 0 {
+		p.Blocks = append(p.Blocks, r.Summary.latencyBlock())
+	}
 	p.Broadcasts, p.BroadcastsOf = r.broadcastRows()
 	for _, n := range r.Notes {
 		p.Notes = append(p.Notes, note{n.Level, seconds(n.AtMs), n.Message})
@@ -87,6 +90,25 @@ func (r *Result) page() page {
 		p.Tables = append(p.Tables, settings{"Errors", kinds})
 	}
 	return p
+}
+
+// charts are those that the scenario has something to show in.
+func (r *Result) charts() []chart {
+	s, t := r.Summary, newTimeline(r.ticks)
+	charts := []chart{t.clients()}
+	if s.Comeback != nil {
+		charts = append(charts, r.wayBackChart())
+	}
+	if s.broadcasts() {
+		charts = append(charts, t.deliveries())
+	}
+	if s.broadcasts() || s.pings() {
+		charts = append(charts, t.latency(s.arrival()), r.percentileChart())
+	}
+	if s.broadcasts() {
+		charts = append(charts, r.fanOutChart())
+	}
+	return append(charts, t.memory(), t.cpu())
 }
 
 // describe tells how to repeat the run.
@@ -126,29 +148,6 @@ func configured(config map[string]any) []record.Setting {
 		all = append(all, record.Setting{Name: name, Value: string(value)})
 	}
 	return all
-}
-
-func (s Summary) cards() []card {
-	delivered := card{"Delivered", notMeasured, ""}
-	if s.Delivered != nil && s.Expected != nil {
-		delivered.Value = "nothing sent"
-		if *s.Expected > 0 {
-			delivered.Value = percent(*s.Delivered, *s.Expected)
-		}
-		delivered.More = fmt.Sprintf("%s of %s", count(*s.Delivered), count(*s.Expected))
-	}
-	p99 := card{"Latency p99", notMeasured, ""}
-	if l := s.LatencyMs; l != nil {
-		p99.Value = milliseconds(l.P99)
-		p99.More = fmt.Sprintf("p50 %s, max %s", milliseconds(l.P50), milliseconds(l.Max))
-	}
-	return []card{
-		delivered,
-		p99,
-		{"Server memory per client", show(s.ServerBytesPerClient, size), "kernel " + show(s.KernelBytesPerClient, size) + ", client " + show(s.ClientBytesPerClient, size)},
-		{"Server CPU per delivery", show(s.ServerCPUUsPerDelivery, duration), "fan-out " + show(s.FanOutPerSecond, rate)},
-		{"Connect and join", show(s.ConnectJoinPerSecond, rate), "CPU per join " + show(s.ServerCPUUsPerJoin, duration)},
-	}
 }
 
 // maxBroadcastRows keeps the page of a long run light.

@@ -10,15 +10,23 @@ import (
 // percentileChart shows the tail: each step to the right is a tenth of the
 // receipts of the step before.
 func (r *Result) percentileChart() chart {
-	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "How long a receipt took at most, for a growing share of all receipts."}
+	of := r.Summary.arrival()
+	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "How long a " + of + " took at most, for a growing share of all."}
 	if r.latency == nil {
 		return c
 	}
 	xs := telling(r.latency)
-	return c.percentiles(xs, []series{
+	return c.percentiles("latency, ms", xs, []series{
 		{"from the intended send", "blue", quantiles(r.latency, xs), false},
 		{"from the actual send", "orange dashed", quantiles(r.raw, xs), false},
 	})
+}
+
+// wayBackChart shows how the clients that were cut off came back.
+func (r *Result) wayBackChart() chart {
+	c := chart{ID: "back", Title: "Way back", About: "How long after the end of their server clients had joined again, for a growing share of those who came back."}
+	xs := telling(r.wayBack)
+	return c.percentiles("time, ms", xs, []series{{"back", "blue", quantiles(r.wayBack, xs), false}})
 }
 
 // A CurvePoint says that so many percent of the receipts took at most Ms
@@ -42,8 +50,9 @@ func telling(h *hdrhistogram.Histogram) (percents []float64) {
 	return percents
 }
 
-// percentiles draws lines over ascending percents. Fewer than two are no line.
-func (c chart) percentiles(percents []float64, lines []series) chart {
+// percentiles draws lines over ascending percents, up to what y names. Fewer
+// than two percents are no line.
+func (c chart) percentiles(yLabel string, percents []float64, lines []series) chart {
 	if len(percents) < 2 {
 		return c
 	}
@@ -70,7 +79,7 @@ func (c chart) percentiles(percents []float64, lines []series) chart {
 		tick:  func(at float64) string { return names[at] },
 		cell:  func(at float64) string { return "p" + names[at] },
 	}
-	y := axis{label: "latency, ms", tick: plain, cell: milliseconds}
+	y := axis{label: yLabel, tick: plain, cell: milliseconds}
 	least, most := bounds(lines...)
 	if y.scale = fromZero(most, 4); least > 0 && most/least > 30 {
 		y.scale = logarithmic(least, most)

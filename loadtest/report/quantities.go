@@ -1,6 +1,10 @@
 package report
 
-import "github.com/roost-rt/roost/loadtest/record"
+import (
+	"cmp"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
 
 // A quantity is something that runs are compared by.
 type quantity struct {
@@ -22,15 +26,18 @@ type family struct {
 // families are what runs are compared by, in the order of the table.
 func families() []family {
 	return []family{
-		{"rates", "Rates", "How fast clients connect and join, and how fast a broadcast reaches its receivers. More is better.",
+		{"rates", "Rates", "How fast clients connect and join, how fast a broadcast reaches its receivers, and how many pings are answered. More is better.",
 			"per second", rate, "per second", 1, []quantity{
 				{"connect and join", true, figure(func(s Summary) *float64 { return s.ConnectJoinPerSecond })},
 				{"fan-out", true, figure(func(s Summary) *float64 { return s.FanOutPerSecond })},
+				{"echo", true, figure(func(s Summary) *float64 { return cmp.Or(s.Echo, new(Echo)).RepliesPerSecond })},
 			}},
 		{"cpu", "Server CPU", "User and system time of all server processes. Less is better.",
 			"microseconds", duration, "CPU, µs", 1, []quantity{
 				{"per join", false, figure(func(s Summary) *float64 { return s.ServerCPUUsPerJoin })},
 				{"per delivery", false, figure(func(s Summary) *float64 { return s.ServerCPUUsPerDelivery })},
+				{"per reply", false, figure(func(s Summary) *float64 { return cmp.Or(s.Echo, new(Echo)).ServerCPUUsPerReply })},
+				{"per heartbeat", false, figure(func(s Summary) *float64 { return cmp.Or(s.Idle, new(Idle)).ServerCPUUsPerHeartbeat })},
 			}},
 		{"memory", "Memory per client", "What one more client costs. Kernel memory is that of every socket on the host. Less is better.",
 			"bytes", size, "KB per client", 1000, []quantity{
@@ -45,17 +52,23 @@ func families() []family {
 				{"p99", false, broadcast(func(b record.Broadcast) int64 { return b.P99Us })},
 				{"last", false, broadcast(func(b record.Broadcast) int64 { return b.LastUs })},
 			}},
-		{"latency", "Latency", "Of all receipts of a run, counted from the intended send. Less is better.",
+		{"latency", "Latency", "Of all receipts of a run, or in echo of all replies, counted from the intended send. Less is better.",
 			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return s.LatencyMs })},
 		{"raw", "Latency from the actual send", "The same from when the sender got to it: what a client that waits for itself would see.",
 			"milliseconds", milliseconds, "", 1, percentileMembers(func(s Summary) *Percentiles { return s.RawLatencyMs })},
 		{"join", "Join latency", "From connect to the join reply. Less is better.",
 			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return s.JoinLatencyMs })},
+		{"back", "Way back", "From the end of their servers until so many of the clients that were cut off had joined again. Less is better.",
+			"milliseconds", milliseconds, "time, ms", 1, []quantity{
+				{"50% back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back50Ms })},
+				{"99% back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back99Ms })},
+				{"all back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back100Ms })},
+			}},
 		{"faults", "Faults", "Messages lost, received twice or out of order, and errors of all kinds.",
 			"count", number, "", 1, []quantity{
-				{"lost", false, tally(func(s Summary) *int64 { return s.Lost })},
-				{"duplicated", false, tally(func(s Summary) *int64 { return s.Duplicated })},
-				{"reordered", false, tally(func(s Summary) *int64 { return s.Reordered })},
+				{"lost", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Lost) })},
+				{"duplicated", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Duplicated) })},
+				{"reordered", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Reordered) })},
 				{"errors", false, tally(func(s Summary) *int64 {
 					if s.Errors == nil {
 						return nil
@@ -100,6 +113,14 @@ func tally(of func(Summary) *int64) func(*Result) *float64 {
 		v := float64(*n)
 		return &v
 	}
+}
+
+// ofBroadcasts is nil in a scenario without any.
+func (s Summary) ofBroadcasts(n *int64) *int64 {
+	if !s.broadcasts() {
+		return nil
+	}
+	return n
 }
 
 // broadcast is the median of what the broadcasts that arrived took.

@@ -21,10 +21,12 @@ type Result struct {
 	Curve      []CurvePoint // of the latency from the intended send; empty if not measured
 
 	ticks        []record.Tick
+	activities   []record.Activity
 	rooms        int
 	end          *record.End // nil if the run never ended
 	latency, raw *hdrhistogram.Histogram
 	joinLatency  *hdrhistogram.Histogram
+	wayBack      *hdrhistogram.Histogram // of clients that were cut off
 }
 
 // Load reads the records of one run, one JSON object a line.
@@ -61,6 +63,10 @@ func New(records []record.Record) (*Result, error) {
 	}
 	r.rooms = rooms(r.Broadcasts)
 	r.Summary = r.summarize()
+	var err error
+	if r.Summary.Others, err = r.others(); err != nil {
+		return nil, err
+	}
 	for _, p := range telling(r.latency) {
 		r.Curve = append(r.Curve, CurvePoint{p, thousandth(r.latency.ValueAtPercentile(p))})
 	}
@@ -79,36 +85,70 @@ func (r *Result) add(rec record.Record) {
 		r.Broadcasts = append(r.Broadcasts, *rec.Broadcast)
 	case rec.Memory != nil:
 		r.Memory = append(r.Memory, *rec.Memory)
+	case rec.Activity != nil:
+		r.activities = append(r.activities, *rec.Activity)
 	case rec.End != nil:
 		r.end = rec.End
 	}
 }
 
 func (r *Result) decodeLatencies() error {
-	if r.end == nil {
-		return nil
-	}
+	sends, end, back := r.sends(), cmp.Or(r.end, new(record.End)), cmp.Or(r.activity(storm, kill), new(record.Activity))
 	for _, h := range []struct {
 		name string
 		from []byte
 		to   **hdrhistogram.Histogram
 	}{
-		{"latency", r.end.Latency, &r.latency},
-		{"raw_latency", r.end.RawLatency, &r.raw},
-		{"join_latency", r.end.JoinLatency, &r.joinLatency},
+		{"latency", sends.latency, &r.latency},
+		{"raw_latency", sends.raw, &r.raw},
+		{"join_latency", end.JoinLatency, &r.joinLatency},
+		{back.Name, back.Latency, &r.wayBack},
 	} {
-		if len(h.from) == 0 {
-			continue
-		}
-		decoded, err := hdrhistogram.Decode(h.from)
+		decoded, err := decode(h.name, h.from)
 		if err != nil {
-			return fmt.Errorf("decode histogram %s: %w", h.name, err)
+			return err
 		}
-		if decoded.TotalCount() > 0 {
-			*h.to = decoded
-		}
+		*h.to = decoded
 	}
 	return nil
+}
+
+// decode returns nil for a histogram of nothing.
+func decode(name string, encoded []byte) (*hdrhistogram.Histogram, error) {
+	if len(encoded) == 0 {
+		return nil, nil
+	}
+	h, err := hdrhistogram.Decode(encoded)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("decode histogram %s: %w", name, err)
+	case h.TotalCount() == 0:
+		return nil, nil
+	}
+	return h, nil
+}
+
+// A stretch is the part of a run in which clients sent, with the latencies of
+// what they sent, encoded.
+type stretch struct {
+	fromMs, lengthMs int64
+	latency, raw     []byte
+}
+
+// sends is the stretch of the pings or else of the broadcasts. A run has but one
+// of them.
+func (r *Result) sends() stretch {
+	if a := r.activity(echo); a != nil {
+		return stretch{a.AtMs, a.Ms, a.Latency, a.RawLatency}
+	}
+	if r.end == nil {
+		return stretch{}
+	}
+	s := stretch{0, r.end.BroadcastMs, r.end.Latency, r.end.RawLatency}
+	if len(r.Broadcasts) > 0 {
+		s.fromMs = r.Broadcasts[0].AtMs
+	}
+	return s
 }
 
 // memory returns the last bill taken at the named moment.

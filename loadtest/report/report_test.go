@@ -261,6 +261,8 @@ func TestLoadErrors(t *testing.T) {
 		{"newer schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1; a newer one wrote it"},
 		{"older schema", `{"run":{"schema":0}}`, "records of schema 0: this program reads schema 1; an older one wrote it"},
 		{"bad histogram", `{"end":{"latency":"AAAA"}}`, "decode histogram latency: "},
+		{"bad histogram of a storm", `{"activity":{"name":"storm","latency":"AAAA"}}`, "decode histogram storm: "},
+		{"bad histogram of another", `{"activity":{"name":"churn","latency":"AAAA"}}`, "decode histogram churn: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := report.Load(strings.NewReader(test.records))

@@ -13,12 +13,15 @@ type Summary struct {
 	Ended       bool `json:"ended"`       // the records hold the end of the run; without it most figures are nil
 	Interrupted bool `json:"interrupted"` // stopped by hand: the figures hold for what was done so far
 
+	Scenario string `json:"scenario"` // "chat", "echo", "idle", "storm", "kill" or another of the load generator's
+
 	Clients    *int64           `json:"clients"` // asked for
 	Joined     *int64           `json:"joined"`
 	Broadcasts int              `json:"broadcasts"`
 	Expected   *int64           `json:"expected"` // receipts: for each broadcast, the clients joined to its room
 	Delivered  *int64           `json:"delivered"`
 	Lost       *int64           `json:"lost"`
+	Away       *int64           `json:"away"` // missed while their receiver was cut off or had left: neither expected nor lost
 	Duplicated *int64           `json:"duplicated"`
 	Reordered  *int64           `json:"reordered"`
 	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
@@ -26,6 +29,12 @@ type Summary struct {
 	ConnectJoinPerSecond *float64 `json:"connect_join_per_second"` // from the first connect to the last join reply
 	DeliveriesPerSecond  *float64 `json:"deliveries_per_second"`   // from the first broadcast to the last receipt, pauses included
 	FanOutPerSecond      *float64 `json:"fan_out_per_second"`      // each broadcast from its send to its last receipt; a lower bound if broadcasts overlap
+
+	// What the scenario came to, broadcasts apart; nil in other scenarios.
+	Echo     *Echo     `json:"echo,omitempty"`
+	Idle     *Idle     `json:"idle,omitempty"`
+	Comeback *Comeback `json:"comeback,omitempty"`
+	Others   []Other   `json:"others,omitempty"`
 
 	// Bytes between "empty" and "joined", for each client joined by then.
 	ServerBytesPerClient *float64 `json:"server_bytes_per_client"` // RSS of all server processes
@@ -35,8 +44,8 @@ type Summary struct {
 	ServerCPUUsPerDelivery *float64 `json:"server_cpu_us_per_delivery"`
 	ServerCPUUsPerJoin     *float64 `json:"server_cpu_us_per_join"` // connect and handshake included
 
-	LatencyMs     *Percentiles `json:"latency_ms"`      // from the intended send to the receipt
-	RawLatencyMs  *Percentiles `json:"raw_latency_ms"`  // from the actual send to the receipt
+	LatencyMs     *Percentiles `json:"latency_ms"`      // from the intended send to the receipt; in echo to the reply
+	RawLatencyMs  *Percentiles `json:"raw_latency_ms"`  // the same from the actual send
 	JoinLatencyMs *Percentiles `json:"join_latency_ms"` // from connect to the join reply
 
 	ServerProcesses *int64   `json:"server_processes"`
@@ -60,13 +69,14 @@ func (s Summary) complete() bool {
 }
 
 func (r *Result) summarize() Summary {
-	s := Summary{Broadcasts: len(r.Broadcasts)}
+	s := Summary{Scenario: r.scenario(), Broadcasts: len(r.Broadcasts)}
 	s.memory(r.memory)
 	if r.end != nil {
 		s.totals(r.end)
 	} else {
 		s.soFar(r.ticks)
 	}
+	s.Echo, s.Idle, s.Comeback = r.echo(), r.idle(), r.comeback(s.Joined)
 	s.LatencyMs = percentiles(r.latency)
 	s.RawLatencyMs = percentiles(r.raw)
 	s.JoinLatencyMs = percentiles(r.joinLatency)
@@ -78,7 +88,7 @@ func (s *Summary) totals(e *record.End) {
 	s.Ended, s.Interrupted = true, e.Interrupted
 	s.Clients, s.Joined = &e.Clients, &e.Joined
 	s.Expected, s.Delivered = &e.Expected, &e.Delivered
-	s.Lost, s.Duplicated, s.Reordered = &e.Lost, &e.Duplicated, &e.Reordered
+	s.Lost, s.Away, s.Duplicated, s.Reordered = &e.Lost, &e.Away, &e.Duplicated, &e.Reordered
 	s.Errors = counted(e.Errors)
 	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)
 	s.DeliveriesPerSecond = ratio(e.Delivered*1000, e.BroadcastMs)

@@ -39,7 +39,7 @@ func (r *Result) textHead(t *table) {
 	if r.Run == nil {
 		return
 	}
-	t.line("Load test of %s, commit %s", r.Run.Start, shortCommit(r.Run.Commit))
+	t.line("%s of %s, commit %s", r.Summary.title(), r.Run.Start, shortCommit(r.Run.Commit))
 	t.line("%s\n", r.machine())
 }
 
@@ -58,25 +58,36 @@ func (r *Result) textFigures(t *table) {
 			show(sum(processes(m), kernel), size), show(reading(m.AvailableBytes), size))
 	}
 	t.line("")
+	if blocks := s.scenarioBlocks(); len(blocks) > 0 {
+		t.blocks(blocks...)
+		t.line("")
+	}
+	if s.broadcasts() {
+		t.broadcasts(s)
+	}
+	t.blocks(s.latencyBlock())
+	t.line("")
+}
+
+func (t *table) blocks(blocks ...block) {
+	for _, b := range blocks {
+		t.row(b.Title, b.Columns...)
+		for _, r := range b.Rows {
+			t.row(r.Label, r.Cells...)
+		}
+	}
+}
+
+func (t *table) broadcasts(s Summary) {
 	t.row("messages", "expected", "delivered", "lost", "duplicated", "reordered")
 	t.row("", show(s.Expected, count), show(s.Delivered, count), show(s.Lost, count), show(s.Duplicated, count), show(s.Reordered, count))
+	if s.missed() > 0 {
+		t.row("  while away", "", "", count(s.missed()))
+	}
 	t.line("")
 	t.row("fan-out", "broadcasts", "rate", "burst rate", "CPU/delivery")
 	t.row("", count(int64(s.Broadcasts)), show(s.DeliveriesPerSecond, rate), show(s.FanOutPerSecond, rate), show(s.ServerCPUUsPerDelivery, duration))
 	t.line("")
-	t.row("latency", "p50", "p90", "p99", "p99.9", "max")
-	t.percentiles("  intended", s.LatencyMs)
-	t.percentiles("  sent", s.RawLatencyMs)
-	t.percentiles("  join", s.JoinLatencyMs)
-	t.line("")
-}
-
-func (t *table) percentiles(label string, p *Percentiles) {
-	if p == nil {
-		t.row(label, notMeasured)
-		return
-	}
-	t.row(label, milliseconds(p.P50), milliseconds(p.P90), milliseconds(p.P99), milliseconds(p.P999), milliseconds(p.Max))
 }
 
 func (r *Result) textVerdict(t *table) {
@@ -112,6 +123,22 @@ func reading(bytes int64) *float64 {
 	}
 	b := float64(bytes)
 	return &b
+}
+
+// title is what kind of run it was.
+func (s Summary) title() string {
+	if s.Scenario == "" || s.Scenario == chat {
+		return "Load test"
+	}
+	return "Load test " + s.Scenario
+}
+
+// missed is how many messages their receivers could not have.
+func (s Summary) missed() int64 {
+	if s.Away == nil {
+		return 0
+	}
+	return *s.Away
 }
 
 // errors is how many there were of all kinds.

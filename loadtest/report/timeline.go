@@ -150,8 +150,9 @@ func (t timeline) deliveries() chart {
 		series{"delivered", "blue", t.perSecond(t.values(func(t record.Tick) int64 { return t.Delivered })), true})
 }
 
-func (t timeline) latency() chart {
-	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the receipt, for the receipts since the point before."}
+// latency is that of arrivals, which are receipts or replies.
+func (t timeline) latency(arrival string) chart {
+	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", for all since the point before."}
 	ms := func(of func(record.Tick) int64) []float64 {
 		values := t.readings(of)
 		for i := range values {

@@ -2,8 +2,9 @@ package report
 
 import "fmt"
 
-// Verdict says whether every client asked for joined and every broadcast
-// reached each joined client once and in order. Reasons are sentences without
+// Verdict says whether every client asked for joined, every broadcast reached
+// each joined client once and in order, and the scenario came to something:
+// answers, or that all who were cut off are back. Reasons are sentences without
 // a full stop: what is missing, and that a run was interrupted, which alone
 // does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
@@ -27,11 +28,30 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 			fail("%s %s", count(fault.count), fault.name)
 		}
 	}
+	if reason := s.shortfall(); reason != "" {
+		fail("%s", reason)
+	}
 	ok = len(reasons) == 0
 	if s.Interrupted {
 		fail("interrupted: the figures hold for what was done so far")
 	}
 	return ok, reasons
+}
+
+// shortfall is what the scenario itself lacks, "" if nothing. One that was
+// interrupted need not have come to anything.
+func (s Summary) shortfall() string {
+	switch {
+	case s.Interrupted:
+		return ""
+	case s.Scenario == echo && (s.Echo == nil || s.Echo.Replies == 0):
+		return "no ping was answered"
+	case s.Scenario == idle && (s.Idle == nil || s.Idle.Heartbeats == 0):
+		return "no heartbeat was answered: was there time for one?"
+	case s.Comeback != nil && s.Comeback.CutOff != nil && s.Comeback.Back < *s.Comeback.CutOff:
+		return fmt.Sprintf("%s of %s clients came back", count(s.Comeback.Back), count(*s.Comeback.CutOff))
+	}
+	return ""
 }
 
 // headline is the verdict in one sentence; the reasons say what failed.
@@ -40,10 +60,23 @@ func headline(s Summary) string {
 	switch {
 	case !ok:
 		return "Failed"
+	case s.Interrupted && !s.broadcasts():
+		return fmt.Sprintf("Ended early; all %s clients joined", count(*s.Joined))
 	case s.Interrupted:
 		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s clients", count(*s.Delivered), count(*s.Joined))
+	case s.Echo != nil:
+		return fmt.Sprintf("%s pings of %s clients answered", count(s.Echo.Replies), count(*s.Joined))
+	case s.Idle != nil:
+		return fmt.Sprintf("%s heartbeats of %s clients answered", count(s.Idle.Heartbeats), count(*s.Joined))
 	case *s.Expected == 0:
 		return fmt.Sprintf("All %s clients joined; nothing was broadcast", count(*s.Joined))
 	}
-	return fmt.Sprintf("All delivered: %s messages to %s clients, each once and in order", count(*s.Delivered), count(*s.Joined))
+	text := fmt.Sprintf("All delivered: %s messages to %s clients, each once and in order", count(*s.Delivered), count(*s.Joined))
+	if s.missed() > 0 {
+		text += fmt.Sprintf(", but for %s missed while away", count(s.missed()))
+	}
+	if s.Comeback != nil {
+		text = fmt.Sprintf("%s clients cut off are back. ", count(s.Comeback.Back)) + text
+	}
+	return text
 }

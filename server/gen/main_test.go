@@ -1,4 +1,4 @@
-package gen_test
+package main
 
 import (
 	"bytes"
@@ -8,14 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/roost-rt/roost/server/gen"
 )
 
 // run runs the program.
 func run(args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	code = gen.Main(args, &out, &err)
+	code = generate(args, &out, &err)
 	return code, out.String(), err.String()
 }
 
@@ -147,7 +145,7 @@ func TestAdvice(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{}, {"-h"}, {"--help"}, {"channel", "-help"}, {"socket", "--help"}, {"channel", "Chat", "-h"}} {
 		code, stdout, stderr := run(args...)
-		if code != 0 || stdout != "" || !strings.HasPrefix(stderr, "usage: server gen channel [flags] NAME\n") || !strings.Contains(stderr, "-force") {
+		if code != 0 || stdout != "" || !strings.HasPrefix(stderr, "usage: go run github.com/roost-rt/roost/server/gen channel [flags] NAME\n") || !strings.Contains(stderr, "-force") {
 			t.Errorf("gen %v exits with %d and prints %q and %q", args, code, stdout, stderr)
 		}
 	}

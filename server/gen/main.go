@@ -1,9 +1,10 @@
-// Package gen writes the first version of a channel or a socket, with its tests,
-// for people to go on from, as mix phx.gen.channel and phx.gen.socket do (spec §12).
+// Gen writes the first version of a channel or a socket, with its tests, for
+// people to go on from, as mix phx.gen.channel and phx.gen.socket do (spec §12).
 //
-// It is a program without a main: [Main] is called by package main. It knows no
-// other package of the project; the templates do.
-package gen
+// It knows no other package of the project; the templates do. It is a program of
+// its own because text/template calls methods by name: the linker then keeps every
+// exported method of every type, which would be 4 MB of the server.
+package main
 
 import (
 	"cmp"
@@ -15,8 +16,8 @@ import (
 	"path/filepath"
 )
 
-const usage = `usage: server gen channel [flags] NAME
-       server gen socket [flags] NAME
+const usage = `usage: go run github.com/roost-rt/roost/server/gen channel [flags] NAME
+       go run github.com/roost-rt/roost/server/gen socket [flags] NAME
 
 Writes Go files to start from, and says what to do next. NAME is in CamelCase.
 
@@ -31,13 +32,15 @@ requires it. Nothing that is there already is changed without -force.
 flags:
 `
 
-// Main runs the generators as a program and returns its exit code: 0 after it has
-// written everything, 1 if it could not, 2 for wrong arguments.
-func Main(args []string, stdout, stderr io.Writer) int {
+func main() { os.Exit(generate(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// generate runs the generators and returns the exit code: 0 after it has written
+// everything, 1 if it could not, 2 for wrong arguments.
+func generate(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"-help"}
 	}
-	flags := flag.NewFlagSet("server gen", flag.ContinueOnError)
+	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	var p plan
 	flags.StringVar(&p.dir, "dir", ".", "`folder` to write to; it is created if missing")
@@ -54,7 +57,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	case len(words) != 2:
-		fmt.Fprintf(stderr, "server gen: want what to generate and its name, such as: gen channel Chat; see -help\n")
+		fmt.Fprintf(stderr, "gen: want what to generate and its name, such as: gen channel Chat; see -help\n")
 		return 2
 	}
 	p.kind = words[0]
@@ -64,10 +67,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	var wrong *argumentError
 	switch {
 	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "server gen: %v; see -help\n", err)
+		fmt.Fprintf(stderr, "gen: %v; see -help\n", err)
 		return 2
 	case err != nil:
-		fmt.Fprintf(stderr, "server gen: %v\n", err)
+		fmt.Fprintf(stderr, "gen: %v\n", err)
 		return 1
 	}
 	return 0

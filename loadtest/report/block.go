@@ -1,0 +1,88 @@
+package report
+
+// A block is a small table of figures, the same on a terminal and on a page.
+type block struct {
+	Title   string
+	Columns []string
+	Rows    []blockRow
+}
+
+type blockRow struct {
+	Label string
+	Cells []string
+}
+
+// single is a block of one row without a label.
+func single(title string, columns []string, cells ...string) block {
+	return block{title, columns, []blockRow{{"", cells}}}
+}
+
+// scenarioBlocks are what the scenario came to, broadcasts and latencies apart.
+func (s Summary) scenarioBlocks() (blocks []block) {
+	if e := s.Echo; e != nil {
+		blocks = append(blocks, single("echo", []string{"replies", "rate", "CPU/reply", "client CPU"},
+			count(e.Replies), show(e.RepliesPerSecond, rate), show(e.ServerCPUUsPerReply, duration), show(e.ClientCPUUsPerReply, duration)))
+	}
+	if i := s.Idle; i != nil {
+		blocks = append(blocks, single("idle", []string{"heartbeats", "rate", "CPU each"},
+			count(i.Heartbeats), show(i.HeartbeatsPerSecond, rate), show(i.ServerCPUUsPerHeartbeat, duration)))
+	}
+	if c := s.Comeback; c != nil {
+		blocks = append(blocks, c.block(), single("  back after", []string{"50%", "99%", "100%"},
+			c.until(c.Back50Ms, 50), c.until(c.Back99Ms, 99), c.until(c.Back100Ms, 100)))
+	}
+	for _, o := range s.Others {
+		blocks = append(blocks, o.block())
+	}
+	return blocks
+}
+
+func (o Other) block() block {
+	b := single(o.Name, []string{"count", "rate"}, count(o.Count), show(o.PerSecond, rate))
+	if l := o.LatencyMs; l != nil {
+		b.Columns = append(b.Columns, "p50", "p99", "max")
+		b.Rows[0].Cells = append(b.Rows[0].Cells, milliseconds(l.P50), milliseconds(l.P99), milliseconds(l.Max))
+	}
+	return b
+}
+
+// block is about the clients. Without a count of those cut off, or without a
+// time when there was no server, it has no column for them.
+func (c *Comeback) block() block {
+	b := single("cut off", []string{"back", "retries"}, count(c.Back), count(c.Retries))
+	row := &b.Rows[0]
+	if c.CutOff != nil {
+		b.Columns, row.Cells = append([]string{"clients"}, b.Columns...), append([]string{count(*c.CutOff)}, row.Cells...)
+	}
+	if c.NoServerMs != nil {
+		b.Columns, row.Cells = append(b.Columns, "no server"), append(row.Cells, milliseconds(float64(*c.NoServerMs)))
+	}
+	return b
+}
+
+// until shows a time until so many percent are back.
+func (c *Comeback) until(ms *float64, percent int64) string {
+	if ms == nil && c.CutOff != nil && c.Back*100 < percent**c.CutOff {
+		return "never"
+	}
+	return show(ms, milliseconds)
+}
+
+// latencyBlock leaves the rows out that the scenario does not have.
+func (s Summary) latencyBlock() block {
+	b := block{Title: "latency", Columns: []string{"p50", "p90", "p99", "p99.9", "max"}}
+	if s.broadcasts() || s.pings() {
+		b.Rows = append(b.Rows, s.LatencyMs.row("  intended"), s.RawLatencyMs.row("  sent"))
+	}
+	b.Rows = append(b.Rows, s.JoinLatencyMs.row("  join"))
+	return b
+}
+
+func (p *Percentiles) row(label string) blockRow {
+	if p == nil {
+		return blockRow{label, []string{notMeasured}}
+	}
+	return blockRow{label, []string{
+		milliseconds(p.P50), milliseconds(p.P90), milliseconds(p.P99), milliseconds(p.P999), milliseconds(p.Max),
+	}}
+}

@@ -1,0 +1,155 @@
+package report
+
+import (
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// Names of scenarios. In all but echo and idle, clients broadcast.
+const (
+	chat  = "chat"
+	echo  = "echo"
+	idle  = "idle"
+	storm = "storm"
+	kill  = "kill"
+)
+
+// Echo is what the pings of that scenario came to. Their latencies are those of
+// the summary.
+type Echo struct {
+	Replies             int64    `json:"replies"`
+	RepliesPerSecond    *float64 `json:"replies_per_second"`
+	ServerCPUUsPerReply *float64 `json:"server_cpu_us_per_reply"`
+	ClientCPUUsPerReply *float64 `json:"client_cpu_us_per_reply"`
+}
+
+// Idle is what the heartbeats of that scenario came to.
+type Idle struct {
+	Heartbeats              int64    `json:"heartbeats"` // answered
+	HeartbeatsPerSecond     *float64 `json:"heartbeats_per_second"`
+	ServerCPUUsPerHeartbeat *float64 `json:"server_cpu_us_per_heartbeat"` // all that an idle server does, told to its heartbeats
+}
+
+// Comeback is how clients came back that were cut off, in storm and kill. A
+// time until so many are back counts from the end of their servers to the join
+// reply; nil if so many never were.
+type Comeback struct {
+	CutOff     *int64   `json:"cut_off"`      // clients; nil in kill, whose records do not tell
+	Back       int64    `json:"back"`         // clients
+	Retries    int64    `json:"retries"`      // attempts that failed
+	NoServerMs *int64   `json:"no_server_ms"` // nil in kill: other servers went on
+	Back50Ms   *float64 `json:"back_50_percent_ms"`
+	Back99Ms   *float64 `json:"back_99_percent_ms"`
+	Back100Ms  *float64 `json:"back_100_percent_ms"`
+}
+
+// Other is what a scenario came to that has no figures of its own here.
+type Other struct {
+	Name      string       `json:"name"`
+	Count     int64        `json:"count"` // of what, the name says
+	PerSecond *float64     `json:"per_second"`
+	LatencyMs *Percentiles `json:"latency_ms"`
+}
+
+// scenario is what the run was about.
+func (r *Result) scenario() string {
+	if r.Run != nil {
+		if name, ok := r.Run.Config["scenario"].(string); ok {
+			return name
+		}
+	}
+	if n := len(r.activities); n > 0 {
+		return r.activities[n-1].Name
+	}
+	return chat // there was no other before they had names
+}
+
+// activity returns the last one of these names, or nil.
+func (r *Result) activity(names ...string) (last *record.Activity) {
+	for i := range r.activities {
+		for _, name := range names {
+			if r.activities[i].Name == name {
+				last = &r.activities[i]
+			}
+		}
+	}
+	return last
+}
+
+func (r *Result) echo() *Echo {
+	a := r.activity(echo)
+	if a == nil {
+		return nil
+	}
+	return &Echo{a.Count, ratio(a.Count*1000, a.Ms), cpuEach(a.ServerCPUNs, a.Count), cpuEach(a.ClientCPUNs, a.Count)}
+}
+
+func (r *Result) idle() *Idle {
+	a := r.activity(idle)
+	if a == nil {
+		return nil
+	}
+	return &Idle{a.Count, ratio(a.Count*1000, a.Ms), cpuEach(a.ServerCPUNs, a.Count)}
+}
+
+// comeback wants to know how many clients had joined.
+func (r *Result) comeback(joined *int64) *Comeback {
+	a := r.activity(storm, kill)
+	if a == nil {
+		return nil
+	}
+	c := &Comeback{Back: a.Count, Retries: a.Retries}
+	if a.Name == storm { // which spares nobody
+		c.CutOff, c.NoServerMs = joined, &a.Ms
+	}
+	all := c.Back
+	if c.CutOff != nil {
+		all = *c.CutOff
+	}
+	c.Back50Ms, c.Back99Ms, c.Back100Ms = untilBack(r.wayBack, 50, all), untilBack(r.wayBack, 99, all), untilBack(r.wayBack, 100, all)
+	return c
+}
+
+func (r *Result) others() (others []Other, err error) {
+	for _, a := range r.activities {
+		switch a.Name {
+		case echo, idle, storm, kill:
+			continue
+		}
+		h, err := decode(a.Name, a.Latency)
+		if err != nil {
+			return nil, err
+		}
+		others = append(others, Other{a.Name, a.Count, ratio(a.Count*1000, a.Ms), percentiles(h)})
+	}
+	return others, nil
+}
+
+// untilBack is when so many percent of all are back, in milliseconds. Those who
+// never came back are not in h, but they are of all.
+func untilBack(h *hdrhistogram.Histogram, percent float64, all int64) *float64 {
+	if h == nil {
+		return nil
+	}
+	share := percent * max(1, float64(all)/float64(h.TotalCount()))
+	if share > 100 {
+		return nil
+	}
+	ms := float64(h.ValueAtPercentile(share)) / 1000
+	return &ms
+}
+
+// broadcasts reports whether the scenario sends any.
+func (s Summary) broadcasts() bool { return s.Scenario != echo && s.Scenario != idle }
+
+// pings reports whether the scenario sends them.
+func (s Summary) pings() bool { return s.Scenario == echo }
+
+// arrival is what ends a latency.
+func (s Summary) arrival() string {
+	if s.pings() {
+		return "reply"
+	}
+	return "receipt"
+}
