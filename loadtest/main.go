@@ -51,10 +51,14 @@ func run(ctx context.Context, args []string) int {
 			return beServer(args[1:])
 		case clientsRole:
 			return beClients()
+		case "agent":
+			return agent(ctx, args[1:])
 		case "list":
 			return list()
 		case "compare":
 			return compare(args[1:], os.Stdout)
+		case "compare-servers":
+			return compareServers(ctx, args[1:])
 		case "doctor":
 			return doctor(ctx, args[1:])
 		case "tune":
@@ -126,14 +130,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	limits, err := swarm.ReadLimits()
+	plan, leave, err := o.plan(ctx)
 	if err != nil {
 		return exitBroken, err
 	}
-	plan, err := swarm.NewPlan(o.swarm, limits)
-	if err != nil {
-		return exitBroken, err
-	}
+	defer leave()
 	if namespace != "" {
 		plan.Why = append(plan.Why, namespace)
 	}
@@ -165,7 +166,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err := out.save(result); err != nil {
 		return exitBroken, errors.Join(runErr, err)
 	}
-	missed := o.thresholds.missed(result.Summary)
+	missed := append(o.thresholds.missed(result.Summary), grown(result.Memory)...)
 	for _, m := range missed {
 		fmt.Println("MISS ", m)
 	}
@@ -178,6 +179,27 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		return exitMissed, nil
 	}
 	return exitOK, nil
+}
+
+// plan plans for this machine or for agents, which leave has to leave.
+func (o options) plan(ctx context.Context) (p swarm.Plan, leave func(), err error) {
+	if len(o.agents) == 0 {
+		limits, err := swarm.ReadLimits()
+		if err != nil {
+			return p, nil, err
+		}
+		p, err = swarm.NewPlan(o.swarm, limits)
+		return p, func() {}, err
+	}
+	agents, err := swarm.DialAgents(ctx, o.agents, os.Getenv(tokenEnv))
+	if err != nil {
+		return p, nil, err
+	}
+	leave = func() { swarm.CloseAgents(agents) }
+	if p, err = swarm.PlanAgents(o.swarm, agents); err != nil {
+		leave()
+	}
+	return p, leave, err
 }
 
 // startNATS returns the URL of the NATS server that is to connect the servers,

@@ -120,7 +120,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", "-help", 0, "go run ./loadtest -clients 100000"},
 		{"unknown flag", "-wrong", 2, "-wrong"},
-		{"unknown argument", "wrong", 2, `unexpected argument "wrong"`},
+		{"unknown scenario", "wrong", 2, `no scenario "wrong"`},
 		{"senseless", "-size 3", 2, "at least 100"},
 		{"threshold unknown", "-slo p42<1ms", 2, "unknown name"},
 		{"threshold without unit", "-slo p99<1", 2, "want a limit"},

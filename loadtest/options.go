@@ -26,9 +26,11 @@ Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
 2 wrong arguments, 130 interrupted. Ctrl-C ends a run early, with a report; a
 second one ends it at once.
 
-Other commands: "loadtest compare A B" sets results beside each other, "list"
-explains the scenarios, "doctor" finds the limits in the way of many clients, and
-"tune" raises them. Each has -help.
+Other commands: "loadtest compare A B" sets results beside each other,
+"compare-servers" measures Roost and other servers in turn, "list"
+explains the scenarios, "agent" holds clients for a run on another machine,
+"doctor" finds the limits in the way of many clients, and "tune" raises them.
+Each has -help.
 
 flags:
 `
@@ -44,7 +46,8 @@ type options struct {
 	server     string // command of another server
 	nats       string // URL of a NATS server for the cluster
 	timeout    time.Duration
-	netns      whether // to run in a network namespace of its own
+	agents     []string // addresses of load machines; none for this one
+	netns      whether  // to run in a network namespace of its own
 }
 
 func parseOptions(args []string, help io.Writer) (o options, err error) {
@@ -58,24 +61,35 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	}
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.DurationVar(&c.For, "for", 0, "`time` that echo and idle go on (default 10s, idle 60s)")
+	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h)")
 	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings under way in echo without -rate")
 	f.StringVar(&c.How, "how", swarm.Drain, "how servers go down in storm: `drain` or kill")
+	f.IntVar(&c.Rooms, "rooms", 100, "`number` of rooms in the scenario rooms")
+	f.Float64Var(&c.Zipf, "zipf", 1, "`s`: the k-th of -rooms has 1/k^s of the first's clients; next to 0 all have as many")
+	f.Float64Var(&c.Churn, "churn", 0, "clients `a second` that leave and join again in churn (default one in a hundred)")
+	f.Float64Var(&c.Slow, "slow", 5, "`percent` of the clients that do not read in slow")
 	f.IntVar(&c.Servers, "servers", 0, "least `number` of server processes (default as many as the file limit asks for)")
 	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short)")
-	f.IntVar(&c.Messages, "messages", 0, "`number` of messages to each room (default 20, fewer if that takes over a minute)")
-	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` in each room (default 2, fewer where the processors could not)")
-	f.IntVar(&c.Size, "size", 128, "`bytes` of a message: its JSON object alone, at least 100")
+	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")
+	f.IntVar(&c.Messages, "messages", 0, "`number` of messages of each writer (default 20, fewer if that takes over a minute)")
+	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` of each writer (default 2, fewer where the processors could not)")
+	f.IntVar(&c.Size, "size", 0, "`bytes` of a message: its JSON object alone, at least 100 (default 128, in slow 16384)")
 	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` (default path /socket/websocket)")
 	f.IntVar(&c.ServerPID, "server-pid", 0, "`process` to measure with -url, if it is on this host")
+	f.StringVar(&c.Protocol, "protocol", swarm.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels, which sends each text at /chat to all clients and at /echo back")
 	f.StringVar(&c.Topic, "topic", "room:lobby", "`topic` to join")
 	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")
 	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "most connects `a second` (default as fast as the server answers)")
 	f.DurationVar(&c.Drain, "drain", 10*time.Second, "`time` without a receipt after which what is missing is lost")
+	f.DurationVar(&c.Late, "late", 10*time.Second, "`latency` above which a receipt counts as late")
 	f.DurationVar(&c.Heartbeat, "heartbeat", 0, "`time` between the heartbeats of a client (default 30s, longer for very many on one host)")
 	f.BoolVar(&c.Apart, "apart", false, "no cluster: each server process is a room of its own")
 	f.StringVar(&o.nats, "nats", "", "NATS server for the cluster, `nats://host:port` (default one of our own)")
+	f.Func("agents", "load machines that hold the clients, `host:port,…`, each running \"loadtest agent\"; with -url", func(list string) error {
+		o.agents = strings.Split(list, ",")
+		return nil
+	})
 	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
@@ -91,6 +105,8 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		return o, errHelp
 	case err != nil:
 		return o, err
+	case len(o.agents) > 0 && c.URL == "":
+		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}

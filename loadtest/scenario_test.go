@@ -4,7 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -41,10 +44,16 @@ func TestScenarios(t *testing.T) {
 		delivered int64 // broadcasts that must have come to all, but for who was away
 	}{
 		{"echo -for 1s -inflight 8", 100, 1 << 40, 0},
-		{"echo -for 1s -rate 200", 100, 250, 0},
+		{"echo -for 1s -rate 200", 100, 400, 0},
 		{"idle -for 2200ms -heartbeat 1s", clients, 3 * clients, 0},
 		{"storm -messages 3", clients, clients, 3 * clients},
 		{"storm -how kill -servers 2 -messages 3", clients, clients, 3 * clients},
+		{"chat -writers 3 -messages 10 -rate 20", 0, 0, 3 * 10 * clients},
+		{"rooms -rooms 20 -messages 5 -rate 5", 0, 0, 5 * clients},
+		{"rooms -rooms 7 -servers 3 -writers 2 -messages 5 -rate 5", 0, 0, 2 * 5 * clients},
+		{"churn -churn 100 -messages 10 -rate 10 -drain 1s", 50, clients, 10 * clients},
+		{"slow -rate 20", clients / 20, clients / 20, 20 * (clients - clients/20)},
+		{"soak -for 2s -rate 5", 0, 0, 10 * clients},
 		{"kill -servers 3 -messages 20 -rate 10", clients / 3, clients / 3, 20 * clients},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -55,12 +64,65 @@ func TestScenarios(t *testing.T) {
 				t.Fatalf("exit code %d, want 0:\n%s", code, out)
 			}
 			activities, end := readRun(t, filepath.Join(c.Dir, "run"))
-			if len(activities) != 1 || activities[0].Count < test.least || activities[0].Count > test.most {
-				t.Fatalf("activities %+v, want one that counts %d to %d", activities, test.least, test.most)
+			for _, a := range activities {
+				if a.Count < test.least || a.Count > test.most {
+					t.Errorf("activity %s counts %d, want %d to %d", a.Name, a.Count, test.least, test.most)
+				}
+			}
+			if len(activities) == 0 && test.least > 0 {
+				t.Errorf("no activity, want one that counts %d to %d", test.least, test.most)
 			}
 			if end.Delivered+end.Away != test.delivered || end.Lost+end.Duplicated+end.Reordered != 0 || len(end.Errors) > 0 {
 				t.Errorf("delivered %d, missed %d while away, lost %d, twice %d, reordered %d, errors %v, want %d in all and no more",
 					end.Delivered, end.Away, end.Lost, end.Duplicated, end.Reordered, end.Errors, test.delivered)
+			}
+		})
+	}
+}
+
+// Leaves and joins are measured apart, and who was away is owed nothing for that
+// time alone.
+func TestChurnIsMeasured(t *testing.T) {
+	t.Parallel()
+	c, out := start(t, strings.Fields("churn -clients 100 -churn 50 -messages 30 -rate 20 -drain 1s -out run")...)
+	if code := exitCode(t, c.Wait()); code != 0 {
+		t.Fatalf("exit code %d, want 0:\n%s", code, out)
+	}
+	activities, end := readRun(t, filepath.Join(c.Dir, "run"))
+	if len(activities) != 2 || activities[0].Name != "churn" || activities[1].Name != "leave" || activities[0].Count != activities[1].Count {
+		t.Fatalf("%d activities, want churn and leave of the same number:\n%s", len(activities), out)
+	}
+	for _, a := range activities {
+		h, err := hdrhistogram.Decode(a.Latency)
+		if err != nil || h.TotalCount() != a.Count {
+			t.Errorf("latencies of %s: %v, want %d", a.Name, err, a.Count)
+		}
+	}
+	if end.Away == 0 || end.Away > end.Delivered/2 {
+		t.Errorf("%d messages missed by who was away, %d delivered, want a few and most", end.Away, end.Delivered)
+	}
+}
+
+// Ctrl-C amid a scenario leaves an account in which nothing is lost.
+func TestInterruptedScenario(t *testing.T) {
+	for _, args := range []string{"churn -churn 5 -rate 20 -messages 1000", "slow -rate 20 -messages 1000", "soak -rate 20"} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			c, out := start(t, append(strings.Fields(args), "-clients", "100", "-out", "run")...)
+			waitFor(t, "messages", func() bool {
+				text, _ := os.ReadFile(filepath.Join(c.Dir, "run", "records.jsonl"))
+				return strings.Contains(string(text), `"broadcast"`)
+			})
+			if err := c.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			if code := exitCode(t, c.Wait()); code != 130 {
+				t.Fatalf("exit code %d, want 130:\n%s", code, out)
+			}
+			_, end := readRun(t, filepath.Join(c.Dir, "run"))
+			if !end.Interrupted || end.Delivered == 0 || end.Lost+end.Duplicated+end.Reordered > 0 {
+				t.Errorf("interrupted %t, delivered %d, lost %d, twice %d, reordered %d, want a part of the run in order",
+					end.Interrupted, end.Delivered, end.Lost, end.Duplicated, end.Reordered)
 			}
 		})
 	}
@@ -71,7 +133,7 @@ func TestScenariosAreListed(t *testing.T) {
 	if code := exitCode(t, c.Wait()); code != 0 {
 		t.Fatalf("exit code %d, want 0", code)
 	}
-	for _, name := range []string{"chat", "echo", "idle", "storm", "kill"} {
+	for _, name := range []string{"chat", "echo", "idle", "rooms", "churn", "slow", "storm", "kill", "soak"} {
 		if !strings.Contains(out.String(), "\n  "+name+" ") {
 			t.Errorf("the list lacks %s:\n%s", name, out)
 		}

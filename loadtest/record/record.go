@@ -69,11 +69,12 @@ type Note struct {
 // are 0.
 type Tick struct {
 	AtMs        int64            `json:"at_ms"` // since the start of the run
-	Phase       string           `json:"phase"` // "connect", "settle", "broadcast" or "close"
+	Phase       string           `json:"phase"` // "connect", "settle", "broadcast" or "close"; "echo", "idle" or "storm" in these scenarios
 	Connected   int64            `json:"connected"`
 	Joined      int64            `json:"joined"`
-	Sent        int64            `json:"sent"`      // broadcasts sent
-	Delivered   int64            `json:"delivered"` // receipts of them
+	Sent        int64            `json:"sent"`              // broadcasts sent
+	Delivered   int64            `json:"delivered"`         // receipts of them
+	Replies     int64            `json:"replies,omitempty"` // to the pings of echo
 	Errors      map[string]int64 `json:"errors,omitempty"`
 	ServerRSS   int64            `json:"server_rss"`    // bytes, all server processes
 	ServerCPUNs int64            `json:"server_cpu_ns"` // user + system, all server processes
@@ -88,7 +89,8 @@ type Tick struct {
 // Times are counted from the intended send time, so a late sender does not
 // hide a wait (no coordinated omission).
 type Broadcast struct {
-	Room       int   `json:"room"` // 0 for the only room; one room a server process while servers are no cluster
+	Room       int   `json:"room"`             // 0 for the only room; one room a server process while servers are no cluster, many in the scenario rooms
+	Writer     int   `json:"writer,omitempty"` // of the room's, counted from 0; each numbers its own messages
 	Seq        int64 `json:"seq"`
 	AtMs       int64 `json:"at_ms"`        // intended send time since the start of the run
 	SendLateUs int64 `json:"send_late_us"` // how much later than intended the frame was handed to the kernel
@@ -104,7 +106,7 @@ type Broadcast struct {
 // of every Go process that can be asked for one. What could not be read is 0.
 type Memory struct {
 	AtMs        int64  `json:"at_ms"`
-	When        string `json:"when"` // "empty", "joined" (all clients, idle) or "after" (after the broadcasts)
+	When        string `json:"when"` // "empty", "joined" (all clients, idle), "soak" (during the broadcasts) or "after" (after them)
 	Clients     int64  `json:"clients"`
 	ServerRSS   int64  `json:"server_rss"`
 	ClientRSS   int64  `json:"client_rss"`
@@ -115,14 +117,14 @@ type Memory struct {
 
 // An Activity is what one scenario came to, broadcasts apart.
 type Activity struct {
-	Name        string `json:"name"`                    // "echo", "idle", "storm" or "kill"
+	Name        string `json:"name"`                    // "echo", "idle", "storm", "kill", "churn" and "leave", or "slow"
 	AtMs        int64  `json:"at_ms"`                   // its start, since the start of the run
 	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server
-	Count       int64  `json:"count"`                   // replies, heartbeats answered, or clients that came back
+	Count       int64  `json:"count"`                   // replies, heartbeats answered, clients that came back, joined again or left, or slow ones that the server cut off
 	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
 	ServerCPUNs int64  `json:"server_cpu_ns,omitempty"` // in its time; 0 if not measured
 	ClientCPUNs int64  `json:"client_cpu_ns,omitempty"`
-	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply, or from the servers' end to the new join reply
+	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply, from the servers' end to the new join reply, of "churn" from the new join to its reply, of "leave" from the intended leave to the close
 	RawLatency  []byte `json:"raw_latency,omitempty"` // of replies, from the actual send
 }
 
@@ -139,6 +141,7 @@ type End struct {
 	Away         int64            `json:"away,omitempty"` // receipts that are not expected because the client was cut off at the time
 	Duplicated   int64            `json:"duplicated"`
 	Reordered    int64            `json:"reordered"`
+	Late         int64            `json:"late,omitempty"` // receipts, delivered all the same, later than the run's late_ns
 	Errors       map[string]int64 `json:"errors,omitempty"`
 	ConnectMs    int64            `json:"connect_ms"`       // first connect to last join reply
 	ConnectCPUNs int64            `json:"connect_cpu_ns"`   // server CPU in that time

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,15 @@ import (
 // A room is what the coordinator knows of one.
 type room struct {
 	joined   int64
-	sent     int              // messages, up to the last that went out
-	writer   *worker          // nil if nobody joined
-	messages map[int]*message // by seq; those not yet recorded
+	sent     []int              // messages of each writer, up to the last that went out
+	messages map[place]*message // those not yet recorded
+}
+
+// A place is where a message is in its room.
+type place struct{ writer, seq int }
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.seq, q.seq), cmp.Compare(p.writer, q.writer))
 }
 
 // A message is one broadcast and its receipts so far, of all processes.
@@ -44,10 +51,11 @@ func (r *run) open(l letter) error {
 		r.ramped(w, e.Ramped)
 	case e.Sent != nil:
 		room := &r.rooms[e.Sent.Room]
-		room.sent = max(room.sent, e.Sent.Seq)
-		m := room.message(e.Sent.Seq)
+		at := place{e.Sent.Writer, e.Sent.Seq}
+		room.sent[at.writer] = max(room.sent[at.writer], at.seq)
+		m := room.message(at)
 		m.late, m.reported = e.Sent.Late, true
-		r.settle(e.Sent.Room, e.Sent.Seq)
+		r.settle(e.Sent.Room, at)
 	case e.FanIn != nil:
 		return r.fanIn(e.FanIn)
 	case e.Collected:
@@ -80,17 +88,18 @@ func (r *run) ramped(w *worker, e *ramped) {
 	r.lastJoin = max(r.lastJoin, e.LastJoin)
 }
 
-func (room *room) message(seq int) *message {
-	m := room.messages[seq]
+func (room *room) message(at place) *message {
+	m := room.messages[at]
 	if m == nil {
 		m = &message{latency: newHistogram(2)}
-		room.messages[seq] = m
+		room.messages[at] = m
 	}
 	return m
 }
 
 func (r *run) fanIn(a *arrivals) error {
-	m := r.rooms[a.Room].message(a.Seq)
+	at := place{a.Writer, a.Seq}
+	m := r.rooms[a.Room].message(at)
 	if m.latency.TotalCount() == 0 {
 		m.first = a.First
 	}
@@ -98,26 +107,27 @@ func (r *run) fanIn(a *arrivals) error {
 	if err := merge(m.latency, a.Latency); err != nil {
 		return fmt.Errorf("receipts of message %d: %w", a.Seq, err)
 	}
-	r.settle(a.Room, a.Seq)
+	r.settle(a.Room, at)
 	return nil
 }
 
 // settle records a message once all have it.
-func (r *run) settle(room, seq int) {
-	m := r.rooms[room].messages[seq]
+func (r *run) settle(room int, at place) {
+	m := r.rooms[room].messages[at]
 	if m.reported && m.latency.TotalCount() >= r.rooms[room].joined {
-		r.record(room, seq)
+		r.record(room, at)
 	}
 }
 
 // record records a message and forgets it.
-func (r *run) record(room, seq int) {
-	m := r.rooms[room].messages[seq]
-	delete(r.rooms[room].messages, seq)
+func (r *run) record(room int, at place) {
+	m := r.rooms[room].messages[at]
+	delete(r.rooms[room].messages, at)
 	r.emit(record.Record{Broadcast: &record.Broadcast{
 		Room:       room,
-		Seq:        int64(seq),
-		AtMs:       r.since(r.pace.due(seq - 1)),
+		Writer:     at.writer,
+		Seq:        int64(at.seq),
+		AtMs:       r.since(r.schedule.of(voice{room, at.writer}).due(at.seq - 1)),
 		SendLateUs: m.late / 1000,
 		Expected:   r.rooms[room].joined,
 		Delivered:  m.latency.TotalCount(),
@@ -131,7 +141,9 @@ func (r *run) record(room, seq int) {
 // expected is how many receipts the messages sent so far make.
 func (r *run) expected() (n int64) {
 	for i := range r.rooms {
-		n += r.rooms[i].joined * int64(r.rooms[i].sent)
+		for _, sent := range r.rooms[i].sent {
+			n += r.rooms[i].joined * int64(sent)
+		}
 	}
 	return n
 }
@@ -154,6 +166,7 @@ func (r *run) tick() {
 		Joined:      c.Joined,
 		Sent:        c.Sent,
 		Delivered:   c.Delivered,
+		Replies:     c.Replies,
 		Errors:      c.Errors,
 		ServerRSS:   server.rss,
 		ServerCPUNs: server.cpuNs,
@@ -168,9 +181,14 @@ func (r *run) tick() {
 	r.emit(record.Record{Tick: t})
 }
 
-// memory records the memory bill, after a garbage collection everywhere.
+// memory is the stage of a run in which nothing happens but a memory bill.
 func (r *run) memory(ctx context.Context, when string) error {
 	r.phase = "settle"
+	return r.bill(ctx, when)
+}
+
+// bill records the memory bill, after a garbage collection everywhere.
+func (r *run) bill(ctx context.Context, when string) error {
 	for _, w := range r.workers {
 		w.collected = false
 		if err := w.tell(command{Collect: true}); err != nil {
@@ -178,9 +196,13 @@ func (r *run) memory(ctx context.Context, when string) error {
 		}
 	}
 	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving.Load() })
-	for _, s := range servers {
-		s.collect()
-	}
+	servers = slices.DeleteFunc(servers, func(s *server) bool {
+		asked := s.collect()
+		if !asked && !s.deaf {
+			r.withGarbage(s)
+		}
+		return !asked
+	})
 	if err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) }); err != nil {
 		return err
 	}
@@ -192,7 +214,7 @@ func (r *run) memory(ctx context.Context, when string) error {
 		case <-s.exited:
 			return s.failure()
 		case <-timer.C:
-			r.note("warn", s.name+" does not answer SIGUSR1: its memory is with garbage")
+			r.withGarbage(s)
 			timer.Reset(0) // the others get no time of their own
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -211,6 +233,13 @@ func (r *run) memory(ctx context.Context, when string) error {
 	return nil
 }
 
+// withGarbage notes that a server does not collect its garbage when asked. It is
+// not asked again.
+func (r *run) withGarbage(s *server) {
+	s.deaf = true
+	r.note("warn", s.name+" does not answer SIGUSR1: its memory is with garbage")
+}
+
 // lastLook is how long a run that was cut short waits for the receipts of what
 // was under way.
 const lastLook = time.Second
@@ -219,18 +248,21 @@ const lastLook = time.Second
 // run every message that was planned is expected; else those that were sent.
 func (r *run) finish(complete bool) error {
 	r.phase = "close"
-	ctx, cancel := context.WithTimeoutCause(context.Background(), 2*patience, fmt.Errorf("no totals after %s", 2*patience))
+	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
+	limit := 2*patience + time.Duration(r.plan.Clients/4000)*time.Second
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no totals after %s", limit))
 	defer cancel()
 	err := r.halt(ctx, complete)
-	st := stop{Sent: make(map[int]int), Pace: r.pace}
+	st := stop{Schedule: r.schedule}
 	for i := range r.rooms {
-		st.Sent[i] = r.rooms[i].sent
+		st.Sent = append(st.Sent, r.rooms[i].sent)
 	}
 	r.order(command{Stop: &st})
 	err = errors.Join(err, r.until(ctx, func() bool { return all(r.workers, (*worker).ended) }))
+	r.compareAgain(ctx)
 	for i := range r.rooms {
-		for _, seq := range slices.Sorted(maps.Keys(r.rooms[i].messages)) {
-			r.record(i, seq)
+		for _, at := range slices.SortedFunc(maps.Keys(r.rooms[i].messages), place.compare) {
+			r.record(i, at)
 		}
 	}
 	end, endErr := r.end(complete)
@@ -239,6 +271,9 @@ func (r *run) finish(complete bool) error {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(end.Errors)) {
 		r.note("warn", fmt.Sprintf("%s × %s", grouped(int(end.Errors[kind])), kind))
+	}
+	if end.Late > 0 {
+		r.note("warn", fmt.Sprintf("%s receipts were later than %s", grouped(int(end.Late)), r.cfg.Late))
 	}
 	r.emit(record.Record{End: end})
 	return err
@@ -249,7 +284,9 @@ func (r *run) halt(ctx context.Context, complete bool) error {
 	err := r.quieten(ctx)
 	if complete && r.cfg.Scenario.sends() {
 		for i := range r.rooms {
-			r.rooms[i].sent = r.plan.Messages
+			for writer := range r.rooms[i].sent {
+				r.rooms[i].sent[writer] = r.plan.Messages
+			}
 		}
 		return err
 	}
@@ -317,7 +354,8 @@ func (r *run) end(complete bool) (*record.End, error) {
 		e.Lost = max(e.Lost, e.Expected-e.Delivered)
 	}
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
-	e.BroadcastMs = ms(lastReceipt - r.pace.Start)
+	e.Late = c.Late
+	e.BroadcastMs = ms(lastReceipt - r.schedule.Pace.Start)
 	e.Latency, e.RawLatency, e.JoinLatency = encode(latency), encode(raw), encode(join)
 	return e, nil
 }

@@ -30,6 +30,7 @@ var (
 	errHeartbeat   = errors.New("heartbeat not answered")
 	errJoinRefused = errors.New("join refused")
 	errJoinTimeout = errors.New("not joined in 30 s")
+	errStayed      = errors.New("not left in 30 s")
 	errLeft        = errors.New("channel closed by the server")
 	errServerEnd   = errors.New("connection closed by the server")
 )
@@ -40,28 +41,33 @@ const (
 	upgrading phase = iota
 	joining
 	joined
+	leaving // until the phx_close
+	away    // from the topic, by its own will
+	stalled // reads no more
 	ended
 )
+
+// reads reports whether frames are understood.
+func (p phase) reads() bool { return p > upgrading && p < stalled }
 
 // A client is one connection that joins one topic. It belongs to its event
 // loop, and stands for as little memory as possible: the connection itself is
 // known to the poller alone.
 type client struct {
 	group  *group // immutable
-	number uint32 // immutable; counts the clients of a room
+	number uint32 // immutable; counts the clients of the run
 
 	phase      phase
 	joinedOnce bool  // and so is owed every message
 	waiting    bool  // for the answer to a heartbeat
 	tries      uint8 // to come back since it was cut off
 	frames     frame.Decoder
-	ledger     ledger
-	dialed     int64        // monotonic nanoseconds
+	dialed     int64        // or asked to join again, monotonic nanoseconds
 	conn       *poller.Conn // nil while there is none; guarded by fleet.mu
 	// The next are pointers because they are nil but while a response to the
-	// upgrade arrives in pieces, and for who was never cut off.
-	head    *[]byte
-	absence *absence // guarded by fleet.mu
+	// upgrade arrives in pieces, and for who was always there.
+	head     *[]byte
+	absences *[]absence // guarded by fleet.mu
 }
 
 // open is called when the connection is being made.
@@ -74,11 +80,11 @@ func (c *client) open(conn *poller.Conn) poller.Handler {
 
 // Data takes what the server sent.
 func (c *client) Data(conn *poller.Conn, data []byte) {
-	now := monotonic()
+	now := c.group.fleet.now()
 	if c.phase == upgrading {
 		data = c.readHead(conn, data)
 	}
-	for c.phase == joining || c.phase == joined {
+	for c.phase.reads() {
 		f, ok, err := c.frames.Next(&c.group.fleet.frames, &data)
 		if err != nil {
 			conn.Kill(fmt.Errorf("bad frame: %w", err))
@@ -107,7 +113,7 @@ func (c *client) readHead(conn *poller.Conn, data []byte) []byte {
 		c.head = nil
 		c.phase = joining
 		c.group.fleet.connected()
-		_ = conn.SendShared(c.group.fleet.join) // if it fails, Closed follows
+		c.join(conn)
 	}
 	return rest
 }
@@ -115,9 +121,16 @@ func (c *client) readHead(conn *poller.Conn, data []byte) []byte {
 func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 	switch f.Op {
 	case opText:
+		if c.group.fleet.orders.Raw {
+			c.rawMessage(f.Payload, now)
+			return
+		}
 		c.message(conn, f.Payload, now)
 	case opPing: // RFC 6455 §5.5.3
 		_ = conn.Send(frame.AppendMasked(nil, opPong, mask, f.Payload))
+	case opPong: // to the heartbeat of a plain client
+		c.waiting = false
+		c.group.fleet.beaten()
 	case opClose: // RFC 6455 §5.5.1: echo the code
 		_ = conn.Send(frame.AppendMasked(nil, opClose, mask, f.Payload[:min(2, len(f.Payload))]))
 		code, _ := frame.ParseClose(f.Payload)
@@ -127,8 +140,8 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 
 // message takes one Phoenix message, most often a broadcast.
 func (c *client) message(conn *poller.Conn, text []byte, now int64) {
-	if bytes.HasPrefix(text, c.group.fleet.echoHead) {
-		c.group.fleet.echoed(text, now)
+	if bytes.HasPrefix(text, echoHead) {
+		c.group.fleet.echoed(c, text, now)
 		return
 	}
 	if i := bytes.Index(text, c.group.fleet.event); i >= 0 {
@@ -141,30 +154,37 @@ func (c *client) message(conn *poller.Conn, text []byte, now int64) {
 		c.group.fleet.beaten()
 	case bytes.Contains(text, []byte(`"phx_reply"`)):
 		c.reply(conn, bytes.Contains(text, []byte(`"status":"ok"`)), now)
+	case c.phase == leaving && bytes.Contains(text, []byte(`"phx_close"`)):
+		c.hasLeft(conn, now)
 	case bytes.Contains(text, []byte(`"phx_error"`)), bytes.Contains(text, []byte(`"phx_close"`)):
 		c.end(conn, errLeft)
 	}
 }
 
 func (c *client) broadcast(payload []byte, now int64) {
+	g := c.group
 	s, ok := parseStamp(payload)
-	if !ok || s.writer != c.group.writer {
+	writer := int(s.writer - g.writer)
+	if !ok || writer < 0 || writer >= len(g.speakers) {
 		return // somebody else's
 	}
-	if s.seq < 1 || int(s.seq) > len(c.group.fanIns) {
-		c.group.fleet.fault("message that was never sent")
+	if s.seq < 1 || int(s.seq) > g.fleet.orders.Messages {
+		g.fleet.fault("message that was never sent")
 		return
 	}
-	c.group.received(c, s, c.ledger.receive(s.seq), now)
+	g.received(c, writer, s, g.ledgersOf(c)[writer].receive(s.seq), now)
 }
 
-// reply takes the answer to the join, or to a message of the room's writer.
+// reply takes the answer to the join, to a message of the room's writer, or to
+// a leave.
 func (c *client) reply(conn *poller.Conn, ok bool, now int64) {
 	switch {
-	case c.phase == joined && !ok:
+	case (c.phase == joined || c.phase == leaving) && !ok:
 		c.group.fleet.fault("message refused")
 	case c.phase == joining && !ok:
 		c.end(conn, errJoinRefused)
+	case c.phase == joining && c.slow():
+		c.stall(conn, now)
 	case c.phase == joining:
 		c.phase = joined
 		c.group.joinedBy(c, now)
@@ -177,6 +197,10 @@ func (c *client) Timeout(conn *poller.Conn) {
 	switch {
 	case c.phase == ended:
 		conn.Kill(errServerEnd)
+	case c.phase == away:
+		c.rejoin(conn)
+	case c.phase == leaving:
+		c.end(conn, errStayed)
 	case c.phase != joined:
 		c.end(conn, errJoinTimeout)
 	case c.waiting:

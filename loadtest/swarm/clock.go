@@ -16,6 +16,14 @@ func monotonic() int64 {
 	return t.Nano()
 }
 
+// now is monotonic by the coordinator's clock: all moments that clients tell and
+// are told are of that one.
+func (f *fleet) now() int64 { return monotonic() + f.orders.Clock }
+
+func (f *fleet) waitUntil(ctx context.Context, t int64) bool {
+	return waitUntil(ctx, t-f.orders.Clock)
+}
+
 // waitUntil returns false when ctx ended before the moment t of monotonic came.
 func waitUntil(ctx context.Context, t int64) bool {
 	wait := time.Duration(t - monotonic())

@@ -8,14 +8,11 @@ import (
 // leftLocked counts a client that was cut off, or did not get back in, and has
 // it try.
 func (f *fleet) leftLocked(c *client, was phase) {
-	now := monotonic()
+	now := f.now()
 	if was == joined {
 		f.counts.Left++
 		c.tries = 0
-		if c.absence == nil {
-			c.absence = &absence{from: now}
-		}
-		c.absence.to = 0
+		c.goneLocked(absence{from: now - underway})
 	} else {
 		f.counts.Retries++
 	}
@@ -34,7 +31,7 @@ func (f *fleet) redial(c *client) {
 		return
 	}
 	*c = client{
-		group: c.group, number: c.number, joinedOnce: true, tries: c.tries, ledger: c.ledger, absence: c.absence,
+		group: c.group, number: c.number, joinedOnce: true, tries: c.tries, absences: c.absences,
 	}
 	f.dial(c)
 }
@@ -42,8 +39,11 @@ func (f *fleet) redial(c *client) {
 // returnedLocked counts a client that has joined again.
 func (f *fleet) returnedLocked(c *client, now int64) {
 	f.counts.Returned++
-	c.absence.to = now
-	if f.comebacks != nil {
+	c.backLocked(now)
+	switch {
+	case f.churning != nil:
+		observe(f.churning.joins, now-c.dialed)
+	case f.comebacks != nil:
 		observe(f.comebacks, now-f.departed)
 	}
 }
@@ -98,6 +98,9 @@ func (f *fleet) halted() *halted {
 	if f.comebacks != nil {
 		h.Latency = encode(f.comebacks)
 		f.comebacks = nil
+	}
+	if f.churning != nil {
+		h.Latency, h.Leave = encode(f.churning.joins), encode(f.churning.leaves)
 	}
 	return h
 }

@@ -16,7 +16,11 @@ type Config struct {
 	// Scenario is what happens once all have joined. Empty means Chat.
 	Scenario Scenario `json:"scenario"`
 
-	// For is how long Echo and Idle go on. Zero means 10 s, or 60 s of Idle.
+	// Protocol is what clients speak: Phoenix or Raw. Empty means Phoenix.
+	Protocol string `json:"protocol,omitempty"`
+
+	// For is how long Echo, Idle and Soak go on. Zero means 10 s of Echo, a minute
+	// of Idle, and an hour of Soak.
 	For time.Duration `json:"for_ns,omitempty"`
 
 	// InFlight is how many pings of an Echo without Rate are unanswered at a time,
@@ -27,6 +31,23 @@ type Config struct {
 	// Crash.
 	How string `json:"how,omitempty"`
 
+	// Rooms is how many rooms the scenario of that name has, at most as many as
+	// clients. Zero means 100.
+	Rooms int `json:"rooms,omitempty"`
+
+	// Zipf says how unequal they are: the k-th largest has 1/k^Zipf of the first's
+	// clients beside the one that every room has. Zero means 1; next to 0 all are equal.
+	Zipf float64 `json:"zipf,omitempty"`
+
+	// Churn is how many clients a second leave in the scenario of that name, over
+	// all. Who is still away when it is called upon, or writes, stays. Zero means
+	// one in a hundred.
+	Churn float64 `json:"churn,omitempty"`
+
+	// Slow is the part of the clients that do not read in the scenario of that
+	// name, in percent below 100. Zero means 5.
+	Slow float64 `json:"slow,omitempty"`
+
 	// Servers is the least number of server processes. Zero means as many as the
 	// limit of open files asks for.
 	Servers int `json:"servers,omitempty"`
@@ -35,17 +56,21 @@ type Config struct {
 	// machine cannot hold that many.
 	Clients int `json:"clients"`
 
-	// Messages is how many each room's writer sends. Zero means 20, fewer if
-	// that would take more than a minute, but at least 5.
+	// Writers is how many clients of each room write. Zero means 1.
+	Writers int `json:"writers"`
+
+	// Messages is how many each writer sends. Zero means 20, fewer if that would
+	// take more than a minute, but at least 5; or what Soak has time for.
 	Messages int `json:"messages"`
 
-	// Rate is messages a second in each room. Zero means 2, or less where that
+	// Rate is messages a second of each writer. Zero means 2, or less where that
 	// would be more deliveries than about half of what the processors can do.
 	Rate float64 `json:"rate"`
 
 	// Size is the payload of a message in bytes: the JSON object alone, without
 	// the Phoenix array around it, the WebSocket header and the mask. Zero
-	// means 128; the least is 100.
+	// means 128, or 16 KiB in Slow, where buffers are to be filled; the least is
+	// 100.
 	Size int `json:"size"`
 
 	// ConnectRate bounds the connects a second, over all. Zero means as fast
@@ -55,6 +80,10 @@ type Config struct {
 	// Drain is how long nothing may arrive before what is missing is lost.
 	// Zero means 10 s.
 	Drain time.Duration `json:"drain_ns"`
+
+	// Late is the latency above which a receipt counts as late. Zero means 10 s,
+	// which is how long official clients wait for an answer.
+	Late time.Duration `json:"late_ns"`
 
 	// Heartbeat is the time between heartbeats of a client. Zero means 30 s, as
 	// official clients have it, or longer where clients and servers of one host
@@ -97,11 +126,23 @@ func (c Config) complete() Config {
 	c.InFlight = cmp.Or(c.InFlight, 256)
 	c.How = cmp.Or(c.How, Drain)
 	if c.For == 0 {
-		c.For = 10 * time.Second
-		if c.Scenario == Idle {
+		switch c.Scenario {
+		case Idle:
 			c.For = time.Minute
+		case Soak:
+			c.For = time.Hour
+		default:
+			c.For = 10 * time.Second
 		}
 	}
+	if c.Scenario == Slow {
+		c.Size = cmp.Or(c.Size, 16<<10)
+	}
+	c.Rooms = cmp.Or(c.Rooms, 100)
+	c.Zipf = cmp.Or(c.Zipf, 1)
+	c.Slow = cmp.Or(c.Slow, 5)
+	c.Writers = cmp.Or(c.Writers, 1)
+	c.Late = cmp.Or(c.Late, 10*time.Second)
 	c.Size = cmp.Or(c.Size, 128)
 	c.Drain = cmp.Or(c.Drain, 10*time.Second)
 	c.Topic = cmp.Or(c.Topic, "room:lobby")
@@ -120,8 +161,12 @@ func (c Config) Check() error {
 		return errors.New("rate: must not be negative")
 	case c.Size != 0 && c.Size < minSize:
 		return fmt.Errorf("size: must be at least %d bytes, the stamp of a message needs them", minSize)
-	case c.Drain < 0 || c.Heartbeat < 0:
-		return errors.New("drain and heartbeat: must not be negative")
+	case c.Drain < 0 || c.Heartbeat < 0 || c.Late < 0:
+		return errors.New("drain, heartbeat and late: must not be negative")
+	case c.Rooms < 0 || c.Zipf < 0 || c.Churn < 0 || c.Writers < 0:
+		return errors.New("rooms, zipf, churn and writers: must not be negative")
+	case c.Slow < 0 || c.Slow >= 100:
+		return errors.New("slow: must be a percentage below 100: somebody has to read")
 	case c.For < 0 || c.InFlight < 0 || c.Servers < 0:
 		return errors.New("for, inflight and servers: must not be negative")
 	case c.How != "" && c.How != Drain && c.How != Crash:
@@ -130,6 +175,9 @@ func (c Config) Check() error {
 		return fmt.Errorf("%s: only servers that were started here can be taken down: leave -url out", c.Scenario)
 	case c.URL == "" && len(c.ServerCommand) == 0:
 		return errors.New("url: neither a server nor a command to start one")
+	}
+	if err := c.checkProtocol(); err != nil {
+		return err
 	}
 	if c.URL != "" {
 		_, err := parseTarget(c.URL)

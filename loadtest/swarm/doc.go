@@ -5,7 +5,7 @@
 // the clients, gives them their orders as lines of JSON, and yields records
 // (package record). It draws no conclusions: that is the report's part.
 // [Serve] is the other end, one process full of clients. A client is no
-// goroutine but 56 bytes of a slab, driven by an event loop of package poller.
+// goroutine but 72 bytes of slabs, driven by an event loop of package poller.
 //
 // # Concurrency
 //

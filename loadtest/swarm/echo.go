@@ -13,6 +13,9 @@ import (
 // echoRef is the ref of all pings. The answer is known by it, and by its stamp.
 const echoRef = "4"
 
+// echoHead is what the answers begin with.
+var echoHead = []byte(`["1","` + echoRef + `",`)
+
 // echoOrder starts pings of one process.
 type echoOrder struct {
 	Pace     pacer `json:"pace"`      // of an open loop; zero is a closed one
@@ -35,10 +38,10 @@ func (f *fleet) echo(ctx context.Context, o echoOrder) {
 	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0, latency: newHistogram(3), raw: newHistogram(3)}
 	f.mu.Unlock()
 	for range o.InFlight {
-		f.ping(monotonic())
+		f.ping(f.now())
 	}
 	if o.InFlight == 0 {
-		for n := 0; waitUntil(ctx, o.Pace.due(n)); n++ {
+		for n := 0; f.waitUntil(ctx, o.Pace.due(n)); n++ {
 			f.ping(o.Pace.due(n))
 		}
 	}
@@ -52,33 +55,42 @@ func (f *fleet) echo(ctx context.Context, o echoOrder) {
 func (f *fleet) ping(intended int64) {
 	f.mu.Lock()
 	e := f.echoing
-	c := f.takeTurn(e)
+	c := f.takeTurnLocked(&e.next, func(c *client) bool { return c.conn != nil && c.joinedOnce })
+	var conn *poller.Conn
+	if c != nil {
+		conn = c.conn
+	}
 	f.mu.Unlock()
-	if c == nil {
+	if conn == nil {
 		f.fault("no client left to ping")
 		return
 	}
-	now := monotonic()
-	text := append(make([]byte, 0, 512), f.pingHead...)
-	text = append(appendPayload(text, f.orders.Writer, 1, intended, now, e.size), ']')
-	if err := c.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
+	now := f.now()
+	text := f.opening(echoRef, c.group.topic, "ping")
+	text = f.closing(appendPayload(text, 0, c.pingSeq(), intended, now, e.size))
+	if err := conn.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
 		f.fault("ping: " + err.Error())
 	}
 }
 
-// takeTurn returns the connection of the next client that has one, or nil.
-func (f *fleet) takeTurn(e *echoing) *poller.Conn {
+// pingSeq is what a client's pings have in their stamps: what answers another
+// client's is no answer.
+func (c *client) pingSeq() int { return int(c.number) + 1 }
+
+// takeTurnLocked returns the next client that is fit, or nil; next counts over
+// all groups.
+func (f *fleet) takeTurnLocked(next *int, fit func(*client) bool) *client {
 	total := 0
 	for _, g := range f.groups {
 		total += len(g.clients)
 	}
 	for range total {
-		n := e.next
-		e.next = (e.next + 1) % total
+		n := *next
+		*next = (n + 1) % total
 		for _, g := range f.groups {
 			if n < len(g.clients) {
-				if c := &g.clients[n]; c.conn != nil && c.joinedOnce {
-					return c.conn
+				if c := &g.clients[n]; fit(c) {
+					return c
 				}
 				break
 			}
@@ -89,11 +101,11 @@ func (f *fleet) takeTurn(e *echoing) *poller.Conn {
 }
 
 // echoed takes the answer to a ping.
-func (f *fleet) echoed(payload []byte, now int64) {
+func (f *fleet) echoed(c *client, payload []byte, now int64) {
 	s, ok := parseStamp(payload)
 	f.mu.Lock()
 	e := f.echoing
-	if !ok || e == nil {
+	if !ok || e == nil || int(s.seq) != c.pingSeq() {
 		f.faultLocked("answer to no ping")
 		f.mu.Unlock()
 		return
@@ -105,7 +117,7 @@ func (f *fleet) echoed(payload []byte, now int64) {
 	again := e.closed
 	f.mu.Unlock()
 	if again {
-		f.ping(monotonic())
+		f.ping(f.now())
 	}
 }
 
@@ -167,11 +179,16 @@ func (a *activity) over() {
 // emit records it, with the latencies that the processes told when they fell
 // silent.
 func (a *activity) emit() {
+	a.emitOf(func(h *halted) (latency, raw []byte) { return h.Latency, h.Raw })
+}
+
+func (a *activity) emitOf(latencies func(*halted) (latency, raw []byte)) {
 	latency, raw := newHistogram(3), newHistogram(3)
 	for _, w := range a.run.workers {
 		if w.halted != nil {
-			_ = merge(latency, w.halted.Latency) // one that cannot be read is of a process that died
-			_ = merge(raw, w.halted.Raw)
+			l, r := latencies(w.halted)
+			_ = merge(latency, l) // one that cannot be read is of a process that died
+			_ = merge(raw, r)
 		}
 	}
 	a.record.Latency, a.record.RawLatency = encode(latency), encode(raw)

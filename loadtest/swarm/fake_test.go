@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ type fake struct {
 	deliver func(to, seq int, send func()) // decides what becomes of one delivery
 	refuse  int                            // refuses the join of every n-th client; 0 is none
 	deaf    bool                           // does not answer heartbeats
+	forgets bool                           // who joins again gets nothing
 
 	url string
 
@@ -32,6 +34,7 @@ type member struct {
 	number int
 	head   []byte
 	open   bool
+	left   bool
 	frames frame.Decoder
 	conn   *poller.Conn
 }
@@ -88,24 +91,37 @@ func (m *member) message(text string) {
 	switch {
 	case strings.Contains(text, `"phx_join"`):
 		m.fake.join(m)
+	case strings.Contains(text, `"phx_leave"`):
+		m.fake.leave(m)
 	case strings.Contains(text, `"heartbeat"`):
 		m.fake.beat(m)
 	case strings.Contains(text, `"new_msg"`):
 		_, payload, _ := strings.Cut(text, `"new_msg",`)
-		m.fake.broadcast(`[null,null,"room:lobby","new_msg",` + payload)
+		m.fake.broadcast(m, `[null,null,"room:lobby","new_msg",`+payload)
 	}
 }
 
 func (f *fake) join(m *member) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	m.number = len(f.members)
-	f.members = append(f.members, m)
+	if !m.left || !f.forgets {
+		m.number = len(f.members)
+		f.members = append(f.members, m)
+	}
 	if f.refuse > 0 && m.number%f.refuse == 0 {
 		m.send(`["1","1","room:lobby","phx_reply",{"status":"error","response":{"reason":"full"}}]`)
 		return
 	}
 	m.send(`["1","1","room:lobby","phx_reply",{"response":{},"status":"ok"}]`)
+}
+
+func (f *fake) leave(m *member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m.left = true
+	f.members = slices.DeleteFunc(f.members, func(other *member) bool { return other == m })
+	m.send(`["1","5","room:lobby","phx_reply",{"response":{},"status":"ok"}]`)
+	m.send(`["1","1","room:lobby","phx_close",{}]`)
 }
 
 func (f *fake) beat(m *member) {
@@ -117,9 +133,12 @@ func (f *fake) beat(m *member) {
 	}
 }
 
-func (f *fake) broadcast(text string) {
+func (f *fake) broadcast(from *member, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !slices.Contains(f.members, from) {
+		return
+	}
 	f.seq++
 	for _, m := range f.members {
 		send := func() { m.send(text) }

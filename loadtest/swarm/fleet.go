@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -21,10 +22,9 @@ type fleet struct {
 	groups []*group
 
 	// What all clients send and look for. Nobody changes these bytes.
-	upgrade, join, heartbeat []byte
-	event                    []byte
-	pingHead, echoHead       []byte // what pings and their answers begin with
-	frames                   frame.Config
+	upgrade, heartbeat []byte
+	event              []byte
+	frames             frame.Config
 
 	slots chan struct{} // as many as connects and joins may be in flight
 
@@ -43,6 +43,8 @@ type fleet struct {
 	echoing     *echoing                // nil before the first ping
 	departed    int64                   // when servers went down
 	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
+	churning    *churning               // nil unless clients leave
+	slow        []net.Conn              // of clients that do not read
 }
 
 func newFleet(o orders) (*fleet, error) {
@@ -56,11 +58,8 @@ func newFleet(o orders) (*fleet, error) {
 		orders:      o,
 		poller:      p,
 		upgrade:     upgradeRequest(o.Host, o.Target),
-		join:        clientFrame(fmt.Sprintf(`["1","1",%q,"phx_join",{}]`, o.Topic)),
-		heartbeat:   clientFrame(`[null,"2","phoenix","heartbeat",{}]`),
+		heartbeat:   heartbeatFrame(o),
 		event:       fmt.Appendf(nil, `%q,`, o.Event),
-		pingHead:    fmt.Appendf(nil, `["1",%q,%q,"ping",`, echoRef, o.Topic),
-		echoHead:    fmt.Appendf(nil, `["1",%q,`, echoRef),
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
 		latency:     newHistogram(3),
@@ -89,12 +88,19 @@ func (f *fleet) addGroup(s share) error {
 		return fmt.Errorf("share of room %d: %w", s.Room, err)
 	}
 	g := &group{
-		fleet:   f,
-		room:    s.Room,
-		writer:  f.orders.Writer + uint32(s.Room),
-		remote:  remote,
-		clients: make([]client, s.Count),
-		fanIns:  make([]*fanIn, f.orders.Messages),
+		fleet:    f,
+		room:     s.Room,
+		topic:    s.Topic,
+		writer:   f.orders.Writer + uint32(s.Room*f.orders.Writers),
+		remote:   remote,
+		join:     clientFrame(fmt.Sprintf(`["1","1",%q,"phx_join",{}]`, s.Topic)),
+		leave:    clientFrame(fmt.Sprintf(`["1","5",%q,"phx_leave",{}]`, s.Topic)),
+		first:    uint32(s.First),
+		clients:  make([]client, s.Count),
+		ledgers:  make([]ledger, s.Count*f.orders.Writers),
+		speakers: make([]*client, f.orders.Writers),
+		vacant:   f.orders.Writers,
+		fanIns:   make([]*fanIn, f.orders.Writers*f.orders.Messages),
 	}
 	for i := range g.clients {
 		g.clients[i] = client{group: g, number: uint32(s.First + i)}
@@ -110,7 +116,7 @@ func (f *fleet) connect(ctx context.Context, pace pacer) {
 	n := 0
 	for _, g := range f.groups {
 		for i := range g.clients {
-			if !waitUntil(ctx, pace.due(n)) {
+			if !f.waitUntil(ctx, pace.due(n)) {
 				return
 			}
 			n++
@@ -126,7 +132,7 @@ func (f *fleet) connect(ctx context.Context, pace pacer) {
 
 // dial makes one connection. The client belongs to its loop from then on.
 func (f *fleet) dial(c *client) {
-	c.dialed = monotonic()
+	c.dialed = f.now()
 	f.mu.Lock()
 	if f.firstDial == 0 {
 		f.firstDial = c.dialed
@@ -195,10 +201,10 @@ func (f *fleet) settleLocked() {
 }
 
 // reportLocked reports the receipts of one message, and forgets them.
-func (f *fleet) reportLocked(g *group, seq int) {
-	in := g.fanIns[seq-1]
+func (f *fleet) reportLocked(g *group, writer, seq int) {
+	in := *g.fanIn(writer, seq)
 	f.events = append(f.events, event{FanIn: &arrivals{
-		Room: g.room, Seq: seq, First: in.first, Last: in.last, Latency: encode(in.latency),
+		voice: voice{g.room, writer}, Seq: seq, First: in.first, Last: in.last, Latency: encode(in.latency),
 	}})
 	in.latency = nil
 }

@@ -12,15 +12,32 @@ import (
 type group struct {
 	fleet   *fleet         // immutable
 	room    int            // immutable
-	writer  uint32         // immutable; what the payloads of this room's writer hold
+	topic   string         // immutable
+	writer  uint32         // immutable; what the payloads of this room's first writer hold, those of the others follow
 	remote  netip.AddrPort // immutable
+	join    []byte         // immutable frame
+	leave   []byte         // likewise
+	first   uint32         // immutable; the number of clients[0]
 	clients []client       // the slab; each belongs to its loop
+	ledgers []ledger       // for each client one of every writer, likewise
 
 	// Behind fleet.mu.
-	joined int64
-	sender *client          // a joined one, which speaks for the room; nil if there is none
-	moved  []netip.AddrPort // where to go when remote is no more; nil while it is there
-	fanIns []*fanIn         // by seq-1; the length is fixed
+	joined   int64
+	speakers []*client        // by writer: a joined one, which sends its messages; nil if there is none
+	vacant   int              // how many of them are nil
+	moved    []netip.AddrPort // where to go when remote is no more; nil while it is there
+	fanIns   []*fanIn         // see fanIn; the length is fixed
+}
+
+// ledgersOf are those of a client, by writer.
+func (g *group) ledgersOf(c *client) []ledger {
+	n, i := len(g.speakers), int(c.number-g.first)
+	return g.ledgers[i*n : (i+1)*n]
+}
+
+// fanIn is the place for the receipts of one message.
+func (g *group) fanIn(writer, seq int) **fanIn {
+	return &g.fanIns[writer*g.fleet.orders.Messages+seq-1]
 }
 
 // A fanIn is the receipts of one message by the clients of a group.
@@ -52,18 +69,21 @@ func (g *group) joinedBy(c *client, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if g.sender == nil {
-		g.sender = c
-	}
+	g.appointLocked(c)
 	if c.joinedOnce {
 		f.returnedLocked(c, now)
 		return
 	}
 	c.joinedOnce = true
+	g.joined++
+	f.countJoinLocked(c, now)
+}
+
+// countJoinLocked counts a client that has joined for the first time.
+func (f *fleet) countJoinLocked(c *client, now int64) {
 	f.counts.Joined++
 	f.lastJoin = max(f.lastJoin, now)
 	observe(f.joinLatency, now-c.dialed)
-	g.joined++
 	f.settleLocked()
 }
 
@@ -72,9 +92,7 @@ func (g *group) left(c *client, was phase, err error) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if g.sender == c {
-		g.sender = nil // the next client that hears something takes over
-	}
+	g.dismissLocked(c)
 	switch {
 	case f.stopping:
 	case f.orders.Reconnect && c.joinedOnce:
@@ -88,12 +106,12 @@ func (g *group) left(c *client, was phase, err error) {
 }
 
 // received counts one message at one client.
-func (g *group) received(c *client, s stamp, r receipt, now int64) {
+func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if g.sender == nil {
-		g.sender = c
+	if c.phase == joined {
+		g.appointLocked(c)
 	}
 	switch r {
 	case duplicate:
@@ -108,14 +126,19 @@ func (g *group) received(c *client, s stamp, r receipt, now int64) {
 	observe(f.rawLatency, now-s.sent)
 	observe(f.interval, now-s.intended)
 
-	in := g.fanIns[s.seq-1]
+	if now-s.intended > int64(f.orders.Late) {
+		f.counts.Late++
+	}
+
+	place := g.fanIn(writer, int(s.seq))
+	in := *place
 	if in == nil {
 		in = &fanIn{latency: newHistogram(2), first: now - s.intended}
-		g.fanIns[s.seq-1] = in
+		*place = in
 	}
 	in.last = now - s.intended
 	observe(in.latency, in.last)
 	if in.latency.TotalCount() == g.joined {
-		f.reportLocked(g, int(s.seq))
+		f.reportLocked(g, writer, int(s.seq))
 	}
 }

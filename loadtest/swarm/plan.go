@@ -32,12 +32,21 @@ const (
 	// second, with server and clients on one host.
 	deliveriesPerCore = 25_000
 
+	// broadcasts is how many a second, over all rooms, are accounted for one by
+	// one at little cost.
+	broadcasts = 500.
+
 	// beat is the time between heartbeats that official clients keep.
 	beat = 30 * time.Second
 
 	// beatsPerCore is how many heartbeats a second, with both ends on this host,
-	// take about a tenth of a processor.
-	beatsPerCore = 3_500
+	// take some 4 % of a processor.
+	beatsPerCore = 1_700
+
+	// timerSlack is for many processes: Go's runtime has a thread in each that
+	// looks after the others every 20 µs while they work, and every look is two
+	// switches, which take a quarter of the processors.
+	timerSlack = 5 * time.Millisecond
 
 	// clientsPerLoop is from how many clients on more than one process is worth
 	// a processor.
@@ -47,14 +56,18 @@ const (
 // A Plan is how a run uses the machine.
 type Plan struct {
 	Clients  int
-	Messages int     // of each room
-	Rate     float64 // of each room, a second
+	Writers  int     // of each room
+	Messages int     // of each writer
+	Rate     float64 // of each writer, a second
+	Churn    float64 // clients that leave, a second
 
 	Heartbeat time.Duration // between those of one client
+	Slack     time.Duration // how late timers of the processes may be; 0 is the kernel's default of 50 µs
 
 	Servers   []int      // clients by server process
-	Rooms     []int      // clients by room: one for all servers of a cluster, or one for each
+	Rooms     []int      // clients by room: of all servers of a cluster, or one for each
 	Processes [][]extent // of clients
+	Agents    []*Agent   // that the processes are at, one for each; none if they are here
 	Ramping   int        // how many of these connect at a time
 	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
 
@@ -64,13 +77,15 @@ type Plan struct {
 	ServerProcs, ClientProcs int
 
 	Why []string // the plan in sentences, for people
+
+	apart bool // servers have nothing to do with each other
 }
 
-// An extent is the clients First to First+Count-1 of a room, at one server.
+// An extent is the clients First to First+Count-1, of one room and at one server.
 type extent struct{ Room, Server, First, Count int }
 
 // Clustered says that the servers are one cluster.
-func (p *Plan) Clustered() bool { return len(p.Servers) > len(p.Rooms) }
+func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 
 // NewPlan plans a run. It fails with ErrTooMany for clients that were asked
 // for and do not fit; without a number, it takes what fits.
@@ -84,7 +99,9 @@ func NewPlan(c Config, l Limits) (Plan, error) {
 	if err := p.fit(); err != nil {
 		return Plan{}, err
 	}
-	p.divide()
+	if err := p.divide(); err != nil {
+		return Plan{}, err
+	}
 	p.pace()
 	p.explain()
 	return p.Plan, nil
@@ -150,7 +167,7 @@ func (p *planner) fit() error {
 }
 
 // divide chooses rooms, processes and addresses.
-func (p *planner) divide() {
+func (p *planner) divide() error {
 	servers := 1
 	if p.config.URL == "" {
 		servers = max(atLeast(p.Clients, p.perProcess()), p.config.Servers)
@@ -159,8 +176,15 @@ func (p *planner) divide() {
 		}
 	}
 	p.Servers = split(p.Clients, servers)
-	p.Rooms = p.Servers
-	if !p.config.Apart {
+	p.apart = p.config.Apart
+	switch {
+	case p.config.Scenario == Rooms && p.apart && servers > 1:
+		return errors.New("rooms: of one server or of a cluster, not of servers apart")
+	case p.config.Scenario == Rooms:
+		p.Rooms = zipf(p.Clients, min(p.config.Rooms, p.Clients), p.config.Zipf)
+	case p.apart:
+		p.Rooms = p.Servers
+	default:
 		p.Rooms = []int{p.Clients}
 	}
 
@@ -169,27 +193,30 @@ func (p *planner) divide() {
 		processes = max(atLeast(p.Clients, p.perProcess()), min(p.limits.Cores/2, atLeast(p.Clients, clientsPerLoop)))
 	}
 	server, taken := 0, 0 // clients of this server that have a process
-	number := 0           // of the next client in its room
+	number := 0           // of the next client
 	for _, n := range split(p.Clients, processes) {
 		var extents []extent
 		for n > 0 {
 			e := extent{Server: server, First: number, Count: min(n, p.Servers[server]-taken)}
-			if !p.Clustered() {
+			if p.apart {
 				e.Room = server
 			}
 			extents = append(extents, e)
 			n, taken, number = n-e.Count, taken+e.Count, number+e.Count
 			if taken == p.Servers[server] {
 				server, taken = server+1, 0
-				if !p.Clustered() {
-					number = 0
-				}
 			}
 		}
 		p.Processes = append(p.Processes, extents)
 	}
+	if p.config.Scenario == Rooms {
+		p.Processes = deal(p.Rooms, p.Processes)
+	}
 
 	cores := max(1, p.limits.Cores)
+	if servers+processes > 4*cores {
+		p.Slack = timerSlack
+	}
 	p.Ramping = min(processes, 2*cores) // many that each do a little cost more in switching between them
 	if servers > cores {
 		p.ServerProcs = 1
@@ -204,17 +231,28 @@ func (p *planner) divide() {
 		// and scans them anew for each connect: 20 µs become 800.
 		p.PerSource = max(1, min(maxPerSource, p.limits.Ports/2-p.limits.Ports/64))
 	}
+	return nil
 }
 
 // pace chooses how much is sent.
 func (p *planner) pace() {
+	p.Writers = p.config.Writers
 	p.Rate = p.config.Rate
 	if p.Rate == 0 {
-		p.Rate = min(2, float64(deliveriesPerCore*p.limits.Cores)/float64(p.Clients))
+		p.Rate = min(2, float64(deliveriesPerCore*p.limits.Cores)/float64(p.Clients*p.Writers))
+		p.Rate = min(p.Rate, broadcasts/float64(len(p.Rooms)*p.Writers))
 	}
 	p.Messages = p.config.Messages
-	if p.Messages == 0 {
+	switch {
+	case p.Messages > 0:
+	case p.config.Scenario == Soak:
+		p.Messages = max(1, int(p.config.For.Seconds()*p.Rate))
+	default:
 		p.Messages = max(5, min(20, int(60*p.Rate)))
+	}
+	p.Churn = p.config.Churn
+	if p.Churn == 0 {
+		p.Churn = float64(p.Clients) / 100
 	}
 	p.Heartbeat = p.config.Heartbeat
 	if p.Heartbeat == 0 {
@@ -233,10 +271,10 @@ func (p *planner) explain() {
 	case p.config.URL != "":
 		say("%s clients of %s.", grouped(p.Clients), p.config.URL)
 	case servers == 1:
-		say("%s clients of 1 server process, all in one room.", grouped(p.Clients))
+		say("%s clients of 1 server process, %s.", grouped(p.Clients), p.rooms("all in one room", "in "))
 	case p.Clustered():
-		say("%s clients of %d server processes with up to %s each: %s. They are one cluster over NATS, with one room for all clients.",
-			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
+		say("%s clients of %d server processes with up to %s each: %s. They are one cluster over NATS, with %s.",
+			grouped(p.Clients), servers, grouped(p.Servers[0]), limit, p.rooms("one room for all clients", ""))
 	default:
 		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own.",
 			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
@@ -251,6 +289,9 @@ func (p *planner) explain() {
 		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
 			n, loopback(0), loopback(n-1), grouped(p.PerSource))
 	}
+	if p.Slack > 0 {
+		say("The timers of all processes may be %v late (timer slack): in so many, Go's own housekeeping would interrupt the work.", p.Slack)
+	}
 	if p.Heartbeat != beat {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
 	}
@@ -259,16 +300,43 @@ func (p *planner) explain() {
 	if !p.config.Scenario.sends() {
 		return
 	}
-	say("Each room's writer sends %s of %d bytes, %s a second.",
-		plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+	who := "Each room's writer"
+	if p.Writers > 1 {
+		who = fmt.Sprintf("Each of the %d writers of a room", p.Writers)
+	}
+	say("%s sends %s of %d bytes, %s a second.",
+		who, plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+	p.explainScenario(say)
 }
 
-// sources is how many addresses the clients of one server connect from.
+func (p *planner) explainScenario(say func(format string, args ...any)) {
+	switch p.config.Scenario {
+	case Churn:
+		say("%s clients a second leave, and join again %v later.", strconv.FormatFloat(p.Churn, 'g', 3, 64), pause)
+	case Slow:
+		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
+		if p.config.URL == "" {
+			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", heldBack>>10)
+		}
+	}
+}
+
+// rooms tells the rooms: what to say of a single one, or their sizes after a
+// preposition.
+func (p *planner) rooms(single, preposition string) string {
+	if p.config.Scenario != Rooms {
+		return single
+	}
+	return fmt.Sprintf("%s%s of %s to %s clients", preposition, plural(len(p.Rooms), "room", "rooms"),
+		grouped(p.Rooms[len(p.Rooms)-1]), grouped(p.Rooms[0]))
+}
+
+// sources is how many addresses the clients connect from.
 func (p *planner) sources() int {
 	if p.PerSource == 0 {
 		return 1
 	}
-	return atLeast(p.Servers[0], p.PerSource)
+	return atLeast(p.Clients, p.PerSource)
 }
 
 // atLeast is n/per, rounded up.

@@ -19,6 +19,14 @@ func local(clients int) swarm.Config {
 func TestPlan(t *testing.T) {
 	remote := local(10_000)
 	remote.URL = "ws://192.0.2.1:4000"
+	writers := local(10_000)
+	writers.Writers = 5
+	churn := local(10_000)
+	churn.Scenario = swarm.Churn
+	slow := local(10_000)
+	slow.Scenario = swarm.Slow
+	soak := local(10_000)
+	soak.Scenario = swarm.Soak
 	apart := local(100_000)
 	apart.Apart = true
 	many := small
@@ -41,6 +49,10 @@ func TestPlan(t *testing.T) {
 		{"100,000 apart", apart, small, 100_000, 6, 6, 13_675, 20, .5, "Each process is a room of its own"},
 		{"a million", local(1_000_000), small, 1_000_000, 51, 51, 13_675, 5, .05, "51 processes of clients"},
 		{"a million on a large host", local(1_000_000), many, 1_000_000, 1, 32, 13_675, 20, 1.6, "74 addresses"},
+		{"writers", writers, small, 10_000, 1, 1, 13_675, 20, 1, "Each of the 5 writers of a room sends 20 messages of 128 bytes, 1 a second"},
+		{"churn", churn, small, 10_000, 1, 1, 13_675, 20, 2, "100 clients a second leave"},
+		{"slow", slow, small, 10_000, 1, 1, 13_675, 20, 2, "20 messages of 16384 bytes, 2 a second.\n5 % of the clients do not read"},
+		{"soak", soak, small, 10_000, 1, 1, 13_675, 7_200, 2, "7,200 messages"},
 		{"remote", remote, small, 10_000, 1, 1, 0, 20, 2, "clients of ws://192.0.2.1:4000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,18 +91,17 @@ func TestPlanTakesWhatFits(t *testing.T) {
 // checkDivision fails unless each client of each room is held by one process.
 func checkDivision(t *testing.T, p swarm.Plan) {
 	t.Helper()
-	if rooms := len(p.Rooms); rooms != 1 && rooms != len(p.Servers) {
-		t.Errorf("%d rooms at %d servers, want one or as many", rooms, len(p.Servers))
-	}
-	next := make([]int, len(p.Rooms))
+	next := 0
+	rooms := make([]int, len(p.Rooms))
 	at := make([]int, len(p.Servers))
 	for i, process := range p.Processes {
 		held := 0
 		for _, e := range process {
-			if e.First != next[e.Room] {
-				t.Errorf("process %d begins room %d at %d, want %d", i, e.Room, e.First, next[e.Room])
+			if e.First != next {
+				t.Errorf("process %d has client %d of room %d first, want %d", i, e.First, e.Room, next)
 			}
-			next[e.Room] += e.Count
+			next += e.Count
+			rooms[e.Room] += e.Count
 			at[e.Server] += e.Count
 			held += e.Count
 		}
@@ -101,10 +112,57 @@ func checkDivision(t *testing.T, p swarm.Plan) {
 	if !slices.Equal(at, p.Servers) {
 		t.Errorf("servers have %v clients in processes, want %v", at, p.Servers)
 	}
-	for room, n := range next {
-		if n != p.Rooms[room] {
-			t.Errorf("room %d has %d clients in processes, want %d", room, n, p.Rooms[room])
-		}
+	if !slices.Equal(rooms, p.Rooms) {
+		t.Errorf("rooms have %v clients in processes, want %v", rooms, p.Rooms)
+	}
+}
+
+// The k-th room has some 1/k^s of the clients of the first, and each is spread over
+// the servers of a cluster.
+func TestPlanOfRooms(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		clients, rooms int
+		zipf           float64
+		servers        int
+		want           []int // sizes of the first rooms
+		last           int
+	}{
+		{"default", 10_000, 0, 0, 1, []int{1909, 956, 637, 478}, 20},
+		{"equal", 1_000, 10, 1e-9, 1, []int{100, 100, 100}, 100},
+		{"steep", 1_000, 10, 2, 1, []int{640, 161, 71, 41}, 7},
+		{"more rooms than clients", 5, 100, 1, 1, []int{1, 1, 1, 1, 1}, 1},
+		{"cluster", 10_000, 20, 1, 4, []int{2775, 1388, 926, 694}, 140},
+		{"many processes", 100_000, 1_000, 1, 1, []int{13_227, 6_613, 4_410}, 14},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := local(test.clients)
+			c.Scenario, c.Rooms, c.Zipf, c.Servers = swarm.Rooms, test.rooms, test.zipf, test.servers
+			p, err := swarm.NewPlan(c, small)
+			if err != nil {
+				t.Fatalf("NewPlan() = %v", err)
+			}
+			if got := p.Rooms[:len(test.want)]; !slices.Equal(got, test.want) || p.Rooms[len(p.Rooms)-1] != test.last {
+				t.Errorf("rooms of %v … %d clients, want %v … %d", got, p.Rooms[len(p.Rooms)-1], test.want, test.last)
+			}
+			checkDivision(t, p)
+			at := make([]int, len(p.Servers)) // clients of the first room
+			for _, process := range p.Processes {
+				for _, e := range process {
+					if e.Room == 0 {
+						at[e.Server] += e.Count
+					}
+				}
+			}
+			if fair := p.Rooms[0] / len(at); slices.Min(at) < fair*9/10 {
+				t.Errorf("the first room has %v clients at the servers, want some %d at each", at, fair)
+			}
+		})
+	}
+	apart := local(1_000)
+	apart.Scenario, apart.Apart, apart.Servers = swarm.Rooms, true, 2
+	if _, err := swarm.NewPlan(apart, small); err == nil {
+		t.Error("NewPlan() of rooms of servers apart = nil, want an error")
 	}
 }
 
@@ -150,6 +208,8 @@ func TestCheck(t *testing.T) {
 		{swarm.Config{URL: "ws://localhost", Size: 50}, "at least 100"},
 		{swarm.Config{URL: "ws://localhost", Clients: -1}, "clients"},
 		{swarm.Config{URL: "ws://localhost", Rate: -1}, "rate"},
+		{swarm.Config{URL: "ws://localhost", Slow: 100}, "slow"},
+		{swarm.Config{URL: "ws://localhost", Writers: -1}, "writers"},
 	} {
 		err := test.config.Check()
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

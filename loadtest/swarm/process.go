@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // usage is what processes have taken. What could not be read is 0.
@@ -80,4 +81,16 @@ func tcpBuffers() int64 {
 		}
 	}
 	return 0
+}
+
+// catches reports whether a process has a handler of its own for a signal.
+func catches(pid int, signal syscall.Signal) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return true // it has ended, and nothing can happen to it
+	}
+	_, mask, _ := strings.Cut(string(status), "\nSigCgt:")
+	mask, _, _ = strings.Cut(mask, "\n")
+	bits, _ := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+	return bits>>(signal-1)&1 == 1 // proc(5)
 }

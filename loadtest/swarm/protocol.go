@@ -12,10 +12,12 @@ type command struct {
 	Connect   *pacer     `json:"connect,omitempty"`
 	Broadcast *broadcast `json:"broadcast,omitempty"`
 	Echo      *echoOrder `json:"echo,omitempty"`
+	Churn     *pacer     `json:"churn,omitempty"`  // of the clients that leave
+	Resume    bool       `json:"resume,omitempty"` // those that do not read find out what became of them
 	Depart    int64      `json:"depart,omitempty"` // servers go down from this moment on
 	Move      *move      `json:"move,omitempty"`
 	Collect   bool       `json:"collect,omitempty"` // garbage; the answer is Collected
-	Halt      bool       `json:"halt,omitempty"`    // no more connects, messages and pings, until the next command; the answer is Halted
+	Halt      bool       `json:"halt,omitempty"`    // no more connects, messages, pings and leaves, until the next command; the answer is Halted
 	Stop      *stop      `json:"stop,omitempty"`    // the answer is Totals
 }
 
@@ -23,36 +25,41 @@ type command struct {
 type orders struct {
 	Host      string        `json:"host"`   // of the HTTP request
 	Target    string        `json:"target"` // path and query
-	Topic     string        `json:"topic"`
 	Event     string        `json:"event"`
 	Shares    []share       `json:"shares"`
 	PerSource int           `json:"per_source"` // connections from one address to one server; 0 leaves the address to the kernel
 	Window    int           `json:"window"`     // connects and joins in flight
 	Heartbeat time.Duration `json:"heartbeat"`
-	Messages  int           `json:"messages"`            // the most that a room will see
-	Writer    uint32        `json:"writer"`              // the name of room 0's; the others follow
+	Messages  int           `json:"messages"`            // of each writer
+	Writers   int           `json:"writers"`             // of each room
+	Writer    uint32        `json:"writer"`              // the name of the first of room 0; the others follow
+	Late      time.Duration `json:"late"`                // a receipt after more than this is late
+	Slow      float64       `json:"slow,omitempty"`      // percent of the clients that do not read once they have joined
+	Raw       bool          `json:"raw,omitempty"`       // plain WebSocket, no Channels
 	Reconnect bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
+	Clock     int64         `json:"clock,omitempty"`     // nanoseconds that the coordinator's clock is ahead
 }
 
 // A share is the part of a room's clients that one process holds at one server.
 type share struct {
 	Room  int    `json:"room"`
+	Topic string `json:"topic"`
 	Addr  string `json:"addr"`  // of the server, "127.0.0.1:4000"
-	First int    `json:"first"` // number of the first one in the room
+	First int    `json:"first"` // number of the first one
 	Count int    `json:"count"`
 }
 
-// broadcast starts the writers of some rooms.
+// broadcast starts some writers.
 type broadcast struct {
-	Pace  pacer `json:"pace"`
-	Size  int   `json:"size"` // bytes of payload
-	Rooms []int `json:"rooms"`
+	Schedule schedule `json:"schedule"`
+	Size     int      `json:"size"` // bytes of payload
+	Voices   []voice  `json:"voices"`
 }
 
 // stop asks for the totals.
 type stop struct {
-	Sent map[int]int `json:"sent"` // by room: what every client should have
-	Pace pacer       `json:"pace"` // of all rooms
+	Sent     [][]int  `json:"sent"` // by room and writer: what every client should have
+	Schedule schedule `json:"schedule"`
 }
 
 // An event is one of its fields.
@@ -74,11 +81,15 @@ type counts struct {
 	Delivered  int64            `json:"delivered"`
 	Duplicated int64            `json:"duplicated"`
 	Reordered  int64            `json:"reordered"`
+	Late       int64            `json:"late,omitempty"`
 	Beats      int64            `json:"beats,omitempty"`    // heartbeats answered
 	Replies    int64            `json:"replies,omitempty"`  // to pings
-	Left       int64            `json:"left,omitempty"`     // joined clients that were cut off, each time
+	Left       int64            `json:"left,omitempty"`     // joined clients that were cut off or left, each time
+	Gone       int64            `json:"gone,omitempty"`     // of these, that have left of their own will
 	Returned   int64            `json:"returned,omitempty"` // that have joined again
 	Retries    int64            `json:"retries,omitempty"`  // attempts at it that failed
+	Slow       int64            `json:"slow,omitempty"`     // joined clients that read no more
+	CutOff     int64            `json:"cut_off,omitempty"`  // of these, by the server
 	Errors     map[string]int64 `json:"errors,omitempty"`
 }
 
@@ -97,7 +108,7 @@ type ramped struct {
 
 // arrivals are the receipts of one message in one process.
 type arrivals struct {
-	Room    int    `json:"room"`
+	voice
 	Seq     int    `json:"seq"`
 	First   int64  `json:"first"`   // after the intended send
 	Last    int64  `json:"last"`    // likewise
@@ -106,16 +117,18 @@ type arrivals struct {
 
 // sent is one message that a writer of this process handed to the kernel.
 type sent struct {
-	Room int   `json:"room"`
+	voice
 	Seq  int   `json:"seq"`
 	Late int64 `json:"late"` // nanoseconds after the intended moment
 }
 
 // halted has what was measured since the last one: of pings the time from the
-// intended send to the answer, of clients that came back the time since Depart.
+// intended send to the answer, of clients that came back the time since Depart,
+// of those that left and joined the time that the join took.
 type halted struct {
 	Latency []byte `json:"latency,omitempty"` // histogram
 	Raw     []byte `json:"raw,omitempty"`     // from the actual send
+	Leave   []byte `json:"leave,omitempty"`   // from the intended phx_leave to the phx_close
 }
 
 // totals are the whole account of one process.

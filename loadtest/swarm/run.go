@@ -9,10 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -30,6 +34,10 @@ func Run(ctx context.Context, cfg Config, plan Plan, emit func(record.Record)) e
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
+	if plan.Slack > 0 {
+		// Children inherit it. Without it they only take more of the processors.
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(plan.Slack), 0, 0, 0)
+	}
 	r := newRun(cfg.complete(), plan, emit)
 	defer r.close()
 	err := r.stages(ctx)
@@ -58,13 +66,14 @@ type run struct {
 	kernelStart int64 // bytes
 	interval    *hdrhistogram.Histogram
 	rooms       []room
-	pace        pacer // of the broadcasts, once begun
-	lastArrival int64 // when a progress last had more receipts, monotonic
-	departed    int64 // when servers went down, monotonic
-	victims     int   // clients of the one that was killed
+	schedule    schedule // of the broadcasts, once begun
+	lastArrival int64    // when a progress last had more receipts, monotonic
+	departed    int64    // when servers went down, monotonic
+	victims     int      // clients of the one that was killed
 	firstDial   int64
 	lastJoin    int64
 	connectCPU  int64
+	castStart   int64 // CPU that the servers had taken when the broadcasts began
 	castCPU     int64
 }
 
@@ -83,7 +92,7 @@ func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {
 		interval:    newHistogram(2),
 	}
 	for range plan.Rooms {
-		r.rooms = append(r.rooms, room{messages: make(map[int]*message)})
+		r.rooms = append(r.rooms, room{sent: make([]int, plan.Writers), messages: make(map[place]*message)})
 	}
 	return r
 }
@@ -125,7 +134,7 @@ func (r *run) begin(ctx context.Context) error {
 		addrs[0] = addr.String()
 	} else {
 		for i := range addrs {
-			s, err := startServer(ctx, i, r.cfg.ServerCommand, r.plan.ServerProcs)
+			s, err := startServer(ctx, i, r.serverCommand(), r.plan.ServerProcs)
 			if err != nil {
 				return err
 			}
@@ -135,17 +144,30 @@ func (r *run) begin(ctx context.Context) error {
 		}
 		t.host = addrs[0]
 	}
+	t.path = r.cfg.path(t.path)
+	r.tellAgents()
 	for i, extents := range r.plan.Processes {
-		w, err := startWorker(i, r.cfg.ClientCommand, r.plan.ClientProcs, r.inbox, r.quit)
+		w, err := r.startWorker(i)
 		if err != nil {
 			return err
 		}
 		r.workers = append(r.workers, w)
-		if err := w.tell(command{Orders: r.orders(t, addrs, extents)}); err != nil {
+		o := r.orders(t, addrs, extents)
+		o.Clock = r.clock(i)
+		if err := w.tell(command{Orders: o}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// serverCommand starts a server, with what the scenario asks for.
+func (r *run) serverCommand() []string {
+	command := slices.Clone(r.cfg.ServerCommand)
+	if r.cfg.Scenario == Slow {
+		command = append(command, "-outbound-max", strconv.Itoa(heldBack))
+	}
+	return command
 }
 
 // watch passes on that a server died before its time.
@@ -196,19 +218,33 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 	o := &orders{
 		Host:      t.host,
 		Target:    t.path,
-		Topic:     r.cfg.Topic,
 		Event:     r.cfg.Event,
 		PerSource: r.plan.PerSource,
 		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
 		Heartbeat: r.plan.Heartbeat,
 		Messages:  r.plan.Messages,
+		Writers:   r.plan.Writers,
+		Late:      r.cfg.Late,
+		Raw:       r.cfg.Protocol == Raw,
 		Reconnect: r.cfg.Scenario.reconnects(),
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
+	if r.cfg.Scenario == Slow {
+		o.Slow = r.cfg.Slow
+	}
 	for _, e := range extents {
-		o.Shares = append(o.Shares, share{Room: e.Room, Addr: addrs[e.Server], First: e.First, Count: e.Count})
+		o.Shares = append(o.Shares, share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
 	}
 	return o
+}
+
+// topic is that of a room. Rooms of servers apart may have the same.
+func (r *run) topic(room int) string {
+	if r.cfg.Scenario != Rooms {
+		return r.cfg.Topic
+	}
+	prefix, _, _ := strings.Cut(r.cfg.Topic, ":")
+	return prefix + ":" + strconv.Itoa(room+1)
 }
 
 // connect has all clients join, a few processes of them at a time.
@@ -216,8 +252,9 @@ func (r *run) connect(ctx context.Context) error {
 	r.phase = "connect"
 	before := r.serverUsage().cpuNs
 	ramping := r.plan.Ramping
+	start := r.common()
 	for _, w := range r.workers[:ramping] {
-		if err := r.ramp(w); err != nil {
+		if err := r.ramp(w, start); err != nil {
 			return err
 		}
 	}
@@ -225,7 +262,7 @@ func (r *run) connect(ctx context.Context) error {
 	err := r.until(ctx, func() bool {
 		done := count(r.workers, func(w *worker) bool { return w.joined != nil })
 		for ; begun < min(done+ramping, len(r.workers)); begun++ {
-			_ = r.ramp(r.workers[begun]) // that one is dead is found by reading from it
+			_ = r.ramp(r.workers[begun], monotonic()) // that one is dead is found by reading from it
 		}
 		return done == len(r.workers)
 	})
@@ -233,9 +270,9 @@ func (r *run) connect(ctx context.Context) error {
 	return err
 }
 
-// ramp has the clients of one process join.
-func (r *run) ramp(w *worker) error {
-	pace := newPacer(monotonic(), r.cfg.ConnectRate/float64(r.plan.Ramping))
+// ramp has the clients of one process join from a moment on.
+func (r *run) ramp(w *worker, start int64) error {
+	pace := newPacer(start, r.cfg.ConnectRate/float64(r.plan.Ramping))
 	return w.tell(command{Connect: &pace})
 }
 
@@ -244,42 +281,62 @@ const headStart = 300 * time.Millisecond
 
 // broadcast has the writers write, and waits for what they wrote.
 func (r *run) broadcast(ctx context.Context) error {
-	r.phase = "broadcast"
-	before := r.serverUsage().cpuNs
-	defer func() { r.castCPU = max(0, r.serverUsage().cpuNs-before) }() // the dead have none
-	r.pace = newPacer(monotonic()+int64(headStart), r.plan.Rate)
-	for room := range r.rooms {
-		i := firstIndex(r.workers, func(w *worker) bool { return w.joined[room] > 0 })
-		if i < 0 {
-			r.note("error", fmt.Sprintf("nobody joined room %d: nothing is sent there", room))
-			continue
-		}
-		r.rooms[room].writer = r.workers[i]
-	}
-	for _, w := range r.workers {
-		b := &broadcast{Pace: r.pace, Size: r.cfg.Size}
-		for room := range r.rooms {
-			if r.rooms[room].writer == w {
-				b.Rooms = append(b.Rooms, room)
-			}
-		}
-		if len(b.Rooms) == 0 {
-			continue
-		}
-		if err := w.tell(command{Broadcast: b}); err != nil {
-			return err
-		}
-	}
-	r.lastArrival = r.pace.due(r.plan.Messages - 1)
-	if r.cfg.Scenario == Kill {
-		return r.killAmid(ctx)
+	if err := r.speak(); err != nil {
+		return err
 	}
 	return r.until(ctx, r.allArrived)
 }
 
+// speak has the writers write.
+func (r *run) speak() error {
+	r.phase = "broadcast"
+	r.castStart = r.serverUsage().cpuNs
+	r.schedule = schedule{Pace: newPacer(monotonic()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
+	if r.cfg.Scenario == Rooms {
+		r.schedule.Rooms = len(r.rooms)
+	}
+	for w, voices := range r.voices() {
+		if err := w.tell(command{Broadcast: &broadcast{Schedule: r.schedule, Size: r.cfg.Size, Voices: voices}}); err != nil {
+			return err
+		}
+	}
+	last := voice{r.schedule.Rooms - 1, r.plan.Writers - 1}
+	r.lastArrival = r.schedule.of(last).due(r.plan.Messages - 1)
+	return nil
+}
+
+// voices divides the writers of each room among the processes that hold clients
+// of it.
+func (r *run) voices() map[*worker][]voice {
+	voices := make(map[*worker][]voice)
+	for room := range r.rooms {
+		holders := slices.DeleteFunc(slices.Clone(r.workers), func(w *worker) bool { return w.joined[room] == 0 })
+		switch {
+		case len(holders) == 0:
+			r.note("error", fmt.Sprintf("nobody joined room %d: nothing is sent there", room))
+			continue
+		case r.cfg.Scenario == Kill:
+			holders = holders[:1] // they stay: the last server is killed
+		}
+		for writer := range r.plan.Writers {
+			w := holders[writer%len(holders)]
+			voices[w] = append(voices[w], voice{room, writer})
+		}
+	}
+	return voices
+}
+
 // allArrived says that there is nothing to wait for any more.
 func (r *run) allArrived() bool {
-	return r.counts().Delivered >= r.joinedOnce()*int64(r.plan.Messages) || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+	all := r.joinedOnce() * int64(r.plan.Messages*r.plan.Writers)
+	return r.counts().Delivered >= all || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+}
+
+// allSent says that no writer has more to send, or that they are stuck.
+func (r *run) allSent() bool {
+	unfinished := func(sent int) bool { return sent < r.plan.Messages }
+	writing := func(room room) bool { return room.joined > 0 && slices.ContainsFunc(room.sent, unfinished) }
+	return !slices.ContainsFunc(r.rooms, writing) || monotonic() > r.lastArrival+int64(r.cfg.Drain)
 }
 
 // until takes what comes in until done is true. It fails when ctx ends or
@@ -354,16 +411,6 @@ func count(workers []*worker, is func(*worker) bool) (n int) {
 		}
 	}
 	return n
-}
-
-// firstIndex is -1 if there is none.
-func firstIndex(workers []*worker, is func(*worker) bool) int {
-	for i, w := range workers {
-		if is(w) {
-			return i
-		}
-	}
-	return -1
 }
 
 // ms is at least 1 for what took any time: 0 is not measured.

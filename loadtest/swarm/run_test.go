@@ -115,6 +115,140 @@ func TestRunCatchesEachFault(t *testing.T) {
 	}
 }
 
+// One delivery in a thousand goes wrong, and each is found.
+func TestRunCatchesOneInAThousand(t *testing.T) {
+	t.Parallel()
+	const messages, delay = 100, 1500 * time.Millisecond
+	held := make(map[int]func()) // by client: the message kept back
+	for _, test := range []struct {
+		name  string
+		fault func(to int, send func()) // instead of send
+		want  account
+		late  int64 // at least
+	}{
+		{"drop", func(int, func()) {}, account{50, 5000, 4995, 5, 0, 0}, 0},
+		{"duplicate", func(_ int, send func()) { send(); send() }, account{50, 5000, 5000, 0, 5, 0}, 0},
+		{"reorder", func(to int, send func()) { held[to] = send }, account{50, 5000, 5000, 0, 0, 5}, 0},
+		{"delay", func(_ int, send func()) { time.AfterFunc(delay, send) }, account{50, 5000, 5000, 0, 0, 5}, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := 0
+			f := &fake{deliver: func(to, _ int, send func()) {
+				if n++; n%1000 == 500 {
+					test.fault(to, send)
+					return
+				}
+				send()
+				if late := held[to]; late != nil {
+					delete(held, to)
+					late()
+				}
+			}}
+			cfg := config(f.start(t))
+			cfg.Messages, cfg.Rate, cfg.Drain, cfg.Late = messages, 200, 2*delay, delay*9/10
+			end, _, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if got := accountOf(end); got != test.want || end.Late < test.late {
+				t.Errorf("account %+v with %d late, want %+v with %d", got, end.Late, test.want, test.late)
+			}
+		})
+	}
+}
+
+// Each writer has numbers of its own, and each loss is told with whose it is.
+func TestRunAccountsForEachWriter(t *testing.T) {
+	t.Parallel()
+	f := &fake{deliver: func(to, seq int, send func()) {
+		if to != 17 || seq != 5 { // the writers take turns
+			send()
+		}
+	}}
+	cfg := config(f.start(t))
+	cfg.Writers, cfg.Rate = 3, 5
+	end, records, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if want := (account{50, 900, 899, 1, 0, 0}); accountOf(end) != want {
+		t.Errorf("account %+v, want %+v", accountOf(end), want)
+	}
+	if got, want := strings.Join(end.LostExamples, "\n"), "missed 2 of writer 1"; !strings.Contains(got, want) {
+		t.Errorf("examples of loss %q, want %q", got, want)
+	}
+	of := make(map[int]int)
+	for _, r := range records {
+		if r.Broadcast != nil {
+			of[r.Broadcast.Writer]++
+		}
+	}
+	if want := map[int]int{0: 6, 1: 6, 2: 6}; !reflect.DeepEqual(of, want) {
+		t.Errorf("broadcasts by writer %v, want %v", of, want)
+	}
+}
+
+// Who was away is owed nothing for that time, but everything after it.
+func TestChurn(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		forgets bool
+	}{{"all come back", false}, {"nobody hears anything again", true}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{forgets: test.forgets}).start(t)
+			cfg := config(f)
+			cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, 20, 40, 10
+			end, records, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if (end.Lost > 0) != test.forgets || end.Away == 0 || end.Delivered+end.Lost+end.Away != 40*clients || len(end.Errors) > 0 {
+				t.Errorf("account %+v, %d missed while away, errors %v, want loss: %t", accountOf(end), end.Away, end.Errors, test.forgets)
+			}
+			back := int64(0)
+			for _, r := range records {
+				if r.Activity != nil && r.Activity.Name == "churn" {
+					back = r.Activity.Count
+				}
+			}
+			if back < 40 {
+				t.Errorf("%d joined again, want 20 a second for 4 seconds", back)
+			}
+		})
+	}
+}
+
+// Those who do not read are found to be cut off, or not, and cost the others
+// nothing.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		messages int // of 16 KiB, where the fake holds 1 MiB back
+		cutOff   int64
+	}{{"little is sent", 2, 0}, {"much is sent", 90, clients / 10}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{}).start(t)
+			cfg := config(f)
+			cfg.Scenario, cfg.Slow, cfg.Messages, cfg.Drain = swarm.Slow, 10, test.messages, 5*time.Second
+			end, records, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			n := int64(test.messages) * clients * 9 / 10
+			if want := (account{clients, n, n, 0, 0, 0}); accountOf(end) != want {
+				t.Errorf("account %+v, errors %v, want %+v", accountOf(end), end.Errors, want)
+			}
+			for _, r := range records {
+				if r.Activity != nil && r.Activity.Count != test.cutOff {
+					t.Errorf("%d cut off, want %d", r.Activity.Count, test.cutOff)
+				}
+			}
+		})
+	}
+}
+
 func TestRunRecordsEachBroadcast(t *testing.T) {
 	t.Parallel()
 	f := (&fake{}).start(t)

@@ -14,8 +14,12 @@ const (
 	Chat  Scenario = "chat"
 	Echo  Scenario = "echo"
 	Idle  Scenario = "idle"
+	Rooms Scenario = "rooms"
+	Churn Scenario = "churn"
+	Slow  Scenario = "slow"
 	Storm Scenario = "storm"
 	Kill  Scenario = "kill"
+	Soak  Scenario = "soak"
 )
 
 // Scenarios explains them all, in the order in which people will want them.
@@ -23,11 +27,15 @@ var Scenarios = []struct {
 	Name Scenario
 	Says string
 }{
-	{Chat, "a writer in each room broadcasts; every receipt of every client is accounted for"},
+	{Chat, "-writers clients broadcast to all, each -rate messages a second; every receipt of every client is accounted for"},
 	{Echo, "clients push and wait for the reply: -inflight at a time as fast as it goes (closed loop), or -rate a second (open loop), for -for"},
 	{Idle, "nothing but heartbeats for -for: what does one cost?"},
+	{Rooms, "a chat in each of -rooms rooms: the k-th has 1/k^s of the first's clients, -zipf is s"},
+	{Churn, "a chat while -churn clients a second leave the room and join again: how long do both take, and do the others lose anything?"},
+	{Slow, "a chat in which -slow percent of the clients stop to read: the others must lose nothing, the server should cut these off"},
 	{Storm, "all servers are restarted (-how drain) or killed and started again (-how kill), all clients come back, then a chat"},
 	{Kill, "a chat during which one of several servers is killed: its clients go to the others"},
+	{Soak, "a chat for -for with a look at the memory every minute: it must not grow by more than 10 %"},
 }
 
 // UnmarshalText takes the name of a scenario.
@@ -47,18 +55,31 @@ func (s *Scenario) UnmarshalText(text []byte) error {
 func (s Scenario) MarshalText() ([]byte, error) { return []byte(s), nil }
 
 // sends reports whether rooms get messages.
-func (s Scenario) sends() bool { return s == Chat || s == Storm || s == Kill }
+func (s Scenario) sends() bool { return s != Echo && s != Idle }
 
 // reconnects reports whether a client that is cut off comes back.
 func (s Scenario) reconnects() bool { return s == Storm || s == Kill }
 
 // play is the stage of a run that its scenario is about.
 func (r *run) play(ctx context.Context) error {
+	defer func() {
+		if r.phase == "broadcast" {
+			r.castCPU = max(0, r.serverUsage().cpuNs-r.castStart) // the dead have none
+		}
+	}()
 	switch r.cfg.Scenario {
 	case Echo:
 		return r.echo(ctx)
 	case Idle:
 		return r.idle(ctx)
+	case Churn:
+		return r.churn(ctx)
+	case Slow:
+		return r.slow(ctx)
+	case Kill:
+		return r.killAmid(ctx)
+	case Soak:
+		return r.soak(ctx)
 	case Storm:
 		if err := r.storm(ctx); err != nil {
 			return err

@@ -76,6 +76,10 @@ func (s *session) run() error {
 			s.active.Go(func() { s.fleet.broadcast(now, *c.Broadcast) })
 		case c.Echo != nil:
 			s.active.Go(func() { s.fleet.echo(now, *c.Echo) })
+		case c.Churn != nil:
+			s.active.Go(func() { s.fleet.churn(now, *c.Churn) })
+		case c.Resume:
+			s.active.Go(s.fleet.resume)
 		case c.Depart != 0:
 			s.fleet.depart(c.Depart)
 		case c.Move != nil:

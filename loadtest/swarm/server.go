@@ -21,6 +21,7 @@ type server struct {
 	addr      string        // where it listens
 	collected chan struct{} // one for each garbage collection; buffered
 	leaving   atomic.Bool   // its end is meant
+	deaf      bool          // it does not collect when asked; the coordinator's
 }
 
 // startServer returns once the server listens.
@@ -89,11 +90,17 @@ func (s *server) runs() bool {
 	}
 }
 
-// collect asks for a garbage collection; collected says when it is done.
-func (s *server) collect() {
+// collect asks for a garbage collection; collected says when it is done. It
+// reports false if there is no use in asking: who does not expect the signal
+// would die of it.
+func (s *server) collect() bool {
+	if s.deaf || !catches(s.cmd.Process.Pid, syscall.SIGUSR1) {
+		return false
+	}
 	select {
 	case <-s.collected: // of an earlier one that nobody waited for
 	default:
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGUSR1) // if it has ended, exited says so
+	return true
 }

@@ -40,7 +40,7 @@ func (r *run) storm(ctx context.Context) error {
 }
 
 func (r *run) restart(ctx context.Context, i int, addr string) error {
-	s, err := startServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), "-addr", addr), r.plan.ServerProcs)
+	s, err := startServer(ctx, i, append(r.serverCommand(), "-addr", addr), r.plan.ServerProcs)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,10 @@ func (r *run) restart(ctx context.Context, i int, addr string) error {
 // killAmid waits for the messages of a chat and kills a server when half of them
 // are sent.
 func (r *run) killAmid(ctx context.Context) error {
-	half := r.pace.due(r.plan.Messages / 2)
+	if err := r.speak(); err != nil {
+		return err
+	}
+	half := r.schedule.Pace.due(r.plan.Messages / 2)
 	if err := r.until(ctx, func() bool { return monotonic() >= half }); err != nil {
 		return err
 	}
@@ -101,18 +104,8 @@ func (r *run) depart(name Scenario) (*record.Activity, error) {
 // awaitReturn waits until all clients are back, or nobody has come back for a
 // while.
 func (r *run) awaitReturn(ctx context.Context, a *record.Activity, all int64) error {
-	last, since := r.present(), monotonic()
-	err := r.until(ctx, func() bool {
-		if n := r.present(); n != last {
-			last, since = n, monotonic()
-		}
-		return r.gone() && last >= all || monotonic() > since+int64(r.cfg.Drain)
-	})
-	if err != nil {
+	if err := r.awaitPresent(ctx, all, r.gone); err != nil {
 		return err
-	}
-	if missing := all - r.present(); missing > 0 {
-		r.note("error", fmt.Sprintf("%s clients did not come back", grouped(int(missing))))
 	}
 	c := r.counts()
 	a.Count, a.Retries = c.Returned, c.Retries
@@ -121,6 +114,22 @@ func (r *run) awaitReturn(ctx context.Context, a *record.Activity, all int64) er
 	}
 	(&activity{run: r, record: *a}).emit()
 	return nil
+}
+
+// awaitPresent waits until all clients are there, once gone says that those who
+// were to go have, or nobody has come back for a while.
+func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) error {
+	last, since := r.present(), monotonic()
+	err := r.until(ctx, func() bool {
+		if n := r.present(); n != last {
+			last, since = n, monotonic()
+		}
+		return gone() && last >= all || monotonic() > since+int64(r.cfg.Drain)
+	})
+	if missing := all - r.present(); err == nil && missing > 0 {
+		r.note("error", fmt.Sprintf("%s clients did not come back", grouped(int(missing))))
+	}
+	return err
 }
 
 // gone says that the clients have noticed.

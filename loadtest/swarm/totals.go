@@ -26,6 +26,10 @@ func (c *counts) add(o counts) {
 	c.Delivered += o.Delivered
 	c.Duplicated += o.Duplicated
 	c.Reordered += o.Reordered
+	c.Late += o.Late
+	c.Slow += o.Slow
+	c.CutOff += o.CutOff
+	c.Gone += o.Gone
 	c.Beats += o.Beats
 	c.Replies += o.Replies
 	c.Left += o.Left
@@ -43,7 +47,12 @@ func (c *counts) add(o counts) {
 func (f *fleet) close() {
 	f.mu.Lock()
 	f.stopping = true
+	slow := f.slow
+	f.slow = nil
 	f.mu.Unlock()
+	for _, s := range slow {
+		s.Close()
+	}
 	f.poller.Close()
 }
 
@@ -60,11 +69,11 @@ func (f *fleet) total(s stop) *totals {
 	}
 	for _, g := range f.groups {
 		for i := range g.clients {
-			t.audit(g, &g.clients[i], int32(s.Sent[g.room]), s.Pace)
+			t.audit(g, &g.clients[i], s)
 		}
 		for i, in := range g.fanIns { // those that did not reach all
 			if in != nil && in.latency != nil {
-				f.reportLocked(g, i+1)
+				f.reportLocked(g, i/f.orders.Messages, i%f.orders.Messages+1)
 			}
 		}
 	}
@@ -72,20 +81,31 @@ func (f *fleet) total(s stop) *totals {
 }
 
 // audit counts what one client should have and has not.
-func (t *totals) audit(g *group, c *client, sent int32, pace pacer) {
+func (t *totals) audit(g *group, c *client, s stop) {
 	if !c.joinedOnce {
 		return
 	}
-	lost := c.ledger.lost(sent)
-	if c.absence != nil {
-		lost, t.Away = c.absence.excuse(lost, pace, t.Away)
+	for writer, l := range g.ledgersOf(c) {
+		lost := l.lost(int32(s.Sent[g.room][writer]))
+		if c.absences != nil {
+			lost, t.Away = excuse(*c.absences, lost, s.Schedule.of(voice{g.room, writer}), t.Away)
+		}
+		for _, s := range lost {
+			t.Lost += int64(s.last - s.first + 1)
+		}
+		if len(lost) > 0 && len(t.Examples) < maxExamples {
+			t.Examples = append(t.Examples, example(voice{g.room, writer}, c, lost))
+		}
 	}
-	for _, s := range lost {
-		t.Lost += int64(s.last - s.first + 1)
+}
+
+// example is one client's loss, for people.
+func example(v voice, c *client, lost []span) string {
+	of := ""
+	if len(c.group.speakers) > 1 {
+		of = fmt.Sprintf(" of writer %d", v.Writer)
 	}
-	if len(lost) > 0 && len(t.Examples) < maxExamples {
-		t.Examples = append(t.Examples, fmt.Sprintf("room %d client %d missed %s", g.room, c.number, spell(lost)))
-	}
+	return fmt.Sprintf("room %d client %d missed %s%s", v.Room, c.number, spell(lost), of)
 }
 
 // spell lists the first few spans for people.

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
-// A worker is one process of clients, seen from the coordinator.
+// A worker is one process of clients, seen from the coordinator. Its commands
+// and events are the same wherever it is.
 type worker struct {
 	number   int
-	child    *child // nil if it is this process
+	process  process
 	stdin    io.WriteCloser
 	commands *json.Encoder
 	done     chan struct{} // closed after its last event
@@ -26,6 +28,27 @@ type worker struct {
 	gone      bool // nothing more will come
 }
 
+// A process is where a worker is: a child of ours or of an agent's, or here.
+type process interface {
+	// end asks it to go, and makes it go when it has not by then.
+	end(patience time.Duration)
+
+	// failure says how it ended, after end.
+	failure() error
+
+	// pid is 0 for one that this host does not know.
+	pid() int
+}
+
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+// here is this process.
+type here struct{ stdin io.Closer }
+
+func (h here) end(time.Duration) { h.stdin.Close() }
+func (h here) failure() error    { return errors.New("clients of this process: they ended by themselves") }
+func (h here) pid() int          { return os.Getpid() }
+
 // A letter is what workers put into the inbox: an event, or why no more come.
 type letter struct {
 	from  *worker
@@ -36,26 +59,26 @@ type letter struct {
 // startWorker starts a process of clients, or with no command serves them
 // here. Its events go to inbox until quit is closed.
 func startWorker(number int, command []string, procs int, inbox chan<- letter, quit <-chan struct{}) (*worker, error) {
-	w := &worker{number: number, done: make(chan struct{})}
-	var stdout io.ReadCloser
-	if len(command) == 0 {
-		in, stdin := io.Pipe()
-		out, events := io.Pipe()
-		w.stdin, stdout = stdin, out
-		go func() { // read sees its end
-			events.CloseWithError(Serve(in, events))
-			in.Close()
-		}()
-	} else {
-		c, out, err := start(fmt.Sprintf("client process %d", number), command, procs, nil)
+	if len(command) > 0 {
+		c, stdout, err := start(fmt.Sprintf("client process %d", number), command, procs, nil)
 		if err != nil {
 			return nil, err
 		}
-		w.child, w.stdin, stdout = c, c.stdin, out
+		return newWorker(number, c, c.stdin, stdout, inbox, quit), nil
 	}
-	w.commands = json.NewEncoder(w.stdin)
+	in, stdin := io.Pipe()
+	stdout, events := io.Pipe()
+	go func() { // read sees its end
+		events.CloseWithError(Serve(in, events))
+		in.Close()
+	}()
+	return newWorker(number, here{stdin}, stdin, stdout, inbox, quit), nil
+}
+
+func newWorker(number int, p process, stdin io.WriteCloser, stdout io.ReadCloser, inbox chan<- letter, quit <-chan struct{}) *worker {
+	w := &worker{number: number, process: p, stdin: stdin, commands: json.NewEncoder(stdin), done: make(chan struct{})}
 	go w.read(stdout, inbox, quit) // end waits for it
-	return w, nil
+	return w
 }
 
 // read puts the worker's events into inbox.
@@ -88,23 +111,16 @@ func (w *worker) tell(c command) error {
 
 // failure says why the worker's events ended.
 func (w *worker) failure(err error) error {
-	if w.child == nil {
-		return fmt.Errorf("clients: %w", err)
-	}
 	if errors.Is(err, io.EOF) {
-		w.child.end(patience)
-		return w.child.failure()
+		w.process.end(patience)
+		return w.process.failure()
 	}
-	return fmt.Errorf("%s: %w", w.child.name, err)
+	return fmt.Errorf("client process %d: %w", w.number, err)
 }
 
 // end waits until the worker is gone. quit must be closed.
 func (w *worker) end() {
-	if w.child != nil {
-		w.child.end(patience)
-	} else {
-		w.stdin.Close()
-	}
+	w.process.end(patience)
 	<-w.done
 }
 
@@ -114,9 +130,4 @@ func (w *worker) ended() bool { return w.totals != nil || w.gone }
 // quiet says that the worker sends nothing more.
 func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 
-func (w *worker) pid() int {
-	if w.child != nil {
-		return w.child.cmd.Process.Pid
-	}
-	return os.Getpid()
-}
+func (w *worker) pid() int { return w.process.pid() }

@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// netnsTests asks for the test below. It needs root, ip of iproute2, and makes
+// network namespaces that end with it.
+const netnsTests = "ROOST_NETNS_TESTS"
+
+// TestAgentsInNetworkNamespaces has three agents in network namespaces of their
+// own, as if they were machines: each has an address, ports and a way to the
+// server through a bridge. One of them is far away.
+func TestAgentsInNetworkNamespaces(t *testing.T) {
+	if os.Getenv(netnsTests) != "1" {
+		t.Skip("set " + netnsTests + "=1 as root")
+	}
+	const agents, delay = 3, "20ms"
+	name := func(n int) string { return fmt.Sprintf("roost-%d-%d", os.Getpid(), n) } // 0 has server and coordinator
+	inside := func(n int, command ...string) []string {
+		return append([]string{"ip", "netns", "exec", name(n)}, command...)
+	}
+	for n := range agents + 1 {
+		ip(t, "netns add "+name(n))
+		t.Cleanup(func() { ip(t, "netns del "+name(n)) })
+		ip(t, "-n "+name(n)+" link set lo up")
+	}
+	ip(t, "-n "+name(0)+" link add hub type bridge")
+	ip(t, "-n "+name(0)+" addr add 10.77.0.254/24 dev hub")
+	ip(t, "-n "+name(0)+" link set hub up")
+	var addrs []string
+	for n := 1; n <= agents; n++ {
+		ip(t, fmt.Sprintf("-n %s link add to%d type veth peer name eth netns %s", name(0), n, name(n)))
+		ip(t, fmt.Sprintf("-n %s link set to%d master hub up", name(0), n))
+		ip(t, fmt.Sprintf("-n %s addr add 10.77.0.%d/24 dev eth", name(n), n))
+		ip(t, "-n "+name(n)+" link set eth up")
+		addrs = append(addrs, fmt.Sprintf("10.77.0.%d:7000", n))
+	}
+	if out, err := exec.Command("ip", "netns", "exec", name(agents), "tc", "qdisc", "add", "dev", "eth", "root", "netem", "delay", delay).CombinedOutput(); err != nil {
+		t.Logf("nothing is far away here: %v: %s", err, out)
+	}
+
+	t.Setenv("ROOST_AGENT_TOKEN", "s3cret")
+	for i, addr := range addrs {
+		serve(t, inside(i+1, program, "agent", "-listen", addr)...)
+	}
+	server := serve(t, inside(0, program, "internal-server", "-addr", "10.77.0.254:0")...)
+	c := exec.Command("ip", inside(0, program, "-url", "ws://"+server.addr, "-agents", strings.Join(addrs, ","),
+		"-clients", "600", "-messages", "5", "-rate", "10", "-out", "run")[1:]...)
+	c.Dir = t.TempDir()
+	out, err := c.CombinedOutput()
+	t.Logf("%s", out)
+	if code := exitCode(t, err); code != 0 {
+		t.Fatalf("exit code %d, want 0", code)
+	}
+	o := readOuting(t, filepath.Join(c.Dir, "run"))
+	if e := o.end; e.Joined != 600 || e.Delivered != 3000 || e.Lost != 0 || e.ClientProcs != agents || len(e.Errors) > 0 {
+		t.Errorf("end %+v, want 600 clients in %d processes, 3000 receipts and no faults", *e, agents)
+	}
+	for _, addr := range addrs {
+		var ahead, within float64
+		note := o.note(t, "info: agent "+addr+": clock offset ")
+		_, text, _ := strings.Cut(note, "clock offset ")
+		if _, err := fmt.Sscanf(text, "%f ms ± %f ms", &ahead, &within); err != nil || ahead < -within || ahead > within {
+			t.Errorf("note %q, want 0 within what it says (error %v): it is one clock", note, err)
+		}
+	}
+}
+
+// ip runs a command of iproute2.
+func ip(t *testing.T, args string) {
+	t.Helper()
+	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v: %s", args, err, out)
+	}
+}

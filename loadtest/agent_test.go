@@ -1,0 +1,277 @@
+package main_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// A service is a process that says where it listens, and more line by line.
+type service struct {
+	*exec.Cmd
+	addr  string
+	lines chan string
+}
+
+// serve starts a service until the test ends.
+func serve(t *testing.T, command ...string) *service {
+	t.Helper()
+	c := exec.Command(command[0], command[1:]...)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // unshare passes no signal on
+	stdin, err := c.StdinPipe()                         // a server ends with it
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{Cmd: c, lines: make(chan string, 100)}
+	go func() { // ends with the process
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			s.lines <- lines.Text()
+		}
+		close(s.lines)
+	}()
+	t.Cleanup(func() {
+		stdin.Close()
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGTERM) // it may have ended
+		for range s.lines {
+		}
+		_ = c.Wait() // the signal is its error
+	})
+	s.addr = strings.TrimPrefix(s.await(t, "listening on "), "listening on ")
+	return s
+}
+
+// await returns the next line that begins so.
+func (s *service) await(t *testing.T, begin string) string {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case line, ok := <-s.lines:
+			if !ok {
+				t.Fatalf("%v ended before it said %q", s.Args, begin)
+			}
+			if strings.HasPrefix(line, begin) {
+				return line
+			}
+		case <-timeout:
+			t.Fatalf("%v does not say %q", s.Args, begin)
+		}
+	}
+}
+
+// An outing is what a run through agents recorded.
+type outing struct {
+	notes      []string
+	broadcasts []*record.Broadcast
+	end        *record.End
+}
+
+func readOuting(t *testing.T, folder string) (o outing) {
+	t.Helper()
+	file, err := os.Open(filepath.Join(folder, "records.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	err = record.Read(file, func(r record.Record) error {
+		if r.Note != nil {
+			o.notes = append(o.notes, r.Note.Level+": "+r.Note.Message)
+		}
+		if r.Broadcast != nil {
+			o.broadcasts = append(o.broadcasts, r.Broadcast)
+		}
+		o.end = r.End
+		return nil
+	})
+	if err != nil || o.end == nil {
+		t.Fatalf("records: error %v, end %v", err, o.end)
+	}
+	return o
+}
+
+// note finds one that begins so.
+func (o outing) note(t *testing.T, begin string) string {
+	t.Helper()
+	i := slices.IndexFunc(o.notes, func(n string) bool { return strings.HasPrefix(n, begin) })
+	if i < 0 {
+		t.Fatalf("notes:\n%s\nwant one that begins with %q", strings.Join(o.notes, "\n"), begin)
+	}
+	return o.notes[i]
+}
+
+// delivered fails unless all clients got all messages, in a plausible time.
+func (o outing) delivered(t *testing.T, clients, messages int64) {
+	t.Helper()
+	e := o.end
+	if e.Joined != clients || e.Delivered != clients*messages || e.Lost+e.Duplicated+e.Reordered != 0 || len(e.Errors) > 0 || e.ClientProcs != 2 {
+		t.Errorf("end %+v, want %d clients in 2 processes, %d messages to each and no faults", *e, clients, messages)
+	}
+	if e.ConnectMs <= 0 || e.ConnectMs > 4000 || e.BroadcastMs <= 0 || e.BroadcastMs > 4000 {
+		t.Errorf("connect %d ms, broadcast %d ms, want 1 to 4000: the moments are of one clock", e.ConnectMs, e.BroadcastMs)
+	}
+	h, err := hdrhistogram.Decode(e.RawLatency)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of a clock that is off by 5 s half of the latencies would be 0, or 5 s.
+	if h.TotalCount() != clients*messages || h.ValueAtPercentile(10) < 10 || h.Max() > 4_000_000 {
+		t.Errorf("%d latencies from %d µs (10 %%) to %d µs, want %d from 10 µs to 4 s",
+			h.TotalCount(), h.ValueAtPercentile(10), h.Max(), clients*messages)
+	}
+	for _, b := range o.broadcasts {
+		if b.FirstUs < 0 || b.LastUs > 4_000_000 {
+			t.Errorf("broadcast %d reaches the first after %d µs and the last after %d µs, want 0 to 4 s", b.Seq, b.FirstUs, b.LastUs)
+		}
+	}
+}
+
+func TestRunThroughAgents(t *testing.T) {
+	server := serve(t, program, "internal-server")
+	one, two := serve(t, program, "agent", "-listen", "127.0.0.1:0"), serve(t, program, "agent", "-listen", "127.0.0.1:0")
+	for range 2 { // agents serve one run after the other
+		c, out := start(t, "-url", "ws://"+server.addr, "-agents", one.addr+","+two.addr,
+			"-clients", "400", "-messages", "5", "-rate", "10", "-out", "run")
+		if code := exitCode(t, c.Wait()); code != 0 {
+			t.Fatalf("exit code %d, want 0:\n%s", code, out)
+		}
+		o := readOuting(t, filepath.Join(c.Dir, "run"))
+		o.delivered(t, 400, 5)
+		for _, a := range []*service{one, two} {
+			o.note(t, "info: agent "+a.addr+": clock offset ")
+			a.await(t, "done with")
+		}
+	}
+}
+
+// The clock of the second agent and of its clients is 5 s ahead, by a time
+// namespace of its own.
+func TestAgentClockOffsetIsCorrected(t *testing.T) {
+	shift := []string{"unshare", "--user", "--map-root-user", "--time", "--monotonic", "5", "--fork", "--kill-child=SIGTERM"}
+	if out, err := exec.Command(shift[0], append(shift[1:], "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no time namespace can be had here: %v: %s", err, out)
+	}
+	server := serve(t, program, "internal-server")
+	one := serve(t, program, "agent", "-listen", "127.0.0.1:0")
+	two := serve(t, append(shift, program, "agent", "-listen", "127.0.0.1:0")...)
+	for _, agents := range []string{one.addr + "," + two.addr, two.addr + "," + one.addr} { // the writer is at the first
+		c, out := start(t, "-url", "ws://"+server.addr, "-agents", agents, "-clients", "400", "-messages", "5", "-rate", "10", "-out", "run")
+		if code := exitCode(t, c.Wait()); code != 0 {
+			t.Fatalf("exit code %d, want 0:\n%s", code, out)
+		}
+		o := readOuting(t, filepath.Join(c.Dir, "run"))
+		o.delivered(t, 400, 5)
+		var ahead, within float64
+		note := o.note(t, "info: agent "+two.addr)
+		_, text, _ := strings.Cut(note, "clock offset ")
+		if _, err := fmt.Sscanf(text, "%f ms ± %f ms", &ahead, &within); err != nil || ahead < 5000-within || ahead > 5000+within || within > 1000 {
+			t.Errorf("note %q, want an offset of 5000 ms (error %v)", note, err)
+		}
+		one.await(t, "done with")
+		two.await(t, "done with")
+	}
+}
+
+func TestAgentsRefuse(t *testing.T) {
+	one := serve(t, program, "agent", "-listen", "127.0.0.1:0", "-token", "s3cret")
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"-url", "ws://127.0.0.1:1", "-agents", one.addr}, 1, "agent " + one.addr + ": it refuses: wrong token"},
+		{[]string{"-url", "ws://127.0.0.1:1", "-agents", "127.0.0.1:1"}, 1, "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{[]string{"-agents", one.addr}, 2, "say its -url"},
+		{[]string{"agent", "-listen", "0.0.0.0:0"}, 2, "takes a token: set -token or ROOST_AGENT_TOKEN"},
+		{[]string{"agent", "-listen", one.addr}, 1, "address already in use"},
+		{[]string{"agent", "-help"}, 0, "usage: loadtest agent"},
+	} {
+		c, out := start(t, test.args...)
+		if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) {
+			t.Errorf("loadtest %q = %d, want %d and %q:\n%s", test.args, code, test.code, test.want, out)
+		}
+	}
+}
+
+// startLong starts a run of a minute through two agents, and returns once
+// something has reached everybody.
+func startLong(t *testing.T, server string, one, two *service) (*exec.Cmd, *strings.Builder) {
+	t.Helper()
+	c, out := start(t, "-url", "ws://"+server, "-agents", one.addr+","+two.addr,
+		"-clients", "400", "-messages", "600", "-rate", "10", "-out", "run")
+	waitFor(t, "a message", func() bool {
+		records, err := os.ReadFile(filepath.Join(c.Dir, "run", "records.jsonl"))
+		return err == nil && strings.Contains(string(records), `{"broadcast":`)
+	})
+	return c, out
+}
+
+func TestAgentKilledAmid(t *testing.T) {
+	server := serve(t, program, "internal-server")
+	one, two := serve(t, program, "agent", "-listen", "127.0.0.1:0"), serve(t, program, "agent", "-listen", "127.0.0.1:0")
+	c, out := startLong(t, server.addr, one, two)
+	if err := two.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, c.Wait()); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if want := "agent " + two.addr + ": "; !strings.Contains(out.String(), want) {
+		t.Errorf("output:\n%s\nwant %q in it", out, want)
+	}
+	o := readOuting(t, filepath.Join(c.Dir, "run"))
+	o.note(t, "error: agent "+two.addr+": ")
+	if !o.end.Interrupted || o.end.Delivered == 0 {
+		t.Errorf("end %+v, want what was done until then", *o.end)
+	}
+	one.await(t, "done with")
+}
+
+// However the coordinator ends, the clients do.
+func TestAgentsOutliveCoordinator(t *testing.T) {
+	for _, test := range []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGINT, 130}, {syscall.SIGKILL, -1}} {
+		t.Run(test.signal.String(), func(t *testing.T) {
+			server := serve(t, program, "internal-server")
+			one, two := serve(t, program, "agent", "-listen", "127.0.0.1:0"), serve(t, program, "agent", "-listen", "127.0.0.1:0")
+			c, _ := startLong(t, server.addr, one, two)
+			clients := append(children(one.Cmd), children(two.Cmd)...)
+			if len(clients) != 2 {
+				t.Fatalf("client processes %q, want one at each agent", clients)
+			}
+			if err := c.Process.Signal(test.signal); err != nil {
+				t.Fatal(err)
+			}
+			if code := exitCode(t, c.Wait()); code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			one.await(t, "done with")
+			two.await(t, "done with")
+			for _, pid := range clients {
+				if alive(pid) {
+					t.Errorf("client process %s is left behind", pid)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,245 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// An Agent is another load machine, seen from the coordinator: a connection to
+// its ServeAgent. It is made by DialAgents and used by one Run at a time.
+type Agent struct {
+	Addr   string      // as it was asked for
+	Limits Limits      // of its machine
+	Commit string      // of its program
+	Clock  ClockOffset // as measured by DialAgents
+
+	conn  net.Conn
+	pings int // sent
+	pongs chan timedPong
+	lost  chan struct{} // closed when the connection has ended
+
+	writing sync.Mutex // guards out; held while a line is written
+	out     *json.Encoder
+
+	mu        sync.Mutex // guards the rest; never held during a system call
+	processes map[int]*remote
+	err       error // why the connection ended
+}
+
+// A timedPong is a pong and when it came.
+type timedPong struct {
+	pong
+	received int64 // monotonic nanoseconds
+}
+
+// DialAgents connects to all agents and compares their clocks with ours. It
+// fails, naming each, if any is unreachable or refuses. [CloseAgents] ends them.
+func DialAgents(ctx context.Context, addrs []string, token string) ([]*Agent, error) {
+	agents, errs := make([]*Agent, len(addrs)), make([]error, len(addrs))
+	var dialing sync.WaitGroup
+	for i, addr := range addrs {
+		dialing.Go(func() { agents[i], errs[i] = dialAgent(ctx, addr, token) })
+	}
+	dialing.Wait()
+	err := errors.Join(errs...)
+	for _, a := range agents {
+		if err == nil { // one by one, or they delay each other
+			a.Clock, err = a.compareClocks(ctx)
+		}
+	}
+	if err != nil {
+		CloseAgents(agents)
+		return nil, err
+	}
+	return agents, nil
+}
+
+// CloseAgents ends the connections, and with them whatever still runs there.
+func CloseAgents(agents []*Agent) {
+	for _, a := range agents {
+		if a != nil {
+			a.conn.Close()
+			<-a.lost
+		}
+	}
+}
+
+func dialAgent(ctx context.Context, addr, token string) (*Agent, error) {
+	dialer := net.Dialer{Timeout: greetingTime}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("agent %s: %w", addr, err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	noticeDeath(conn)
+	_ = conn.SetDeadline(time.Now().Add(greetingTime)) // it fails on closed connections, as the next write does
+	a := &Agent{
+		Addr: addr, conn: conn, pongs: make(chan timedPong, 1), lost: make(chan struct{}),
+		out: json.NewEncoder(conn), processes: make(map[int]*remote),
+	}
+	in := json.NewDecoder(bufio.NewReader(conn))
+	if err := a.greet(in, token); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("agent %s: %w", addr, err)
+	}
+	_ = conn.SetDeadline(time.Time{})
+	go a.read(in) // ends with the connection; CloseAgents waits for it
+	return a, nil
+}
+
+func (a *Agent) greet(in *json.Decoder, token string) error {
+	if err := a.out.Encode(greeting{Agent: agentProtocol, Token: token}); err != nil {
+		return err
+	}
+	var h hello
+	switch err := in.Decode(&h); {
+	case err != nil:
+		return fmt.Errorf("it does not greet as an agent does: %w", err)
+	case h.Refused != "":
+		return errors.New("it refuses: " + h.Refused)
+	case h.Agent != agentProtocol:
+		return fmt.Errorf("it speaks version %d of the protocol, this program version %d: use the same program on both", h.Agent, agentProtocol)
+	}
+	a.Limits, a.Commit = h.Limits, h.Commit
+	return nil
+}
+
+// ask sends a request.
+func (a *Agent) ask(r request) error {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	if err := a.out.Encode(r); err != nil {
+		return fmt.Errorf("agent %s: %w", a.Addr, err)
+	}
+	return nil
+}
+
+// read takes the answers until the connection ends.
+func (a *Agent) read(in *json.Decoder) {
+	defer close(a.lost)
+	for {
+		var what answer
+		if err := in.Decode(&what); err != nil {
+			a.lose(err)
+			return
+		}
+		switch {
+		case what.Pong != nil:
+			select {
+			case a.pongs <- timedPong{*what.Pong, monotonic()}:
+			default: // nobody waits for it
+			}
+		case what.Told != nil:
+			if p := a.find(what.Told.Process); p != nil {
+				_, _ = p.events.Write(what.Told.Text) // it fails when the worker has given up
+			}
+		case what.Ended != nil:
+			if p := a.find(what.Ended.Process); p != nil {
+				p.finish(fmt.Errorf("agent %s: %s", a.Addr, what.Ended.Why))
+			}
+		}
+	}
+}
+
+// lose ends all processes of an agent whose connection ended.
+func (a *Agent) lose(err error) {
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it closed the connection: was it stopped?")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = fmt.Errorf("agent %s: %w", a.Addr, err)
+	for _, p := range a.processes {
+		p.finish(a.err)
+	}
+}
+
+func (a *Agent) isLost() bool {
+	select {
+	case <-a.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+func (a *Agent) find(number int) *remote {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.processes[number]
+}
+
+// startWorker starts a process of clients there.
+func (a *Agent) startWorker(number, procs int, inbox chan<- letter, quit <-chan struct{}) (*worker, error) {
+	stdout, events := io.Pipe()
+	p := &remote{agent: a, number: number, events: events, exited: make(chan struct{})}
+	if err := a.add(p); err != nil {
+		return nil, err
+	}
+	if err := a.ask(request{Start: &processOf{Number: number, Procs: procs}}); err != nil {
+		return nil, err
+	}
+	return newWorker(number, p, p, stdout, inbox, quit), nil
+}
+
+func (a *Agent) add(p *remote) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil { // else nobody would end it
+		a.processes[p.number] = p
+	}
+	return a.err
+}
+
+// A remote is a process of an agent, and the standard input of it.
+type remote struct {
+	agent  *Agent
+	number int
+	events *io.PipeWriter // what it told
+
+	once   sync.Once
+	exited chan struct{} // closed once it has ended
+	err    error         // how; after exited
+}
+
+// Write sends one command: an encoder makes one call for each.
+func (p *remote) Write(text []byte) (int, error) {
+	if err := p.agent.ask(request{Tell: &line{Process: p.number, Text: text}}); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// Close ends the commands.
+func (p *remote) Close() error {
+	return p.agent.ask(request{End: &processOf{Number: p.number}})
+}
+
+func (p *remote) finish(err error) {
+	p.once.Do(func() {
+		p.err = err
+		close(p.exited)
+		p.events.Close()
+	})
+}
+
+func (p *remote) end(patience time.Duration) {
+	_ = p.Close() // without a connection it has ended
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+	case <-timer.C:
+		p.finish(fmt.Errorf("agent %s: client process %d does not end", p.agent.Addr, p.number))
+	}
+}
+
+func (p *remote) failure() error { return p.err }
+func (p *remote) pid() int       { return 0 }

@@ -1,0 +1,83 @@
+package swarm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// PlanAgents plans a run whose clients are at agents: as many at each, in as
+// many processes as its machine needs. It fails with ErrTooMany, naming the
+// agent, where they do not fit.
+func PlanAgents(c Config, agents []*Agent) (Plan, error) {
+	if c.URL == "" {
+		return Plan{}, errors.New("agents: only a server that runs already can be tested from other machines: say its url")
+	}
+	c = c.complete()
+	total := max(cmp.Or(c.Clients, defaultClients), len(agents))
+	share := c
+	share.ClientCommand = []string{"of the agent"} // processes can be started
+	share.Scenario = Chat                          // rooms are dealt over all agents
+	shares := make([]Plan, len(agents))
+	for i, n := range split(total, len(agents)) {
+		share.Clients = n
+		var err error
+		if shares[i], err = NewPlan(share, agents[i].Limits); err != nil {
+			return Plan{}, fmt.Errorf("agent %s: %w", agents[i].Addr, err)
+		}
+	}
+	p := planner{Plan: merged(shares, agents), config: c}
+	for _, a := range agents {
+		p.limits.Cores += a.Limits.Cores
+	}
+	if c.Scenario == Rooms {
+		p.Rooms = zipf(total, min(c.Rooms, total), c.Zipf)
+		p.Processes = deal(p.Rooms, p.Processes)
+	}
+	p.pace()
+	p.explainAgents(shares, agents)
+	return p.Plan, nil
+}
+
+// merged is the plan of all shares: one room at one server.
+func merged(shares []Plan, agents []*Agent) Plan {
+	p := Plan{PerSource: shares[0].PerSource, ClientProcs: shares[0].ClientProcs}
+	first := make([]int, len(shares)) // number of the first client of each
+	longest := 0
+	for i, s := range shares {
+		first[i] = p.Clients
+		p.Clients += s.Clients
+		p.Ramping += s.Ramping
+		p.PerSource, p.ClientProcs = min(p.PerSource, s.PerSource), min(p.ClientProcs, s.ClientProcs)
+		longest = max(longest, len(s.Processes))
+	}
+	p.Servers, p.Rooms = []int{p.Clients}, []int{p.Clients}
+	for n := range longest { // in turn, so that all agents ramp at a time
+		for i, s := range shares {
+			if n >= len(s.Processes) {
+				continue
+			}
+			e := s.Processes[n][0] // the only one
+			e.First += first[i]
+			p.Processes = append(p.Processes, []extent{e})
+			p.Agents = append(p.Agents, agents[i])
+		}
+	}
+	return p
+}
+
+func (p *planner) explainAgents(shares []Plan, agents []*Agent) {
+	say := func(format string, args ...any) { p.Why = append(p.Why, fmt.Sprintf(format, args...)) }
+	say("%s clients of %s, at %s.", grouped(p.Clients), p.config.URL, plural(len(agents), "agent", "agents"))
+	for i, a := range agents {
+		say("Agent %s: %s clients in %s; %s files per process, %s ports, %s, %s of memory available, commit %s.",
+			a.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), grouped(a.Limits.Files),
+			grouped(a.Limits.Ports), plural(a.Limits.Cores, "core", "cores"), gigabytes(a.Limits.Memory), cmp.Or(a.Commit, "unknown"))
+	}
+	if p.config.Scenario.sends() {
+		say("In %s, %s each: a writer sends %s of %d bytes, %s a second.",
+			plural(len(p.Rooms), "room", "rooms"), plural(p.Writers, "writer", "writers"),
+			plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+	}
+}

@@ -1,0 +1,46 @@
+package swarm_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/swarm"
+)
+
+func TestPlanAgents(t *testing.T) {
+	t.Parallel()
+	large := small
+	large.Files, large.Cores = 60_000, 8
+	agents := []*swarm.Agent{{Addr: "a:1", Limits: small}, {Addr: "b:1", Limits: large}}
+	cfg := swarm.Config{URL: "ws://192.0.2.1:4000", Clients: 50_001}
+	p, err := swarm.PlanAgents(cfg, agents)
+	if err != nil {
+		t.Fatalf("PlanAgents() = %v", err)
+	}
+	at, next := make(map[string]int), make(map[string]int)
+	for i, extents := range p.Processes {
+		a := p.Agents[i].Addr
+		if len(extents) != 1 {
+			t.Fatalf("process %d has %d extents, want 1", i, len(extents))
+		}
+		if next[a] != 0 && next[a] != extents[0].First {
+			t.Errorf("process %d begins with client %d, want %d", i, extents[0].First, next[a])
+		}
+		at[a], next[a] = at[a]+extents[0].Count, extents[0].First+extents[0].Count
+	}
+	if at["a:1"] != 25_001 || at["b:1"] != 25_000 || next["a:1"] != 25_001 || next["b:1"] != 50_001 {
+		t.Errorf("clients by agent %v up to %v, want 25,001 and then 25,000", at, next)
+	}
+	if p.Clients != 50_001 || p.Rooms[0] != 50_001 || p.Servers[0] != 50_001 || p.Ramping != len(p.Processes) {
+		t.Errorf("plan %+v, want one room of 50,001 whose processes all ramp at a time", p)
+	}
+
+	cfg.Clients = 60_000 // the first has 28,232 ports
+	if _, err := swarm.PlanAgents(cfg, agents); !errors.Is(err, swarm.ErrTooMany) || !strings.HasPrefix(err.Error(), "agent a:1: ") {
+		t.Errorf("PlanAgents(60,000) = %v, want %v of agent a:1", err, swarm.ErrTooMany)
+	}
+	if _, err := swarm.PlanAgents(swarm.Config{ServerCommand: []string{"server"}}, agents); err == nil {
+		t.Error("PlanAgents without a URL = nil, want an error")
+	}
+}

@@ -1,0 +1,86 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// startWorker starts process i of the plan, wherever it is to be.
+func (r *run) startWorker(i int) (*worker, error) {
+	if len(r.plan.Agents) == 0 {
+		return startWorker(i, r.cfg.ClientCommand, r.plan.ClientProcs, r.inbox, r.quit)
+	}
+	return r.plan.Agents[i].startWorker(i, r.plan.ClientProcs, r.inbox, r.quit)
+}
+
+// clock is what process i has to add to its clock to get ours.
+func (r *run) clock(i int) int64 {
+	if len(r.plan.Agents) == 0 {
+		return 0
+	}
+	return -int64(r.plan.Agents[i].Clock.Ahead)
+}
+
+// agentLead is how long before a common start the agents are told.
+const agentLead = 200 * time.Millisecond
+
+// common is a moment at which processes can start together wherever they are.
+func (r *run) common() int64 {
+	if len(r.plan.Agents) == 0 {
+		return monotonic()
+	}
+	return monotonic() + int64(agentLead)
+}
+
+// agents are those of the plan, each once.
+func (r *run) agents() (list []*Agent) {
+	for _, a := range r.plan.Agents {
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// tellAgents notes what a reader must know of the agents.
+func (r *run) tellAgents() {
+	var within []time.Duration
+	for _, a := range r.agents() {
+		r.note("info", fmt.Sprintf("agent %s: clock offset %s", a.Addr, a.Clock))
+		within = append(within, a.Clock.Within)
+	}
+	if len(within) == 0 {
+		return
+	}
+	worst := slices.Max(within)
+	if len(within) > 1 { // the sender's offset and the receiver's
+		slices.Sort(within)
+		worst += within[len(within)-2]
+	}
+	r.note("info", fmt.Sprintf("latencies are corrected by the offsets; from one machine to another they are known to ± %.3f ms", float64(worst)/1e6))
+	r.note("info", "the clients are at agents: their memory and CPU time are not measured, and the kernel's memory is that of the coordinator's host")
+}
+
+// driftWorthNoting is what clocks that NTP keeps do not drift apart in a run.
+const driftWorthNoting = time.Millisecond
+
+// compareAgain warns of clocks that did not run at one speed.
+func (r *run) compareAgain(ctx context.Context) {
+	for _, a := range r.agents() {
+		if a.isLost() {
+			continue // the run broke by it, or soon will
+		}
+		now, err := a.compareClocks(ctx)
+		if err != nil {
+			r.note("warn", fmt.Sprintf("how far clocks drifted apart is not known: %v", err))
+			continue
+		}
+		drift := now.Ahead - a.Clock.Ahead
+		if drift.Abs() > max(driftWorthNoting, now.Within+a.Clock.Within) {
+			r.note("warn", fmt.Sprintf("agent %s: clock offset was %s at the start and is %s at the end: latencies from and to it are off by up to the difference",
+				a.Addr, a.Clock, now))
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package swarm_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/roost-rt/roost/loadtest/swarm"
+)
+
+// serveAgent serves until the test ends. What it logs is in the Go channel.
+func serveAgent(t *testing.T, cfg swarm.AgentConfig) (addr string, logged chan string) {
+	t.Helper()
+	logged = make(chan string, 100)
+	cfg.Log = func(line string) { logged <- line }
+	ln := listen(t, "127.0.0.1:0")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- swarm.ServeAgent(ctx, ln, cfg) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("ServeAgent() = %v, want nil", err)
+		}
+	})
+	return ln.Addr().String(), logged
+}
+
+func listen(t *testing.T, addr string) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// A caller speaks to an agent in literal bytes.
+type caller struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func call(t *testing.T, addr string) caller {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return caller{t, conn, bufio.NewReader(conn)}
+}
+
+func (c caller) say(text string) {
+	c.t.Helper()
+	if _, err := fmt.Fprintln(c.conn, text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c caller) hear() string {
+	c.t.Helper()
+	text, err := c.in.ReadString('\n')
+	if err != nil {
+		c.t.Fatalf("no answer: %v", err)
+	}
+	return strings.TrimSuffix(text, "\n")
+}
+
+func (c caller) want(part string) {
+	c.t.Helper()
+	if text := c.hear(); !strings.Contains(text, part) {
+		c.t.Fatalf("the agent says %s, want %s in it", text, part)
+	}
+}
+
+func TestAgentAdmits(t *testing.T) {
+	t.Parallel()
+	addr, _ := serveAgent(t, swarm.AgentConfig{Token: "s3cret", Commit: "c0ffee"})
+	for _, test := range []struct{ greeting, want string }{
+		{`{"agent":1,"token":"s3cret"}`, `"commit":"c0ffee","limits":{"Files":`},
+		{`{"agent":1,"token":"s3cre"}`, `"refused":"wrong token"`},
+		{`{"agent":1}`, `"refused":"wrong token"`},
+		{`{"agent":2,"token":"s3cret"}`, `"refused":"the coordinator speaks version 2 of the protocol, this agent version 1 (commit c0ffee): use the same program on both"`},
+		{`{"token":"s3cret"}`, `"refused":"that is no greeting of a coordinator"`},
+		{`GET / HTTP/1.1`, `"refused":"that is no greeting of a coordinator"`},
+	} {
+		t.Run(test.greeting, func(t *testing.T) {
+			c := call(t, addr)
+			c.say(test.greeting)
+			c.want(test.want)
+		})
+	}
+}
+
+func TestAgentServesOneAtATime(t *testing.T) {
+	t.Parallel()
+	addr, logged := serveAgent(t, swarm.AgentConfig{})
+	first := call(t, addr)
+	first.say(`{"agent":1}`)
+	first.want(`"limits"`)
+	second := call(t, addr)
+	second.say(`{"agent":1}`)
+	second.want(`"refused":"another coordinator is served"`)
+	first.conn.Close()
+	await(t, logged, "done with")
+	third := call(t, addr)
+	third.say(`{"agent":1}`)
+	third.want(`"limits"`)
+}
+
+// await waits for a line of the agent's log.
+func await(t *testing.T, logged chan string, part string) {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case line := <-logged:
+			if strings.Contains(line, part) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("the agent does not log %q", part)
+		}
+	}
+}
+
+// The process says its number and repeats what it is told.
+var parrot = []string{"sh", "-c", `echo "{\"pid\":$$}"; exec cat`}
+
+func TestAgentProcesses(t *testing.T) {
+	t.Parallel()
+	addr, logged := serveAgent(t, swarm.AgentConfig{Command: parrot})
+	c := call(t, addr)
+	c.say(`{"agent":1}`)
+	c.hear()
+	start := func(number int) (pid int) {
+		c.say(fmt.Sprintf(`{"start":{"number":%d,"procs":1}}`, number))
+		var a struct {
+			Told struct {
+				Process int
+				Text    struct{ PID int }
+			}
+		}
+		if text := c.hear(); json.Unmarshal([]byte(text), &a) != nil || a.Told.Process != number || a.Told.Text.PID == 0 {
+			t.Fatalf("after the start of process %d the agent says %s, want what the process did", number, text)
+		}
+		return a.Told.Text.PID
+	}
+	start(3)
+	other := start(4)
+	c.say(`{"tell":{"process":3,"text":{"halt":true}}}`)
+	c.want(`{"told":{"process":3,"text":{"halt":true}}}`)
+	c.say(`{"ping":7}`)
+	c.want(`{"pong":{"number":7,"at":`)
+	c.say(`{"tell":{"process":5,"text":{"halt":true}}}`) // there is none
+	c.say(`{"end":{"number":3}}`)
+	c.want(`{"ended":{"process":3,"why":"client process 3 (pid `)
+	c.say(`{"start":{"number":4}}`)
+	c.want(`{"ended":{"process":4,"why":"client process 4 was started before"}}`)
+
+	// Without the coordinator, whatever is left ends.
+	c.conn.Close()
+	await(t, logged, "done with")
+	if err := syscall.Kill(other, 0); err != syscall.ESRCH {
+		t.Errorf("process 4 after the end of the connection: %v, want it gone", err)
+	}
+}
+
+func TestAgentCannotStartProcess(t *testing.T) {
+	t.Parallel()
+	addr, _ := serveAgent(t, swarm.AgentConfig{Command: []string{"/no/such/program"}})
+	c := call(t, addr)
+	c.say(`{"agent":1}`)
+	c.hear()
+	c.say(`{"start":{"number":0}}`)
+	c.want(`{"ended":{"process":0,"why":"start client process 0: fork/exec /no/such/program: no such file or directory"}}`)
+}
+
+func TestAgentThatOthersReachNeedsToken(t *testing.T) {
+	t.Parallel()
+	err := swarm.ServeAgent(t.Context(), listen(t, "0.0.0.0:0"), swarm.AgentConfig{})
+	if !errors.Is(err, swarm.ErrNoToken) {
+		t.Errorf("ServeAgent(0.0.0.0) = %v, want %v", err, swarm.ErrNoToken)
+	}
+}
+
+// fakeAgent answers the greeting, and pings by a clock that is ahead.
+func fakeAgent(t *testing.T, hello string, ahead time.Duration) (addr string) {
+	t.Helper()
+	ln := listen(t, "127.0.0.1:0")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		in := bufio.NewScanner(conn)
+		in.Scan()
+		fmt.Fprintln(conn, hello)
+		for in.Scan() {
+			var r struct{ Ping int }
+			var now unix.Timespec
+			if json.Unmarshal(in.Bytes(), &r) == nil && unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil {
+				fmt.Fprintf(conn, `{"pong":{"number":%d,"at":%d}}`+"\n", r.Ping, now.Nano()+int64(ahead))
+			}
+		}
+	}()
+	t.Cleanup(func() { ln.Close(); <-done })
+	return ln.Addr().String()
+}
+
+func TestDialAgents(t *testing.T) {
+	t.Parallel()
+	hello := `{"agent":1,"commit":"c0ffee","limits":{"Files":1234,"Cores":5}}`
+	ahead, behind := fakeAgent(t, hello, 5*time.Second), fakeAgent(t, hello, -72*time.Hour)
+	agents, err := swarm.DialAgents(t.Context(), []string{ahead, behind}, "")
+	if err != nil {
+		t.Fatalf("DialAgents() = %v", err)
+	}
+	defer swarm.CloseAgents(agents)
+	for i, want := range []time.Duration{5 * time.Second, -72 * time.Hour} {
+		a := agents[i]
+		if off := (a.Clock.Ahead - want).Abs(); off > a.Clock.Within || a.Clock.Within <= 0 || a.Clock.Within > time.Second {
+			t.Errorf("clock of agent %d is ahead by %v, want %v within that", i, a.Clock, want)
+		}
+		if a.Limits.Files != 1234 || a.Limits.Cores != 5 || a.Commit != "c0ffee" {
+			t.Errorf("agent %d has limits %+v and commit %s, want those it told", i, a.Limits, a.Commit)
+		}
+	}
+}
+
+func TestDialAgentsNamesWhoFails(t *testing.T) {
+	t.Parallel()
+	good, _ := serveAgent(t, swarm.AgentConfig{Token: "s3cret"})
+	for _, test := range []struct{ name, addr, token, want string }{
+		{"nobody", "127.0.0.1:1", "s3cret", "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{"token", good, "secret", "agent " + good + ": it refuses: wrong token"},
+		{"version", fakeAgent(t, `{"agent":2}`, 0), "s3cret", "it speaks version 2 of the protocol, this program version 1: use the same program on both"},
+		{"web server", fakeAgent(t, "HTTP/1.1 400 Bad Request", 0), "s3cret", "it does not greet as an agent does: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := swarm.DialAgents(t.Context(), []string{good, test.addr}, test.token)
+			if err == nil || !strings.Contains(err.Error(), "agent "+test.addr+": ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("DialAgents(%q) = %v, want %s", test.addr, err, test.want)
+			}
+		})
+	}
+}
+
+func TestClosestExchangeCounts(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		list          []swarm.Exchange
+		ahead, within time.Duration
+	}{
+		{"one", []swarm.Exchange{swarm.NewExchange(100, 1150, 200)}, 1000, 50},
+		{"behind", []swarm.Exchange{swarm.NewExchange(1100, 150, 1200)}, -1000, 50},
+		{"odd", []swarm.Exchange{swarm.NewExchange(100, 1150, 201)}, 1000, 51},
+		// The second waited on its way there, the third on its way back.
+		{"delays", []swarm.Exchange{swarm.NewExchange(0, 1010, 20), swarm.NewExchange(100, 1510, 520), swarm.NewExchange(600, 1610, 1000)}, 1000, 10},
+		{"shortest last", []swarm.Exchange{swarm.NewExchange(100, 1510, 520), swarm.NewExchange(600, 1601, 602)}, 1000, 1},
+	} {
+		if got := swarm.Closest(test.list); got.Ahead != test.ahead || got.Within != test.within {
+			t.Errorf("%s: Closest(%v) = %d ± %d ns, want %d ± %d", test.name, test.list, got.Ahead, got.Within, test.ahead, test.within)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package swarm
+
+import (
+	"context"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+// pause is how long a client that has left stays away, or up to 200 ms longer.
+const pause = 300 * time.Millisecond
+
+// A churning is the leaves and joins of a fleet. It is guarded by fleet.mu.
+type churning struct {
+	next   int                     // client, counted over all groups
+	leaves *hdrhistogram.Histogram // intended phx_leave to phx_close
+	joins  *hdrhistogram.Histogram // phx_join to its reply
+}
+
+// churn has clients leave, one after the other, until ctx is done. They come
+// back by themselves.
+func (f *fleet) churn(ctx context.Context, pace pacer) {
+	f.mu.Lock()
+	f.churning = &churning{leaves: newHistogram(3), joins: newHistogram(3)}
+	f.mu.Unlock()
+	for n := 0; f.waitUntil(ctx, pace.due(n)); n++ {
+		f.mu.Lock()
+		c := f.takeTurnLocked(&f.churning.next, (*client).listensLocked)
+		if c == nil {
+			f.faultLocked("no client to leave")
+		} else {
+			conn, intended := c.conn, pace.due(n)
+			conn.Post(func() { c.leave(conn, intended) })
+		}
+		f.mu.Unlock()
+	}
+}
+
+// listensLocked reports whether a client is there and does not speak for its
+// room.
+func (c *client) listensLocked() bool {
+	return c.conn != nil && c.joinedOnce && !c.group.speaksLocked(c)
+}
+
+// leave asks to leave the topic. The join that follows has the same join_ref:
+// no two of the client's channels live at the same time.
+func (c *client) leave(conn *poller.Conn, intended int64) {
+	if c.phase != joined || !c.group.leaves(c) { // still away, cut off, or a speaker by now
+		return
+	}
+	c.phase = leaving
+	c.dialed = intended
+	conn.SetDeadline(joinTimeout)
+	_ = conn.SendShared(c.group.leave) // if it fails, Closed follows
+}
+
+// hasLeft takes the end of the channel.
+func (c *client) hasLeft(conn *poller.Conn, now int64) {
+	c.phase = away
+	c.group.hasLeft(now - c.dialed)
+	conn.SetDeadline(pause)
+}
+
+// rejoin asks to join again.
+func (c *client) rejoin(conn *poller.Conn) {
+	c.phase = joining
+	c.waiting = false // the heartbeat before it left has been answered or will be
+	c.dialed = c.group.fleet.now()
+	conn.SetDeadline(joinTimeout)
+	_ = conn.SendShared(c.group.join) // if it fails, Closed follows
+}
+
+// leaves counts a client that begins to leave, and excuses it from now on. It
+// reports false if the room needs it.
+func (g *group) leaves(c *client) bool {
+	f := g.fleet
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g.speaksLocked(c) {
+		return false
+	}
+	f.counts.Left++
+	c.goneLocked(absence{from: f.now() - underway, to: stillAway})
+	return true
+}
+
+// hasLeft counts one that has left, and how long it took.
+func (g *group) hasLeft(took int64) {
+	f := g.fleet
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.Gone++
+	observe(f.churning.leaves, took)
+}
+
+// churn is the scenario, seen from the coordinator: a chat while clients leave
+// and join.
+func (r *run) churn(ctx context.Context) error {
+	everybody := r.present()
+	for _, w := range r.workers {
+		pace := newPacer(monotonic()+int64(headStart), r.plan.Churn/float64(len(r.workers)))
+		if err := w.tell(command{Churn: &pace}); err != nil {
+			return err
+		}
+	}
+	if err := r.speak(); err != nil {
+		return err
+	}
+	joins := r.begun("churn", func(c counts) int64 { return c.Returned })
+	leaves := r.begun("leave", func(c counts) int64 { return c.Gone })
+	if err := r.until(ctx, r.allSent); err != nil {
+		return err
+	}
+	if err := r.quieten(ctx); err != nil {
+		return err
+	}
+	if err := r.awaitPresent(ctx, everybody, func() bool { return true }); err != nil {
+		return err
+	}
+	joins.over()
+	leaves.over()
+	if err := r.until(ctx, r.allArrived); err != nil {
+		return err
+	}
+	if err := r.quieten(ctx); err != nil { // for what those measured that came last
+		return err
+	}
+	joins.emit()
+	leaves.emitOf(func(h *halted) (latency, raw []byte) { return h.Leave, nil })
+	return nil
+}

@@ -1,0 +1,81 @@
+package swarm
+
+import (
+	"math"
+	"slices"
+)
+
+// zipf divides n clients among rooms, the largest first: one for each, and of the
+// others, by Zipf's law, the k-th has 1/k^s of what the first has. n is at least
+// rooms.
+func zipf(n, rooms int, s float64) []int {
+	weight := func(k int) float64 { return math.Pow(float64(k+1), -s) }
+	var all float64
+	for k := range rooms {
+		all += weight(k)
+	}
+	sizes := make([]int, rooms)
+	spare := float64(n - rooms)
+	given, upTo := 0, 0.0
+	for k := range sizes {
+		upTo += weight(k)
+		share := int(math.Round(spare*upTo/all)) - given
+		sizes[k] = 1 + share
+		given += share
+	}
+	slices.SortFunc(sizes, func(a, b int) int { return b - a }) // rounded up may come after rounded down
+	return sizes
+}
+
+// deal gives each client a room, so that every room is spread over all servers
+// and processes as evenly as its size allows: as behind a load balancer.
+func deal(rooms []int, processes [][]extent) [][]extent {
+	var hands []*hand
+	for i, extents := range processes {
+		for _, e := range extents {
+			hands = append(hands, &hand{process: i, extent: e, rooms: make([]int, len(rooms))})
+		}
+	}
+	turn := 0
+	for room, size := range rooms {
+		for range size {
+			for hands[turn%len(hands)].full() {
+				turn++
+			}
+			hands[turn%len(hands)].take(room)
+			turn++
+		}
+	}
+	dealt := make([][]extent, len(processes))
+	for _, h := range hands {
+		dealt[h.process] = append(dealt[h.process], h.extents()...)
+	}
+	return dealt
+}
+
+// A hand is clients of one process at one server, and how many of them have got
+// which room.
+type hand struct {
+	process int
+	extent  extent
+	rooms   []int
+	taken   int
+}
+
+func (h *hand) full() bool { return h.taken == h.extent.Count }
+
+func (h *hand) take(room int) {
+	h.rooms[room]++
+	h.taken++
+}
+
+func (h *hand) extents() (list []extent) {
+	first := h.extent.First
+	for room, n := range h.rooms {
+		if n > 0 {
+			list = append(list, extent{Room: room, Server: h.extent.Server, First: first, Count: n})
+			first += n
+		}
+	}
+	return list
+}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+// A versusFigure is a row of the table.
+type versusFigure struct {
+	name, unit string
+	brief      bool                        // it is in the progress line, too
+	of         func(*measurement) *float64 // nil if not measured
+}
+
+// figures are the rows of the table.
+func figures() []versusFigure {
+	return []versusFigure{
+		{"connect and join", "clients/s", true, func(m *measurement) *float64 { return m.result.Summary.ConnectJoinPerSecond }},
+		{"server CPU per join", "µs", false, func(m *measurement) *float64 { return m.result.Summary.ServerCPUUsPerJoin }},
+		{"server without clients", "MB", false, func(m *measurement) *float64 { return measured(m.bills["empty"].ServerRSS, 1e6) }},
+		{"memory per client", "KB", true, func(m *measurement) *float64 { return m.perClient("joined") }},
+		{"memory per client after the messages", "KB", false, func(m *measurement) *float64 { return m.perClient("after") }},
+		{"server CPU per delivery", "µs", true, func(m *measurement) *float64 { return m.result.Summary.ServerCPUUsPerDelivery }},
+		{"broadcast, first receiver", "ms", false, broadcastMs(func(b record.Broadcast) int64 { return b.FirstUs })},
+		{"broadcast, median receiver", "ms", false, broadcastMs(func(b record.Broadcast) int64 { return b.P50Us })},
+		{"broadcast, last receiver", "ms", true, broadcastMs(func(b record.Broadcast) int64 { return b.LastUs })},
+		{"echo", "replies/s", true, echoed(func(s report.Summary) *float64 { return s.Echo.RepliesPerSecond })},
+		{"echo, server CPU per reply", "µs", false, echoed(func(s report.Summary) *float64 { return s.Echo.ServerCPUUsPerReply })},
+		{"echo, median latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.RawLatencyMs.P50 })},
+		{"echo, p99 latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.RawLatencyMs.P99 })},
+	}
+}
+
+// measured takes 0 for what was not read.
+func measured(n int64, per float64) *float64 {
+	if n == 0 {
+		return nil
+	}
+	v := float64(n) / per
+	return &v
+}
+
+// perClient is the server's memory in KB at the named moment, less that
+// without clients.
+func (m *measurement) perClient(when string) *float64 {
+	empty, then := m.bills["empty"].ServerRSS, m.bills[when].ServerRSS
+	if empty == 0 || then == 0 {
+		return nil
+	}
+	return measured(then-empty, 1e3*float64(*m.result.Summary.Joined))
+}
+
+// broadcastMs is the median broadcast of a run.
+func broadcastMs(us func(record.Broadcast) int64) func(*measurement) *float64 {
+	return func(m *measurement) *float64 {
+		var all []float64
+		for _, b := range m.result.Broadcasts {
+			if b.Delivered > 0 {
+				all = append(all, float64(us(b))/1000)
+			}
+		}
+		return median(all)
+	}
+}
+
+func echoed(of func(report.Summary) *float64) func(*measurement) *float64 {
+	return func(m *measurement) *float64 {
+		if m.echo == nil {
+			return nil
+		}
+		return of(*m.echo)
+	}
+}
+
+// median is nil of nothing.
+func median(all []float64) *float64 {
+	if len(all) == 0 {
+		return nil
+	}
+	slices.Sort(all)
+	m := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return &m
+}
+
+// save writes the reports.
+func (c contest) save(bouts []bout, interrupted bool) error {
+	if err := os.MkdirAll(c.out, 0o755); err != nil {
+		return err
+	}
+	var errs []error
+	for _, b := range bouts {
+		errs = append(errs, c.saveComparison(b))
+	}
+	if interrupted {
+		c.notes = append(c.notes, "It was interrupted: what is missing was not measured.")
+	}
+	page := c.markdown(bouts)
+	fmt.Printf("\n%s\nSaved in %s\n", page, c.out)
+	path := filepath.Join(c.out, "README.md")
+	return errors.Join(append(errs, os.WriteFile(path, []byte(page), 0o644))...)
+}
+
+// saveComparison writes what package report makes of the runs with one number
+// of clients, unless there is nothing to compare.
+func (c contest) saveComparison(b bout) error {
+	var sides []report.Side
+	for _, who := range c.contenders {
+		side := report.Side{Name: who.name}
+		for _, m := range b.good(who.name) {
+			side.Runs = append(side.Runs, m.result)
+		}
+		if len(side.Runs) > 0 {
+			sides = append(sides, side)
+		}
+	}
+	if len(sides) < 2 {
+		return nil
+	}
+	comparison, err := report.Compare(0, sides...)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(c.out, strconv.Itoa(b.clients), "compare")
+	return errors.Join(
+		writeFile(path+".txt", comparison.WriteText),
+		writeFile(path+".html", comparison.WriteHTML),
+		writeFile(path+".json", comparison.WriteJSON),
+	)
+}
+
+// markdown is the report for people: tables, what went wrong, and what to know.
+func (c contest) markdown(bouts []bout) string {
+	var text strings.Builder
+	var names []string
+	for _, who := range c.contenders {
+		names = append(names, who.name)
+	}
+	fmt.Fprintf(&text, "# %s by turns\n", strings.Join(names, ", "))
+	for _, b := range bouts {
+		c.table(&text, b)
+	}
+	writeList(&text, "What went wrong", faults(bouts))
+	writeList(&text, "What to know", append(c.method(bouts), c.notes...))
+	return text.String()
+}
+
+// table has medians, and what they are of those of the first column.
+func (c contest) table(text *strings.Builder, b bout) {
+	fmt.Fprintf(text, "\n| [%d clients](%d/compare.html) |", b.clients, b.clients)
+	for _, who := range c.contenders {
+		fmt.Fprintf(text, " %s |", who.name)
+	}
+	fmt.Fprintf(text, "\n|---%s|\n", strings.Repeat("|--:", len(c.contenders)))
+	for _, f := range figures() {
+		fmt.Fprintf(text, "| %s, %s |", f.name, f.unit)
+		var first *float64
+		for i, who := range c.contenders {
+			v := f.median(b.good(who.name))
+			fmt.Fprintf(text, " %s |", cellOf(v, first))
+			if i == 0 {
+				first = v
+			}
+		}
+		text.WriteByte('\n')
+	}
+	text.WriteString("| runs |")
+	for _, who := range c.contenders {
+		fmt.Fprintf(text, " %d |", len(b.good(who.name)))
+	}
+	text.WriteByte('\n')
+}
+
+func (f versusFigure) median(runs []*measurement) *float64 {
+	var all []float64
+	for _, m := range runs {
+		if v := f.of(m); v != nil {
+			all = append(all, *v)
+		}
+	}
+	return median(all)
+}
+
+// cellOf shows v, and how often it holds first.
+func cellOf(v, first *float64) string {
+	switch {
+	case v == nil:
+		return "–"
+	case first == nil || *first == 0:
+		return threeDigits(*v)
+	}
+	return fmt.Sprintf("%s (×%s)", threeDigits(*v), threeDigits(*v / *first))
+}
+
+// threeDigits writes a number as precisely as it is measured.
+func threeDigits(v float64) string {
+	switch {
+	case v >= 100 || v <= -100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10 || v <= -10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}
+
+// faults are the runs that were not made, or not without a loss.
+func faults(bouts []bout) (sentences []string) {
+	for _, b := range bouts {
+		for _, name := range slices.Sorted(maps.Keys(b.of)) {
+			for _, m := range b.of[name] {
+				if m.reason == "" {
+					continue
+				}
+				what := ""
+				if !m.whole() {
+					what = "not in the table: "
+				}
+				sentences = append(sentences, fmt.Sprintf("%d clients, %s, round %d: %s%s", b.clients, name, m.round, what, m.reason))
+			}
+		}
+	}
+	return sentences
+}
+
+// method is how it was measured, as far as this program knows.
+func (c contest) method(bouts []bout) (sentences []string) {
+	say := func(format string, args ...any) { sentences = append(sentences, fmt.Sprintf(format, args...)) }
+	say("Figures are medians of the runs; in parentheses, against roost. The links show each run and whether a difference is more than noise.")
+	say("The contenders took turns on this host, %d times, each time in another order. Each was started anew for each run: a chat with %d messages to each room%s.",
+		c.rounds, c.messages, c.echoSays())
+	say("Clients and kernel settings were the same for all. Clients share the processors with the server and have the scheduling policy SCHED_BATCH, which does not interrupt a server that writes: " +
+		"what is per second or in milliseconds is of both together, what is server CPU of the server alone.")
+	say("Memory is resident memory of the server's process, from before the first client to when all have joined, idle, and until after the messages. It is asked to collect its garbage (SIGUSR1) before each look. " +
+		"That flatters a server that would not do so by itself.")
+	say("The kernel counts CPU time in steps of 10 ms: with few clients the figures of CPU are coarse.")
+	say("Each client joins one topic and sends a heartbeat every 30 s. A broadcast is timed from when it was to be sent, an echo from when it was.")
+	if len(c.more) > 0 {
+		say("Further flags of each run: `%s`.", strings.Join(c.more, " "))
+	}
+	for _, who := range c.contenders {
+		sentences = append(sentences, who.describe()+".")
+	}
+	sentences = append(sentences, circumstances(bouts)...)
+	say("Not measured: a network, TLS, compression, several nodes, presence, long polling, many rooms, clients that come and go or read slowly.")
+	return sentences
+}
+
+func (c contest) echoSays() string {
+	if c.echo == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and an echo for %s in a closed loop: a push for each reply, 256 at a time (-inflight)", c.echo)
+}
+
+func (w contender) describe() string {
+	switch {
+	case w.command == "":
+		return w.name + ": this program's own server, with its defaults"
+	case w.raw:
+		return fmt.Sprintf("%s: `%s`, plain WebSocket without channels: a client has joined when it is upgraded, messages are bare JSON, and heartbeats are pings", w.name, w.command)
+	}
+	return fmt.Sprintf("%s: `%s`", w.name, w.command)
+}
+
+// circumstances are what the records say of the host and of each server.
+func circumstances(bouts []bout) (sentences []string) {
+	for _, b := range bouts {
+		for _, name := range slices.Sorted(maps.Keys(b.of)) {
+			for _, m := range b.of[name] {
+				if m.result == nil {
+					continue
+				}
+				if run := m.result.Run; run != nil {
+					sentences = append(sentences, fmt.Sprintf("Host: %s, %d cores, %.1f GB, %s; Roost and the load generator: commit %s, %s.",
+						run.Machine.CPU, run.Machine.Cores, float64(run.Machine.MemoryBytes)/1e9, run.Machine.OS, run.Commit, run.Machine.Go))
+				}
+				if n := m.result.Summary.ServerProcesses; n != nil && *n > 1 {
+					sentences = append(sentences, fmt.Sprintf("%d clients of %s were %d processes, each a room of its own: one may not open more files.", b.clients, name, *n))
+				}
+				for _, note := range m.result.Notes {
+					if strings.Contains(note.Message, "SIGUSR1") {
+						sentences = append(sentences, fmt.Sprintf("%s does not answer SIGUSR1: its memory is with garbage.", name))
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(sentences)
+	return slices.Compact(sentences)
+}
+
+// writeList writes a heading and a line for each sentence, or nothing.
+func writeList(text *strings.Builder, heading string, sentences []string) {
+	if len(sentences) == 0 {
+		return
+	}
+	fmt.Fprintf(text, "\n## %s\n\n", heading)
+	for _, s := range sentences {
+		fmt.Fprintf(text, "- %s\n", s)
+	}
+}

@@ -1,0 +1,158 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+// buildPeer returns the path of a plain WebSocket server.
+func buildPeer(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "peer")
+	if out, err := exec.Command("go", "build", "-o", path, "./testdata/peer").CombinedOutput(); err != nil {
+		t.Fatalf("build the peer: %v\n%s", err, out)
+	}
+	return path
+}
+
+func TestRawProtocol(t *testing.T) {
+	peer := buildPeer(t)
+	for _, test := range []struct {
+		name   string
+		server string
+		args   string
+		code   int
+		want   string // of the output
+	}{
+		{"chat", peer, "chat -messages 5", 0, "All delivered: 500 messages to 100 clients"},
+		{"chat with a loss", peer + " -deaf 7", "chat -messages 5 -drain 500ms", 99, "499 of 500 messages delivered"},
+		{"echo", peer, "echo -for 500ms", 0, "pings of 100 clients answered"},
+		{"echo to all", peer + " -loud", "echo -for 500ms -rate 10 -slo errors<1", 99, "answer to no ping"},
+		{"pings", peer, "idle -for 1200ms -heartbeat 500ms", 0, "heartbeats of 100 clients answered"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			args := append(strings.Fields(test.args), "-protocol", "raw", "-clients", "100", "-out", "run", "-server", test.server)
+			c, out := start(t, args...)
+			if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) {
+				t.Fatalf("exit code %d, want %d with %q:\n%s", code, test.code, test.want, out)
+			}
+			if activities, _ := readRun(t, filepath.Join(c.Dir, "run")); len(activities) > 0 && test.code == 0 && activities[0].Count < 100 {
+				t.Errorf("%d counted, want 100 or more", activities[0].Count)
+			}
+		})
+	}
+}
+
+func TestCompareServers(t *testing.T) {
+	c, out := start(t, "compare-servers", "-clients", "60", "-rounds", "2", "-messages", "3", "-echo", "300ms", "-out", "run",
+		"-server", "other="+program+" internal-server", "-raw", "peer="+buildPeer(t), "-server", "broken=false",
+		"-note", "Other is Roost, too.", "-rate", "20", "--", "-size", "200")
+	if code := exitCode(t, c.Wait()); code != 99 {
+		t.Fatalf("exit code %d, want 99:\n%s", code, out)
+	}
+	page, err := os.ReadFile(filepath.Join(c.Dir, "run", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n| [60 clients](60/compare.html) | roost | other | peer | broken |\n|---|--:|--:|--:|--:|\n",
+		"\n| runs | 2 | 2 | 2 | 0 |\n",
+		"\n## What went wrong\n\n- 60 clients, broken, round 1: not in the table: server process 0 (pid ",
+		"\n- Other is Roost, too.\n",
+		"\n- peer: `/",
+		"\n- Further flags of each run: `-size 200`.\n",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("README.md = %s\nwant %q in it", page, want)
+		}
+	}
+	measured := regexp.MustCompile(`(?m)^\| .*, \S+ \| [0-9.]+ \| [0-9.]+ \(×[0-9.]+\) \| [0-9.]+ \(×[0-9.]+\) \| – \|$`)
+	if n := len(measured.FindAll(page, -1)); n < 9 { // of 13; memory and CPU of so few clients may be nothing
+		t.Errorf("%d rows with a figure of all servers, want 9 or more:\n%s", n, page)
+	}
+	text, err := os.ReadFile(filepath.Join(c.Dir, "run", "60", "compare.json"))
+	var comparison report.Comparison
+	if err != nil || json.Unmarshal(text, &comparison) != nil || len(comparison.Sides) != 3 || len(comparison.Sides[2].Runs) != 2 {
+		t.Errorf("compare.json: %v, sides %v, want 3 with 2 runs each", err, comparison.Sides)
+	}
+	for _, name := range []string{"compare.html", "compare.txt", "roost/1/chat/report.html", "peer/2/echo/report.html"} {
+		if _, err := os.Stat(filepath.Join(c.Dir, "run", "60", name)); err != nil {
+			t.Error(err)
+		}
+	}
+	lines := bytes.Split([]byte(out.String()), []byte("\n"))
+	for i, who := range []string{"roost", "other", "peer", "broken", "other", "peer", "broken", "roost"} { // by turns
+		if !bytes.Contains(lines[i], []byte(", "+who+" ")) {
+			t.Errorf("line %d = %q, want %s", i, lines[i], who)
+		}
+	}
+}
+
+func TestCompareServersInterrupt(t *testing.T) {
+	c, out := start(t, "compare-servers", "-clients", "20", "-rounds", "1", "-messages", "1000", "-echo", "0s", "-out", "run", "-server", "other="+program+" internal-server")
+	records := filepath.Join(c.Dir, "run", "20", "roost", "1", "chat", "records.jsonl")
+	waitFor(t, "the first run", func() bool { _, err := os.Stat(records); return err == nil })
+	family := children(c)
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, c.Wait()); code != 130 || !strings.Contains(out.String(), "It was interrupted") {
+		t.Errorf("exit code %d, want 130 and a report:\n%s", code, out)
+	}
+	for _, pid := range family {
+		if alive(pid) {
+			t.Errorf("child %s is left behind", pid)
+		}
+	}
+	file, err := os.Open(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	last := ""
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		last = lines.Text()
+	}
+	if !strings.HasPrefix(last, `{"end":`) {
+		t.Errorf("the last record of the run is %.80q, want its end", last)
+	}
+}
+
+func TestCompareServersArguments(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		want string // a part of the output
+	}{
+		{[]string{"-help"}, 0, "-server 'bandit=scripts/phoenix/serve'"},
+		{nil, 2, "no -server and no -raw"},
+		{[]string{"-server", "x"}, 2, "want NAME=PROGRAM ARGS"},
+		{[]string{"-server", "a/b=x"}, 2, "want NAME=PROGRAM ARGS"},
+		{[]string{"-server", "roost=x"}, 2, `two servers are called "roost"`},
+		{[]string{"-server", "x=x", "-clients", "10,0"}, 2, `"0": want a number`},
+		{[]string{"-server", "x=x", "-rounds", "0"}, 2, "at least 1"},
+		{[]string{"-server", "x=x", "-wrong"}, 2, "-wrong"},
+		{[]string{"-server", "x=x", "stray"}, 2, `unexpected argument "stray"`},
+		{[]string{"-raw", "a=x", "-raw", "b=x", "-raw", "c=x", "-raw", "d=x", "-raw", "e=x", "-raw", "f=x"}, 2, "at most 5"},
+		{[]string{"-server", "x=x", "-out", "."}, 2, "is there already"},
+		{[]string{"-server", "x=x", "-out", "/dev/null/x"}, 1, "not a directory"},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			t.Parallel()
+			c, out := start(t, append([]string{"compare-servers"}, test.args...)...)
+			if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) {
+				t.Errorf("exit code %d, want %d with %q:\n%s", code, test.code, test.want, out)
+			}
+		})
+	}
+}
