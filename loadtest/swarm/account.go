@@ -230,6 +230,9 @@ func (r *run) bill(ctx context.Context, when string) error {
 
 		AvailableBytes: available(),
 	}})
+	if when == "after" {
+		r.noteGarbage()
+	}
 	return nil
 }
 

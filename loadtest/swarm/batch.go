@@ -3,6 +3,7 @@ package swarm
 import (
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,3 +27,8 @@ func YieldToServers() {
 		}
 	}
 }
+
+// slacken lets the timers of the children that this thread starts from now on be
+// late by d; 0 is the system's default. Without it they only take more of the
+// processors, so an error is none.
+func slacken(d time.Duration) { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(d), 0, 0, 0) }

@@ -140,12 +140,19 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 
 // message takes one Phoenix message, most often a broadcast.
 func (c *client) message(conn *poller.Conn, text []byte, now int64) {
+	if seen := &c.group.fleet.seen; bytes.Equal(text, seen.text) {
+		c.broadcast(seen.stamp, now)
+		return
+	}
 	if bytes.HasPrefix(text, echoHead) {
 		c.group.fleet.echoed(c, text, now)
 		return
 	}
 	if i := bytes.Index(text, c.group.fleet.event); i >= 0 {
-		c.broadcast(text[i:], now)
+		if s, ok := parseStamp(text[i:]); ok {
+			c.group.fleet.seen.keep(text, s)
+			c.broadcast(s, now)
+		}
 		return
 	}
 	switch {
@@ -161,11 +168,10 @@ func (c *client) message(conn *poller.Conn, text []byte, now int64) {
 	}
 }
 
-func (c *client) broadcast(payload []byte, now int64) {
+func (c *client) broadcast(s stamp, now int64) {
 	g := c.group
-	s, ok := parseStamp(payload)
 	writer := int(s.writer - g.writer)
-	if !ok || writer < 0 || writer >= len(g.speakers) {
+	if writer < 0 || writer >= len(g.speakers) {
 		return // somebody else's
 	}
 	if s.seq < 1 || int(s.seq) > g.fleet.orders.Messages {

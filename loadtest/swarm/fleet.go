@@ -28,6 +28,9 @@ type fleet struct {
 
 	slots chan struct{} // as many as connects and joins may be in flight
 
+	seen   sighting      // loop only
+	ramped chan struct{} // gets one value when all have joined or failed: the next process waits for it
+
 	mu          sync.Mutex // guards the rest; never held during a system call
 	counts      counts
 	pending     int // clients that have neither joined nor failed
@@ -62,6 +65,7 @@ func newFleet(o orders) (*fleet, error) {
 		event:       fmt.Appendf(nil, `%q,`, o.Event),
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
+		ramped:      make(chan struct{}, 1),
 		latency:     newHistogram(3),
 		rawLatency:  newHistogram(3),
 		joinLatency: newHistogram(3),
@@ -198,6 +202,7 @@ func (f *fleet) settleLocked() {
 		r.Joined[g.room] += g.joined
 	}
 	f.events = append(f.events, event{Ramped: r})
+	f.ramped <- struct{}{} // once in its life: there is room
 }
 
 // reportLocked reports the receipts of one message, and forgets them.

@@ -35,6 +35,15 @@ type stamp struct {
 	intended, sent int64
 }
 
+// A sighting is the last broadcast that a process has seen. All its clients get
+// the same bytes, so one of them has to read them, and the others to compare.
+type sighting struct {
+	text  []byte
+	stamp stamp
+}
+
+func (s *sighting) keep(text []byte, st stamp) { s.text, s.stamp = append(s.text[:0], text...), st }
+
 // parseStamp finds the stamp in a payload. The keys may be in any order: a
 // server may decode and encode again.
 func parseStamp(payload []byte) (s stamp, ok bool) {

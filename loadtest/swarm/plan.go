@@ -46,7 +46,7 @@ const (
 	// timerSlack is for many processes: Go's runtime has a thread in each that
 	// looks after the others every 20 µs while they work, and every look is two
 	// switches, which take a quarter of the processors.
-	timerSlack = 5 * time.Millisecond
+	timerSlack = 100 * time.Millisecond
 
 	// clientsPerLoop is from how many clients on more than one process is worth
 	// a processor.
@@ -62,6 +62,7 @@ type Plan struct {
 	Churn    float64 // clients that leave, a second
 
 	Heartbeat time.Duration // between those of one client
+	Report    time.Duration // between two reports of a process of clients; 0 is 250 ms
 	Slack     time.Duration // how late timers of the processes may be; 0 is the kernel's default of 50 µs
 
 	Servers   []int      // clients by server process
@@ -215,7 +216,7 @@ func (p *planner) divide() error {
 
 	cores := max(1, p.limits.Cores)
 	if servers+processes > 4*cores {
-		p.Slack = timerSlack
+		p.Slack, p.Report = timerSlack, rarely
 	}
 	p.Ramping = min(processes, 2*cores) // many that each do a little cost more in switching between them
 	if servers > cores {
@@ -290,7 +291,7 @@ func (p *planner) explain() {
 			n, loopback(0), loopback(n-1), grouped(p.PerSource))
 	}
 	if p.Slack > 0 {
-		say("The timers of all processes may be %v late (timer slack): in so many, Go's own housekeeping would interrupt the work.", p.Slack)
+		say("The timers of all processes but the writer's may be %v late (timer slack): in so many, Go's own housekeeping would interrupt the work.", p.Slack)
 	}
 	if p.Heartbeat != beat {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)

@@ -30,6 +30,7 @@ type orders struct {
 	PerSource int           `json:"per_source"` // connections from one address to one server; 0 leaves the address to the kernel
 	Window    int           `json:"window"`     // connects and joins in flight
 	Heartbeat time.Duration `json:"heartbeat"`
+	Report    time.Duration `json:"report,omitempty"`    // between two reports; 0 is 250 ms
 	Messages  int           `json:"messages"`            // of each writer
 	Writers   int           `json:"writers"`             // of each room
 	Writer    uint32        `json:"writer"`              // the name of the first of room 0; the others follow

@@ -76,7 +76,9 @@ func (c *client) rawMessage(text []byte, now int64) {
 		c.group.fleet.echoed(c, text, now)
 		return
 	}
-	c.broadcast(text, now)
+	if s, ok := parseStamp(text); ok {
+		c.broadcast(s, now)
+	}
 }
 
 // opening is what a message has before its payload, and closing adds what it

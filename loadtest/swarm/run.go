@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -34,10 +33,6 @@ func Run(ctx context.Context, cfg Config, plan Plan, emit func(record.Record)) e
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	if plan.Slack > 0 {
-		// Children inherit it. Without it they only take more of the processors.
-		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(plan.Slack), 0, 0, 0)
-	}
 	r := newRun(cfg.complete(), plan, emit)
 	defer r.close()
 	err := r.stages(ctx)
@@ -134,6 +129,7 @@ func (r *run) begin(ctx context.Context) error {
 		addrs[0] = addr.String()
 	} else {
 		for i := range addrs {
+			slacken(r.plan.Slack)
 			s, err := startServer(ctx, i, r.serverCommand(), r.plan.ServerProcs)
 			if err != nil {
 				return err
@@ -147,6 +143,11 @@ func (r *run) begin(ctx context.Context) error {
 	t.path = r.cfg.path(t.path)
 	r.tellAgents()
 	for i, extents := range r.plan.Processes {
+		if i == 0 {
+			slacken(0) // it has the writer, which should be on time
+		} else {
+			slacken(r.plan.Slack)
+		}
 		w, err := r.startWorker(i)
 		if err != nil {
 			return err
@@ -222,6 +223,7 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 		PerSource: r.plan.PerSource,
 		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
 		Heartbeat: r.plan.Heartbeat,
+		Report:    r.plan.Report,
 		Messages:  r.plan.Messages,
 		Writers:   r.plan.Writers,
 		Late:      r.cfg.Late,

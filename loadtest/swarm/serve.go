@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,12 @@ import (
 	"time"
 )
 
-// progressEvery is how often a process reports.
-const progressEvery = 250 * time.Millisecond
+// progressEvery is how often a process reports, and rarely is for one of many:
+// a report costs a histogram's worth of garbage.
+const (
+	progressEvery = 250 * time.Millisecond
+	rarely        = 2 * time.Second
+)
 
 // Serve is a process full of clients: it takes the coordinator's commands from
 // in and writes events to out. It returns once all its connections are closed,
@@ -112,16 +117,17 @@ func (s *session) finish(st stop) error {
 
 // report tells the coordinator what happened, until all is over.
 func (s *session) report(over <-chan struct{}) {
-	clock := time.NewTicker(progressEvery)
+	clock := time.NewTicker(cmp.Or(s.fleet.orders.Report, progressEvery))
 	defer clock.Stop()
 	for {
 		select {
 		case <-clock.C:
-			if s.tell(s.fleet.report()...) != nil {
-				return // the end of the input will follow
-			}
+		case <-s.fleet.ramped:
 		case <-over:
 			return
+		}
+		if s.tell(s.fleet.report()...) != nil {
+			return // the end of the input will follow
 		}
 	}
 }

@@ -21,6 +21,7 @@ type server struct {
 	addr      string        // where it listens
 	collected chan struct{} // one for each garbage collection; buffered
 	leaving   atomic.Bool   // its end is meant
+	memory    atomic.Value  // string: the last line that a collection wrote
 	deaf      bool          // it does not collect when asked; the coordinator's
 }
 
@@ -64,6 +65,7 @@ func (s *server) log(line string) {
 	if !strings.Contains(line, "msg=memory") {
 		return
 	}
+	s.memory.Store(line)
 	select {
 	case s.collected <- struct{}{}:
 	default:

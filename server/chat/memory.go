@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +26,23 @@ func logMemory(log *slog.Logger, ep *phx.Endpoint) {
 	log.Info("memory", "peers", len(link.Peers), "cluster_dropped", link.Dropped, "cluster_missed", link.Missed,
 		"connections", st.Connections, "sockets", st.Sockets, "channels", st.Channels, "slow_consumers", st.SlowConsumers,
 		"rss_bytes", rss(), "heap_bytes", m.HeapAlloc, "heap_objects", m.HeapObjects, "stack_bytes", m.StackInuse,
-		"goroutines", runtime.NumGoroutine(), "gc_cycles", m.NumGC, "gc_pause_total", time.Duration(m.PauseTotalNs))
+		"goroutines", runtime.NumGoroutine(), "gc_cycles", m.NumGC, "gc_pause_total", time.Duration(m.PauseTotalNs),
+		"gc_pause_max", longestPause(&m), "gc_cpu", gcCPU())
+}
+
+// longestPause is that of the last 256 garbage collections.
+func longestPause(m *runtime.MemStats) time.Duration {
+	return time.Duration(slices.Max(m.PauseNs[:]))
+}
+
+// gcCPU is the processor time that garbage collections have taken.
+func gcCPU() time.Duration {
+	sample := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindFloat64 {
+		return 0
+	}
+	return time.Duration(sample[0].Value.Float64() * float64(time.Second))
 }
 
 // rss is the resident memory of this process in bytes, 0 if the system does not
