@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // start starts the program; its output is in the builder once it has ended.
-func start(t *testing.T, args ...string) (*exec.Cmd, *strings.Builder) {
+func start(t testing.TB, args ...string) (*exec.Cmd, *strings.Builder) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), program, args...)
 	var out strings.Builder
@@ -47,7 +47,7 @@ func start(t *testing.T, args ...string) (*exec.Cmd, *strings.Builder) {
 	return c, &out
 }
 
-func exitCode(t *testing.T, err error) int {
+func exitCode(t testing.TB, err error) int {
 	t.Helper()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

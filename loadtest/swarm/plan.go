@@ -18,11 +18,12 @@ const (
 	spareFiles = 200
 
 	// clientBytes is what one client is expected to take, all told: 8.3 KB of
-	// the kernel for both ends, the rest for the server and for itself.
-	clientBytes = 12_000
+	// the kernel for both ends, the rest for the server and for itself. Of slab
+	// there is more, but the kernel can take that back.
+	clientBytes = 9_400
 
 	// processBytes is what a process takes before its first client.
-	processBytes = 25_000_000
+	processBytes = 10_000_000
 
 	// maxPerSource bounds the connections from one address to one server,
 	// whatever the range of ports.

@@ -78,10 +78,10 @@ func TestPlan(t *testing.T) {
 
 func TestPlanTakesWhatFits(t *testing.T) {
 	short := small
-	short.Memory = 80_000_000 // two processes, and 30 MB for clients of 12 KB
+	short.Memory = 50_000_000 // two processes, and 30 MB for clients of 10 KB
 	p, err := swarm.NewPlan(local(0), short)
-	if err != nil || p.Clients < 2_000 || p.Clients > 2_500 {
-		t.Errorf("NewPlan() = %d clients, %v, want some 2,200", p.Clients, err)
+	if err != nil || p.Clients < 2_500 || p.Clients > 3_200 {
+		t.Errorf("NewPlan() = %d clients, %v, want some 2,900", p.Clients, err)
 	}
 	if _, err := swarm.NewPlan(local(5_000), short); !errors.Is(err, swarm.ErrTooMany) {
 		t.Errorf("NewPlan() = %v, want ErrTooMany: that many were asked for", err)
