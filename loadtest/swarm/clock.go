@@ -7,14 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic is CLOCK_MONOTONIC in nanoseconds: unlike Go's own readings it is
-// the same clock for all processes of a host.
-func monotonic() int64 {
+// monotonic is CLOCK_MONOTONIC in nanoseconds: unlike what Go shows of its
+// readings it is the same for all processes of a host.
+func monotonic() int64 { return started.ns + int64(time.Since(started.at)) }
+
+// started is one moment by both. From there on Go reads the same clock, without
+// a system call.
+var started = func() (m struct {
+	at time.Time
+	ns int64
+}) {
 	var t unix.Timespec
 	// It fails only for a clock that does not exist.
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
-	return t.Nano()
-}
+	m.at, m.ns = time.Now(), t.Nano()
+	return m
+}()
 
 // now is monotonic by the coordinator's clock: all moments that clients tell and
 // are told are of that one.

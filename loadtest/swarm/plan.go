@@ -44,10 +44,13 @@ const (
 	// take some 4 % of a processor.
 	beatsPerCore = 1_700
 
-	// timerSlack is for many processes: Go's runtime has a thread in each that
-	// looks after the others every 20 µs while they work, and every look is two
-	// switches, which take a quarter of the processors.
-	timerSlack = 100 * time.Millisecond
+	// timerSlack is how late timers of the processes may be. Go's runtime has a
+	// thread that looks after the others every 20 µs while they work; every look
+	// is two switches, a tenth of the server's CPU time in a broadcast. (For a
+	// service, TimerSlackNSec= of systemd does the same.) In many processes they
+	// take a quarter of the processors: crowdedSlack.
+	timerSlack   = 5 * time.Millisecond
+	crowdedSlack = 100 * time.Millisecond
 
 	// clientsPerLoop is from how many clients on more than one process is worth
 	// a processor.
@@ -193,6 +196,9 @@ func (p *planner) divide() error {
 	processes := 1
 	if len(p.config.ClientCommand) > 0 {
 		processes = max(atLeast(p.Clients, p.perProcess()), min(p.limits.Cores/2, atLeast(p.Clients, clientsPerLoop)))
+		if p.config.Scenario == Echo { // a client does as much as the server here, and has one loop
+			processes = max(processes, min(p.limits.Cores, p.Clients))
+		}
 	}
 	server, taken := 0, 0 // clients of this server that have a process
 	number := 0           // of the next client
@@ -216,8 +222,9 @@ func (p *planner) divide() error {
 	}
 
 	cores := max(1, p.limits.Cores)
+	p.Slack = timerSlack
 	if servers+processes > 4*cores {
-		p.Slack, p.Report = timerSlack, rarely
+		p.Slack, p.Report = crowdedSlack, rarely
 	}
 	p.Ramping = min(processes, 2*cores) // many that each do a little cost more in switching between them
 	if servers > cores {
@@ -292,7 +299,7 @@ func (p *planner) explain() {
 			n, loopback(0), loopback(n-1), grouped(p.PerSource))
 	}
 	if p.Slack > 0 {
-		say("The timers of all processes but the writer's may be %v late (timer slack): in so many, Go's own housekeeping would interrupt the work.", p.Slack)
+		say("The timers of all processes but the writer's may be %v late (timer slack), so that Go's own housekeeping does not interrupt the work.", p.Slack)
 	}
 	if p.Heartbeat != beat {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
