@@ -37,6 +37,9 @@ func ReadLimits() (Limits, error) {
 		return l, err
 	}
 	l.SystemFiles = open[2] - open[0]
+	if os.Geteuid() == 0 {
+		l.SystemFiles = 1 << 30 // fs.file-max does not bind root
+	}
 	kb, err := meminfo("MemAvailable:")
 	if err != nil {
 		return l, err
