@@ -41,6 +41,7 @@ func main() {
 	seconds := flag.Float64("seconds", 10, "`time` that the messages are sent for, in seconds")
 	most := flag.Int("messages", 1000, "largest `number` of messages in a run")
 	budget := flag.Float64("deliveries", 40e6, "largest `number` of deliveries in a run: what would be more has fewer messages")
+	add := flag.Bool("add", false, "keep the points that -out has already")
 	out := flag.String("out", "results/curve", "`folder` for curve.json, curve.md and curve.svg")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./scripts/curve [flags] [-- loadtest flags]\n\nDeliveries a second by size of the room and messages a second.\n\nflags:")
@@ -49,13 +50,21 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *clients, *rates, *seconds, *most, *budget, *out, flag.Args()); err != nil {
+	var points []point
+	if *add {
+		var err error
+		if points, err = read(*out); err != nil {
+			fmt.Fprintln(os.Stderr, "curve: -add:", err)
+			os.Exit(1)
+		}
+	}
+	if err := run(ctx, points, *clients, *rates, *seconds, *most, *budget, *out, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "curve:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, clients, rates string, seconds float64, most int, budget float64, out string, extra []string) error {
+func run(ctx context.Context, points []point, clients, rates string, seconds float64, most int, budget float64, out string, extra []string) error {
 	sizes, err := numbers(clients)
 	if err != nil {
 		return fmt.Errorf("-clients: %w", err)
@@ -73,7 +82,6 @@ func run(ctx context.Context, clients, rates string, seconds float64, most int, 
 	if text, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", program, "./loadtest").CombinedOutput(); err != nil {
 		return fmt.Errorf("build ./loadtest: %w\n%s", err, text)
 	}
-	var points []point
 	for _, n := range sizes {
 		for _, rate := range speeds {
 			p := point{Clients: int(n), Rate: rate}
@@ -142,6 +150,15 @@ func (p *point) measure(ctx context.Context, program, folder string, extra []str
 		p.SlowerBy = float64(s.Delivered) / s.PerSecond / (float64(p.Messages-1) / p.Rate)
 	}
 	return nil
+}
+
+// read returns the points of an earlier run.
+func read(out string) (points []point, err error) {
+	data, err := os.ReadFile(filepath.Join(out, "curve.json"))
+	if err != nil {
+		return nil, err
+	}
+	return points, json.Unmarshal(data, &points)
 }
 
 const head = "| clients | messages/s | messages | deliveries/s | server CPU µs/delivery | p50 ms | p99 ms | missing | out of order |\n" +
