@@ -31,7 +31,7 @@ func chart(points []point) string {
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">messages a second</text>`+"\n", (left+width-right)/2, height-10)
 	fmt.Fprintf(&b, `<text transform="translate(16 %d) rotate(-90)" text-anchor="middle">deliveries a second</text>`+"\n", (top+height-bottom)/2)
-	used := math.Inf(1) // height of the label before
+	used := make(map[float64]float64) // height of the last label of the lines that end at a rate
 	for i, line := range lines(points) {
 		colour := colours[i%len(colours)]
 		var d strings.Builder
@@ -40,8 +40,11 @@ func chart(points []point) string {
 			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", x.at(p.Rate), y.at(p.PerSecond), colour)
 		}
 		end := line[len(line)-1]
-		label := min(y.at(end.PerSecond)+4, used-14) // larger rooms come later and lie above
-		used = label
+		label := y.at(end.PerSecond) + 4
+		if below, ok := used[end.Rate]; ok { // larger rooms come later and lie above
+			label = min(label, below-14)
+		}
+		used[end.Rate] = label
 		fmt.Fprintf(&b, `<path d="%s" fill="none" stroke="%s" stroke-width="2"/><text x="%.1f" y="%.1f" fill="%s">%s clients</text>`+"\n",
 			strings.TrimSpace(d.String()), colour, x.at(end.Rate)+8, label, colour, short(float64(end.Clients)))
 	}
