@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -145,6 +146,9 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 
 	if o.swarm.URL == "" && o.server == "" {
 		o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-idle", (2 * plan.Heartbeat).String())
+		if o.swarm.Scenario == swarm.Slow {
+			o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-outbound-max", strconv.Itoa(swarm.HeldBack))
+		}
 	}
 	if plan.Clustered() {
 		url, stop, err := o.startNATS()

@@ -21,19 +21,20 @@ func (f *fleet) leftLocked(c *client, was phase) {
 	time.AfterFunc(wait, func() { f.redial(c) })
 }
 
-// redial makes another connection for a client that has none: nobody else
-// touches it.
+// redial makes another connection for a client that has none: no loop touches
+// it, but who looks for one that can send does.
 func (f *fleet) redial(c *client) {
 	f.mu.Lock()
 	stopping := f.stopping
+	if !stopping {
+		*c = client{
+			group: c.group, number: c.number, joinedOnce: true, tries: c.tries, absences: c.absences,
+		}
+	}
 	f.mu.Unlock()
-	if stopping {
-		return
+	if !stopping {
+		f.dial(c)
 	}
-	*c = client{
-		group: c.group, number: c.number, joinedOnce: true, tries: c.tries, absences: c.absences,
-	}
-	f.dial(c)
 }
 
 // returnedLocked counts a client that has joined again.

@@ -325,7 +325,7 @@ func (p *planner) explainScenario(say func(format string, args ...any)) {
 	case Slow:
 		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
 		if p.config.URL == "" {
-			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", heldBack>>10)
+			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", HeldBack>>10)
 		}
 	}
 }

@@ -129,13 +129,11 @@ func (r *run) begin(ctx context.Context) error {
 		addrs[0] = addr.String()
 	} else {
 		for i := range addrs {
-			slacken(r.plan.Slack)
-			s, err := startServer(ctx, i, r.serverCommand(), r.plan.ServerProcs)
+			s, err := r.startServer(ctx, i)
 			if err != nil {
 				return err
 			}
 			r.servers = append(r.servers, s)
-			r.waiting.Go(func() { r.watch(s) })
 			addrs[i] = s.addr
 		}
 		t.host = addrs[0]
@@ -162,13 +160,14 @@ func (r *run) begin(ctx context.Context) error {
 	return nil
 }
 
-// serverCommand starts a server, with what the scenario asks for.
-func (r *run) serverCommand() []string {
-	command := slices.Clone(r.cfg.ServerCommand)
-	if r.cfg.Scenario == Slow {
-		command = append(command, "-outbound-max", strconv.Itoa(heldBack))
+// startServer starts server process i and watches it.
+func (r *run) startServer(ctx context.Context, i int, args ...string) (*server, error) {
+	slacken(r.plan.Slack)
+	s, err := startServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), args...), r.plan.ServerProcs)
+	if err == nil {
+		r.waiting.Go(func() { r.watch(s) })
 	}
-	return command
+	return s, err
 }
 
 // watch passes on that a server died before its time.

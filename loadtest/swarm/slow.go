@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// heldBack is what a server of ours may hold for a slow client, in bytes: by
+	// HeldBack is what a server of ours may hold for a slow client, in bytes: by
 	// default it is so much that a run would take long to come there.
-	heldBack = 64 << 10
+	HeldBack = 64 << 10
 
 	// slowBuffer is the receive buffer of a slow client, in bytes.
 	slowBuffer = 4 << 10

@@ -31,22 +31,14 @@ func (r *run) storm(ctx context.Context) error {
 		return err
 	}
 	for i, s := range r.servers {
-		if err := r.restart(ctx, i, s.addr); err != nil {
+		again, err := r.startServer(ctx, i, "-addr", s.addr)
+		if err != nil {
 			return err
 		}
+		r.servers[i] = again
 	}
 	away.Ms = ms(monotonic() - r.departed) // servers were gone
 	return r.awaitReturn(ctx, away, before)
-}
-
-func (r *run) restart(ctx context.Context, i int, addr string) error {
-	s, err := startServer(ctx, i, append(r.serverCommand(), "-addr", addr), r.plan.ServerProcs)
-	if err != nil {
-		return err
-	}
-	r.servers[i] = s
-	r.waiting.Go(func() { r.watch(s) })
-	return nil
 }
 
 // killAmid waits for the messages of a chat and kills a server when half of them
