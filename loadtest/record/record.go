@@ -121,6 +121,7 @@ type Activity struct {
 	AtMs        int64  `json:"at_ms"`                   // its start, since the start of the run
 	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server
 	Count       int64  `json:"count"`                   // replies, heartbeats answered, clients that came back, joined again or left, or slow ones that the server cut off
+	CutOff      int64  `json:"cut_off,omitempty"`       // clients that a kill cut off; 0 if not recorded, and in a storm, which spares nobody
 	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
 	ServerCPUNs int64  `json:"server_cpu_ns,omitempty"` // in its time; 0 if not measured
 	ClientCPUNs int64  `json:"client_cpu_ns,omitempty"`
