@@ -120,7 +120,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	switch {
 	case o.server != "":
 		o.swarm.ServerCommand = strings.Fields(o.server)
-		o.swarm.Apart = true // it knows nothing of clusters
+		o.swarm.Apart = !o.oneRoom
 	case o.swarm.URL == "":
 		o.swarm.ServerCommand = []string{self, serverRole}
 	}
@@ -145,18 +145,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	fmt.Println()
 
 	if o.swarm.URL == "" && o.server == "" {
-		o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-idle", (2 * plan.Heartbeat).String())
-		if o.swarm.Scenario == swarm.Slow {
-			o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-outbound-max", strconv.Itoa(swarm.HeldBack))
-		}
-	}
-	if plan.Clustered() {
-		url, stop, err := o.startNATS()
+		stop, err := o.configureServers(plan)
 		if err != nil {
 			return exitBroken, err
 		}
 		defer stop()
-		o.swarm.ServerCommand = append(o.swarm.ServerCommand, "-cluster", url)
 	}
 	out, err := newOutput(o, plan.Clients, time.Now())
 	if err != nil {
@@ -204,6 +197,22 @@ func (o options) plan(ctx context.Context) (p swarm.Plan, leave func(), err erro
 		leave()
 	}
 	return p, leave, err
+}
+
+// configureServers completes the command of our own servers: what another one
+// is told is in its -server. stop ends what connects them.
+func (o *options) configureServers(plan swarm.Plan) (stop func(), err error) {
+	add := func(args ...string) { o.swarm.ServerCommand = append(o.swarm.ServerCommand, args...) }
+	add("-idle", (2 * plan.Heartbeat).String())
+	if o.swarm.Scenario == swarm.Slow {
+		add("-outbound-max", strconv.Itoa(swarm.HeldBack))
+	}
+	if !plan.Clustered() {
+		return func() {}, nil
+	}
+	url, stop, err := o.startNATS()
+	add("-cluster", url)
+	return stop, err
 }
 
 // startNATS returns the URL of the NATS server that is to connect the servers,

@@ -44,6 +44,7 @@ type options struct {
 	json       string
 	thresholds thresholds
 	server     string // command of another server
+	oneRoom    bool   // its processes are a cluster
 	nats       string // URL of a NATS server for the cluster
 	timeout    time.Duration
 	agents     []string // addresses of load machines; none for this one
@@ -70,6 +71,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.Float64Var(&c.Slow, "slow", 5, "`percent` of the clients that do not read in slow")
 	f.IntVar(&c.Servers, "servers", 0, "least `number` of server processes (default as many as the file limit asks for)")
 	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
+	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and are one room (Roost's do anyway)")
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short)")
 	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")
 	f.IntVar(&c.Messages, "messages", 0, "`number` of messages of each writer (default 20, fewer if that takes over a minute)")
@@ -107,6 +109,8 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		return o, err
 	case len(o.agents) > 0 && c.URL == "":
 		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
+	case o.oneRoom && c.Apart:
+		return o, errors.New("-one-room and -apart: the one or the other")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}

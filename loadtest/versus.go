@@ -52,6 +52,7 @@ type contest struct {
 	messages   int
 	rate       float64       // of messages, a second; 0: what a run chooses by itself
 	echo       time.Duration // 0: none
+	oneRoom    bool          // of all processes of a server
 	out        string        // folder
 	notes      []string      // of the user, for the report
 	more       []string      // flags of each run
@@ -112,6 +113,7 @@ func parseContest(args []string, help io.Writer) (c contest, err error) {
 	f.IntVar(&c.messages, "messages", 10, "`number` of messages to each room")
 	f.Float64Var(&c.rate, "rate", 0, "messages `a second` in each room (default 2, fewer where the processors could not)")
 	f.DurationVar(&c.echo, "echo", 10*time.Second, "`time` that the echo goes on; 0 for none")
+	f.BoolVar(&c.oneRoom, "one-room", false, "where a server is several processes these are a cluster and one room; with other servers, their commands must see to it")
 	f.StringVar(&c.out, "out", "", "`folder` for the results, a new one (default results/TIME-servers)")
 	f.Func("note", "`sentence` for the report: a version, what was tuned; may be repeated", func(text string) error {
 		c.notes = append(c.notes, text)

@@ -248,8 +248,8 @@ func (c contest) method(bouts []bout) (sentences []string) {
 	for _, who := range c.contenders {
 		sentences = append(sentences, who.describe()+".")
 	}
-	sentences = append(sentences, circumstances(bouts)...)
-	say("Not measured: a network, TLS, compression, several nodes, presence, long polling, many rooms, clients that come and go or read slowly.")
+	sentences = append(sentences, c.circumstances(bouts)...)
+	say("Not measured: a network, TLS, compression, presence, long polling, many rooms, clients that come and go or read slowly.")
 	return sentences
 }
 
@@ -271,7 +271,11 @@ func (w contender) describe() string {
 }
 
 // circumstances are what the records say of the host and of each server.
-func circumstances(bouts []bout) (sentences []string) {
+func (c contest) circumstances(bouts []bout) (sentences []string) {
+	rooms := "each a room of its own"
+	if c.oneRoom {
+		rooms = "one cluster and one room"
+	}
 	for _, b := range bouts {
 		for _, name := range slices.Sorted(maps.Keys(b.of)) {
 			for _, m := range b.of[name] {
@@ -283,7 +287,7 @@ func circumstances(bouts []bout) (sentences []string) {
 						run.Machine.CPU, run.Machine.Cores, float64(run.Machine.MemoryBytes)/1e9, run.Machine.OS, run.Commit, run.Machine.Go))
 				}
 				if n := m.result.Summary.ServerProcesses; n != nil && *n > 1 {
-					sentences = append(sentences, fmt.Sprintf("%d clients of %s were %d processes, each a room of its own: one may not open more files.", b.clients, name, *n))
+					sentences = append(sentences, fmt.Sprintf("%d clients of %s were %d server processes, %s: one may not open more files.", b.clients, name, *n, rooms))
 				}
 				for _, note := range m.result.Notes {
 					if strings.Contains(note.Message, "SIGUSR1") {

@@ -96,9 +96,12 @@ const grace = 3 * time.Minute
 // makeRun makes one run, a child of ours, and returns its records. It fails if
 // there is no end among them.
 func (c contest) makeRun(ctx context.Context, who contender, clients int, folder string, args ...string) ([]record.Record, error) {
-	// Rooms apart for all: what many processes of another server are cannot be
-	// more. Every 30 s is what official clients keep.
-	args = append(args, "-apart", "-heartbeat", "30s", "-clients", strconv.Itoa(clients), "-out", folder)
+	rooms := "-apart" // for all: what many processes of another server are is not known to be more
+	if c.oneRoom {
+		rooms = "-one-room"
+	}
+	args = append(args, rooms, "-heartbeat", "30s", // as official clients
+		"-clients", strconv.Itoa(clients), "-out", folder)
 	if who.command != "" {
 		args = append(args, "-server", who.command)
 	}

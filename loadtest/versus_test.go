@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/roost-rt/roost/loadtest/report"
+	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
 // buildPeer returns the path of a plain WebSocket server.
@@ -95,6 +96,37 @@ func TestCompareServers(t *testing.T) {
 		if !bytes.Contains(lines[i], []byte(", "+who+" ")) {
 			t.Errorf("line %d = %q, want %s", i, lines[i], who)
 		}
+	}
+}
+
+// Other servers that are a cluster have one room, those that are not have one
+// each.
+func TestOneRoom(t *testing.T) {
+	nats, err := natsserver.Start(natsserver.Config{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nats.Close)
+	for _, test := range []struct {
+		name    string
+		server  string
+		flag    string
+		code    int
+		receive int64 // of 4 messages to each room of 60 clients, or of 30
+	}{
+		{"cluster", program + " internal-server -cluster " + nats.URL(), "-one-room", 0, 4 * 60},
+		{"apart", program + " internal-server", "-one-room=false", 0, 2 * 4 * 30},
+		{"apart taken for a cluster", program + " internal-server", "-one-room", 99, 4 * 30},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, out := start(t, "-server", test.server, test.flag, "-servers", "2", "-clients", "60", "-messages", "4", "-rate", "20", "-drain", "500ms", "-out", "run")
+			if code := exitCode(t, c.Wait()); code != test.code {
+				t.Fatalf("exit code %d, want %d:\n%s", code, test.code, out)
+			}
+			if _, end := readRun(t, filepath.Join(c.Dir, "run")); end.Delivered != test.receive {
+				t.Errorf("delivered %d, want %d", end.Delivered, test.receive)
+			}
+		})
 	}
 }
 

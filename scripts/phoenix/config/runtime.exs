@@ -26,7 +26,7 @@ endpoint =
 {:ok, ip} = env.("HOST", "127.0.0.1") |> String.to_charlist() |> :inet.parse_address()
 port = String.to_integer(env.("PORT", "4000"))
 
-config :roost_baseline, endpoint: endpoint
+config :roost_baseline, endpoint: endpoint, cluster: env.("CLUSTER", "")
 
 config :roost_baseline, endpoint,
   server: true,

@@ -12,6 +12,7 @@ defmodule RoostBaseline.Application do
   @impl true
   def start(_type, _args) do
     endpoint = Application.fetch_env!(:roost_baseline, :endpoint)
+    :ok = RoostBaseline.Cluster.join(Application.fetch_env!(:roost_baseline, :cluster))
     children = [{Phoenix.PubSub, name: RoostBaseline.PubSub}, endpoint]
 
     with {:ok, supervisor} <- Supervisor.start_link(children, strategy: :one_for_one) do
@@ -21,4 +22,7 @@ defmodule RoostBaseline.Application do
       {:ok, supervisor}
     end
   end
+
+  @impl true
+  def stop(_state), do: RoostBaseline.Cluster.leave()
 end
