@@ -40,7 +40,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once, and its children with it
 	os.Exit(run(ctx, os.Args[1:]))
 }
@@ -139,7 +139,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if namespace != "" {
 		plan.Why = append(plan.Why, namespace)
 	}
-	for _, sentence := range plan.Why {
+	for _, sentence := range append(plan.Why, o.warnings...) {
 		fmt.Println(sentence)
 	}
 	fmt.Println()

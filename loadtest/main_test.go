@@ -119,6 +119,15 @@ func TestExitCodes(t *testing.T) {
 		want string // a part of the output
 	}{
 		{"help", "-help", 0, "go run ./loadtest -clients 100000"},
+		{"help of one scenario", "storm -help", 0, "-how drain"},
+		{"help as a word", "help", 0, "go run ./loadtest -clients 100000"},
+		{"nothing asked for", "-messages 0", 2, "leave it out for the default"},
+		{"flag of another scenario", "echo -how kill -for 100ms -clients 10 -json x", 0, "-how does nothing in echo, only in [storm]"},
+		{"two servers", "-server x -url ws://127.0.0.1:1", 2, "-server and -url"},
+		{"raw Roost", "-protocol raw", 2, "Roost has channels"},
+		{"a process of nothing", "-server-pid 1", 2, "for that of -url"},
+		{"no process", "-server-pid 99999999 -url ws://127.0.0.1:1", 2, "no such process"},
+		{"figures cannot be saved", "-clients 10 -json /dev/null/x", 1, "not a directory"},
 		{"unknown flag", "-wrong", 2, "-wrong"},
 		{"unknown scenario", "wrong", 2, `no scenario "wrong"`},
 		{"senseless", "-size 3", 2, "at least 100"},
@@ -140,12 +149,31 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+func TestOldRunStays(t *testing.T) {
+	c, out := start(t, "-clients", "10", "-messages", "1", "-out", "run")
+	if code := exitCode(t, c.Wait()); code != 0 {
+		t.Fatalf("exit code %d, want 0:\n%s", code, out)
+	}
+	again := exec.Command(program, "-clients", "10", "-messages", "1", "-out", "run")
+	again.Dir = c.Dir
+	text, err := again.CombinedOutput()
+	if code := exitCode(t, err); code != 1 || !strings.Contains(string(text), "has a run already") {
+		t.Errorf("exit code %d, want 1 and no run:\n%s", code, text)
+	}
+}
+
 func TestInterrupt(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) { testInterrupt(t, signal) })
+	}
+}
+
+func testInterrupt(t *testing.T, signal syscall.Signal) {
 	c, out := start(t, "-clients", "50", "-messages", "1000", "-out", "run")
 	records := filepath.Join(c.Dir, "run", "records.jsonl")
 	waitFor(t, "the run to begin", func() bool { _, err := os.Stat(records); return err == nil && len(children(c)) == 2 })
 	family := children(c)
-	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+	if err := c.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	if code := exitCode(t, c.Wait()); code != 130 || !strings.Contains(out.String(), "interrupted") {

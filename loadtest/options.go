@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,14 +26,15 @@ broadcasts to it, and reports whether everybody got everything and when.
   go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
 
 Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
-2 wrong arguments, 130 interrupted. Ctrl-C ends a run early, with a report; a
-second one ends it at once.
+2 wrong arguments, 130 interrupted. "go run" makes 1 of all but 0: build it for
+scripts (go build ./loadtest). Ctrl-C ends a run early, with a report; a second
+one ends it at once.
 
 Other commands: "loadtest compare A B" sets results beside each other,
 "compare-servers" measures Roost and other servers in turn, "list"
 explains the scenarios, "agent" holds clients for a run on another machine,
 "doctor" finds the limits in the way of many clients, and "tune" raises them.
-Each has -help.
+Each has -help, and so has each scenario.
 
 flags:
 `
@@ -49,11 +53,15 @@ type options struct {
 	timeout    time.Duration
 	agents     []string // addresses of load machines; none for this one
 	netns      whether  // to run in a network namespace of its own
+	warnings   []string // sentences about flags that do nothing
 }
 
 func parseOptions(args []string, help io.Writer) (o options, err error) {
 	c := &o.swarm
 	o.netns = auto
+	if len(args) > 0 && args[0] == "help" {
+		args = []string{"-help"}
+	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		if err := c.Scenario.UnmarshalText([]byte(args[0])); err != nil {
 			return o, err
@@ -101,9 +109,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	err = f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(help, usage)
-		f.SetOutput(help)
-		f.PrintDefaults()
+		printHelp(help, f, c.Scenario)
 		return o, errHelp
 	case err != nil:
 		return o, err
@@ -113,6 +119,24 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		return o, errors.New("-one-room and -apart: the one or the other")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.server != "" && c.URL != "":
+		return o, errors.New("-server and -url: the one starts a server, the other one runs already")
+	case o.server == "" && c.URL == "" && c.Protocol == swarm.Raw:
+		return o, errors.New("-protocol raw: Roost has channels, say the -url of another server or start it with -server")
+	case c.ServerPID != 0 && c.URL == "":
+		return o, errors.New("-server-pid: a server that is started here is measured anyway, it is for that of -url")
 	}
-	return o, nil
+	o.warnings = idleFlags(f, cmp.Or(c.Scenario, swarm.Chat))
+	return o, errors.Join(checkZeros(f), checkProcess(c.ServerPID))
+}
+
+// checkProcess wants a process of that number, if it is not 0.
+func checkProcess(pid int) error {
+	if pid == 0 {
+		return nil
+	}
+	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("-server-pid %d: no such process", pid)
+	}
+	return nil
 }

@@ -23,18 +23,28 @@ type output struct {
 	file    *os.File // nil without a folder
 }
 
-// newOutput makes the folder, so that a run does not find out at its end that
-// it cannot be saved.
+// newOutput makes the folder and the file, so that a run does not find out at
+// its end that it cannot be saved. It takes no folder that has a run already.
 func newOutput(o options, clients int, now time.Time) (*output, error) {
 	out := &output{json: o.json, folder: o.out, records: record.NewWriter(io.Discard)}
-	if out.json != "" && out.folder == "" {
-		return out, nil
+	if out.json != "" {
+		file, err := os.OpenFile(out.json, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		file.Close()
+		if out.folder == "" {
+			return out, nil
+		}
 	}
-	out.folder = cmp.Or(out.folder, filepath.Join("results", fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), clients)))
+	out.folder = cmp.Or(out.folder, filepath.Join("results", fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405.000Z"), clients)))
 	if err := os.MkdirAll(out.folder, 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.Create(filepath.Join(out.folder, "records.jsonl"))
+	file, err := os.OpenFile(filepath.Join(out.folder, recordsFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("-out %s has a run already: remove it or take another folder", out.folder)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -62,8 +62,11 @@ func (m *measurement) String() string {
 func (c contest) measure(ctx context.Context, who contender, clients, round int) *measurement {
 	m := &measurement{round: round}
 	folder := filepath.Join(c.out, strconv.Itoa(clients), who.name, strconv.Itoa(round))
-	chat, err := c.makeRun(ctx, who, clients, filepath.Join(folder, "chat"), "chat",
-		"-messages", strconv.Itoa(c.messages), "-rate", strconv.FormatFloat(c.rate, 'g', -1, 64))
+	flags := []string{"chat", "-messages", strconv.Itoa(c.messages)}
+	if c.rate > 0 {
+		flags = append(flags, "-rate", strconv.FormatFloat(c.rate, 'g', -1, 64))
+	}
+	chat, err := c.makeRun(ctx, who, clients, filepath.Join(folder, "chat"), flags...)
 	if ctx.Err() != nil {
 		return m
 	}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/roost-rt/roost/loadtest/swarm"
+)
+
+// scenariosOf are the scenarios in which a flag does something; nil is all.
+func scenariosOf(name string) []swarm.Scenario {
+	switch name {
+	case "rooms", "zipf":
+		return []swarm.Scenario{swarm.Rooms}
+	case "churn":
+		return []swarm.Scenario{swarm.Churn}
+	case "slow":
+		return []swarm.Scenario{swarm.Slow}
+	case "inflight":
+		return []swarm.Scenario{swarm.Echo}
+	case "how":
+		return []swarm.Scenario{swarm.Storm}
+	case "for":
+		return []swarm.Scenario{swarm.Echo, swarm.Idle, swarm.Soak}
+	case "messages", "writers", "late":
+		return scenariosBut(swarm.Echo, swarm.Idle)
+	case "rate", "size":
+		return scenariosBut(swarm.Idle)
+	}
+	return nil
+}
+
+func scenariosBut(those ...swarm.Scenario) (others []swarm.Scenario) {
+	for _, s := range swarm.Scenarios {
+		if !slices.Contains(those, s.Name) {
+			others = append(others, s.Name)
+		}
+	}
+	return others
+}
+
+func fits(name string, s swarm.Scenario) bool {
+	of := scenariosOf(name)
+	return of == nil || slices.Contains(of, s)
+}
+
+// idleFlags are sentences about the flags given that do nothing in a scenario.
+func idleFlags(f *flag.FlagSet, s swarm.Scenario) (sentences []string) {
+	f.Visit(func(given *flag.Flag) {
+		if !fits(given.Name, s) {
+			sentences = append(sentences, fmt.Sprintf("-%s does nothing in %s, only in %v", given.Name, s, scenariosOf(given.Name)))
+		}
+	})
+	return sentences
+}
+
+// checkZeros finds flags that were set to nothing, where leaving them out would
+// mean the default: it is not what they say.
+func checkZeros(f *flag.FlagSet) (err error) {
+	f.Visit(func(given *flag.Flag) {
+		switch given.Name {
+		case "connect-rate", "timeout", "server-pid": // no bound, none
+			return
+		}
+		if v := given.Value.String(); v == "0" || v == "0s" {
+			err = fmt.Errorf("-%s is %s: leave it out for the default", given.Name, v)
+		}
+	})
+	return err
+}
+
+// printHelp is what -help shows: all flags, or those of the scenario that was
+// asked about.
+func printHelp(w io.Writer, f *flag.FlagSet, asked swarm.Scenario) {
+	if asked == "" {
+		fmt.Fprint(w, usage)
+		f.SetOutput(w)
+		f.PrintDefaults()
+		return
+	}
+	for _, s := range swarm.Scenarios {
+		if s.Name == asked {
+			fmt.Fprintf(w, "usage: loadtest %s [flags]\n\nAll clients join; then %s.\n\nflags:\n", s.Name, s.Says)
+		}
+	}
+	of := flag.NewFlagSet(string(asked), flag.ContinueOnError)
+	of.SetOutput(w)
+	f.VisitAll(func(each *flag.Flag) {
+		if fits(each.Name, asked) {
+			of.Var(each.Value, each.Name, each.Usage)
+			of.Lookup(each.Name).DefValue = each.DefValue
+		}
+	})
+	of.PrintDefaults()
+}
