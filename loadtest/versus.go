@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,11 +185,10 @@ func (c contest) play(ctx context.Context) (bouts []bout) {
 	for _, clients := range c.clients {
 		b := bout{clients: clients, of: make(map[string][]*measurement)}
 		for round := range c.rounds {
-			for i := range c.contenders {
+			for _, who := range c.order(round) {
 				if ctx.Err() != nil {
 					break
 				}
-				who := c.contenders[(i+round)%len(c.contenders)] // whoever comes first has no advantage of it
 				m := c.measure(ctx, who, clients, round+1)
 				fmt.Printf("%d clients, round %d of %d, %-8s %s\n", clients, round+1, c.rounds, who.name, m)
 				if m.whole() || m.reason != "" {
@@ -201,6 +201,17 @@ func (c contest) play(ctx context.Context) (bouts []bout) {
 		}
 	}
 	return bouts
+}
+
+// order is that of a round: another one comes first in each, and every second
+// round is backwards, so that nobody always has the same one before.
+func (c contest) order(round int) []contender {
+	first := round % len(c.contenders)
+	order := slices.Concat(c.contenders[first:], c.contenders[:first])
+	if round%2 == 1 {
+		slices.Reverse(order)
+	}
+	return order
 }
 
 // good are the runs of a contender that figures are made of.

@@ -92,7 +92,7 @@ func TestCompareServers(t *testing.T) {
 		}
 	}
 	lines := bytes.Split([]byte(out.String()), []byte("\n"))
-	for i, who := range []string{"roost", "other", "peer", "broken", "other", "peer", "broken", "roost"} { // by turns
+	for i, who := range []string{"roost", "other", "peer", "broken", "roost", "broken", "peer", "other"} { // by turns
 		if !bytes.Contains(lines[i], []byte(", "+who+" ")) {
 			t.Errorf("line %d = %q, want %s", i, lines[i], who)
 		}
