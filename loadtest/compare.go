@@ -21,11 +21,14 @@ measured by.
 
 A side is one run or, with a name, several: rounds of the same thing, made in
 turn with those of the other sides. A run is the folder of its results, its
-summary.json or its records.jsonl. With three runs a side, better four, each
-figure gets a verdict.
+summary.json or its records.jsonl. With three runs a side each figure gets a
+verdict. Some of dozens are wrong by chance: those marked * hold when corrected
+for that, which takes more runs: six or seven a side if but one figure differs.
+Only they count for -fail-if-worse.
 
-Exit codes: 0 compared, 99 something is worse and -fail-if-worse is set, 1 a run
-cannot be read or a file not written, 2 wrong arguments.
+Exit codes: 0 compared; with -fail-if-worse 99 something is worse, 1 there are
+too few runs to tell; 1 a run cannot be read or a file not written, 2 wrong
+arguments.
 
 flags, before or after the sides:
 `
@@ -34,6 +37,7 @@ flags, before or after the sides:
 type comparison struct {
 	sides       []string
 	html, json  string // files; "" for none
+	notes       []string
 	alpha       float64
 	failIfWorse bool
 }
@@ -56,8 +60,14 @@ func compare(args []string, stdout io.Writer) int {
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "loadtest compare: %v\n", err)
 		return exitBroken
-	case c.failIfWorse && result.AnyWorse():
+	case !c.failIfWorse:
+		return exitOK
+	case result.AnyWorse():
 		return exitMissed
+	}
+	if needed, tooFew := result.TooFewRuns(); tooFew { // what cannot fail is no check
+		fmt.Fprintf(os.Stderr, "loadtest compare: -fail-if-worse: too few runs to tell: with %d a side even a single figure that is worse would show\n", needed)
+		return exitBroken
 	}
 	return exitOK
 }
@@ -68,7 +78,11 @@ func parseComparison(args []string, help io.Writer) (c comparison, err error) {
 	f.StringVar(&c.html, "html", "", "`file` for a page with tables and charts")
 	f.StringVar(&c.json, "json", "", "`file` for the comparison as JSON")
 	f.Float64Var(&c.alpha, "alpha", report.DefaultAlpha, "highest `p` that makes a difference better or worse")
-	f.BoolVar(&c.failIfWorse, "fail-if-worse", false, "exit 99 if anything is worse")
+	f.BoolVar(&c.failIfWorse, "fail-if-worse", false, "exit 99 if anything is worse, corrected for the number of verdicts")
+	f.Func("note", "`sentence` that readers of the comparison must know; may be said several times", func(note string) error {
+		c.notes = append(c.notes, note)
+		return nil
+	})
 	for err = f.Parse(args); err == nil && f.NArg() > 0; err = f.Parse(f.Args()[1:]) {
 		c.sides = append(c.sides, f.Arg(0))
 	}
@@ -97,7 +111,11 @@ func (c comparison) make() (*report.Comparison, error) {
 		}
 		sides = append(sides, side)
 	}
-	return report.Compare(c.alpha, sides...)
+	result, err := report.Compare(c.alpha, sides...)
+	if err == nil {
+		result.Notes = append(result.Notes, c.notes...)
+	}
+	return result, err
 }
 
 func (c comparison) save(result *report.Comparison, stdout io.Writer) error {

@@ -76,7 +76,8 @@ func TestCompareWritesFiles(t *testing.T) {
 	folder := t.TempDir()
 	page, document := filepath.Join(folder, "c.html"), filepath.Join(folder, "c.json")
 	var out strings.Builder
-	code := compare([]string{"old=" + saveRuns(t, 700, 710, 720), "-html", page, "new=" + saveRuns(t, 600, 610, 620), "-json", document}, &out)
+	code := compare([]string{"old=" + saveRuns(t, 700, 710, 720), "-html", page, "new=" + saveRuns(t, 600, 610, 620), "-json", document,
+		"-note", "Nothing was tuned.", "-note", "No network."}, &out)
 	if code != exitOK {
 		t.Fatalf("compare = %d, want %d", code, exitOK)
 	}
@@ -85,8 +86,11 @@ func TestCompareWritesFiles(t *testing.T) {
 	}
 	text, err := os.ReadFile(document)
 	var c report.Comparison
-	if err != nil || json.Unmarshal(text, &c) != nil || c.Schema != report.CompareSchema || len(c.Sides) != 2 {
-		t.Errorf("JSON = %.200q, %v, want a comparison of two sides", text, err)
+	if err != nil || json.Unmarshal(text, &c) != nil || c.Schema != report.CompareSchema || len(c.Sides) != 2 || len(c.Notes) != 2 {
+		t.Errorf("JSON = %.200q, %v, want a comparison of two sides with two notes", text, err)
+	}
+	if want := "What to know\n- Nothing was tuned.\n- No network.\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("compare printed %s\nwant %q in it", out.String(), want)
 	}
 }
 
@@ -105,7 +109,10 @@ func TestCompareExitCodes(t *testing.T) {
 		{"worse, and that fails", []string{old, worse, "-fail-if-worse"}, exitMissed},
 		{"flag first", []string{"-fail-if-worse", old, worse}, exitMissed},
 		{"better", []string{"-fail-if-worse", worse, old}, exitOK},
-		{"cannot tell", []string{"-fail-if-worse", "-alpha", "0.01", old, worse}, exitOK},
+		{"no worse", []string{"-fail-if-worse", old, "new=" + saveRuns(t, 720, 700, 710)}, exitOK},
+		{"cannot tell", []string{"-fail-if-worse", "-alpha", "0.01", old, worse}, exitBroken},
+		{"one run cannot tell", []string{"-fail-if-worse", "a=" + run, "b=" + run}, exitBroken},
+		{"one run", []string{"a=" + run, "b=" + run}, exitOK},
 		{"one side", []string{old}, exitUsage},
 		{"unknown flag", []string{old, worse, "-html5", "x"}, exitUsage},
 		{"alpha", []string{old, worse, "-alpha", "5"}, exitUsage},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -11,16 +13,19 @@ import (
 )
 
 // thresholdNames is for -help.
-const thresholdNames = "p50, p90, p99, p99.9, max, join (p99) as times; server, client, kernel as bytes per client; cpu (per delivery) as time; lost, duplicated, reordered, errors as numbers"
+const thresholdNames = "of times p50, p90, p99, p99.9, max, join (its p99), back50, back99 and back100 (percent of those cut off), " +
+	"cpu (of the server, per delivery), cpu-join, cpu-reply, cpu-heartbeat; a second joins, rate (deliveries), replies; " +
+	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors"
 
-// A threshold is met by a figure below its limit.
+// A threshold is what a figure must be below, above or equal to.
 type threshold struct {
-	name  string
-	limit float64 // times in milliseconds
-	text  string
+	text   string
+	figure quantity
+	op     byte    // '<', '>' or '='
+	limit  float64 // in the unit of the figure
 }
 
-// thresholds are a flag: 'p99<500ms,lost<1'.
+// thresholds are a flag: 'p99<500ms,joins>10000,lost=0'.
 type thresholds []threshold
 
 func (ts *thresholds) String() string {
@@ -34,99 +39,176 @@ func (ts *thresholds) String() string {
 // Set parses a flag.
 func (ts *thresholds) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
-		t := threshold{text: strings.TrimSpace(part)}
-		name, limit, found := strings.Cut(t.text, "<")
-		if t.name = strings.TrimSpace(name); !found {
-			return fmt.Errorf("threshold %q: want name<limit", part)
-		}
-		if _, known := figure(report.Summary{}, t.name); !known {
-			return fmt.Errorf("threshold %q: unknown name; there are %s", part, thresholdNames)
-		}
-		limit = strings.TrimSpace(limit)
-		if d, err := time.ParseDuration(limit); err == nil && isTime(t.name) {
-			t.limit = float64(d) / 1e6
-		} else if t.limit, err = strconv.ParseFloat(limit, 64); err != nil || isTime(t.name) {
-			return fmt.Errorf("threshold %q: want a limit such as 500ms for times, 3000 for others", part)
+		t, err := parseThreshold(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("threshold %q: %w", part, err)
 		}
 		*ts = append(*ts, t)
 	}
 	return nil
 }
 
-func isTime(name string) bool {
-	switch name {
-	case "p50", "p90", "p99", "p99.9", "max", "join", "cpu":
-		return true
+func parseThreshold(text string) (t threshold, err error) {
+	at := strings.IndexAny(text, "<>=")
+	if at < 0 {
+		return t, errors.New("want name<limit, name>limit or name=limit")
 	}
-	return false
+	t.text, t.op = text, text[at]
+	name, limit := strings.TrimSpace(text[:at]), strings.TrimSpace(text[at+1:])
+	known := false
+	if t.figure, known = quantityOf(name); !known {
+		return t, fmt.Errorf("unknown name; there are %s", thresholdNames)
+	}
+	t.limit, err = t.figure.parse(limit)
+	return t, err
 }
 
 // missed says which thresholds are not met. What was not measured meets none.
 func (ts thresholds) missed(s report.Summary) (list []string) {
 	for _, t := range ts {
-		switch value, _ := figure(s, t.name); {
+		switch value := t.figure.of(s); {
 		case value == nil:
 			list = append(list, t.text+": not measured")
-		case *value >= t.limit && isTime(t.name):
-			list = append(list, fmt.Sprintf("%s: it is %.3g ms", t.text, *value))
-		case *value >= t.limit:
-			list = append(list, fmt.Sprintf("%s: it is %.0f", t.text, *value))
+		case !t.met(*value):
+			list = append(list, t.text+": it is "+t.figure.show(*value))
 		}
 	}
 	return list
 }
 
-// figure finds a figure of a summary, nil if it was not measured. Times are in
-// milliseconds.
-func figure(s report.Summary, name string) (value *float64, known bool) {
-	latency := cmp.Or(s.LatencyMs, new(report.Percentiles))
-	switch name {
-	case "p50":
-		value = &latency.P50
-	case "p90":
-		value = &latency.P90
-	case "p99":
-		value = &latency.P99
-	case "p99.9":
-		value = &latency.P999
-	case "max":
-		value = &latency.Max
-	case "join":
-		if s.JoinLatencyMs == nil {
-			return nil, true
-		}
-		return &s.JoinLatencyMs.P99, true
-	case "cpu":
-		if s.ServerCPUUsPerDelivery == nil {
-			return nil, true
-		}
-		ms := *s.ServerCPUUsPerDelivery / 1000
-		return &ms, true
-	case "server":
-		return s.ServerBytesPerClient, true
-	case "client":
-		return s.ClientBytesPerClient, true
-	case "kernel":
-		return s.KernelBytesPerClient, true
-	case "lost":
-		return float(s.Lost), true
-	case "duplicated":
-		return float(s.Duplicated), true
-	case "reordered":
-		return float(s.Reordered), true
-	case "errors":
-		var n int64
-		for _, count := range s.Errors {
-			n += count
-		}
-		return float(&n), true
-	default:
-		return nil, false
+func (t threshold) met(value float64) bool {
+	switch t.op {
+	case '<':
+		return value < t.limit
+	case '>':
+		return value > t.limit
 	}
-	if s.LatencyMs == nil {
-		return nil, true
+	return value == t.limit
+}
+
+// A quantity is something that a threshold can be about.
+type quantity struct {
+	name string
+	unit unit
+	of   func(report.Summary) *float64 // nil if not measured
+}
+
+// A unit is that of a quantity. Times are in milliseconds.
+type unit int
+
+const (
+	times unit = iota
+	numbers
+)
+
+func (q quantity) parse(limit string) (float64, error) {
+	if q.unit == times {
+		d, err := time.ParseDuration(limit)
+		if err != nil {
+			return 0, errors.New("want a limit with a unit, such as 500ms")
+		}
+		return float64(d) / 1e6, nil
 	}
-	return value, true
+	n, err := strconv.ParseFloat(limit, 64)
+	if err != nil || math.IsNaN(n) {
+		return 0, errors.New("want a limit without a unit, such as 3000")
+	}
+	return n, nil
+}
+
+func (q quantity) show(value float64) string {
+	if q.unit == times {
+		return time.Duration(math.Round(value * 1e6)).String()
+	}
+	return strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64)
+}
+
+func quantityOf(name string) (q quantity, known bool) {
+	for _, q := range quantities() {
+		if q.name == name {
+			return q, true
+		}
+	}
+	return q, false
+}
+
+func quantities() []quantity {
+	latency := func(name string, of func(report.Percentiles) float64) quantity {
+		return quantity{name, times, func(s report.Summary) *float64 { return percentile(s.LatencyMs, of) }}
+	}
+	back := func(name string, of func(report.Comeback) *float64) quantity {
+		return quantity{name, times, func(s report.Summary) *float64 { return of(*cmp.Or(s.Comeback, new(report.Comeback))) }}
+	}
+	cpu := func(name string, us func(report.Summary) *float64) quantity {
+		return quantity{name, times, func(s report.Summary) *float64 { return thousandth(us(s)) }}
+	}
+	number := func(name string, of func(report.Summary) *float64) quantity { return quantity{name, numbers, of} }
+	tally := func(name string, of func(report.Summary) *int64) quantity {
+		return quantity{name, numbers, func(s report.Summary) *float64 { return float(of(s)) }}
+	}
+	return []quantity{
+		latency("p50", func(p report.Percentiles) float64 { return p.P50 }),
+		latency("p90", func(p report.Percentiles) float64 { return p.P90 }),
+		latency("p99", func(p report.Percentiles) float64 { return p.P99 }),
+		latency("p99.9", func(p report.Percentiles) float64 { return p.P999 }),
+		latency("max", func(p report.Percentiles) float64 { return p.Max }),
+		{"join", times, func(s report.Summary) *float64 {
+			return percentile(s.JoinLatencyMs, func(p report.Percentiles) float64 { return p.P99 })
+		}},
+		back("back50", func(c report.Comeback) *float64 { return c.Back50Ms }),
+		back("back99", func(c report.Comeback) *float64 { return c.Back99Ms }),
+		back("back100", func(c report.Comeback) *float64 { return c.Back100Ms }),
+		cpu("cpu", func(s report.Summary) *float64 { return s.ServerCPUUsPerDelivery }),
+		cpu("cpu-join", func(s report.Summary) *float64 { return s.ServerCPUUsPerJoin }),
+		cpu("cpu-reply", func(s report.Summary) *float64 { return cmp.Or(s.Echo, new(report.Echo)).ServerCPUUsPerReply }),
+		cpu("cpu-heartbeat", func(s report.Summary) *float64 { return cmp.Or(s.Idle, new(report.Idle)).ServerCPUUsPerHeartbeat }),
+		number("joins", func(s report.Summary) *float64 { return s.ConnectJoinPerSecond }),
+		number("rate", func(s report.Summary) *float64 { return s.DeliveriesPerSecond }),
+		number("replies", func(s report.Summary) *float64 { return cmp.Or(s.Echo, new(report.Echo)).RepliesPerSecond }),
+		number("server", func(s report.Summary) *float64 { return s.ServerBytesPerClient }),
+		number("client", func(s report.Summary) *float64 { return s.ClientBytesPerClient }),
+		number("kernel", func(s report.Summary) *float64 { return s.KernelBytesPerClient }),
+		tally("lost", func(s report.Summary) *int64 { return s.Lost }),
+		tally("duplicated", func(s report.Summary) *int64 { return s.Duplicated }),
+		tally("reordered", func(s report.Summary) *int64 { return s.Reordered }),
+		tally("late", func(s report.Summary) *int64 { return s.Late }),
+		tally("retries", func(s report.Summary) *int64 {
+			if s.Comeback == nil {
+				return nil
+			}
+			return &s.Comeback.Retries
+		}),
+		tally("errors", errorCount),
+	}
+}
+
+// errorCount is how many there were of all kinds.
+func errorCount(s report.Summary) *int64 {
+	if s.Errors == nil {
+		return nil
+	}
+	var n int64
+	for _, count := range s.Errors {
+		n += count
+	}
+	return &n
+}
+
+func percentile(p *report.Percentiles, of func(report.Percentiles) float64) *float64 {
+	if p == nil {
+		return nil
+	}
+	ms := of(*p)
+	return &ms
+}
+
+// thousandth turns microseconds into milliseconds.
+func thousandth(us *float64) *float64 {
+	if us == nil {
+		return nil
+	}
+	ms := *us / 1000
+	return &ms
 }
 
 func float(n *int64) *float64 {

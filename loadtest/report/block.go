@@ -31,6 +31,12 @@ func (s Summary) scenarioBlocks() (blocks []block) {
 		blocks = append(blocks, c.block(), single("  back after", []string{"50%", "99%", "100%"},
 			c.until(c.Back50Ms, 50), c.until(c.Back99Ms, 99), c.until(c.Back100Ms, 100)))
 	}
+	if c := s.Churn; c != nil {
+		blocks = append(blocks, c.block())
+	}
+	if w := s.Slow; w != nil {
+		blocks = append(blocks, w.block())
+	}
 	for _, o := range s.Others {
 		blocks = append(blocks, o.block())
 	}
@@ -44,6 +50,45 @@ func (o Other) block() block {
 		b.Rows[0].Cells = append(b.Rows[0].Cells, milliseconds(l.P50), milliseconds(l.P99), milliseconds(l.Max))
 	}
 	return b
+}
+
+// block has the joins and the leaves below each other. There are as many a second
+// of the ones as of the others, but for those under way at the end.
+func (c *Churn) block() block {
+	b := block{Title: "churn", Columns: []string{"count", "p50", "p90", "p99", "max"}}
+	b.Rows = append(b.Rows, c.JoinMs.counted("  join again", c.Joins))
+	if c.Leaves != nil {
+		b.Rows = append(b.Rows, c.LeaveMs.counted("  leave", *c.Leaves))
+	}
+	return b
+}
+
+// counted is a row of how many there were and how long they took.
+func (p *Percentiles) counted(label string, n int64) blockRow {
+	row := blockRow{label, []string{count(n)}}
+	if p == nil {
+		row.Cells = append(row.Cells, notMeasured)
+		return row
+	}
+	for _, ms := range []float64{p.P50, p.P90, p.P99, p.Max} {
+		row.Cells = append(row.Cells, milliseconds(ms))
+	}
+	return row
+}
+
+// share is how many were cut off, of how many if that is known.
+func (w *Slow) share() string {
+	if w.Stalled == nil {
+		return count(w.CutOff)
+	}
+	return count(w.CutOff) + " of " + count(*w.Stalled)
+}
+
+func (w *Slow) block() block {
+	if w.Stalled == nil {
+		return single("do not read", []string{"cut off"}, count(w.CutOff))
+	}
+	return single("do not read", []string{"clients", "cut off"}, count(*w.Stalled), count(w.CutOff))
 }
 
 // block is about the clients. Without a count of those cut off, or without a

@@ -33,6 +33,18 @@ func (s Summary) cards() []card {
 		return []card{latencyCard("Join latency p99", s.JoinLatencyMs), memory, joins}
 	}
 	last := joins
+	if c := s.Churn; c != nil {
+		last = card{"Join again, p99", notMeasured, fmt.Sprintf("%s joins, %s", count(c.Joins), show(c.JoinsPerSecond, rate))}
+		if c.JoinMs != nil {
+			last.Value = milliseconds(c.JoinMs.P99)
+		}
+	}
+	if w := s.Slow; w != nil {
+		last = card{"Slow clients cut off", count(w.CutOff), "how many do not read, is not recorded"}
+		if w.Stalled != nil {
+			last.More = "of " + count(*w.Stalled) + " that do not read"
+		}
+	}
 	if c := s.Comeback; c != nil {
 		last = card{"99% back", c.until(c.Back99Ms, 99), fmt.Sprintf("all %s, retries %s", c.until(c.Back100Ms, 100), count(c.Retries))}
 	}
@@ -57,6 +69,9 @@ func (s Summary) deliveredCard() card {
 	c.More = fmt.Sprintf("%s of %s", count(*s.Delivered), count(*s.Expected))
 	if s.missed() > 0 {
 		c.More += fmt.Sprintf(", %s missed while away", count(s.missed()))
+	}
+	if s.Late != nil && *s.Late > 0 {
+		c.More += fmt.Sprintf(", %s late", count(*s.Late))
 	}
 	return c
 }

@@ -84,6 +84,9 @@ func (c *chart) plot(x, y axis, xs []float64, lines []series) {
 			c.Shapes = append(c.Shapes, shape{s.class + " fill", path(x, y, xs, s.values, "V1000")})
 		}
 		c.Shapes = append(c.Shapes, shape{s.class + " line", path(x, y, xs, s.values, "")})
+		if dots := path(x, y, xs, lone(s.values), ""); dots != "" {
+			c.Shapes = append(c.Shapes, shape{s.class + " dot", dots})
+		}
 	}
 	c.rows(x, xs, func(i int) []string {
 		cells, some := make([]string, 0, len(lines)+1), false
@@ -158,6 +161,19 @@ func path(x, y axis, xs, ys []float64, down string) string {
 	}
 	end()
 	return b.String()
+}
+
+// lone are the values between two gaps: a line as thin as the others would hide
+// them.
+func lone(ys []float64) []float64 {
+	out := make([]float64, len(ys))
+	gap := func(i int) bool { return i < 0 || i >= len(ys) || math.IsNaN(ys[i]) }
+	for i, v := range ys {
+		if out[i] = v; !gap(i-1) || !gap(i+1) {
+			out[i] = math.NaN()
+		}
+	}
+	return out
 }
 
 // bounds are the least and most of all values; infinite if there are none.

@@ -26,6 +26,7 @@ type Comparison struct {
 	Lines       []Line       `json:"lines"`
 	Differences []Difference `json:"differences"` // between runs, in what they should share
 	Faults      []string     `json:"faults"`      // runs that failed or were cut short, in sentences
+	Notes       []string     `json:"notes"`       // what else a reader must know, in sentences; the caller sets them
 
 	sides []Side
 }
@@ -60,10 +61,11 @@ type Cell struct {
 	// Against the first side; not set for that side itself.
 	Ratio   *float64 `json:"ratio,omitempty"` // of the medians; nil if there is nothing to divide by
 	P       *float64 `json:"p,omitempty"`     // nil if there were too few runs for a verdict
+	Q       *float64 `json:"q,omitempty"`     // P corrected for the number of verdicts, see [Comparison.Firm]; nil if there is no P, or all runs have the same
 	Verdict string   `json:"verdict,omitempty"`
 }
 
-// Verdicts of a cell. There are also "one run: no verdict" and "2 runs: no
+// Verdicts of a cell, each by its own P alone. There are also "one run: no verdict" and "2 runs: no
 // verdict", with the number of runs of the shorter side.
 const (
 	Better      = "better"
@@ -99,7 +101,7 @@ func Compare(alpha float64, sides ...Side) (*Comparison, error) {
 	}
 	c := &Comparison{
 		Schema: CompareSchema, Test: "Mann-Whitney U, two-sided, exact", Alpha: alpha,
-		Lines: []Line{}, Differences: differences(sides), Faults: []string{}, sides: sides,
+		Lines: []Line{}, Differences: differences(sides), Faults: []string{}, Notes: []string{}, sides: sides,
 	}
 	for _, s := range sides {
 		c.Sides = append(c.Sides, s.names())
@@ -112,6 +114,7 @@ func Compare(alpha float64, sides ...Side) (*Comparison, error) {
 			}
 		}
 	}
+	correct(c.tested())
 	return c, nil
 }
 
@@ -191,7 +194,7 @@ func (c *Cell) judge(first Cell, higherIsBetter bool, alpha float64) {
 		c.Verdict = NotMeasured
 		return
 	}
-	if *first.Median != 0 {
+	if *first.Median > 0 && *c.Median >= 0 { // a small run may give memory back: that is no multiple
 		ratio := *c.Median / *first.Median
 		c.Ratio = &ratio
 	}
@@ -216,11 +219,10 @@ func (c *Cell) judge(first Cell, higherIsBetter bool, alpha float64) {
 	}
 }
 
-// AnyWorse reports whether any quantity of any side has the verdict [Worse].
+// AnyWorse reports whether any quantity of any side has the verdict [Worse] and
+// is [Comparison.Firm]: of dozens of quantities some look worse by chance.
 func (c *Comparison) AnyWorse() bool {
-	return slices.ContainsFunc(c.Lines, func(l Line) bool {
-		return slices.ContainsFunc(l.Cells, func(cell Cell) bool { return cell.Verdict == Worse })
-	})
+	return slices.ContainsFunc(c.tested(), func(cell *Cell) bool { return cell.Verdict == Worse && c.Firm(*cell) })
 }
 
 // WriteJSON writes the comparison, indented, in an order that never changes.

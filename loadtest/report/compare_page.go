@@ -18,7 +18,7 @@ type comparisonPage struct {
 	Families        []familyTable
 	Charts          []chart
 	Commands        []sideCommand
-	Method          string
+	Method, Notes   []string
 }
 
 // A tallyRow counts the verdicts of one side.
@@ -71,7 +71,8 @@ func (c *Comparison) page() comparisonPage {
 		Subtitle:    "Ratios and verdicts are against " + names[0] + ".",
 		Differences: c.Differences,
 		Faults:      c.Faults,
-		Method:      strings.Join(c.method(), " "),
+		Method:      c.method(),
+		Notes:       c.Notes,
 	}
 	for i, s := range c.sides {
 		p.Sides = append(p.Sides, key{palette()[i] + " bar", s.Name})
@@ -85,7 +86,7 @@ func (c *Comparison) page() comparisonPage {
 		if len(lines) == 0 {
 			continue
 		}
-		p.Families = append(p.Families, f.table(lines))
+		p.Families = append(p.Families, c.table(f, lines))
 		if f.axis != "" {
 			p.Charts = append(p.Charts, c.bars(f, lines))
 		}
@@ -131,22 +132,22 @@ func (c *Comparison) family(id string) (lines []Line) {
 	return lines
 }
 
-func (f family) table(lines []Line) familyTable {
+func (c *Comparison) table(f family, lines []Line) familyTable {
 	t := familyTable{Title: f.title}
 	for _, l := range lines {
 		line := comparedLine{Name: l.Name}
-		for i, c := range l.Cells {
-			cell := comparedCell{Value: show(c.Median, f.show)}
-			if len(c.Runs) > 1 && slices.Min(c.Runs) < slices.Max(c.Runs) {
-				cell.Range = f.show(slices.Min(c.Runs)) + " to " + f.show(slices.Max(c.Runs))
+		for i, cell := range l.Cells {
+			shown := comparedCell{Value: show(cell.Median, f.show)}
+			if len(cell.Runs) > 1 && slices.Min(cell.Runs) < slices.Max(cell.Runs) {
+				shown.Range = f.show(slices.Min(cell.Runs)) + " to " + f.show(slices.Max(cell.Runs))
 			}
 			if i > 0 {
-				cell.Ratio, cell.Verdict = c.ratio(), c.verdict()
+				shown.Ratio, shown.Verdict = cell.ratio(), c.verdict(cell)
 			}
-			if c.Verdict == Better || c.Verdict == Worse {
-				cell.Class = c.Verdict
+			if cell.Verdict == Better || cell.Verdict == Worse {
+				shown.Class = cell.Verdict
 			}
-			line.Cells = append(line.Cells, cell)
+			line.Cells = append(line.Cells, shown)
 		}
 		t.Lines = append(t.Lines, line)
 	}

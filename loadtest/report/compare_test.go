@@ -198,6 +198,7 @@ func comparisonPage(t *testing.T, c *report.Comparison) string {
 
 func TestComparisonText(t *testing.T) {
 	c := compared(t, 0, rounds(t, "old", 1500, 1600, 1700), rounds(t, "a new name that is long", 800, 700, 900))
+	c.Notes = []string{"Neither side was tuned. Each ran with the settings that its authors recommend for production.", "Nothing else."}
 	var out strings.Builder
 	if err := c.WriteText(&out); err != nil {
 		t.Fatal(err)
@@ -205,9 +206,11 @@ func TestComparisonText(t *testing.T) {
 	for _, want := range []string{
 		"old: 3 runs\na new name that is long: 3 runs, compared with old\n",
 		"\n                            old a new name …   ratio  verdict\n",
-		"\nMemory per client\n  server                1.60 KB        800 B   ×0.50  better, p=0.1\n  client ",
+		"\nMemory per client\n  server                1.60 KB        800 B   ×0.50  better, p=0.1 *\n  client ",
 		"\n  lost                        0            0       –  within noise, p=1\n",
-		"Mann-Whitney U, two-sided, exact; different means a p of at most 0.1.\n",
+		"\nTest: Mann-Whitney U, two-sided, exact; better or worse means a p of at most\n0.1.\nWith 3 runs a side p is 0.1 at least,",
+		"\nVerdicts of better or worse: 1 of 1, each by its own p; chance alone would make\nup to 0.1.\n",
+		"\nWhat to know\n- Neither side was tuned. Each ran with the settings that its authors recommend\n  for production.\n- Nothing else.\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("text = %s\nwant %q in it", out.String(), want)
@@ -234,7 +237,7 @@ func TestComparisonPage(t *testing.T) {
 	}
 	page := comparisonPage(t, six)
 	for _, want := range []string{"<strong>b</strong>: 1 better, 0 worse,", "<strong>c</strong>: 0 better, 1 worse,",
-		`<small class="better"><span>×0.50</span> <span>better, p=0.1</span></small>`, "1.50 KB to 1.70 KB", `class="olive bar"`} {
+		`<small class="better"><span>×0.50</span> <span>better, p=0.1 *</span></small>`, "1.50 KB to 1.70 KB", `class="olive bar"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("HTML does not contain %q", want)
 		}
@@ -277,7 +280,7 @@ func TestComparisonJSON(t *testing.T) {
 	if v := cell(t, &got, "memory", "server"); !slices.Equal(v.Runs, []float64{800, 700}) || show(v.Median) != "750" {
 		t.Errorf("server memory = %v, median %s, want both runs and 750", v.Runs, show(v.Median))
 	}
-	for _, want := range []string{`"differences": []`, `"faults": []`, `"better": "lower"`} {
+	for _, want := range []string{`"differences": []`, `"faults": []`, `"notes": []`, `"better": "lower"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("JSON does not contain %s", want)
 		}

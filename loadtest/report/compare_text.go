@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -16,14 +17,20 @@ func (c *Comparison) WriteText(w io.Writer) error {
 			if i == 0 {
 				t.line("%s", f.title)
 			}
-			t.line("%s", strings.TrimRight(l.text(f.show), " "))
+			t.line("%s", strings.TrimRight(c.lineText(l, f.show), " "))
 		}
 	}
 	t.line("")
 	for _, sentence := range c.method() {
-		t.line("%s", sentence)
+		t.wrapped("", sentence)
 	}
 	c.textWarnings(&t)
+	for i, note := range c.Notes {
+		if i == 0 {
+			t.line("\nWhat to know")
+		}
+		t.wrapped("- ", note)
+	}
 	if _, err := io.WriteString(w, t.String()); err != nil {
 		return fmt.Errorf("write text comparison: %w", err)
 	}
@@ -45,10 +52,10 @@ func (c *Comparison) textHead(t *table) {
 	t.line("%s", strings.TrimRight(head, " "))
 }
 
-func (l Line) text(unit func(float64) string) string {
+func (c *Comparison) lineText(l Line, unit func(float64) string) string {
 	line := fmt.Sprintf("  %-16s%13s", l.Name, show(l.Cells[0].Median, unit))
-	for _, c := range l.Cells[1:] {
-		line += fmt.Sprintf("%13s%8s  %-21s", show(c.Median, unit), c.ratio(), c.verdict())
+	for _, cell := range l.Cells[1:] {
+		line += fmt.Sprintf("%13s%8s  %-21s", show(cell.Median, unit), cell.ratio(), c.verdict(cell))
 	}
 	return line
 }
@@ -68,30 +75,79 @@ func (c *Comparison) textWarnings(t *table) {
 
 // method says how far to trust the verdicts.
 func (c *Comparison) method() []string {
-	judged := 0
-	for _, l := range c.Lines {
-		for _, cell := range l.Cells {
-			if cell.P != nil {
-				judged++
-			}
+	sentences := []string{"Figures are medians of the runs of a side."}
+	if !c.judged() {
+		return append(sentences, fmt.Sprintf("A verdict needs %d runs a side, made by turns.", max(MinRuns, enough(c.Alpha))))
+	}
+	fewest := c.fewestRuns()
+	sentences = append(sentences,
+		fmt.Sprintf("Test: %s; better or worse means a p of at most %v.", c.Test, c.Alpha),
+		fmt.Sprintf("With %s a side p is %.2g at least, where all of one side lie above all of the other.", runs(fewest), leastP(fewest, fewest)),
+		"Within noise: no difference was shown, which does not say that there is none. More runs show smaller ones.")
+	if tested := c.tested(); len(tested) > 0 {
+		different := func(cell *Cell) bool { return cell.Verdict != WithinNoise }
+		firm := func(cell *Cell) bool { return c.Firm(*cell) }
+		sentences = append(sentences,
+			fmt.Sprintf("Verdicts of better or worse: %d of %d, each by its own p; chance alone would make up to %.2g.",
+				countOf(tested, different), len(tested), float64(len(tested))*c.Alpha),
+			fmt.Sprintf("Those that hold when corrected for their number: %d, marked * (Benjamini-Hochberg, false discovery rate %v).",
+				countOf(tested, firm), c.Alpha))
+		if needed, tooFew := c.TooFewRuns(); tooFew {
+			sentences = append(sentences, fmt.Sprintf("%s a side are few for that, however large a difference is; %d let even a single one hold.", runs(fewest), needed))
 		}
 	}
-	sentences := []string{"Figures are medians of the runs of a side."}
-	if judged == 0 {
-		return append(sentences, fmt.Sprintf("A verdict needs %d runs a side.", max(MinRuns, enough(c.Alpha))))
+	if apart := c.apart(); apart != "" {
+		sentences = append(sentences, apart)
 	}
-	return append(sentences,
-		fmt.Sprintf("Test: %s; different means a p of at most %v.", c.Test, c.Alpha),
-		fmt.Sprintf("Of %d verdicts, about %.0f would say better or worse by chance alone.", judged, float64(judged)*c.Alpha))
+	return sentences
 }
 
-// enough is how many runs each of two sides needs to show a P of alpha.
-func enough(alpha float64) int {
-	n := 1
-	for leastP(n, n) > alpha*(1+1e-9) {
-		n++
+func countOf(cells []*Cell, counts func(*Cell) bool) (n int) {
+	for _, cell := range cells {
+		if counts(cell) {
+			n++
+		}
 	}
 	return n
+}
+
+// judged reports whether any figure has a verdict.
+func (c *Comparison) judged() bool {
+	return slices.ContainsFunc(c.Lines, func(l Line) bool {
+		return slices.ContainsFunc(l.Cells, func(cell Cell) bool { return cell.P != nil })
+	})
+}
+
+// apart says which sides were not measured by turns with the first. No test can
+// tell a difference between them from one between two hours.
+func (c *Comparison) apart() string {
+	var names []string
+	first, last, dated := c.Sides[0].span()
+	for _, s := range c.Sides[1:] {
+		from, to, known := s.span()
+		if dated && known && (to < first || last < from) {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Not by turns with %s: %s. What else changed on the host in between counts as a difference.", c.Sides[0].Name, strings.Join(names, ", "))
+}
+
+// span is when the first and the last of several runs began. RFC 3339 in UTC, as
+// records have it, sorts by time.
+func (s SideRuns) span() (first, last string, known bool) {
+	for _, r := range s.Runs {
+		if r.Start == "" {
+			return "", "", false
+		}
+		if first == "" || r.Start < first {
+			first = r.Start
+		}
+		last = max(last, r.Start)
+	}
+	return first, last, true
 }
 
 func (c Cell) ratio() string {
@@ -101,15 +157,19 @@ func (c Cell) ratio() string {
 	return "×" + threeDigits(*c.Ratio)
 }
 
-// verdict names the p it rests on.
-func (c Cell) verdict() string {
-	if c.P == nil {
-		return c.Verdict
+// verdict names the p it rests on, with a star if it is firm.
+func (c *Comparison) verdict(cell Cell) string {
+	if cell.P == nil {
+		return cell.Verdict
 	}
-	if *c.P < 0.001 {
-		return c.Verdict + ", p<0.001"
+	text := fmt.Sprintf("%s, p=%.2g", cell.Verdict, *cell.P)
+	if *cell.P < 0.001 {
+		text = cell.Verdict + ", p<0.001"
 	}
-	return fmt.Sprintf("%s, p=%.2g", c.Verdict, *c.P)
+	if c.Firm(cell) {
+		text += " *"
+	}
+	return text
 }
 
 func runs(n int) string {

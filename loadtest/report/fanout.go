@@ -69,12 +69,22 @@ func fanOutBars(x, y axis, received []record.Broadcast, parts []key) []shape {
 	return shapes
 }
 
-// broadcastName is its number, after its room if there are several.
-func (r *Result) broadcastName(b record.Broadcast) string {
-	if r.rooms > 1 {
-		return fmt.Sprintf("room %d #%d", b.Room, b.Seq)
+// countSenders finds out what a broadcast needs for a name.
+func (r *Result) countSenders() {
+	for _, b := range r.Broadcasts {
+		r.rooms, r.writers = max(r.rooms, b.Room+1), max(r.writers, b.Writer+1)
 	}
-	return fmt.Sprintf("#%d", b.Seq)
+}
+
+// broadcastName is its number, after its room and its writer if there are several.
+func (r *Result) broadcastName(b record.Broadcast) (name string) {
+	if r.rooms > 1 {
+		name = fmt.Sprintf("room %d ", b.Room)
+	}
+	if r.writers > 1 {
+		name += fmt.Sprintf("writer %d ", b.Writer)
+	}
+	return name + fmt.Sprintf("#%d", b.Seq)
 }
 
 func micros(us int64) string { return duration(float64(us)) }

@@ -66,17 +66,9 @@ func ReadJSON(r io.Reader) (*Result, error) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("read JSON report: %w", err)
 	}
-	return &Result{
-		Summary: d.Summary, Run: d.Run, Memory: d.Memory, Broadcasts: d.Broadcasts, Notes: d.Notes,
-		Curve: d.Curve, rooms: rooms(d.Broadcasts),
-	}, nil
-}
-
-func rooms(broadcasts []record.Broadcast) (n int) {
-	for _, b := range broadcasts {
-		n = max(n, b.Room+1)
-	}
-	return n
+	result := &Result{Summary: d.Summary, Run: d.Run, Memory: d.Memory, Broadcasts: d.Broadcasts, Notes: d.Notes, Curve: d.Curve}
+	result.countSenders()
+	return result, nil
 }
 
 func checkSchema(what string, got, want int) error {

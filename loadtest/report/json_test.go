@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,20 +12,29 @@ import (
 )
 
 func TestReadJSONGivesBackWhatWasWritten(t *testing.T) {
-	var written, again bytes.Buffer
-	if err := newResult(t, fixture(t)).WriteJSON(&written); err != nil {
+	r := newResult(t, fixture(t))
+	if written, again := document(t, r), document(t, readBack(t, r)); again != written {
+		t.Errorf("written again: %s\nwant %s", again, written)
+	}
+}
+
+// document is the JSON of a run.
+func document(t *testing.T, r *report.Result) string {
+	t.Helper()
+	var out strings.Builder
+	if err := r.WriteJSON(&out); err != nil {
 		t.Fatal(err)
 	}
-	read, err := report.ReadJSON(bytes.NewReader(written.Bytes()))
+	return out.String()
+}
+
+func readBack(t *testing.T, r *report.Result) *report.Result {
+	t.Helper()
+	read, err := report.ReadJSON(strings.NewReader(document(t, r)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := read.WriteJSON(&again); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(again.Bytes(), written.Bytes()) {
-		t.Errorf("written again: %s\nwant %s", again.Bytes(), written.Bytes())
-	}
+	return read
 }
 
 func TestReadJSONErrors(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -50,7 +52,7 @@ type note struct{ Level, At, Message string }
 type broadcastRow struct {
 	Name, At, Late, Delivered, Missing string
 	First, Median, P99, Last           string
-	Short                              bool // not every receiver had it
+	Short                              bool // it was lost, or may have been
 }
 
 // WriteHTML writes one page that needs no other file and no network.
@@ -141,13 +143,25 @@ func (r *Result) host() []record.Setting {
 func configured(config map[string]any) []record.Setting {
 	var all []record.Setting
 	for _, name := range slices.Sorted(maps.Keys(config)) {
-		value, err := json.Marshal(config[name])
-		if err != nil { // a value that never was JSON: it came through New
-			value = fmt.Append(nil, config[name])
-		}
-		all = append(all, record.Setting{Name: name, Value: string(value)})
+		all = append(all, option(name, config[name]))
 	}
 	return all
+}
+
+// option shows nanoseconds as people write them: late_ns of 1e10 is late, 10s.
+func option(name string, value any) record.Setting {
+	short, nanoseconds := strings.CutSuffix(name, "_ns")
+	if ns, number := value.(float64); number && nanoseconds {
+		return record.Setting{Name: short, Value: time.Duration(ns).String()}
+	}
+	if text, ok := value.(string); ok {
+		return record.Setting{Name: name, Value: text}
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil { // a value that never was JSON: it came through New
+		encoded = fmt.Append(nil, value)
+	}
+	return record.Setting{Name: name, Value: string(encoded)}
 }
 
 // maxBroadcastRows keeps the page of a long run light.
@@ -164,12 +178,16 @@ func (r *Result) broadcastRows() (rows []broadcastRow, of string) {
 		slices.SortStableFunc(all, worstFirst)
 		all = all[:maxBroadcastRows]
 	}
+	if r.Summary.missed() > 0 {
+		of += ". Missing are those who were away, too"
+	}
+	excused := r.Summary.Lost != nil && *r.Summary.Lost == 0 // then all that is missing was missed while away
 	for _, b := range all {
 		rows = append(rows, broadcastRow{
 			Name: r.broadcastName(b), At: seconds(b.AtMs), Late: micros(b.SendLateUs),
 			Delivered: count(b.Delivered), Missing: count(b.Expected - b.Delivered),
 			First: micros(b.FirstUs), Median: micros(b.P50Us), P99: micros(b.P99Us), Last: micros(b.LastUs),
-			Short: b.Delivered != b.Expected,
+			Short: b.Delivered != b.Expected && !excused,
 		})
 	}
 	return rows, of

@@ -182,3 +182,56 @@ func TestRatesThatAreNone(t *testing.T) {
 		t.Error("HTML shows a negative rate")
 	}
 }
+
+// What was missed by those who were away is no loss; if there were losses, too,
+// nobody can tell which is which.
+func TestBroadcastsMissedWhileAway(t *testing.T) {
+	short := `<tr class="short">`
+	if out := html(t, churned(t, 100)); strings.Contains(out, short) || !strings.Contains(out, "Missing are those who were away, too") {
+		t.Error("HTML marks a broadcast that only clients missed who were away, or does not say so")
+	}
+	lost := newResult(t, []record.Record{
+		{Broadcast: &record.Broadcast{Seq: 1, Expected: 100, Delivered: 93}},
+		{End: &record.End{Clients: 100, Joined: 100, Expected: 94, Delivered: 93, Lost: 1, Away: 6}},
+	})
+	if !strings.Contains(html(t, lost), short) {
+		t.Error("HTML does not mark a broadcast of a run that lost messages")
+	}
+}
+
+func TestBroadcastNames(t *testing.T) {
+	for _, test := range []struct {
+		rooms, writers int
+		want           string // of the last one
+	}{
+		{1, 1, "#7"}, {3, 1, "room 2 #7"}, {1, 4, "writer 3 #7"}, {3, 4, "room 2 writer 3 #7"},
+	} {
+		r := newResult(t, []record.Record{
+			{Broadcast: &record.Broadcast{Seq: 1, Expected: 1, Delivered: 1}},
+			{Broadcast: &record.Broadcast{Room: test.rooms - 1, Writer: test.writers - 1, Seq: 7, Expected: 1, Delivered: 1}},
+		})
+		// In the table of broadcasts and in that of the fan-out.
+		if got := strings.Count(html(t, r), `<th scope="row">`+test.want+`</th>`); got != 2 {
+			t.Errorf("%d rooms, %d writers: %q is in HTML %d times, want 2", test.rooms, test.writers, test.want, got)
+		}
+		if read := readBack(t, r); strings.Count(html(t, read), `<th scope="row">`+test.want+`</th>`) != 2 {
+			t.Errorf("%q is lost in JSON", test.want)
+		}
+	}
+}
+
+// Values between gaps are drawn so large that they can be seen.
+func TestLoneValuesAreDots(t *testing.T) {
+	out := html(t, newResult(t, []record.Record{
+		{Tick: &record.Tick{AtMs: 1000, P50Us: 5000}},
+		{Tick: &record.Tick{AtMs: 2000}},
+		{Tick: &record.Tick{AtMs: 3000, P50Us: 5000}},
+		{Tick: &record.Tick{AtMs: 4000, P50Us: 5000}},
+	}))
+	_, figure, _ := strings.Cut(out, `id="latency"`)
+	figure, _, _ = strings.Cut(figure, "</figure>")
+	found := regexp.MustCompile(`<path class="blue dot" d="([^"]*)"`).FindStringSubmatch(figure)
+	if found == nil || strings.Count(found[1], "M") != 1 {
+		t.Errorf("dots %q, want one", found)
+	}
+}

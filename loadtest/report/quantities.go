@@ -64,11 +64,16 @@ func families() []family {
 				{"99% back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back99Ms })},
 				{"all back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back100Ms })},
 			}},
-		{"faults", "Faults", "Messages lost, received twice or out of order, and errors of all kinds.",
+		{"again", "Join again", "In churn, from asking to join again to the reply. Less is better.",
+			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return cmp.Or(s.Churn, new(Churn)).JoinMs })},
+		{"leave", "Leave", "In churn, from the intended leave to the end of the channel. Less is better.",
+			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return cmp.Or(s.Churn, new(Churn)).LeaveMs })},
+		{"faults", "Faults", "Messages lost, received twice or out of order or late, and errors of all kinds.",
 			"count", number, "", 1, []quantity{
 				{"lost", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Lost) })},
 				{"duplicated", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Duplicated) })},
 				{"reordered", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Reordered) })},
+				{"late", false, tally(func(s Summary) *int64 { return s.ofBroadcasts(s.Late) })},
 				{"errors", false, tally(func(s Summary) *int64 {
 					if s.Errors == nil {
 						return nil

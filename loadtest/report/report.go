@@ -16,13 +16,14 @@ type Result struct {
 	Summary    Summary
 	Run        *record.Run // nil if the records lack it
 	Memory     []record.Memory
-	Broadcasts []record.Broadcast // by time, room and number
+	Broadcasts []record.Broadcast // by time, room, writer and number
 	Notes      []record.Note
 	Curve      []CurvePoint // of the latency from the intended send; empty if not measured
 
 	ticks        []record.Tick
 	activities   []record.Activity
 	rooms        int
+	writers      int         // the most that a room has
 	end          *record.End // nil if the run never ended
 	latency, raw *hdrhistogram.Histogram
 	joinLatency  *hdrhistogram.Histogram
@@ -56,14 +57,17 @@ func New(records []record.Record) (*Result, error) {
 		}
 	}
 	slices.SortStableFunc(r.Broadcasts, func(a, b record.Broadcast) int {
-		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Room, b.Room), cmp.Compare(a.Seq, b.Seq))
+		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Room, b.Room), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Seq, b.Seq))
 	})
 	if err := r.decodeLatencies(); err != nil {
 		return nil, err
 	}
-	r.rooms = rooms(r.Broadcasts)
+	r.countSenders()
 	r.Summary = r.summarize()
 	var err error
+	if r.Summary.Churn, err = r.churn(); err != nil {
+		return nil, err
+	}
 	if r.Summary.Others, err = r.others(); err != nil {
 		return nil, err
 	}

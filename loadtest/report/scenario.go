@@ -13,6 +13,9 @@ const (
 	idle  = "idle"
 	storm = "storm"
 	kill  = "kill"
+	churn = "churn"
+	leave = "leave" // the other half of churn
+	slow  = "slow"
 )
 
 // Echo is what the pings of that scenario came to. Their latencies are those of
@@ -35,13 +38,28 @@ type Idle struct {
 // time until so many are back counts from the end of their servers to the join
 // reply; nil if so many never were.
 type Comeback struct {
-	CutOff     *int64   `json:"cut_off"`      // clients; nil in kill, whose records do not tell
+	CutOff     *int64   `json:"cut_off"`      // clients; nil in old records of kill, which do not tell
 	Back       int64    `json:"back"`         // clients
 	Retries    int64    `json:"retries"`      // attempts that failed
 	NoServerMs *int64   `json:"no_server_ms"` // nil in kill: other servers went on
 	Back50Ms   *float64 `json:"back_50_percent_ms"`
 	Back99Ms   *float64 `json:"back_99_percent_ms"`
 	Back100Ms  *float64 `json:"back_100_percent_ms"`
+}
+
+// Churn is what the leaves and joins of that scenario came to.
+type Churn struct {
+	Joins          int64        `json:"joins"`
+	JoinsPerSecond *float64     `json:"joins_per_second"`
+	JoinMs         *Percentiles `json:"join_ms"` // from asking to join again to the reply
+	Leaves         *int64       `json:"leaves"`
+	LeaveMs        *Percentiles `json:"leave_ms"` // from the intended leave to the end of the channel
+}
+
+// Slow is what became of the clients that stopped to read.
+type Slow struct {
+	Stalled *int64 `json:"stalled"` // clients that stopped to read; nil in old records
+	CutOff  int64  `json:"cut_off"` // of them, by the server
 }
 
 // Other is what a scenario came to that has no figures of its own here.
@@ -99,7 +117,7 @@ func (r *Result) comeback(joined *int64) *Comeback {
 	if a == nil {
 		return nil
 	}
-	c := &Comeback{Back: a.Count, Retries: a.Retries}
+	c := &Comeback{CutOff: measured(a.CutOff), Back: a.Count, Retries: a.Retries}
 	if a.Name == storm { // which spares nobody
 		c.CutOff, c.NoServerMs = joined, &a.Ms
 	}
@@ -111,19 +129,48 @@ func (r *Result) comeback(joined *int64) *Comeback {
 	return c
 }
 
+func (r *Result) churn() (*Churn, error) {
+	joins, leaves := r.activity(churn), r.activity(leave)
+	if joins == nil {
+		return nil, nil
+	}
+	c := &Churn{Joins: joins.Count, JoinsPerSecond: ratio(joins.Count*1000, joins.Ms)}
+	var err error
+	if c.JoinMs, err = latencies(joins); err != nil || leaves == nil {
+		return c, err
+	}
+	c.Leaves = &leaves.Count
+	c.LeaveMs, err = latencies(leaves)
+	return c, err
+}
+
+func (r *Result) slow() *Slow {
+	a := r.activity(slow)
+	if a == nil {
+		return nil
+	}
+	return &Slow{measured(a.Stalled), a.Count}
+}
+
 func (r *Result) others() (others []Other, err error) {
 	for _, a := range r.activities {
 		switch a.Name {
-		case echo, idle, storm, kill:
+		case echo, idle, storm, kill, churn, leave, slow:
 			continue
 		}
-		h, err := decode(a.Name, a.Latency)
+		p, err := latencies(&a)
 		if err != nil {
 			return nil, err
 		}
-		others = append(others, Other{a.Name, a.Count, ratio(a.Count*1000, a.Ms), percentiles(h)})
+		others = append(others, Other{a.Name, a.Count, ratio(a.Count*1000, a.Ms), p})
 	}
 	return others, nil
+}
+
+// latencies are nil if the activity has none.
+func latencies(a *record.Activity) (*Percentiles, error) {
+	h, err := decode(a.Name, a.Latency)
+	return percentiles(h), err
 }
 
 // untilBack is when so many percent of all are back, in milliseconds. Those who

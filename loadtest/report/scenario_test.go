@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -59,6 +58,27 @@ func killed(t *testing.T, n int64) *record.Activity {
 	return a
 }
 
+// killedOf is the same whose record tells how many were cut off.
+func killedOf(t *testing.T, back, all int64) *record.Activity {
+	a := killed(t, back)
+	a.CutOff = all
+	return a
+}
+
+// churned is a chat during which n clients joined again, and ten more left.
+func churned(t *testing.T, n int64) *report.Result {
+	t.Helper()
+	e := broadcasts(7)
+	e.Clients, e.Joined = 100, 100
+	return newResult(t, []record.Record{
+		{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": "churn"}}},
+		{Activity: &record.Activity{Name: "churn", Ms: 2000, Count: n, Latency: histogram(t, upTo(n)...)}},
+		{Activity: &record.Activity{Name: "leave", Ms: 2000, Count: n + 10, Latency: histogram(t, upTo(10)...)}},
+		{Broadcast: &record.Broadcast{Seq: 1, Expected: 100, Delivered: 93}},
+		{End: &e},
+	})
+}
+
 // played is a run of 100 clients that came to a, and to no more broadcasts than
 // e says.
 func played(t *testing.T, a *record.Activity, e record.End) *report.Result {
@@ -94,14 +114,20 @@ func TestScenarioSummary(t *testing.T) {
 			"map[back:80 back_100_percent_ms:<nil> back_50_percent_ms:50.015 back_99_percent_ms:<nil> cut_off:100 no_server_ms:700 retries:33]"},
 		{played(t, killed(t, 40), broadcasts(0)), "comeback",
 			"map[back:40 back_100_percent_ms:40.031 back_50_percent_ms:20.015 back_99_percent_ms:40.031 cut_off:<nil> no_server_ms:<nil> retries:33]"},
-		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), "others",
-			"[map[count:3 latency_ms:<nil> name:slow per_second:1.5]]"},
+		{played(t, killedOf(t, 40, 50), broadcasts(0)), "comeback",
+			"map[back:40 back_100_percent_ms:<nil> back_50_percent_ms:25.007 back_99_percent_ms:<nil> cut_off:50 no_server_ms:<nil> retries:33]"},
+		{churned(t, 100), "churn",
+			"map[join_ms:map[max:100.031 p50:50.015 p90:90.047 p99:99.007 p999:100.031] joins:100 joins_per_second:50 leave_ms:map[max:10.007 p50:5.003 p90:9.007 p99:10.007 p999:10.007] leaves:110]"},
+		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), "slow", "map[cut_off:3 stalled:<nil>]"},
+		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3, Stalled: 5}, broadcasts(0)), "slow", "map[cut_off:3 stalled:5]"},
+		{played(t, &record.Activity{Name: "juggle", Ms: 2000, Count: 3}, broadcasts(0)), "others",
+			"[map[count:3 latency_ms:<nil> name:juggle per_second:1.5]]"},
 	} {
 		got := summary(t, test.r)
 		if text := fmt.Sprint(got[test.name]); text != test.want {
 			t.Errorf("summary[%q] = %s, want %s", test.name, text, test.want)
 		}
-		for _, other := range []string{"echo", "idle", "comeback", "others"} {
+		for _, other := range []string{"echo", "idle", "comeback", "churn", "slow", "others"} {
 			if _, present := got[other]; present && other != test.name {
 				t.Errorf("summary of %s has %q, too", test.name, other)
 			}
@@ -149,8 +175,26 @@ func TestScenarioText(t *testing.T) {
 			"\ncut off                back      retries\n                         40           33\n  back after  ",
 			"\nOK    40 clients cut off are back. All delivered: 1,000 messages to 100 clients, each once and in order\n",
 		}, []string{"while away", "no server"}},
-		{"one that is not known here", played(t, &record.Activity{Name: "churn", Ms: 2000, Count: 50, Latency: histogram(t, upTo(100)...)}, broadcasts(0)), []string{
-			"\nchurn                 count         rate          p50          p99          max\n" +
+		{"kill that tells", played(t, killedOf(t, 40, 40), broadcasts(0)), []string{
+			"\ncut off             clients         back      retries\n                         40           40           33\n",
+			"\nOK    40 clients cut off are back. All delivered",
+		}, nil},
+		{"kill and not all back", played(t, killedOf(t, 40, 50), broadcasts(0)), []string{"\nFAIL  40 of 50 clients came back\n", "        never        never\n"}, nil},
+		{"churn", churned(t, 100), []string{
+			"\nchurn                 count          p50          p90          p99          max\n" +
+				"  join again            100      50.0 ms      90.0 ms      99.0 ms       100 ms\n" +
+				"  leave                 110      5.00 ms      9.01 ms      10.0 ms      10.0 ms\n\nmessages  ",
+		}, nil},
+		{"slow", played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3, Stalled: 5}, broadcasts(0)), []string{
+			"\ndo not read         clients      cut off\n                          5            3\n\nmessages  ",
+			"messages to the 95 clients that read, each once and in order; 3 of 5 slow ones cut off\n",
+		}, nil},
+		{"slow of an old record", played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), []string{
+			"\ndo not read         cut off\n                          3\n\nmessages  ",
+			"messages to those of 100 clients that read, each once and in order; 3 slow ones cut off\n",
+		}, nil},
+		{"one that is not known here", played(t, &record.Activity{Name: "juggle", Ms: 2000, Count: 50, Latency: histogram(t, upTo(100)...)}, broadcasts(0)), []string{
+			"\njuggle                count         rate          p50          p99          max\n" +
 				"                         50      25.0 /s      50.0 ms      99.0 ms       100 ms\n\nmessages  ",
 		}, nil},
 		{"not all back", played(t, cutOff(t, 80), broadcasts(0)), []string{
@@ -241,21 +285,30 @@ func TestScenarioVerdict(t *testing.T) {
 }
 
 func TestScenarioJSONIsReadBack(t *testing.T) {
-	for _, a := range []*record.Activity{pinged(t), beaten(), cutOff(t, 80)} {
-		r := played(t, a, broadcasts(7))
-		var written, again bytes.Buffer
-		if err := r.WriteJSON(&written); err != nil {
-			t.Fatal(err)
+	for _, r := range []*report.Result{
+		played(t, pinged(t), broadcasts(7)), played(t, beaten(), broadcasts(7)), played(t, cutOff(t, 80), broadcasts(7)),
+		played(t, killedOf(t, 80, 90), broadcasts(7)), churned(t, 100), played(t, &record.Activity{Name: "slow", Count: 3, Stalled: 5}, broadcasts(7)),
+	} {
+		read := readBack(t, r)
+		if got, want := document(t, read), document(t, r); got != want || text(t, read) != text(t, r) {
+			t.Errorf("%s: read back and written again: %s\nwant %s", r.Summary.Scenario, got, want)
 		}
-		read, err := report.ReadJSON(bytes.NewReader(written.Bytes()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := read.WriteJSON(&again); err != nil {
-			t.Fatal(err)
-		}
-		if again.String() != written.String() || text(t, read) != text(t, r) {
-			t.Errorf("%s: read back and written again: %s\nwant %s", a.Name, again.String(), written.String())
+	}
+}
+
+// Records have late receipts since they have a limit to be late by.
+func TestLate(t *testing.T) {
+	e := record.End{Clients: 10, Joined: 10, Expected: 100, Delivered: 100, Late: 3}
+	late := newResult(t, []record.Record{{Run: &record.Run{Schema: 1, Config: map[string]any{"late_ns": 1e10}}}, {End: &e}})
+	for name, test := range map[string]struct{ out, want string }{
+		"text": {text(t, late), "\n  late                                 3\n"},
+		"HTML": {html(t, late), "100 of 100, 3 late"},
+		"JSON": {document(t, late), `"late": 3,`},
+		"old":  {document(t, newResult(t, []record.Record{{End: &e}})), `"late": null,`},
+		"name": {html(t, late), `<th scope="row">late</th><td>10s</td>`},
+	} {
+		if !strings.Contains(test.out, test.want) {
+			t.Errorf("%s = %s\nwant in it %q", name, test.out, test.want)
 		}
 	}
 }
@@ -272,7 +325,9 @@ func TestCompareScenarios(t *testing.T) {
 		{"idle", played(t, beaten(), record.End{}),
 			map[string]string{"cpu per heartbeat": "8"}, []string{"back", "broadcast", "latency", "raw"}},
 		{"storm", played(t, cutOff(t, 100), broadcasts(0)),
-			map[string]string{"back 50% back": "50.02", "back 99% back": "99.01", "back all back": "100"}, nil},
+			map[string]string{"back 50% back": "50.02", "back 99% back": "99.01", "back all back": "100"}, []string{"again", "leave"}},
+		{"churn", churned(t, 100),
+			map[string]string{"again p50": "50.02", "leave max": "10.01"}, []string{"back", "rates echo"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := compared(t, 0, report.Side{Name: "a", Runs: []*report.Result{test.run}}, report.Side{Name: "b", Runs: []*report.Result{test.run}})

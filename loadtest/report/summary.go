@@ -24,6 +24,7 @@ type Summary struct {
 	Away       *int64           `json:"away"` // missed while their receiver was cut off or had left: neither expected nor lost
 	Duplicated *int64           `json:"duplicated"`
 	Reordered  *int64           `json:"reordered"`
+	Late       *int64           `json:"late"`   // receipts, delivered all the same, later than the run's late_ns
 	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
 
 	ConnectJoinPerSecond *float64 `json:"connect_join_per_second"` // from the first connect to the last join reply
@@ -34,6 +35,8 @@ type Summary struct {
 	Echo     *Echo     `json:"echo,omitempty"`
 	Idle     *Idle     `json:"idle,omitempty"`
 	Comeback *Comeback `json:"comeback,omitempty"`
+	Churn    *Churn    `json:"churn,omitempty"`
+	Slow     *Slow     `json:"slow,omitempty"`
 	Others   []Other   `json:"others,omitempty"`
 
 	// Bytes between "empty" and "joined", for each client joined by then.
@@ -76,7 +79,8 @@ func (r *Result) summarize() Summary {
 	} else {
 		s.soFar(r.ticks)
 	}
-	s.Echo, s.Idle, s.Comeback = r.echo(), r.idle(), r.comeback(s.Joined)
+	s.Late = r.late()
+	s.Echo, s.Idle, s.Comeback, s.Slow = r.echo(), r.idle(), r.comeback(s.Joined), r.slow()
 	s.LatencyMs = percentiles(r.latency)
 	s.RawLatencyMs = percentiles(r.raw)
 	s.JoinLatencyMs = percentiles(r.joinLatency)
@@ -107,6 +111,14 @@ func (s *Summary) soFar(ticks []record.Tick) {
 	last := &ticks[len(ticks)-1]
 	s.Joined, s.Delivered = &last.Joined, &last.Delivered
 	s.Errors = counted(last.Errors)
+}
+
+// late is nil of a run that had no limit to be late by.
+func (r *Result) late() *int64 {
+	if r.end == nil || r.Run == nil || r.Run.Config["late_ns"] == nil {
+		return nil
+	}
+	return &r.end.Late
 }
 
 func (s *Summary) memory(bill func(when string) (record.Memory, bool)) {

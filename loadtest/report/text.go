@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // WriteText writes a table for a terminal of 80 columns.
@@ -33,6 +34,24 @@ func (t *table) row(label string, cells ...string) {
 
 func (t *table) line(format string, args ...any) {
 	fmt.Fprintf(t, format+"\n", args...)
+}
+
+// wrapped writes a sentence in lines of at most 80 columns: the first begins with
+// mark, the others below the text of the first. A word is never broken.
+func (t *table) wrapped(mark, sentence string) {
+	line, indent := mark, strings.Repeat(" ", len(mark))
+	for i, word := range strings.Fields(sentence) {
+		switch {
+		case i == 0:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > 80:
+			t.line("%s", line)
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	t.line("%s", line)
 }
 
 func (r *Result) textHead(t *table) {
@@ -83,6 +102,9 @@ func (t *table) broadcasts(s Summary) {
 	t.row("", show(s.Expected, count), show(s.Delivered, count), show(s.Lost, count), show(s.Duplicated, count), show(s.Reordered, count))
 	if s.missed() > 0 {
 		t.row("  while away", "", "", count(s.missed()))
+	}
+	if s.Late != nil && *s.Late > 0 {
+		t.row("  late", "", count(*s.Late))
 	}
 	t.line("")
 	t.row("fan-out", "broadcasts", "rate", "burst rate", "CPU/delivery")

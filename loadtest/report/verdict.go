@@ -54,6 +54,17 @@ func (s Summary) shortfall() string {
 	return ""
 }
 
+// receivers are the clients that messages are owed to.
+func (s Summary) receivers() string {
+	switch {
+	case s.Slow == nil:
+		return count(*s.Joined) + " clients"
+	case s.Slow.Stalled == nil:
+		return "those of " + count(*s.Joined) + " clients that read"
+	}
+	return "the " + count(*s.Joined-*s.Slow.Stalled) + " clients that read"
+}
+
 // headline is the verdict in one sentence; the reasons say what failed.
 func headline(s Summary) string {
 	ok, _ := Verdict(s)
@@ -63,7 +74,7 @@ func headline(s Summary) string {
 	case s.Interrupted && !s.broadcasts():
 		return fmt.Sprintf("Ended early; all %s clients joined", count(*s.Joined))
 	case s.Interrupted:
-		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s clients", count(*s.Delivered), count(*s.Joined))
+		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s", count(*s.Delivered), s.receivers())
 	case s.Echo != nil:
 		return fmt.Sprintf("%s pings of %s clients answered", count(s.Echo.Replies), count(*s.Joined))
 	case s.Idle != nil:
@@ -71,9 +82,12 @@ func headline(s Summary) string {
 	case *s.Expected == 0:
 		return fmt.Sprintf("All %s clients joined; nothing was broadcast", count(*s.Joined))
 	}
-	text := fmt.Sprintf("All delivered: %s messages to %s clients, each once and in order", count(*s.Delivered), count(*s.Joined))
+	text := fmt.Sprintf("All delivered: %s messages to %s, each once and in order", count(*s.Delivered), s.receivers())
 	if s.missed() > 0 {
 		text += fmt.Sprintf(", but for %s missed while away", count(s.missed()))
+	}
+	if s.Slow != nil {
+		text += fmt.Sprintf("; %s slow ones cut off", s.Slow.share())
 	}
 	if s.Comeback != nil {
 		text = fmt.Sprintf("%s clients cut off are back. ", count(s.Comeback.Back)) + text
