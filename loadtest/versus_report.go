@@ -97,12 +97,12 @@ func (c contest) save(bouts []bout, interrupted bool) error {
 	if err := os.MkdirAll(c.out, 0o755); err != nil {
 		return err
 	}
+	if interrupted {
+		c.notes = append(c.notes, "It was interrupted: what is missing was not measured.")
+	}
 	var errs []error
 	for _, b := range bouts {
 		errs = append(errs, c.saveComparison(b))
-	}
-	if interrupted {
-		c.notes = append(c.notes, "It was interrupted: what is missing was not measured.")
 	}
 	page := c.markdown(bouts)
 	fmt.Printf("\n%s\nSaved in %s\n", page, c.out)
@@ -130,6 +130,7 @@ func (c contest) saveComparison(b bout) error {
 	if err != nil {
 		return err
 	}
+	comparison.Notes = c.whatToKnow([]bout{b})
 	path := filepath.Join(c.out, strconv.Itoa(b.clients), "compare")
 	return errors.Join(
 		writeFile(path+".txt", comparison.WriteText),
@@ -150,7 +151,9 @@ func (c contest) markdown(bouts []bout) string {
 		c.table(&text, b)
 	}
 	writeList(&text, "What went wrong", faults(bouts))
-	writeList(&text, "What to know", append(c.method(bouts), c.notes...))
+	writeList(&text, "What to know", append([]string{
+		"Figures are medians of the runs; in parentheses, against roost. The links show each run and whether a difference is more than noise.",
+	}, c.whatToKnow(bouts)...))
 	return text.String()
 }
 
@@ -231,10 +234,10 @@ func faults(bouts []bout) (sentences []string) {
 	return sentences
 }
 
-// method is how it was measured, as far as this program knows.
-func (c contest) method(bouts []bout) (sentences []string) {
+// whatToKnow is how it was measured, as far as this program knows, and what the
+// user says.
+func (c contest) whatToKnow(bouts []bout) (sentences []string) {
 	say := func(format string, args ...any) { sentences = append(sentences, fmt.Sprintf(format, args...)) }
-	say("Figures are medians of the runs; in parentheses, against roost. The links show each run and whether a difference is more than noise.")
 	say("The contenders took turns on this host, %d times, each time in another order. Each was started anew for each run: a chat with %d messages to each room%s.",
 		c.rounds, c.messages, c.echoSays())
 	say("Clients and kernel settings were the same for all. Clients share the processors with the server and have the scheduling policy SCHED_BATCH, which does not interrupt a server that writes: " +
@@ -251,7 +254,7 @@ func (c contest) method(bouts []bout) (sentences []string) {
 	}
 	sentences = append(sentences, c.circumstances(bouts)...)
 	say("Not measured: a network, TLS, compression, presence, long polling, many rooms, clients that come and go or read slowly.")
-	return sentences
+	return append(sentences, c.notes...)
 }
 
 func (c contest) echoSays() string {
