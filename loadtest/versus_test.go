@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,6 +86,9 @@ func TestCompareServers(t *testing.T) {
 	var comparison report.Comparison
 	if err != nil || json.Unmarshal(text, &comparison) != nil || len(comparison.Sides) != 3 || len(comparison.Sides[2].Runs) != 2 {
 		t.Errorf("compare.json: %v, sides %v, want 3 with 2 runs each", err, comparison.Sides)
+	}
+	if !slices.Contains(comparison.Notes, "Other is Roost, too.") {
+		t.Errorf("compare.json: notes %q, want the one given among them", comparison.Notes)
 	}
 	for _, name := range []string{"compare.html", "compare.txt", "roost/1/chat/report.html", "peer/2/echo/report.html"} {
 		if _, err := os.Stat(filepath.Join(c.Dir, "run", "60", name)); err != nil {
