@@ -19,7 +19,8 @@ import (
 type screen struct {
 	file     *os.File
 	terminal bool
-	drawn    int // lines on the terminal that the next ones replace
+	drawn    int          // lines on the terminal that the next ones replace
+	size     unix.Winsize // of the terminal when they were drawn
 	last     record.Tick
 }
 
@@ -55,6 +56,10 @@ const (
 
 // redraw puts lines where those of the last time are.
 func (s *screen) redraw(lines []string) {
+	s.measure()
+	if s.size.Row > 1 { // what has scrolled away is not drawn over
+		lines = lines[:min(len(lines), int(s.size.Row)-1)]
+	}
 	var b strings.Builder
 	if s.drawn > 0 {
 		fmt.Fprintf(&b, upLines, s.drawn)
@@ -69,14 +74,26 @@ func (s *screen) redraw(lines []string) {
 	_, _ = s.file.WriteString(b.String()) // at once, so that nobody sees half of it
 }
 
+// measure asks for the size of the terminal, 0 if it does not know. When it is
+// another one, nobody can tell how many lines those drawn take now: they stay.
+func (s *screen) measure() {
+	size, err := unix.IoctlGetWinsize(int(s.file.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		size = &unix.Winsize{}
+	}
+	if *size != s.size {
+		s.drawn = 0
+	}
+	s.size = *size
+}
+
 // fit cuts what would take a second line of the terminal.
 func (s *screen) fit(line string) string {
-	size, err := unix.IoctlGetWinsize(int(s.file.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Col == 0 {
+	runes, width := []rune(line), int(s.size.Col)-1
+	if width < 1 || len(runes) <= width {
 		return line
 	}
-	runes := []rune(line)
-	return string(runes[:min(len(runes), int(size.Col)-1)])
+	return string(runes[:width-1]) + "…"
 }
 
 // view is the state of the run for a terminal.
@@ -92,8 +109,8 @@ func (s *screen) view(t *record.Tick) []string {
 	}
 	return []string{
 		fmt.Sprintf("%4d s     %s", t.AtMs/1000, t.Phase),
-		fmt.Sprintf("clients    connected %d (%s/s), joined %d (%s/s)",
-			t.Connected, s.rate(t, t.Connected-since.Connected), t.Joined, s.rate(t, t.Joined-since.Joined)),
+		fmt.Sprintf("connected  %d (%s/s)", t.Connected, s.rate(t, t.Connected-since.Connected)),
+		fmt.Sprintf("joined     %d (%s/s)", t.Joined, s.rate(t, t.Joined-since.Joined)),
 		"messages   " + messages,
 		"latency    " + latency,
 		"errors     " + classes(t.Errors),
