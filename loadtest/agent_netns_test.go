@@ -5,8 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // netnsTests asks for the test below. It needs root, ip of iproute2, and makes
@@ -20,7 +24,7 @@ func TestAgentsInNetworkNamespaces(t *testing.T) {
 	if os.Getenv(netnsTests) != "1" {
 		t.Skip("set " + netnsTests + "=1 as root")
 	}
-	const agents, delay = 3, "20ms"
+	const agents, messages, delay = 3, 20, 100 * time.Millisecond
 	name := func(n int) string { return fmt.Sprintf("roost-%d-%d", os.Getpid(), n) } // 0 has server and coordinator
 	inside := func(n int, command ...string) []string {
 		return append([]string{"ip", "netns", "exec", name(n)}, command...)
@@ -41,7 +45,9 @@ func TestAgentsInNetworkNamespaces(t *testing.T) {
 		ip(t, "-n "+name(n)+" link set eth up")
 		addrs = append(addrs, fmt.Sprintf("10.77.0.%d:7000", n))
 	}
-	if out, err := exec.Command("ip", "netns", "exec", name(agents), "tc", "qdisc", "add", "dev", "eth", "root", "netem", "delay", delay).CombinedOutput(); err != nil {
+	out, err := exec.Command("ip", "netns", "exec", name(agents), "tc", "qdisc", "add", "dev", "eth", "root", "netem", "delay", delay.String()).CombinedOutput()
+	far := err == nil
+	if !far {
 		t.Logf("nothing is far away here: %v: %s", err, out)
 	}
 
@@ -51,16 +57,27 @@ func TestAgentsInNetworkNamespaces(t *testing.T) {
 	}
 	server := serve(t, inside(0, program, "internal-server", "-addr", "10.77.0.254:0")...)
 	c := exec.Command("ip", inside(0, program, "-url", "ws://"+server.addr, "-agents", strings.Join(addrs, ","),
-		"-clients", "600", "-messages", "5", "-rate", "10", "-out", "run")[1:]...)
+		"-clients", "600", "-messages", strconv.Itoa(messages), "-rate", "10", "-out", "run")[1:]...)
 	c.Dir = t.TempDir()
-	out, err := c.CombinedOutput()
+	out, err = c.CombinedOutput()
 	t.Logf("%s", out)
 	if code := exitCode(t, err); code != 0 {
 		t.Fatalf("exit code %d, want 0", code)
 	}
 	o := readOuting(t, filepath.Join(c.Dir, "run"))
-	if e := o.end; e.Joined != 600 || e.Delivered != 3000 || e.Lost != 0 || e.ClientProcs != agents || len(e.Errors) > 0 {
-		t.Errorf("end %+v, want 600 clients in %d processes, 3000 receipts and no faults", *e, agents)
+	if e := o.end; e.Joined != 600 || e.Delivered != 600*messages || e.Lost != 0 || e.ClientProcs != agents || len(e.Errors) > 0 {
+		t.Errorf("end %+v, want 600 clients in %d processes, %d receipts and no faults", *e, agents, 600*messages)
+	}
+	o.measured(t, agents)
+	page, err := os.ReadFile(filepath.Join(c.Dir, "run", "report.html"))
+	if err != nil || strings.Count(string(page), "clock offset ") < agents {
+		t.Errorf("the report names %d clock offsets (error %v), want %d", strings.Count(string(page), "clock offset "), err, agents)
+	}
+	if h, err := hdrhistogram.Decode(o.end.Latency); err != nil {
+		t.Error(err)
+	} else if near, distant := h.ValueAtPercentile(50), h.ValueAtPercentile(90); far && (near >= delay.Microseconds()/4 || distant < delay.Microseconds()*9/10) {
+		// One of three is far away. Means of percentiles would be between both.
+		t.Errorf("p50 %d µs, p90 %d µs, want less than a quarter of %v and about as much", near, distant, delay)
 	}
 	for _, addr := range addrs {
 		var ahead, within float64

@@ -81,6 +81,9 @@ func (s *service) await(t *testing.T, begin string) string {
 // An outing is what a run through agents recorded.
 type outing struct {
 	notes      []string
+	ticks      []*record.Tick
+	bills      []*record.Memory
+	activities []*record.Activity
 	broadcasts []*record.Broadcast
 	end        *record.End
 }
@@ -96,7 +99,14 @@ func readOuting(t *testing.T, folder string) (o outing) {
 		if r.Note != nil {
 			o.notes = append(o.notes, r.Note.Level+": "+r.Note.Message)
 		}
-		if r.Broadcast != nil {
+		switch {
+		case r.Tick != nil:
+			o.ticks = append(o.ticks, r.Tick)
+		case r.Memory != nil:
+			o.bills = append(o.bills, r.Memory)
+		case r.Activity != nil:
+			o.activities = append(o.activities, r.Activity)
+		case r.Broadcast != nil:
 			o.broadcasts = append(o.broadcasts, r.Broadcast)
 		}
 		o.end = r.End
@@ -144,17 +154,56 @@ func (o outing) delivered(t *testing.T, clients, messages int64) {
 	}
 }
 
+// measured fails unless the memory and CPU time of so many processes of clients
+// are recorded. One takes more than 4 MB.
+func (o outing) measured(t *testing.T, processes int64) {
+	t.Helper()
+	least := processes * 4 << 20
+	for _, b := range o.bills {
+		if b.ClientRSS < least || b.ClientRSS > 50*least {
+			t.Errorf("clients have %d bytes when %s, want at least %d", b.ClientRSS, b.When, least)
+		}
+	}
+	i := slices.IndexFunc(o.ticks, func(t *record.Tick) bool { return t.Phase == "broadcast" || t.Phase == "echo" })
+	if i < 0 {
+		t.Fatalf("no tick of a broadcast or echo in %d", len(o.ticks))
+	}
+	if tick := o.ticks[i]; tick.ClientRSS < least || tick.ClientCPUNs == 0 {
+		t.Errorf("at %d ms clients have %d bytes and %d ns of CPU time, want at least %d and some", tick.AtMs, tick.ClientRSS, tick.ClientCPUNs, least)
+	}
+	for _, a := range o.activities {
+		if a.ClientCPUNs == 0 {
+			t.Errorf("activity %s took clients no CPU time, want some", a.Name)
+		}
+	}
+}
+
+func TestEchoThroughAgents(t *testing.T) {
+	server := serve(t, program, "internal-server")
+	one, two := serve(t, program, "agent", "-listen", "127.0.0.1:0"), serve(t, program, "agent", "-listen", "127.0.0.1:0")
+	c, out := start(t, "echo", "-url", "ws://"+server.addr, "-agents", one.addr+","+two.addr, "-clients", "20", "-for", "2s", "-out", "run")
+	if code := exitCode(t, c.Wait()); code != 0 {
+		t.Fatalf("exit code %d, want 0:\n%s", code, out)
+	}
+	o := readOuting(t, filepath.Join(c.Dir, "run"))
+	if len(o.activities) != 1 || o.activities[0].Count == 0 {
+		t.Fatalf("activities %v, want an echo with replies", o.activities)
+	}
+	o.measured(t, 2)
+}
+
 func TestRunThroughAgents(t *testing.T) {
 	server := serve(t, program, "internal-server")
 	one, two := serve(t, program, "agent", "-listen", "127.0.0.1:0"), serve(t, program, "agent", "-listen", "127.0.0.1:0")
 	for range 2 { // agents serve one run after the other
 		c, out := start(t, "-url", "ws://"+server.addr, "-agents", one.addr+","+two.addr,
-			"-clients", "400", "-messages", "5", "-rate", "10", "-out", "run")
+			"-clients", "400", "-messages", "15", "-rate", "10", "-out", "run")
 		if code := exitCode(t, c.Wait()); code != 0 {
 			t.Fatalf("exit code %d, want 0:\n%s", code, out)
 		}
 		o := readOuting(t, filepath.Join(c.Dir, "run"))
-		o.delivered(t, 400, 5)
+		o.delivered(t, 400, 15)
+		o.measured(t, 2)
 		for _, a := range []*service{one, two} {
 			o.note(t, "info: agent "+a.addr+": clock offset ")
 			a.await(t, "done with")

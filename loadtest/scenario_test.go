@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,6 +102,33 @@ func TestChurnIsMeasured(t *testing.T) {
 	}
 	if end.Away == 0 || end.Away > end.Delivered/2 {
 		t.Errorf("%d messages missed by who was away, %d delivered, want a few and most", end.Away, end.Delivered)
+	}
+}
+
+// Who comes back is connected once.
+func TestConnectedIsNow(t *testing.T) {
+	t.Parallel()
+	const clients = 200
+	for _, test := range []struct {
+		args   string
+		cutOff int64
+	}{{"storm -how kill", 0}, {"kill -servers 2", clients / 2}} {
+		t.Run(test.args, func(t *testing.T) {
+			t.Parallel()
+			c, out := start(t, append(strings.Fields(test.args), "-clients", "200", "-messages", "30", "-rate", "10", "-out", "run")...)
+			if code := exitCode(t, c.Wait()); code != 0 {
+				t.Fatalf("exit code %d, want 0:\n%s", code, out)
+			}
+			activities, _ := readRun(t, filepath.Join(c.Dir, "run"))
+			if a := activities[0]; a.CutOff != test.cutOff || a.Count < clients/2 {
+				t.Errorf("%d cut off, %d came back, want %d and at least %d", a.CutOff, a.Count, test.cutOff, clients/2)
+			}
+			ticks := readOuting(t, filepath.Join(c.Dir, "run")).ticks
+			most := slices.MaxFunc(ticks, func(a, b *record.Tick) int { return cmp.Compare(a.Connected, b.Connected) })
+			if most.Connected != clients {
+				t.Errorf("up to %d are connected, at %d ms in phase %s, want %d", most.Connected, most.AtMs, most.Phase, clients)
+			}
+		})
 	}
 }
 

@@ -20,8 +20,9 @@ func TestAbsenceExcuses(t *testing.T) {
 		{[]absence{gone}, []span{{5, 14}}, "[{5 5} {14 14}]", 8},
 		{[]absence{gone}, []span{{1, 2}, {12, 20}}, "[{1 2} {14 20}]", 2},
 		{[]absence{gone, {from: 115e9, to: 116e9}}, []span{{13, 18}}, "[{14 15} {18 18}]", 3},
-		{[]absence{{from: 105e9}}, []span{{12, 13}}, "[{12 13}]", 0},             // it was cut off and never came back
-		{[]absence{{from: 105e9, to: stillAway}}, []span{{5, 13}}, "[{5 5}]", 8}, // it left
+		{[]absence{{from: 105e9}}, []span{{12, 13}}, "[{12 13}]", 0},                                   // it was cut off and never came back
+		{[]absence{{from: 105e9, to: stillAway}}, []span{{5, 13}}, "[{5 5}]", 8},                       // it left
+		{[]absence{{from: 1e9, to: 110_500e6, had: 8}}, []span{{5, 5}, {9, 13}}, "[{5 5} {12 13}]", 3}, // 6 to 8 had come, so 5 was lost before
 	} {
 		lost, away := excuse(test.absences, test.lost, pace, 0)
 		if got := fmt.Sprint(lost); got != test.want || away != test.away {
@@ -38,7 +39,7 @@ func TestAbsenceGoesOn(t *testing.T) {
 	c.goneLocked(absence{from: 2})
 	c.backLocked(3)
 	c.goneLocked(absence{from: 4})
-	if got, want := fmt.Sprint(*c.absences), "[{1 3} {4 0}]"; got != want {
+	if got, want := fmt.Sprint(*c.absences), "[{1 3 0} {4 0 0}]"; got != want {
 		t.Errorf("absences %s, want %s", got, want)
 	}
 }

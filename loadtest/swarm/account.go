@@ -2,12 +2,7 @@ package swarm
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -58,8 +53,8 @@ func (r *run) open(l letter) error {
 		r.settle(e.Sent.Room, at)
 	case e.FanIn != nil:
 		return r.fanIn(e.FanIn)
-	case e.Collected:
-		w.collected = true
+	case e.Collected != nil:
+		w.collected, w.told = true, *e.Collected
 	case e.Halted != nil:
 		w.halted = e.Halted
 	case e.Totals != nil:
@@ -69,10 +64,10 @@ func (r *run) open(l letter) error {
 }
 
 func (r *run) advance(w *worker, p *progress) error {
-	if p.Delivered > w.progress.Delivered {
+	if p.Delivered > w.progress.Delivered || p.Replies > w.progress.Replies {
 		r.lastArrival = max(r.lastArrival, monotonic())
 	}
-	w.progress = p.counts
+	w.progress, w.told = p.counts, p.Usage
 	return merge(r.interval, p.Latency)
 }
 
@@ -154,211 +149,4 @@ func (r *run) counts() (sum counts) {
 		sum.add(w.progress)
 	}
 	return sum
-}
-
-// tick records the state of the run.
-func (r *run) tick() {
-	c, server, client := r.counts(), r.serverUsage(), r.clientUsage()
-	t := &record.Tick{
-		AtMs:        r.since(monotonic()),
-		Phase:       r.phase,
-		Connected:   c.Connected,
-		Joined:      c.Joined,
-		Sent:        c.Sent,
-		Delivered:   c.Delivered,
-		Replies:     c.Replies,
-		Errors:      c.Errors,
-		ServerRSS:   server.rss,
-		ServerCPUNs: server.cpuNs,
-		ClientRSS:   client.rss,
-		ClientCPUNs: client.cpuNs,
-		KernelBytes: max(0, kernelBytes()-r.kernelStart),
-	}
-	if r.interval.TotalCount() > 0 {
-		t.P50Us, t.P99Us = r.interval.ValueAtPercentile(50), r.interval.ValueAtPercentile(99)
-		r.interval.Reset()
-	}
-	r.emit(record.Record{Tick: t})
-}
-
-// memory is the stage of a run in which nothing happens but a memory bill.
-func (r *run) memory(ctx context.Context, when string) error {
-	r.phase = "settle"
-	return r.bill(ctx, when)
-}
-
-// bill records the memory bill, after a garbage collection everywhere.
-func (r *run) bill(ctx context.Context, when string) error {
-	for _, w := range r.workers {
-		w.collected = false
-		if err := w.tell(command{Collect: true}); err != nil {
-			return err
-		}
-	}
-	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving.Load() })
-	servers = slices.DeleteFunc(servers, func(s *server) bool {
-		asked := s.collect()
-		if !asked && !s.deaf {
-			r.withGarbage(s)
-		}
-		return !asked
-	})
-	if err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) }); err != nil {
-		return err
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for _, s := range servers {
-		select {
-		case <-s.collected:
-		case <-s.exited:
-			return s.failure()
-		case <-timer.C:
-			r.withGarbage(s)
-			timer.Reset(0) // the others get no time of their own
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	r.emit(record.Record{Memory: &record.Memory{
-		AtMs:        r.since(monotonic()),
-		When:        when,
-		Clients:     r.counts().Joined,
-		ServerRSS:   r.serverUsage().rss,
-		ClientRSS:   r.clientUsage().rss,
-		KernelBytes: kernelBytes(),
-
-		AvailableBytes: available(),
-	}})
-	if when == "after" {
-		r.noteGarbage()
-	}
-	return nil
-}
-
-// withGarbage notes that a server does not collect its garbage when asked. It is
-// not asked again.
-func (r *run) withGarbage(s *server) {
-	s.deaf = true
-	r.note("warn", s.name+" does not answer SIGUSR1: its memory is with garbage")
-}
-
-// lastLook is how long a run that was cut short waits for the receipts of what
-// was under way.
-const lastLook = time.Second
-
-// finish closes all connections and records what came of it all. Of a complete
-// run every message that was planned is expected; else those that were sent.
-func (r *run) finish(complete bool) error {
-	r.phase = "close"
-	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
-	limit := 2*patience + time.Duration(r.plan.Clients/4000)*time.Second
-	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no totals after %s", limit))
-	defer cancel()
-	err := r.halt(ctx, complete)
-	st := stop{Schedule: r.schedule}
-	for i := range r.rooms {
-		st.Sent = append(st.Sent, r.rooms[i].sent)
-	}
-	r.order(command{Stop: &st})
-	err = errors.Join(err, r.until(ctx, func() bool { return all(r.workers, (*worker).ended) }))
-	r.compareAgain(ctx)
-	for i := range r.rooms {
-		for _, at := range slices.SortedFunc(maps.Keys(r.rooms[i].messages), place.compare) {
-			r.record(i, at)
-		}
-	}
-	end, endErr := r.end(complete)
-	if endErr != nil {
-		return errors.Join(err, endErr)
-	}
-	for _, kind := range slices.Sorted(maps.Keys(end.Errors)) {
-		r.note("warn", fmt.Sprintf("%s × %s", grouped(int(end.Errors[kind])), kind))
-	}
-	if end.Late > 0 {
-		r.note("warn", fmt.Sprintf("%s receipts were later than %s", grouped(int(end.Late)), r.cfg.Late))
-	}
-	r.emit(record.Record{End: end})
-	return err
-}
-
-// halt ends all writing, and settles what was sent.
-func (r *run) halt(ctx context.Context, complete bool) error {
-	err := r.quieten(ctx)
-	if complete && r.cfg.Scenario.sends() {
-		for i := range r.rooms {
-			for writer := range r.rooms[i].sent {
-				r.rooms[i].sent[writer] = r.plan.Messages
-			}
-		}
-		return err
-	}
-	limit := monotonic() + int64(lastLook)
-	return errors.Join(err, r.until(ctx, func() bool { return r.counts().Delivered >= r.expected() || monotonic() > limit }))
-}
-
-// quieten ends all that the clients do by themselves.
-func (r *run) quieten(ctx context.Context) error {
-	for _, w := range r.workers {
-		w.halted = nil
-	}
-	r.order(command{Halt: true})
-	return r.until(ctx, func() bool { return all(r.workers, (*worker).quiet) })
-}
-
-// order tells all workers. That one is dead is found by reading from it.
-func (r *run) order(c command) {
-	for _, w := range r.workers {
-		_ = w.tell(c)
-	}
-}
-
-// maxNamed is how many clients with a loss are named in all.
-const maxNamed = 20
-
-// end adds up the totals.
-func (r *run) end(complete bool) (*record.End, error) {
-	latency, raw, join := newHistogram(3), newHistogram(3), newHistogram(3)
-	e := &record.End{
-		AtMs:         r.since(monotonic()),
-		Interrupted:  !complete,
-		Clients:      int64(r.plan.Clients),
-		ConnectMs:    ms(r.lastJoin - r.firstDial),
-		ConnectCPUNs: r.connectCPU,
-		BroadcastCPU: r.castCPU,
-		ServerProcs:  len(r.servers),
-		ClientProcs:  len(r.workers),
-	}
-	var lastReceipt int64
-	silent := false // a process whose account is not complete
-	for _, w := range r.workers {
-		t := w.totals
-		if t == nil {
-			silent = true
-			continue
-		}
-		e.Lost += t.Lost
-		e.Away += t.Away
-		e.LostExamples = append(e.LostExamples, t.Examples...)
-		lastReceipt = max(lastReceipt, t.LastReceipt)
-		for _, h := range []struct {
-			sum  *hdrhistogram.Histogram
-			part []byte
-		}{{latency, t.Latency}, {raw, t.Raw}, {join, t.Join}} {
-			if err := merge(h.sum, h.part); err != nil {
-				return nil, fmt.Errorf("client process %d: %w", w.number, err)
-			}
-		}
-	}
-	c := r.counts()
-	e.Joined, e.Delivered, e.Duplicated, e.Reordered, e.Errors = c.Joined, c.Delivered, c.Duplicated, c.Reordered, c.Errors
-	e.Expected = r.expected() - e.Away
-	if silent {
-		e.Lost = max(e.Lost, e.Expected-e.Delivered)
-	}
-	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
-	e.Late = c.Late
-	e.BroadcastMs = ms(lastReceipt - r.schedule.Pace.Start)
-	e.Latency, e.RawLatency, e.JoinLatency = encode(latency), encode(raw), encode(join)
-	return e, nil
 }

@@ -8,7 +8,7 @@ import "encoding/json"
 
 // agentProtocol is the version of all that: of what is below, and of commands
 // and events.
-const agentProtocol = 1
+const agentProtocol = 2
 
 // A greeting is the first that a coordinator says.
 type greeting struct {

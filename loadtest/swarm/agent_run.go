@@ -60,7 +60,7 @@ func (r *run) tellAgents() {
 		worst += within[len(within)-2]
 	}
 	r.note("info", fmt.Sprintf("latencies are corrected by the offsets; from one machine to another they are known to ± %.3f ms", float64(worst)/1e6))
-	r.note("info", "the clients are at agents: their memory and CPU time are not measured, and the kernel's memory is that of the coordinator's host")
+	r.note("info", "memory and CPU time of the clients are those of their processes at the agents; the kernel's memory, and what is left, are of the coordinator's host alone")
 }
 
 // driftWorthNoting is what clocks that NTP keeps do not drift apart in a run.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 )
 
@@ -26,15 +27,19 @@ func (f *fleet) churn(ctx context.Context, pace pacer) {
 	f.churning = &churning{leaves: newHistogram(3), joins: newHistogram(3)}
 	f.mu.Unlock()
 	for n := 0; f.waitUntil(ctx, pace.due(n)); n++ {
+		var conn *poller.Conn
 		f.mu.Lock()
 		c := f.takeTurnLocked(&f.churning.next, (*client).listensLocked)
 		if c == nil {
 			f.faultLocked("no client to leave")
 		} else {
-			conn, intended := c.conn, pace.due(n)
-			conn.Post(func() { c.leave(conn, intended) })
+			conn = c.conn
 		}
 		f.mu.Unlock()
+		if conn != nil {
+			intended := pace.due(n)
+			conn.Post(func() { c.leave(conn, intended) })
+		}
 	}
 }
 
@@ -82,7 +87,7 @@ func (g *group) leaves(c *client) bool {
 		return false
 	}
 	f.counts.Left++
-	c.goneLocked(absence{from: f.now() - underway, to: stillAway})
+	c.absentLocked(stillAway)
 	return true
 }
 
@@ -108,8 +113,9 @@ func (r *run) churn(ctx context.Context) error {
 	if err := r.speak(); err != nil {
 		return err
 	}
-	joins := r.begun("churn", func(c counts) int64 { return c.Returned })
-	leaves := r.begun("leave", func(c counts) int64 { return c.Gone })
+	joins := r.begun("churn", func(a *record.Activity, was, is counts) { a.Count = is.Returned - was.Returned }).charged()
+	leaves := r.begun("leave", func(a *record.Activity, was, is counts) { a.Count = is.Gone - was.Gone }).charged()
+	leaves.told = func(h *halted) (latency, raw []byte) { return h.Leave, nil }
 	if err := r.until(ctx, r.allSent); err != nil {
 		return err
 	}
@@ -128,6 +134,6 @@ func (r *run) churn(ctx context.Context) error {
 		return err
 	}
 	joins.emit()
-	leaves.emitOf(func(h *halted) (latency, raw []byte) { return h.Leave, nil })
+	leaves.emit()
 	return nil
 }

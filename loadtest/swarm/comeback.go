@@ -8,11 +8,10 @@ import (
 // leftLocked counts a client that was cut off, or did not get back in, and has
 // it try.
 func (f *fleet) leftLocked(c *client, was phase) {
-	now := f.now()
 	if was == joined {
 		f.counts.Left++
 		c.tries = 0
-		c.goneLocked(absence{from: now - underway})
+		c.absentLocked(0)
 	} else {
 		f.counts.Retries++
 	}
@@ -93,8 +92,6 @@ func (f *fleet) halted() *halted {
 	h := &halted{}
 	if f.echoing != nil {
 		h.Latency, h.Raw = encode(f.echoing.latency), encode(f.echoing.raw)
-		f.echoing.latency.Reset()
-		f.echoing.raw.Reset()
 	}
 	if f.comebacks != nil {
 		h.Latency = encode(f.comebacks)

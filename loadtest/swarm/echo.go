@@ -70,7 +70,11 @@ func (f *fleet) ping(intended int64) {
 	text = f.closing(appendPayload(text, 0, c.pingSeq(), intended, now, e.size))
 	if err := conn.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
 		f.fault("ping: " + err.Error())
+		return
 	}
+	f.mu.Lock()
+	f.counts.Pings++
+	f.mu.Unlock()
 }
 
 // pingSeq is what a client's pings have in their stamps: what answers another
@@ -138,59 +142,25 @@ func (r *run) echo(ctx context.Context) error {
 	if err := r.hold(ctx, headStart); err != nil {
 		return err
 	}
-	a := r.begun("echo", func(c counts) int64 { return c.Replies })
+	a := r.begun("echo", func(a *record.Activity, was, is counts) { a.Count = is.Replies - was.Replies }).charged()
 	if err := r.hold(ctx, r.cfg.For); err != nil {
 		return err
 	}
 	a.over()
-	err := r.quieten(ctx)
+	if err := r.quieten(ctx); err != nil {
+		return err
+	}
+	r.lastArrival = monotonic()
+	if err := r.until(ctx, r.allAnswered); err != nil { // the slowest answers are the last to come
+		return err
+	}
+	err := r.quieten(ctx) // for their latencies
 	a.emit()
 	return err
 }
 
-// An activity is what a record.Activity is made of.
-type activity struct {
-	run    *run
-	of     func(counts) int64
-	record record.Activity
-	start  int64
-	server int64 // CPU at the start
-	client int64
-	count  int64
-}
-
-// begun starts to measure; of is what is counted.
-func (r *run) begun(name string, of func(counts) int64) *activity {
-	return &activity{
-		run: r, of: of, record: record.Activity{Name: name, AtMs: r.since(monotonic())},
-		start: monotonic(), server: r.serverUsage().cpuNs, client: r.clientUsage().cpuNs, count: of(r.counts()),
-	}
-}
-
-// over ends the measuring.
-func (a *activity) over() {
-	r, rec := a.run, &a.record
-	rec.Ms = ms(monotonic() - a.start)
-	rec.Count = a.of(r.counts()) - a.count
-	rec.ServerCPUNs = max(0, r.serverUsage().cpuNs-a.server) // the dead have none
-	rec.ClientCPUNs = max(0, r.clientUsage().cpuNs-a.client)
-}
-
-// emit records it, with the latencies that the processes told when they fell
-// silent.
-func (a *activity) emit() {
-	a.emitOf(func(h *halted) (latency, raw []byte) { return h.Latency, h.Raw })
-}
-
-func (a *activity) emitOf(latencies func(*halted) (latency, raw []byte)) {
-	latency, raw := newHistogram(3), newHistogram(3)
-	for _, w := range a.run.workers {
-		if w.halted != nil {
-			l, r := latencies(w.halted)
-			_ = merge(latency, l) // one that cannot be read is of a process that died
-			_ = merge(raw, r)
-		}
-	}
-	a.record.Latency, a.record.RawLatency = encode(latency), encode(raw)
-	a.run.emit(record.Record{Activity: &a.record})
+// allAnswered says that there is no answer to wait for any more.
+func (r *run) allAnswered() bool {
+	c := r.counts()
+	return c.Replies >= c.Pings || monotonic() > r.lastArrival+int64(r.cfg.Drain)
 }

@@ -19,6 +19,7 @@ type fake struct {
 	refuse  int                            // refuses the join of every n-th client; 0 is none
 	deaf    bool                           // does not answer heartbeats
 	forgets bool                           // who joins again gets nothing
+	answer  func(n int, send func())       // decides what becomes of the answer to the n-th ping
 
 	url string
 
@@ -26,6 +27,7 @@ type fake struct {
 	members []*member
 	seq     int
 	beats   int
+	pings   int
 }
 
 // A member is one connection of a fake.
@@ -93,6 +95,8 @@ func (m *member) message(text string) {
 		m.fake.join(m)
 	case strings.Contains(text, `"phx_leave"`):
 		m.fake.leave(m)
+	case strings.Contains(text, `"ping"`):
+		m.fake.ping(m, text)
 	case strings.Contains(text, `"heartbeat"`):
 		m.fake.beat(m)
 	case strings.Contains(text, `"new_msg"`):
@@ -122,6 +126,21 @@ func (f *fake) leave(m *member) {
 	f.members = slices.DeleteFunc(f.members, func(other *member) bool { return other == m })
 	m.send(`["1","5","room:lobby","phx_reply",{"response":{},"status":"ok"}]`)
 	m.send(`["1","1","room:lobby","phx_close",{}]`)
+}
+
+func (f *fake) ping(m *member, text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pings++
+	_, payload, _ := strings.Cut(text, `"ping",`)
+	send := func() {
+		m.send(`["1","4","room:lobby","phx_reply",{"status":"ok","response":` + payload[:len(payload)-1] + `}]`)
+	}
+	if f.answer == nil {
+		send()
+		return
+	}
+	f.answer(f.pings, send)
 }
 
 func (f *fake) beat(m *member) {

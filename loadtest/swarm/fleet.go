@@ -181,6 +181,13 @@ func (f *fleet) connected() {
 	f.mu.Unlock()
 }
 
+// disconnected counts the end of a connection that was upgraded.
+func (f *fleet) disconnected() {
+	f.mu.Lock()
+	f.counts.Disconnected++
+	f.mu.Unlock()
+}
+
 // fault counts an error by its kind.
 func (f *fleet) fault(kind string) {
 	f.mu.Lock()
@@ -216,9 +223,10 @@ func (f *fleet) reportLocked(g *group, writer, seq int) {
 
 // report returns what happened since the last call.
 func (f *fleet) report() []event {
+	used := ownUsage()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := &progress{counts: f.counts.clone(), Latency: encode(f.interval)}
+	p := &progress{counts: f.counts.clone(), Usage: used, Latency: encode(f.interval)}
 	f.interval.Reset()
 	events := append(f.events, event{Progress: p})
 	f.events = nil

@@ -93,6 +93,9 @@ func (g *group) left(c *client, was phase, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	g.dismissLocked(c)
+	if was > upgrading {
+		f.counts.Disconnected++
+	}
 	switch {
 	case f.stopping:
 	case f.orders.Reconnect && c.joinedOnce:

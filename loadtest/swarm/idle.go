@@ -1,13 +1,17 @@
 package swarm
 
-import "context"
+import (
+	"context"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
 
 // idle is the scenario in which clients send heartbeats and nothing else. Those
 // of a client are apart by Plan.Heartbeat; the first follows the join by as
 // much.
 func (r *run) idle(ctx context.Context) error {
 	r.phase = "idle"
-	a := r.begun("idle", func(c counts) int64 { return c.Beats })
+	a := r.begun("idle", func(a *record.Activity, was, is counts) { a.Count = is.Beats - was.Beats }).charged()
 	if err := r.hold(ctx, r.cfg.For); err != nil {
 		return err
 	}

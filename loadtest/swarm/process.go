@@ -10,21 +10,34 @@ import (
 
 // usage is what processes have taken. What could not be read is 0.
 type usage struct {
-	rss   int64 // bytes
-	cpuNs int64 // user and system
+	RSS   int64 `json:"rss"`    // bytes
+	CPUNs int64 `json:"cpu_ns"` // user and system
+}
+
+func (u *usage) add(o usage) {
+	u.RSS += o.RSS
+	u.CPUNs += o.CPUNs
 }
 
 // measure sums up processes. One that has ended counts for nothing.
 func measure(pids []int) (sum usage) {
 	for _, pid := range pids {
-		sum.rss += residentBytes(pid)
-		sum.cpuNs += cpuNs(pid)
+		sum.add(usageOf(strconv.Itoa(pid)))
 	}
 	return sum
 }
 
-func residentBytes(pid int) int64 {
-	pages, err := numbers(fmt.Sprintf("/proc/%d/statm", pid), 2)
+// ownUsage is that of this process, whatever number others know it by.
+func ownUsage() usage { return usageOf("self") }
+
+// usageOf reads the folder of that name in /proc.
+func usageOf(process string) usage {
+	folder := "/proc/" + process
+	return usage{RSS: residentBytes(folder + "/statm"), CPUNs: cpuNs(folder + "/stat")}
+}
+
+func residentBytes(statm string) int64 {
+	pages, err := numbers(statm, 2)
 	if err != nil {
 		return 0
 	}
@@ -34,8 +47,8 @@ func residentBytes(pid int) int64 {
 // tick is the unit of CPU time in /proc, 1/100 s on all that Go runs on.
 const tick = 10_000_000
 
-func cpuNs(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func cpuNs(stat string) int64 {
+	text, err := os.ReadFile(stat)
 	if err != nil {
 		return 0
 	}

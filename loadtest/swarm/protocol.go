@@ -69,34 +69,37 @@ type event struct {
 	Ramped    *ramped   `json:"ramped,omitempty"` // every client has joined or failed
 	FanIn     *arrivals `json:"fan_in,omitempty"`
 	Sent      *sent     `json:"sent,omitempty"`
-	Collected bool      `json:"collected,omitempty"`
-	Halted    *halted   `json:"halted,omitempty"` // all that was sent has been told
-	Totals    *totals   `json:"totals,omitempty"` // the last
+	Collected *usage    `json:"collected,omitempty"` // without garbage
+	Halted    *halted   `json:"halted,omitempty"`    // all that was sent has been told
+	Totals    *totals   `json:"totals,omitempty"`    // the last
 }
 
 // counts only ever grow.
 type counts struct {
-	Connected  int64            `json:"connected"`
-	Joined     int64            `json:"joined"`
-	Sent       int64            `json:"sent"`
-	Delivered  int64            `json:"delivered"`
-	Duplicated int64            `json:"duplicated"`
-	Reordered  int64            `json:"reordered"`
-	Late       int64            `json:"late,omitempty"`
-	Beats      int64            `json:"beats,omitempty"`    // heartbeats answered
-	Replies    int64            `json:"replies,omitempty"`  // to pings
-	Left       int64            `json:"left,omitempty"`     // joined clients that were cut off or left, each time
-	Gone       int64            `json:"gone,omitempty"`     // of these, that have left of their own will
-	Returned   int64            `json:"returned,omitempty"` // that have joined again
-	Retries    int64            `json:"retries,omitempty"`  // attempts at it that failed
-	Slow       int64            `json:"slow,omitempty"`     // joined clients that read no more
-	CutOff     int64            `json:"cut_off,omitempty"`  // of these, by the server
-	Errors     map[string]int64 `json:"errors,omitempty"`
+	Connected    int64            `json:"connected"`              // upgraded, each time
+	Disconnected int64            `json:"disconnected,omitempty"` // of these, that have ended
+	Joined       int64            `json:"joined"`
+	Sent         int64            `json:"sent"`
+	Delivered    int64            `json:"delivered"`
+	Duplicated   int64            `json:"duplicated"`
+	Reordered    int64            `json:"reordered"`
+	Late         int64            `json:"late,omitempty"`
+	Beats        int64            `json:"beats,omitempty"` // heartbeats answered
+	Pings        int64            `json:"pings,omitempty"`
+	Replies      int64            `json:"replies,omitempty"`  // to pings
+	Left         int64            `json:"left,omitempty"`     // joined clients that were cut off or left, each time
+	Gone         int64            `json:"gone,omitempty"`     // of these, that have left of their own will
+	Returned     int64            `json:"returned,omitempty"` // that have joined again
+	Retries      int64            `json:"retries,omitempty"`  // attempts at it that failed
+	Slow         int64            `json:"slow,omitempty"`     // joined clients that read no more
+	CutOff       int64            `json:"cut_off,omitempty"`  // of these, by the server
+	Errors       map[string]int64 `json:"errors,omitempty"`
 }
 
 // progress comes several times a second.
 type progress struct {
 	counts
+	Usage   usage  `json:"usage"`             // of the process
 	Latency []byte `json:"latency,omitempty"` // histogram of receipts since the last
 }
 

@@ -219,6 +219,100 @@ func TestChurn(t *testing.T) {
 	}
 }
 
+// What was lost before a client left is lost: its absence is no excuse.
+func TestChurnDoesNotHideLoss(t *testing.T) {
+	t.Parallel()
+	const sent = 40
+	dropped := 0
+	f := &fake{deliver: func(to, seq int, send func()) {
+		if seq%10 == 5 && to%2 == 0 {
+			dropped++
+			return
+		}
+		send()
+	}}
+	f.start(t)
+	cfg := config(f)
+	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, 20, sent, 10
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	// Who leaves before the next message comes had perhaps not been sent this one.
+	if lost := int(end.Lost); lost > dropped || lost < dropped*3/4 || end.Delivered+end.Lost+end.Away != sent*clients {
+		t.Errorf("account %+v, %d missed while away, want nearly all of the %d lost that were dropped", accountOf(end), end.Away, dropped)
+	}
+}
+
+// An echo waits for the last answers, and counts those that never come.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	const delay = 700 * time.Millisecond
+	for _, test := range []struct {
+		name    string
+		rate    float64
+		answer  func(n int, send func())
+		missing int64
+		slowest time.Duration // at least
+	}{
+		{"all are answered", 100, func(_ int, send func()) { send() }, 0, 0},
+		{"the last is late", 10, func(n int, send func()) {
+			if n == 10 {
+				time.AfterFunc(delay, send)
+				return
+			}
+			send()
+		}, 0, delay},
+		{"two are not", 100, func(n int, send func()) {
+			if n != 7 && n != 9 {
+				send()
+			}
+		}, 2, 0},
+		{"one of the closed loop is not", 0, func(n int, send func()) {
+			if n != 7 {
+				send()
+			}
+		}, 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{answer: test.answer}).start(t)
+			cfg := config(f)
+			cfg.Scenario, cfg.Rate, cfg.InFlight, cfg.For, cfg.Drain = swarm.Echo, test.rate, 2, time.Second, 2*delay
+			end, records, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if got := end.Errors["ping not answered"]; got != test.missing {
+				t.Errorf("%d pings not answered, want %d", got, test.missing)
+			}
+			h := latencyOf(t, records, "echo")
+			if slowest := time.Duration(h.Max()) * time.Microsecond; slowest < test.slowest {
+				t.Errorf("the slowest answer took %v, want at least %v", slowest, test.slowest)
+			}
+			if pings := int64(f.pings) - test.missing; h.TotalCount() != pings {
+				t.Errorf("%d latencies, want %d", h.TotalCount(), pings)
+			}
+		})
+	}
+}
+
+// latencyOf is that of an activity.
+func latencyOf(t *testing.T, records []record.Record, name string) *hdrhistogram.Histogram {
+	t.Helper()
+	for _, r := range records {
+		if r.Activity == nil || r.Activity.Name != name {
+			continue
+		}
+		h, err := hdrhistogram.Decode(r.Activity.Latency)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	t.Fatalf("no activity %s", name)
+	return nil
+}
+
 // Those who do not read are found to be cut off, or not, and cost the others
 // nothing.
 func TestSlow(t *testing.T) {
@@ -351,4 +445,76 @@ func TestRunInterrupted(t *testing.T) {
 	if !end.Interrupted || end.Delivered == 0 || end.Expected == 1000*clients || end.Delivered != end.Expected || end.Lost != 0 {
 		t.Errorf("interrupted %t, account %+v, want a part of the run without loss", end.Interrupted, accountOf(end))
 	}
+}
+
+// Wherever a run is cut short, it ends soon with what was measured until then.
+func TestRunInterruptedInEachPhase(t *testing.T) {
+	t.Parallel()
+	tick := func(phase string) func(record.Record) bool {
+		return func(r record.Record) bool { return r.Tick != nil && r.Tick.Phase == phase }
+	}
+	bill := func(when string) func(record.Record) bool {
+		return func(r record.Record) bool { return r.Memory != nil && r.Memory.When == when }
+	}
+	for _, test := range []struct {
+		name     string
+		change   func(*swarm.Config)
+		at       func(record.Record) bool
+		activity string
+	}{
+		{"begun", nil, func(r record.Record) bool { return r.Run != nil }, ""},
+		{"empty", nil, bill("empty"), ""},
+		{"connect", func(c *swarm.Config) { c.ConnectRate = 10 }, tick("connect"), ""},
+		{"joined", nil, bill("joined"), ""},
+		{"broadcast", func(c *swarm.Config) { c.Rate = 2 }, tick("broadcast"), ""},
+		{"echo", func(c *swarm.Config) { c.Scenario, c.Rate = swarm.Echo, 20 }, tick("echo"), "echo"},
+		{"idle", func(c *swarm.Config) { c.Scenario = swarm.Idle }, tick("idle"), "idle"},
+		{"churn", func(c *swarm.Config) { c.Scenario, c.Rate = swarm.Churn, 2 }, tick("broadcast"), "leave"},
+		{"slow", func(c *swarm.Config) { c.Scenario, c.Rate = swarm.Slow, 2 }, tick("broadcast"), "slow"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config((&fake{}).start(t))
+			if test.change != nil {
+				test.change(&cfg)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			end, activity := interrupted(t, ctx, cancel, cfg, test.at)
+			if !end.Interrupted || end.Lost != 0 || end.Delivered != end.Expected || len(end.Errors) > 0 {
+				t.Errorf("interrupted %t, account %+v, errors %v, want a part of the run without loss", end.Interrupted, accountOf(end), end.Errors)
+			}
+			if activity != test.activity {
+				t.Errorf("the last activity is %q, want %q", activity, test.activity)
+			}
+		})
+	}
+}
+
+// interrupted makes a run and cancels it when at says so.
+func interrupted(t *testing.T, ctx context.Context, cancel func(), cfg swarm.Config, at func(record.Record) bool) (end *record.End, activity string) {
+	t.Helper()
+	limits, err := swarm.ReadLimits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := swarm.NewPlan(cfg, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient(t, 20*time.Second, func() {
+		err = swarm.Run(ctx, cfg, plan, func(r record.Record) {
+			switch {
+			case at(r):
+				cancel()
+			case r.Activity != nil:
+				activity = r.Activity.Name
+			}
+			end = r.End
+		})
+	})
+	if end == nil {
+		t.Fatalf("Run ended without an End record, error %v", err)
+	}
+	return end, activity
 }

@@ -91,7 +91,8 @@ func (s *session) run() error {
 			err = s.fleet.move(*c.Move)
 		case c.Collect:
 			debug.FreeOSMemory()
-			err = s.tell(event{Collected: true})
+			bare := ownUsage()
+			err = s.tell(event{Collected: &bare})
 		case c.Halt:
 			s.halt()
 			s.active.Wait()

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 )
 
@@ -77,6 +78,7 @@ func (f *fleet) resume() {
 				f.counts.CutOff++
 				f.mu.Unlock()
 			}
+			f.disconnected()
 		})
 	}
 	reading.Wait()
@@ -85,17 +87,14 @@ func (f *fleet) resume() {
 // slow is the scenario, seen from the coordinator: a chat in which some clients
 // do not read.
 func (r *run) slow(ctx context.Context) error {
-	a := r.begun("slow", func(c counts) int64 { return c.CutOff })
-	if err := r.broadcast(ctx); err != nil {
-		return err
-	}
-	r.order(command{Resume: true})
-	if err := r.quieten(ctx); err != nil {
-		return err
-	}
+	a := r.begun("slow", func(a *record.Activity, _, is counts) { a.Count, a.Stalled = is.CutOff, is.Slow }).charged()
+	err := r.broadcast(ctx)
+	r.order(command{Resume: true}) // though it was cut short: only they know
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	err = errors.Join(err, r.quieten(last))
 	a.over()
 	a.emit()
-	r.note("info", fmt.Sprintf("%s of %s slow clients were cut off by the server",
-		grouped(int(r.counts().CutOff)), grouped(int(r.counts().Slow))))
-	return nil
+	r.note("info", fmt.Sprintf("%s of %s slow clients were cut off by the server", grouped(int(a.record.Count)), grouped(int(a.record.Stalled))))
+	return err
 }

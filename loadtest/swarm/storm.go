@@ -15,12 +15,17 @@ const (
 	Crash = "kill"  // SIGKILL
 )
 
+// An outage is servers that go down, and the way back of their clients.
+type outage struct {
+	*activity
+	clients int64 // that it cuts off
+}
+
 // storm takes all servers down, starts them again where they were, and waits
 // until their clients are back.
 func (r *run) storm(ctx context.Context) error {
 	r.phase = "storm"
-	before := r.present()
-	away, err := r.depart(Storm)
+	o, err := r.depart(Storm, r.present())
 	if err != nil {
 		return err
 	}
@@ -37,8 +42,8 @@ func (r *run) storm(ctx context.Context) error {
 		}
 		r.servers[i] = again
 	}
-	away.Ms = ms(monotonic() - r.departed) // servers were gone
-	return r.awaitReturn(ctx, away, before)
+	o.record.Ms = ms(monotonic() - o.was.moment) // servers were gone
+	return r.awaitReturn(ctx, o)
 }
 
 // killAmid waits for the messages of a chat and kills a server when half of them
@@ -51,60 +56,64 @@ func (r *run) killAmid(ctx context.Context) error {
 	if err := r.until(ctx, func() bool { return monotonic() >= half }); err != nil {
 		return err
 	}
-	before := r.present()
-	away, err := r.killOne()
+	o, err := r.killOne()
 	if err != nil {
 		return err
 	}
 	if err := r.until(ctx, r.allArrived); err != nil {
 		return err
 	}
-	return r.awaitReturn(ctx, away, before)
+	return r.awaitReturn(ctx, o)
 }
 
 // killOne kills a server in the middle of a chat, and shows its clients the way
 // to the others, as a load balancer would.
-func (r *run) killOne() (*record.Activity, error) {
-	away, err := r.depart(Kill)
+func (r *run) killOne() (*outage, error) {
+	victim := len(r.servers) - 1 // the writer is at the first
+	s, clients := r.servers[victim], r.plan.Servers[victim]
+	o, err := r.depart(Kill, int64(clients))
 	if err != nil {
 		return nil, err
 	}
-	victim := len(r.servers) - 1 // the writer is at the first
-	s := r.servers[victim]
-	r.victims = r.plan.Servers[victim]
 	s.leave(Crash)
 	move := move{From: s.addr}
 	for _, other := range r.servers[:victim] {
 		move.To = append(move.To, other.addr)
 	}
 	r.order(command{Move: &move})
-	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, grouped(r.victims)))
-	return away, nil
+	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, grouped(clients)))
+	return o, nil
 }
 
-// depart marks the moment from which the way back is measured.
-func (r *run) depart(name Scenario) (*record.Activity, error) {
-	r.departed = monotonic()
+// depart marks the moment from which the way back of so many clients is
+// measured.
+func (r *run) depart(name Scenario, clients int64) (*outage, error) {
+	a := r.begun(string(name), func(a *record.Activity, was, is counts) {
+		a.Count, a.Retries = is.Returned-was.Returned, is.Retries-was.Retries
+		if name == Kill {
+			a.CutOff = is.Left - was.Left
+		}
+	})
 	for _, w := range r.workers {
-		if err := w.tell(command{Depart: r.departed}); err != nil {
+		if err := w.tell(command{Depart: a.was.moment}); err != nil {
 			return nil, err
 		}
 	}
-	return &record.Activity{Name: string(name), AtMs: r.since(r.departed)}, nil
+	return &outage{a, clients}, nil
 }
 
 // awaitReturn waits until all clients are back, or nobody has come back for a
 // while.
-func (r *run) awaitReturn(ctx context.Context, a *record.Activity, all int64) error {
-	if err := r.awaitPresent(ctx, all, r.gone); err != nil {
+func (r *run) awaitReturn(ctx context.Context, o *outage) error {
+	cutOff := func() bool { return r.counts().Left-o.was.Left >= o.clients }
+	if err := r.awaitPresent(ctx, o.was.present(), cutOff); err != nil {
 		return err
 	}
-	c := r.counts()
-	a.Count, a.Retries = c.Returned, c.Retries
+	o.over()
 	if err := r.quieten(ctx); err != nil {
 		return err
 	}
-	(&activity{run: r, record: *a}).emit()
+	o.emit()
 	return nil
 }
 
@@ -124,19 +133,10 @@ func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) err
 	return err
 }
 
-// gone says that the clients have noticed.
-func (r *run) gone() bool {
-	if r.cfg.Scenario == Kill {
-		return r.counts().Left >= int64(r.victims)
-	}
-	return r.counts().Left >= r.joinedOnce()
-}
-
 // present is how many clients are joined now.
-func (r *run) present() int64 {
-	c := r.counts()
-	return c.Joined + c.Returned - c.Left
-}
+func (r *run) present() int64 { return r.counts().present() }
+
+func (c counts) present() int64 { return c.Joined + c.Returned - c.Left }
 
 // joinedOnce is how many clients have joined.
 func (r *run) joinedOnce() (n int64) {

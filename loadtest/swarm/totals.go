@@ -21,6 +21,7 @@ func (c counts) clone() counts {
 // add adds another process's.
 func (c *counts) add(o counts) {
 	c.Connected += o.Connected
+	c.Disconnected += o.Disconnected
 	c.Joined += o.Joined
 	c.Sent += o.Sent
 	c.Delivered += o.Delivered
@@ -31,6 +32,7 @@ func (c *counts) add(o counts) {
 	c.CutOff += o.CutOff
 	c.Gone += o.Gone
 	c.Beats += o.Beats
+	c.Pings += o.Pings
 	c.Replies += o.Replies
 	c.Left += o.Left
 	c.Returned += o.Returned
@@ -60,6 +62,9 @@ func (f *fleet) close() {
 func (f *fleet) total(s stop) *totals {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if missing := f.counts.Pings - f.counts.Replies; missing > 0 {
+		f.counts.Errors["ping not answered"] = missing
+	}
 	t := &totals{
 		counts:      f.counts.clone(),
 		LastReceipt: f.lastReceipt,

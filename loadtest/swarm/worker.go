@@ -21,6 +21,7 @@ type worker struct {
 
 	// What it told.
 	progress  counts
+	told      usage         // of a process elsewhere
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
 	halted    *halted // since quieten
@@ -130,4 +131,14 @@ func (w *worker) ended() bool { return w.totals != nil || w.gone }
 // quiet says that the worker sends nothing more.
 func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 
-func (w *worker) pid() int { return w.process.pid() }
+// usage is what the process takes: as of now if it is on this host, else as it
+// told last. One that has ended counts for nothing.
+func (w *worker) usage() usage {
+	switch pid := w.process.pid(); {
+	case pid != 0:
+		return measure([]int{pid})
+	case w.gone:
+		return usage{}
+	}
+	return w.told
+}

@@ -1,0 +1,126 @@
+package swarm
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// begin starts all processes and gives the orders.
+func (r *run) begin(ctx context.Context) error {
+	r.emit(record.Record{Run: r.describe()})
+	if r.cfg.ServerPID != 0 {
+		r.note("info", "the server's memory is with garbage: only a server that was started here is asked to collect it")
+	}
+	t := target{path: "/socket/websocket?vsn=2.0.0"}
+	addrs := make([]string, len(r.plan.Servers))
+	if r.cfg.URL != "" {
+		var err error
+		if t, err = parseTarget(r.cfg.URL); err != nil {
+			return err
+		}
+		addr, err := t.resolve()
+		if err != nil {
+			return err
+		}
+		addrs[0] = addr.String()
+	} else {
+		for i := range addrs {
+			s, err := r.startServer(ctx, i)
+			if err != nil {
+				return err
+			}
+			r.servers = append(r.servers, s)
+			addrs[i] = s.addr
+		}
+		t.host = addrs[0]
+	}
+	t.path = r.cfg.path(t.path)
+	r.tellAgents()
+	for i, extents := range r.plan.Processes {
+		if i < r.plan.Punctual {
+			slacken(0) // a latency counts from the moment that was given
+		} else {
+			slacken(r.plan.Slack)
+		}
+		w, err := r.startWorker(i)
+		if err != nil {
+			return err
+		}
+		r.workers = append(r.workers, w)
+		o := r.orders(t, addrs, extents)
+		o.Clock = r.clock(i)
+		if err := w.tell(command{Orders: o}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startServer starts server process i and watches it.
+func (r *run) startServer(ctx context.Context, i int, args ...string) (*server, error) {
+	slacken(r.plan.Slack)
+	s, err := startServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), args...), r.plan.ServerProcs)
+	if err == nil {
+		r.waiting.Go(func() { r.watch(s) })
+	}
+	return s, err
+}
+
+// watch passes on that a server died before its time.
+func (r *run) watch(s *server) {
+	select {
+	case <-s.exited:
+	case <-r.quit:
+		return
+	}
+	var err error // nil, but news
+	if !s.leaving.Load() {
+		err = s.failure()
+	}
+	select {
+	case r.died <- err:
+	case <-r.quit:
+	}
+}
+
+// inFlight bounds the connects that all processes have under way together:
+// well below the usual backlog of 4,096.
+const inFlight = 1024
+
+func (r *run) orders(t target, addrs []string, extents []extent) *orders {
+	o := &orders{
+		Host:      t.host,
+		Target:    t.path,
+		Event:     r.cfg.Event,
+		PerSource: r.plan.PerSource,
+		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
+		Heartbeat: r.plan.Heartbeat,
+		Report:    r.plan.Report,
+		Messages:  r.plan.Messages,
+		Writers:   r.plan.Writers,
+		Late:      r.cfg.Late,
+		Raw:       r.cfg.Protocol == Raw,
+		Reconnect: r.cfg.Scenario.reconnects(),
+		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
+	}
+	if r.cfg.Scenario == Slow {
+		o.Slow = r.cfg.Slow
+	}
+	for _, e := range extents {
+		o.Shares = append(o.Shares, share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
+	}
+	return o
+}
+
+// topic is that of a room. Rooms of servers apart may have the same.
+func (r *run) topic(room int) string {
+	if r.cfg.Scenario != Rooms {
+		return r.cfg.Topic
+	}
+	prefix, _, _ := strings.Cut(r.cfg.Topic, ":")
+	return prefix + ":" + strconv.Itoa(room+1)
+}

@@ -1,0 +1,71 @@
+package swarm
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// memory is the stage of a run in which nothing happens but a memory bill.
+func (r *run) memory(ctx context.Context, when string) error {
+	r.phase = "settle"
+	return r.bill(ctx, when)
+}
+
+// bill records the memory bill, after a garbage collection everywhere.
+func (r *run) bill(ctx context.Context, when string) error {
+	for _, w := range r.workers {
+		w.collected = false
+		if err := w.tell(command{Collect: true}); err != nil {
+			return err
+		}
+	}
+	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving.Load() })
+	servers = slices.DeleteFunc(servers, func(s *server) bool {
+		asked := s.collect()
+		if !asked && !s.deaf {
+			r.withGarbage(s)
+		}
+		return !asked
+	})
+	if err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) }); err != nil {
+		return err
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for _, s := range servers {
+		select {
+		case <-s.collected:
+		case <-s.exited:
+			return s.failure()
+		case <-timer.C:
+			r.withGarbage(s)
+			timer.Reset(0) // the others get no time of their own
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	r.emit(record.Record{Memory: &record.Memory{
+		AtMs:        r.since(monotonic()),
+		When:        when,
+		Clients:     r.counts().Joined,
+		ServerRSS:   r.serverUsage().RSS,
+		ClientRSS:   r.clientUsage().RSS,
+		KernelBytes: kernelBytes(),
+
+		AvailableBytes: available(),
+	}})
+	if when == "after" {
+		r.noteGarbage()
+	}
+	return nil
+}
+
+// withGarbage notes that a server does not collect its garbage when asked. It is
+// not asked again.
+func (r *run) withGarbage(s *server) {
+	s.deaf = true
+	r.note("warn", s.name+" does not answer SIGUSR1: its memory is with garbage")
+}

@@ -1,0 +1,71 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// headStart is how long after the command the first message is due.
+const headStart = 300 * time.Millisecond
+
+// broadcast has the writers write, and waits for what they wrote.
+func (r *run) broadcast(ctx context.Context) error {
+	if err := r.speak(); err != nil {
+		return err
+	}
+	return r.until(ctx, r.allArrived)
+}
+
+// speak has the writers write.
+func (r *run) speak() error {
+	r.phase = "broadcast"
+	r.castStart = r.serverUsage().CPUNs
+	r.schedule = schedule{Pace: newPacer(monotonic()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
+	if r.cfg.Scenario == Rooms {
+		r.schedule.Rooms = len(r.rooms)
+	}
+	for w, voices := range r.voices() {
+		if err := w.tell(command{Broadcast: &broadcast{Schedule: r.schedule, Size: r.cfg.Size, Voices: voices}}); err != nil {
+			return err
+		}
+	}
+	last := voice{r.schedule.Rooms - 1, r.plan.Writers - 1}
+	r.lastArrival = r.schedule.of(last).due(r.plan.Messages - 1)
+	return nil
+}
+
+// voices divides the writers of each room among the processes that hold clients
+// of it.
+func (r *run) voices() map[*worker][]voice {
+	voices := make(map[*worker][]voice)
+	for room := range r.rooms {
+		holders := slices.DeleteFunc(slices.Clone(r.workers), func(w *worker) bool { return w.joined[room] == 0 })
+		switch {
+		case len(holders) == 0:
+			r.note("error", fmt.Sprintf("nobody joined room %d: nothing is sent there", room))
+			continue
+		case r.cfg.Scenario == Kill:
+			holders = holders[:1] // they stay: the last server is killed
+		}
+		for writer := range r.plan.Writers {
+			w := holders[writer%len(holders)]
+			voices[w] = append(voices[w], voice{room, writer})
+		}
+	}
+	return voices
+}
+
+// allArrived says that there is nothing to wait for any more.
+func (r *run) allArrived() bool {
+	all := r.joinedOnce() * int64(r.plan.Messages*r.plan.Writers)
+	return r.counts().Delivered >= all || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+}
+
+// allSent says that no writer has more to send, or that they are stuck.
+func (r *run) allSent() bool {
+	unfinished := func(sent int) bool { return sent < r.plan.Messages }
+	writing := func(room room) bool { return room.joined > 0 && slices.ContainsFunc(room.sent, unfinished) }
+	return !slices.ContainsFunc(r.rooms, writing) || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+}

@@ -1,0 +1,154 @@
+package swarm
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	// maxPerSource bounds the connections from one address to one server,
+	// whatever the range of ports.
+	maxPerSource = 28_000
+
+	// timerSlack is how late timers of the processes may be. Go's runtime has a
+	// thread that looks after the others every 20 µs while they work; every look
+	// is two switches, a tenth of the server's CPU time in a broadcast. (For a
+	// service, TimerSlackNSec= of systemd does the same.) In many processes they
+	// take a quarter of the processors: crowdedSlack.
+	timerSlack   = 5 * time.Millisecond
+	crowdedSlack = 100 * time.Millisecond
+
+	// clientsPerLoop is from how many clients on more than one process is worth
+	// a processor.
+	clientsPerLoop = 10_000
+)
+
+// divide chooses rooms, processes and addresses.
+func (p *planner) divide() error {
+	p.divideServers()
+	if err := p.divideRooms(); err != nil {
+		return err
+	}
+	p.divideClients()
+	p.divideProcessors()
+	if p.local {
+		// Past half of the range the kernel has tried all ports of one parity
+		// and scans them anew for each connect: 20 µs become 800.
+		p.PerSource = max(1, min(maxPerSource, p.limits.Ports/2-p.limits.Ports/64))
+	}
+	return nil
+}
+
+func (p *planner) divideServers() {
+	servers := 1
+	if p.config.URL == "" {
+		servers = max(atLeast(p.Clients, p.perProcess()), p.config.Servers)
+		if p.config.Scenario == Kill { // the others must have room for its clients
+			servers = max(2, atLeast(p.Clients, p.perProcess())+1, p.config.Servers)
+		}
+	}
+	p.Servers = split(p.Clients, servers)
+	p.apart = p.config.Apart
+}
+
+func (p *planner) divideRooms() error {
+	switch {
+	case p.config.Scenario == Rooms && p.apart && len(p.Servers) > 1:
+		return errors.New("rooms: of one server or of a cluster, not of servers apart")
+	case p.config.Scenario == Rooms:
+		p.Rooms = zipf(p.Clients, min(p.config.Rooms, p.Clients), p.config.Zipf)
+	case p.apart:
+		p.Rooms = p.Servers
+	default:
+		p.Rooms = []int{p.Clients}
+	}
+	return nil
+}
+
+// divideClients gives each process its clients, those of one server after those
+// of the other.
+func (p *planner) divideClients() {
+	server, taken := 0, 0 // clients of this server that have a process
+	number := 0           // of the next client
+	for _, n := range split(p.Clients, p.processes()) {
+		var extents []extent
+		for n > 0 {
+			e := extent{Server: server, First: number, Count: min(n, p.Servers[server]-taken)}
+			if p.apart {
+				e.Room = server
+			}
+			extents = append(extents, e)
+			n, taken, number = n-e.Count, taken+e.Count, number+e.Count
+			if taken == p.Servers[server] {
+				server, taken = server+1, 0
+			}
+		}
+		p.Processes = append(p.Processes, extents)
+	}
+	if p.config.Scenario == Rooms {
+		p.Processes = deal(p.Rooms, p.Processes)
+	}
+}
+
+// processes is how many hold the clients.
+func (p *planner) processes() int {
+	if len(p.config.ClientCommand) == 0 {
+		return 1
+	}
+	n := max(atLeast(p.Clients, p.perProcess()), min(p.limits.Cores/2, atLeast(p.Clients, clientsPerLoop)))
+	if p.config.Scenario == Echo { // a client does as much as the server here, and has one loop
+		n = max(n, min(p.limits.Cores, p.Clients))
+	}
+	return n
+}
+
+// divideProcessors chooses how many processes and threads work at a time.
+func (p *planner) divideProcessors() {
+	servers, processes, cores := len(p.Servers), len(p.Processes), max(1, p.limits.Cores)
+	p.Slack = timerSlack
+	if servers+processes > 4*cores {
+		p.Slack, p.Report = crowdedSlack, rarely
+	}
+	p.Punctual = p.punctual()
+	p.Ramping = min(processes, 2*cores) // many that each do a little cost more in switching between them
+	if servers > cores {
+		p.ServerProcs = 1
+	}
+	p.ClientProcs = 2 // one for the event loop, one for what must not make it wait
+	if processes > cores {
+		p.ClientProcs = 1
+	}
+}
+
+// punctual is how many processes of clients send at given moments: those that
+// have a writer (see voices), or all.
+func (p *planner) punctual() int {
+	processes := len(p.Processes)
+	if p.config.Scenario == Churn || p.config.Scenario == Echo && p.config.Rate > 0 || len(p.Rooms) > 1 {
+		return processes
+	}
+	return min(p.config.Writers, processes)
+}
+
+// sources is how many addresses the clients connect from.
+func (p *planner) sources() int {
+	if p.PerSource == 0 {
+		return 1
+	}
+	return atLeast(p.Clients, p.PerSource)
+}
+
+// atLeast is n/per, rounded up.
+func atLeast(n, per int) int { return (n + per - 1) / per }
+
+// split divides n into parts that differ by one at most, the larger first.
+func split(n, parts int) []int {
+	list := make([]int, parts)
+	for i := range list {
+		list[i] = n / parts
+		if i < n%parts {
+			list[i]++
+		}
+	}
+	return list
+}

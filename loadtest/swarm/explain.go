@@ -1,0 +1,96 @@
+package swarm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+func (p *planner) explain() {
+	say := func(format string, args ...any) { p.Why = append(p.Why, fmt.Sprintf(format, args...)) }
+	limit := fmt.Sprintf("the limit is %s files per process", grouped(p.limits.Files))
+	switch servers := len(p.Servers); {
+	case p.config.URL != "":
+		say("%s clients of %s.", grouped(p.Clients), p.config.URL)
+	case servers == 1:
+		say("%s clients of 1 server process, %s.", grouped(p.Clients), p.rooms("all in one room", "in "))
+	case p.Clustered():
+		say("%s clients of %d server processes with up to %s each: %s. They are one cluster over NATS, with %s.",
+			grouped(p.Clients), servers, grouped(p.Servers[0]), limit, p.rooms("one room for all clients", ""))
+	default:
+		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own.",
+			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
+	}
+	because := ""
+	if atLeast(p.Clients, p.perProcess()) > 1 {
+		because = ": " + limit
+	}
+	say("%s of clients%s.", plural(len(p.Processes), "process", "processes"), because)
+	say("They have the scheduling policy SCHED_BATCH: a client that wakes up does not interrupt a server that writes.")
+	if n := p.sources(); n > 1 {
+		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
+			n, loopback(0), loopback(n-1), grouped(p.PerSource))
+	}
+	if p.Slack > 0 {
+		say("The timers of processes that do not send at given moments may be %v late (timer slack), so that Go's own housekeeping does not interrupt the work.", p.Slack)
+	}
+	if p.Heartbeat != beat {
+		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
+	}
+	say("Memory: about %s are needed, %s are available.",
+		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Servers)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))
+	if !p.config.Scenario.sends() {
+		return
+	}
+	who := "Each room's writer"
+	if p.Writers > 1 {
+		who = fmt.Sprintf("Each of the %d writers of a room", p.Writers)
+	}
+	say("%s sends %s of %d bytes, %s a second.",
+		who, plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+	p.explainScenario(say)
+}
+
+func (p *planner) explainScenario(say func(format string, args ...any)) {
+	switch p.config.Scenario {
+	case Churn:
+		say("%s clients a second leave, and join again %v later.", strconv.FormatFloat(p.Churn, 'g', 3, 64), pause)
+	case Slow:
+		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
+		if p.config.URL == "" {
+			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", HeldBack>>10)
+		}
+	}
+}
+
+// rooms tells the rooms: what to say of a single one, or their sizes after a
+// preposition.
+func (p *planner) rooms(single, preposition string) string {
+	if p.config.Scenario != Rooms {
+		return single
+	}
+	return fmt.Sprintf("%s%s of %s to %s clients", preposition, plural(len(p.Rooms), "room", "rooms"),
+		grouped(p.Rooms[len(p.Rooms)-1]), grouped(p.Rooms[0]))
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return grouped(n) + " " + many
+}
+
+func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
+
+// grouped writes 1234567 as 1,234,567.
+func grouped(n int) string {
+	digits := strconv.Itoa(n)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}

@@ -1,0 +1,50 @@
+package swarm
+
+import "time"
+
+const (
+	// deliveriesPerCore is about half of what a processor can deliver in a
+	// second, with server and clients on one host.
+	deliveriesPerCore = 25_000
+
+	// broadcasts is how many a second, over all rooms, are accounted for one by
+	// one at little cost.
+	broadcasts = 500.
+
+	// beat is the time between heartbeats that official clients keep.
+	beat = 30 * time.Second
+
+	// beatsPerCore is how many heartbeats a second, with both ends on this host,
+	// take some 4 % of a processor.
+	beatsPerCore = 1_700
+)
+
+// pace chooses how much is sent.
+func (p *planner) pace() {
+	p.Writers = p.config.Writers
+	p.Rate = p.config.Rate
+	if p.Rate == 0 {
+		p.Rate = min(2, float64(deliveriesPerCore*p.limits.Cores)/float64(p.Clients*p.Writers))
+		p.Rate = min(p.Rate, broadcasts/float64(len(p.Rooms)*p.Writers))
+	}
+	p.Messages = p.config.Messages
+	switch {
+	case p.Messages > 0:
+	case p.config.Scenario == Soak:
+		p.Messages = max(1, int(p.config.For.Seconds()*p.Rate))
+	default:
+		p.Messages = max(5, min(20, int(60*p.Rate)))
+	}
+	p.Churn = p.config.Churn
+	if p.Churn == 0 {
+		p.Churn = float64(p.Clients) / 100
+	}
+	p.Heartbeat = p.config.Heartbeat
+	if p.Heartbeat == 0 {
+		p.Heartbeat = beat
+		if p.config.URL == "" { // only our own servers can be told to wait longer
+			seconds := atLeast(p.Clients, beatsPerCore*p.limits.Cores)
+			p.Heartbeat = max(beat, beat*time.Duration(atLeast(seconds, 30)))
+		}
+	}
+}
