@@ -32,11 +32,11 @@ flags:
 
 // doctor is the subcommand of that name. It returns its exit code.
 func doctor(_ context.Context, args []string) int {
-	return examine(kernel.Root("/"), args, os.Stdout, os.Stderr)
+	return examine(kernel.Here, args, os.Stdout, os.Stderr)
 }
 
-// examine is doctor for the machine below root.
-func examine(root kernel.Root, args []string, stdout, stderr io.Writer) int {
+// examine is doctor for the machine that read finds.
+func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.Writer) int {
 	var d kernel.Demand
 	f := flag.NewFlagSet("loadtest doctor", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -62,7 +62,7 @@ func examine(root kernel.Root, args []string, stdout, stderr io.Writer) int {
 		return misused(stderr, "doctor", errors.New("-files-per-process and -addresses cannot be negative"))
 	}
 
-	host, err := kernel.Read(root)
+	host, err := read()
 	if err != nil {
 		fmt.Fprintf(stderr, "loadtest doctor: %v\n", err)
 		return exitBroken

@@ -10,8 +10,15 @@ import (
 	"github.com/roost-rt/roost/loadtest/kernel"
 )
 
-// fakeMachine has files for a process and memory for half a million clients.
-func fakeMachine(t *testing.T) string {
+// fakeMachine reads fakeRoot.
+func fakeMachine(t *testing.T) func() (kernel.Host, error) {
+	t.Helper()
+	root := fakeRoot(t)
+	return func() (kernel.Host, error) { return kernel.Read(kernel.Root(root)) }
+}
+
+// fakeRoot has files for a process and memory for a million clients.
+func fakeRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range map[string]string{
@@ -36,14 +43,14 @@ func fakeMachine(t *testing.T) string {
 }
 
 func TestDoctor(t *testing.T) {
-	root := fakeMachine(t)
+	read := fakeMachine(t)
 	for _, test := range []struct {
 		args   string
 		code   int
 		output string // a part of it
 	}{
-		{"-clients 10000 -same-host", 0, "Enough for 10,000 clients. The first limit is memory (host), at 786,"},
-		{"-clients 1000000 -same-host", 99, "First limit: memory (host), at 786,"},
+		{"-clients 10000 -same-host", 0, "Enough for 10,000 clients. The first limit is memory (host), at 856,"},
+		{"-clients 1000000 -same-host", 99, "First limit: memory (host), at 845,"},
 		{"-clients 30000 -single", 99, "First limit: RLIMIT_NOFILE (process), at 19,984 clients. Asked for: 30,000."},
 		{"-clients 30000 -single", 99, "LIMIT  RLIMIT_NOFILE: raise ulimit -Hn"},
 		{"-clients 19984 -single", 0, "Enough for 19,984 clients."},
@@ -57,7 +64,7 @@ func TestDoctor(t *testing.T) {
 		{"more", 2, `unexpected argument "more"`},
 	} {
 		var out strings.Builder
-		code := examine(kernel.Root(root), strings.Fields(test.args), &out, &out)
+		code := examine(read, strings.Fields(test.args), &out, &out)
 		if code != test.code || !strings.Contains(out.String(), test.output) {
 			t.Errorf("doctor %s = %d, want %d with %q:\n%s", test.args, code, test.code, test.output, &out)
 		}
@@ -66,14 +73,15 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorWithoutProc(t *testing.T) {
 	var out, stderr strings.Builder
-	if code := examine(kernel.Root(t.TempDir()), nil, &out, &stderr); code != 1 || stderr.Len() == 0 {
+	nothing := func() (kernel.Host, error) { return kernel.Read(kernel.Root(t.TempDir())) }
+	if code := examine(nothing, nil, &out, &stderr); code != 1 || stderr.Len() == 0 {
 		t.Errorf("doctor without /proc = %d and %q, want 1 and an error", code, &stderr)
 	}
 }
 
 func TestDoctorJSON(t *testing.T) {
 	var out strings.Builder
-	if code := examine(kernel.Root(fakeMachine(t)), []string{"-clients", "30000", "-single", "-json"}, &out, &out); code != 99 {
+	if code := examine(fakeMachine(t), []string{"-clients", "30000", "-single", "-json"}, &out, &out); code != 99 {
 		t.Errorf("exit code %d, want 99", code)
 	}
 	var report struct {
@@ -96,7 +104,7 @@ func TestDoctorJSON(t *testing.T) {
 func TestDoctorHere(t *testing.T) {
 	for _, args := range []string{"-clients 100 -same-host", "-clients 1000000 -same-host -single -json"} {
 		var out, stderr strings.Builder
-		if code := examine("/", strings.Fields(args), &out, &stderr); code != 0 && code != 99 || stderr.Len() > 0 {
+		if code := examine(kernel.Here, strings.Fields(args), &out, &stderr); code != 0 && code != 99 || stderr.Len() > 0 {
 			t.Errorf("doctor %s = %d, %s, want 0 or 99", args, code, &stderr)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
 	"github.com/roost-rt/roost/loadtest/swarm"
@@ -181,11 +182,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 // plan plans for this machine or for agents, which leave has to leave.
 func (o options) plan(ctx context.Context) (p swarm.Plan, leave func(), err error) {
 	if len(o.agents) == 0 {
-		limits, err := swarm.ReadLimits()
+		host, err := kernel.Here()
 		if err != nil {
 			return p, nil, err
 		}
-		p, err = swarm.NewPlan(o.swarm, limits)
+		p, err = swarm.NewPlan(o.swarm, host)
 		return p, func() {}, err
 	}
 	agents, err := swarm.DialAgents(ctx, o.agents, os.Getenv(tokenEnv))

@@ -8,7 +8,7 @@ import (
 )
 
 func TestTune(t *testing.T) {
-	root := fakeMachine(t)
+	root := fakeRoot(t)
 	ids := filepath.Join(root, "proc/self/uid_map")
 	if err := os.WriteFile(ids, []byte("         0          0 4294967295\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -12,10 +12,17 @@ import (
 // each on the way up counts. What is used is of all processes below it.
 type Group struct {
 	Path  string // as /proc/self/cgroup has it
-	Limit string // the file that sets it: memory.max, memory.limit_in_bytes or pids.max
+	Limit string // the file that sets it: memoryV1, memoryV2 or pidsLimit
 	Max   Count  // bytes or threads; never Unlimited
 	Used  Count  // without what the kernel can take back
 }
+
+// Files that set a limit.
+const (
+	memoryV1  = "memory.limit_in_bytes"
+	memoryV2  = "memory.max"
+	pidsLimit = "pids.max"
+)
 
 // A controller is the files of one resource in one version of cgroups.
 type controller struct {
@@ -36,10 +43,10 @@ func (r Root) groups() ([]Group, error) {
 		return nil, err
 	}
 	controllers := []controller{
-		{"memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
-		{"", "memory.max", "memory.current", "inactive_file"},
-		{"pids", "pids.max", "pids.current", ""},
-		{"", "pids.max", "pids.current", ""},
+		{"memory", memoryV1, "memory.usage_in_bytes", "total_inactive_file"},
+		{"", memoryV2, "memory.current", "inactive_file"},
+		{"pids", pidsLimit, "pids.current", ""},
+		{"", pidsLimit, "pids.current", ""},
 	}
 	var list []Group
 	for line := range strings.Lines(text) { // cgroups(7): hierarchy:controllers:path

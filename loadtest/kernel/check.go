@@ -6,6 +6,7 @@ import "slices"
 type Report struct {
 	Clients         Count   `json:"clients"`
 	SameHost        bool    `json:"same_host"`
+	MemoryNeeded    Count   `json:"memory_needed"` // bytes of processes and kernel
 	ServerProcesses Count   `json:"server_processes"`
 	ClientProcesses Count   `json:"client_processes"`
 	Enough          bool    `json:"enough"` // nothing stops the clients
@@ -20,7 +21,7 @@ func Check(h Host, d Demand) Report {
 		l.files = d.FilesPerProcess
 	}
 	n := int64(d.Clients)
-	rep := Report{Clients: d.Clients, SameHost: d.SameHost, ServerProcesses: Count(l.servers(n)), Enough: true}
+	rep := Report{Clients: d.Clients, SameHost: d.SameHost, MemoryNeeded: Count(l.memory(n)), ServerProcesses: Count(l.servers(n)), Enough: true}
 	rep.ClientProcesses = Count(l.processes(n) - l.servers(n))
 	for _, r := range slices.Concat(h.fileRules(l), h.networkRules(l), h.memoryRules(l), h.taskRules(l)) {
 		rep.Limits = append(rep.Limits, r.judge(d.Clients))

@@ -73,3 +73,16 @@ func (c Count) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(int64(c))
 }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *Count) UnmarshalJSON(text []byte) error {
+	switch string(text) {
+	case "null":
+		*c = Unknown
+		return nil
+	case `"unlimited"`:
+		*c = Unlimited
+		return nil
+	}
+	return json.Unmarshal(text, (*int64)(c))
+}

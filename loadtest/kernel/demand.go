@@ -4,6 +4,7 @@ package kernel
 type Demand struct {
 	Clients  Count
 	SameHost bool // servers and clients are both here; else only the servers
+	Remote   bool // only the clients are here, and the servers are one address elsewhere; not with SameHost
 	Single   bool // one server process must hold all; else as many as the file limit asks for
 
 	// FilesPerProcess is the limit of open files to reckon with. Zero means that
@@ -11,7 +12,7 @@ type Demand struct {
 	FilesPerProcess Count
 
 	// Addresses is how many addresses the clients of this host connect from. Zero
-	// means as many of 127.0.0.0/8 as it takes.
+	// means as many of 127.0.0.0/8 as it takes, or one if the servers are elsewhere.
 	Addresses Count
 }
 
@@ -20,19 +21,25 @@ const (
 	// counted in the server, 14 in one of clients.
 	ownFiles = 16
 
-	// spareFiles is what a load test leaves free when it divides clients among
+	// SpareFiles is what a load test leaves free when it divides clients among
 	// processes.
-	spareFiles = 200
+	SpareFiles = 200
 
-	// endBytes is one end of a connection in memory, 4.3 KB of the kernel (TCP
-	// socket, inode, file, epoll entry) and the rest of its process. Both ends were
-	// killed in cgroups of 262 and 524 MB at 25,962 and 55,212 clients: 9.2 to
-	// 9.4 KB for both. A message that nobody has read yet takes 1.1 KB more.
-	endBytes = 4_700
+	// endBytes is one end of a connection in memory, 4.1 KB of the kernel (TCP
+	// socket, inode, file, epoll entry) and the rest of its process. A message that
+	// nobody has read yet takes 1.1 KB more.
+	endBytes = 4_450
+
+	// acceptedBytes is what a cgroup of version 1 is charged for a server's end.
+	// Its TCP socket is made by the packet that completes the handshake, which is
+	// no process's; only version 2 charges it when it is accepted. Both ends were
+	// killed in cgroups of 128, 200, 262 and 400 MB at 15,600, 25,500, 35,200 and
+	// 53,500 clients: 6.3 to 6.7 KB for both.
+	acceptedBytes = 2_050
 
 	// processBytes is what a process takes before its first client and cannot give
 	// back; what else is resident are pages of the program's file.
-	processBytes = 10_000_000
+	processBytes = 6_500_000
 
 	// runtimeThreads is what a Go process has besides one for each processor; 8
 	// or 9 were counted.
@@ -62,22 +69,25 @@ type layout struct {
 }
 
 // perProcess is how many connections one process is given.
-func (l layout) perProcess() int64 { return max(1, int64(l.files)-spareFiles) }
+func (l layout) perProcess() int64 { return max(1, int64(l.files)-SpareFiles) }
 
 // parts is n/per rounded up.
 func parts(n, per int64) int64 { return n/per + min(1, n%per) }
 
 // servers is how many server processes hold n clients.
 func (l layout) servers(n int64) int64 {
-	if l.Single {
+	switch {
+	case l.Remote:
+		return 0
+	case l.Single:
 		return 1
 	}
 	return max(1, parts(n, l.perProcess()))
 }
 
-// processes are those of the servers, and of the clients if they are here.
+// processes are those of the servers and of the clients, if they are here.
 func (l layout) processes(n int64) int64 {
-	if !l.SameHost {
+	if !l.SameHost && !l.Remote {
 		return l.servers(n)
 	}
 	return l.servers(n) + max(1, parts(n, l.perProcess()))
@@ -85,6 +95,16 @@ func (l layout) processes(n int64) int64 {
 
 func (l layout) openFiles(n int64) int64 { return n*l.ends() + ownFiles*l.processes(n) }
 
+// memory is what n clients take. The processes that the clients asked for need
+// are started before the first of these connects.
 func (l layout) memory(n int64) int64 {
-	return n*l.ends()*endBytes + l.processes(n)*processBytes
+	return n*l.ends()*endBytes + l.processes(max(n, int64(l.Clients)))*processBytes
+}
+
+// charged is the part of it that a cgroup of version 1 counts.
+func (l layout) charged(n int64) int64 {
+	if l.Remote {
+		return l.memory(n)
+	}
+	return l.memory(n) - n*(endBytes-acceptedBytes)
 }

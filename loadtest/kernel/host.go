@@ -30,6 +30,14 @@ type Host struct {
 	ThreadsMax, PidMax Count
 	Groups             []Group // cgroups of this process that limit something
 	Cores              int
+	Superuser          bool // this process is root's: fs.file-max does not bind it
+}
+
+// Here is the host that this process is on.
+func Here() (Host, error) {
+	h, err := Read("/")
+	h.Superuser = os.Geteuid() == 0
+	return h, err
 }
 
 // Read asks the machine below r. It fails if that is not Linux with a /proc.

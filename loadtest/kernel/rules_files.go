@@ -4,13 +4,16 @@ import "fmt"
 
 // fileRules are about descriptors.
 func (h Host) fileRules(l layout) []rule {
-	return append(h.processFileRules(l),
-		rule{
-			name: "fs.file-max", scope: Machine, stops: true, have: h.FileMax,
-			need:   func(n int64) int64 { return int64(max(0, h.FilesOpen)) + l.openFiles(n) },
-			reason: fmt.Sprintf("open files of the whole host, %s now; past it accept and connect fail with ENFILE (root is exempt)", h.FilesOpen),
-			fix:    "raise sysctl fs.file-max",
-		},
+	system := rule{name: "fs.file-max", scope: Machine, have: h.FileMax}
+	if h.Superuser {
+		system.reason = fmt.Sprintf("no bound for root, who asks; for others open files of the whole host, %s now", h.FilesOpen)
+	} else {
+		system.stops = true
+		system.need = func(n int64) int64 { return int64(max(0, h.FilesOpen)) + l.openFiles(n) }
+		system.reason = fmt.Sprintf("open files of the whole host, %s now; past it accept and connect fail with ENFILE (root is exempt)", h.FilesOpen)
+		system.fix = "raise sysctl fs.file-max"
+	}
+	return append(h.processFileRules(l), system,
 		rule{
 			name: "fs.epoll.max_user_watches", scope: User, stops: true, have: h.EpollWatches,
 			need:   func(n int64) int64 { return n * l.ends() },

@@ -12,15 +12,31 @@ func (h Host) memoryRules(l layout) []rule {
 		fix: "add memory, or take fewer clients",
 	}}
 	for _, g := range h.Groups {
-		if g.Limit == "pids.max" {
+		if g.Limit == pidsLimit {
 			continue
+		}
+		need := l.memory
+		if g.Limit == memoryV1 {
+			need = l.charged
 		}
 		list = append(list, rule{
 			name: g.Limit, unit: "bytes", scope: Cgroup, stops: true, have: g.Max,
-			need:   func(n int64) int64 { return int64(max(0, g.Used)) + l.memory(n) },
+			need:   func(n int64) int64 { return int64(max(0, g.Used)) + need(n) },
 			reason: fmt.Sprintf("of cgroup %s, %s used now; past it the kernel kills a process", g.Path, bytes(g.Used)),
 			fix:    "raise MemoryMax= of the service, docker -m, or limits.memory of the pod",
 		})
 	}
 	return list
+}
+
+// FreeMemory is what this process and others that it starts may still take:
+// bytes of the host, or of a cgroup on the way up if it has less.
+func (h Host) FreeMemory() Count {
+	free := h.Memory
+	for _, g := range h.Groups {
+		if left := g.Max.minus(g.Used); g.Limit != pidsLimit && (free == Unknown || left < free) {
+			free = left
+		}
+	}
+	return free
 }

@@ -63,22 +63,25 @@ func (h Host) networkRules(l layout) []rule {
 // portRule is about ports of outgoing connections. Servers need none.
 func (h Host) portRule(l layout) rule {
 	r := rule{name: "net.ipv4.ip_local_port_range", unit: "ports", scope: Namespace, have: h.Ports}
+	addresses := l.Addresses
 	switch {
+	case l.Remote:
+		addresses = max(1, addresses)
 	case !l.SameHost:
 		r.reason = "no bound here: ports are taken where clients connect from, one for each connection from an address to a server"
 		return r
-	case l.Addresses == 0:
+	case addresses == 0:
 		r.reason = "no bound: clients connect from as many addresses of 127.0.0.0/8 as it takes"
 		return r
 	}
 	r.need = func(n int64) int64 {
-		if !l.Single { // each server process listens on a port of its own
+		if !l.Single && !l.Remote { // each server process listens on a port of its own
 			n = min(n, l.perProcess())
 		}
-		return parts(n, int64(l.Addresses))
+		return parts(n, int64(addresses))
 	}
 	r.stops = true
-	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to a server process; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", l.Addresses)
+	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to a server process; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", addresses)
 	r.fix = "connect from more addresses, listen on more ports, or widen sysctl net.ipv4.ip_local_port_range"
 	return r
 }

@@ -8,11 +8,11 @@ func (h Host) taskRules(l layout) []rule {
 	threads := func(n int64) int64 { return l.processes(n) * int64(runtimeThreads+h.Cores) }
 	var list []rule
 	for _, g := range h.Groups {
-		if g.Limit != "pids.max" {
+		if g.Limit != pidsLimit {
 			continue
 		}
 		list = append(list, rule{
-			name: "pids.max", unit: "threads", scope: Cgroup, stops: true, have: g.Max,
+			name: pidsLimit, unit: "threads", scope: Cgroup, stops: true, have: g.Max,
 			need:   func(n int64) int64 { return int64(max(0, g.Used)) + threads(n) },
 			reason: fmt.Sprintf("of cgroup %s, %s used now; past it a process cannot start or dies (\"failed to create new OS thread\")", g.Path, g.Used),
 			fix:    "raise TasksMax= of the service, docker --pids-limit, or the pod's pid limit",

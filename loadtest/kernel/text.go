@@ -48,6 +48,15 @@ func (rep Report) firstSentence() string {
 	}
 }
 
+// Refusal says why the clients asked for are too many, "" if they are not.
+func (rep Report) Refusal() string {
+	if rep.Enough {
+		return ""
+	}
+	f := rep.First
+	return fmt.Sprintf("%s (%s) is enough for %s: it is %s, %s is needed; %s", f.Name, f.Scope, f.Clients, f.amount(f.Now), f.amount(f.Needed), f.Fix)
+}
+
 // advice is what to change, the stops first.
 func (rep Report) advice() (lines []string) {
 	for _, v := range []Verdict{Stop, Slow} {

@@ -10,13 +10,15 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
 )
 
 // An Agent is another load machine, seen from the coordinator: a connection to
 // its ServeAgent. It is made by DialAgents and used by one Run at a time.
 type Agent struct {
 	Addr   string      // as it was asked for
-	Limits Limits      // of its machine
+	Host   kernel.Host // its machine
 	Commit string      // of its program
 	Clock  ClockOffset // as measured by DialAgents
 
@@ -107,7 +109,7 @@ func (a *Agent) greet(in *json.Decoder, token string) error {
 	case h.Agent != agentProtocol:
 		return fmt.Errorf("it speaks version %d of the protocol, this program version %d: use the same program on both", h.Agent, agentProtocol)
 	}
-	a.Limits, a.Commit = h.Limits, h.Commit
+	a.Host, a.Commit = h.Host, h.Commit
 	return nil
 }
 

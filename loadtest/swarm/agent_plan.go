@@ -23,13 +23,13 @@ func PlanAgents(c Config, agents []*Agent) (Plan, error) {
 	for i, n := range split(total, len(agents)) {
 		share.Clients = n
 		var err error
-		if shares[i], err = NewPlan(share, agents[i].Limits); err != nil {
+		if shares[i], err = NewPlan(share, agents[i].Host); err != nil {
 			return Plan{}, fmt.Errorf("agent %s: %w", agents[i].Addr, err)
 		}
 	}
 	p := planner{Plan: merged(shares, agents), config: c}
 	for _, a := range agents {
-		p.limits.Cores += a.Limits.Cores
+		p.host.Cores += a.Host.Cores
 	}
 	if c.Scenario == Rooms {
 		p.Rooms = zipf(total, min(c.Rooms, total), c.Zipf)
@@ -72,8 +72,8 @@ func (p *planner) explainAgents(shares []Plan, agents []*Agent) {
 	say("%s clients of %s, at %s.", grouped(p.Clients), p.config.URL, plural(len(agents), "agent", "agents"))
 	for i, a := range agents {
 		say("Agent %s: %s clients in %s; %s files per process, %s ports, %s, %s of memory available, commit %s.",
-			a.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), grouped(a.Limits.Files),
-			grouped(a.Limits.Ports), plural(a.Limits.Cores, "core", "cores"), gigabytes(a.Limits.Memory), cmp.Or(a.Commit, "unknown"))
+			a.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), a.Host.FilesHard,
+			a.Host.Ports, plural(a.Host.Cores, "core", "cores"), gigabytes(a.Host.FreeMemory()), cmp.Or(a.Commit, "unknown"))
 	}
 	if p.config.Scenario.sends() {
 		say("In %s, %s each: a writer sends %s of %d bytes, %s a second.",

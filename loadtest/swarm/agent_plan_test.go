@@ -11,8 +11,8 @@ import (
 func TestPlanAgents(t *testing.T) {
 	t.Parallel()
 	large := small
-	large.Files, large.Cores = 60_000, 8
-	agents := []*swarm.Agent{{Addr: "a:1", Limits: small}, {Addr: "b:1", Limits: large}}
+	large.FilesHard, large.Cores = 60_000, 8
+	agents := []*swarm.Agent{{Addr: "a:1", Host: small}, {Addr: "b:1", Host: large}}
 	cfg := swarm.Config{URL: "ws://192.0.2.1:4000", Clients: 50_001}
 	p, err := swarm.PlanAgents(cfg, agents)
 	if err != nil {

@@ -1,6 +1,10 @@
 package swarm
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+)
 
 // A coordinator and an agent exchange lines of JSON over one TCP connection:
 // first a greeting and a hello, then requests one way and answers the other.
@@ -18,10 +22,10 @@ type greeting struct {
 
 // A hello is the answer to it.
 type hello struct {
-	Agent   int    `json:"agent"`             // agentProtocol
-	Refused string `json:"refused,omitempty"` // why; nothing follows
-	Commit  string `json:"commit,omitempty"`  // of the agent's program
-	Limits  Limits `json:"limits"`
+	Agent   int         `json:"agent"`             // agentProtocol
+	Refused string      `json:"refused,omitempty"` // why; nothing follows
+	Commit  string      `json:"commit,omitempty"`  // of the agent's program
+	Host    kernel.Host `json:"host"`
 }
 
 // A request is one of its fields.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -95,7 +97,7 @@ func (s *agentServer) visit(ctx context.Context, conn net.Conn) {
 	}
 	defer s.busy.Unlock()
 	h.Commit = s.config.Commit
-	if h.Limits, err = ReadLimits(); err != nil {
+	if h.Host, err = kernel.Here(); err != nil {
 		h.Refused = err.Error()
 	}
 	if out.Encode(h) != nil || h.Refused != "" {

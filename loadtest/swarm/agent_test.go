@@ -90,7 +90,7 @@ func TestAgentAdmits(t *testing.T) {
 	t.Parallel()
 	addr, _ := serveAgent(t, swarm.AgentConfig{Token: "s3cret", Commit: "c0ffee"})
 	for _, test := range []struct{ greeting, want string }{
-		{`{"agent":2,"token":"s3cret"}`, `"commit":"c0ffee","limits":{"Files":`},
+		{`{"agent":2,"token":"s3cret"}`, `"commit":"c0ffee","host":{"FilesSoft":`},
 		{`{"agent":2,"token":"s3cre"}`, `"refused":"wrong token"`},
 		{`{"agent":2}`, `"refused":"wrong token"`},
 		{`{"agent":1,"token":"s3cret"}`, `"refused":"the coordinator speaks version 1 of the protocol, this agent version 2 (commit c0ffee): use the same program on both"`},
@@ -110,7 +110,7 @@ func TestAgentServesOneAtATime(t *testing.T) {
 	addr, logged := serveAgent(t, swarm.AgentConfig{})
 	first := call(t, addr)
 	first.say(`{"agent":2}`)
-	first.want(`"limits"`)
+	first.want(`"host"`)
 	second := call(t, addr)
 	second.say(`{"agent":2}`)
 	second.want(`"refused":"another coordinator is served"`)
@@ -118,7 +118,7 @@ func TestAgentServesOneAtATime(t *testing.T) {
 	await(t, logged, "done with")
 	third := call(t, addr)
 	third.say(`{"agent":2}`)
-	third.want(`"limits"`)
+	third.want(`"host"`)
 }
 
 // await waits for a line of the agent's log.
@@ -226,7 +226,7 @@ func fakeAgent(t *testing.T, hello string, ahead time.Duration) (addr string) {
 
 func TestDialAgents(t *testing.T) {
 	t.Parallel()
-	hello := `{"agent":2,"commit":"c0ffee","limits":{"Files":1234,"Cores":5}}`
+	hello := `{"agent":2,"commit":"c0ffee","host":{"FilesHard":1234,"Cores":5}}`
 	ahead, behind := fakeAgent(t, hello, 5*time.Second), fakeAgent(t, hello, -72*time.Hour)
 	agents, err := swarm.DialAgents(t.Context(), []string{ahead, behind}, "")
 	if err != nil {
@@ -238,8 +238,8 @@ func TestDialAgents(t *testing.T) {
 		if off := (a.Clock.Ahead - want).Abs(); off > a.Clock.Within || a.Clock.Within <= 0 || a.Clock.Within > time.Second {
 			t.Errorf("clock of agent %d is ahead by %v, want %v within that", i, a.Clock, want)
 		}
-		if a.Limits.Files != 1234 || a.Limits.Cores != 5 || a.Commit != "c0ffee" {
-			t.Errorf("agent %d has limits %+v and commit %s, want those it told", i, a.Limits, a.Commit)
+		if a.Host.FilesHard != 1234 || a.Host.Cores != 5 || a.Commit != "c0ffee" {
+			t.Errorf("agent %d has limits %+v and commit %s, want those it told", i, a.Host, a.Commit)
 		}
 	}
 }

@@ -6,11 +6,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
 // begin starts all processes and gives the orders.
-func (r *run) begin(ctx context.Context) error {
+func (r *run) begin(ctx context.Context) (err error) {
+	if r.host, err = kernel.Here(); err != nil {
+		return err
+	}
 	r.emit(record.Record{Run: r.describe()})
 	if r.cfg.ServerPID != 0 {
 		r.note("info", "the server's memory is with garbage: only a server that was started here is asked to collect it")
@@ -18,7 +22,6 @@ func (r *run) begin(ctx context.Context) error {
 	t := target{path: "/socket/websocket?vsn=2.0.0"}
 	addrs := make([]string, len(r.plan.Servers))
 	if r.cfg.URL != "" {
-		var err error
 		if t, err = parseTarget(r.cfg.URL); err != nil {
 			return err
 		}

@@ -21,14 +21,13 @@ func (r *run) describe() *record.Run {
 	}
 	settings["clients"], settings["messages"], settings["rate"] = r.plan.Clients, r.plan.Messages, r.plan.Rate
 	settings["heartbeat_ns"] = r.plan.Heartbeat
-	limits, _ := ReadLimits() // the plan was made of them
 	return &record.Run{
 		Schema:  record.Schema,
 		Start:   time.Now().UTC().Format(time.RFC3339),
 		Command: append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), // no folder: go run builds anywhere
 		Config:  settings,
 		Machine: readMachine(),
-		Kernel:  readKernel(limits),
+		Kernel:  readKernel(r.host.FilesHard),
 		Plan:    r.plan.Why,
 	}
 }

@@ -34,7 +34,8 @@ func (p *planner) divide() error {
 	if p.local {
 		// Past half of the range the kernel has tried all ports of one parity
 		// and scans them anew for each connect: 20 µs become 800.
-		p.PerSource = max(1, min(maxPerSource, p.limits.Ports/2-p.limits.Ports/64))
+		ports := int(max(0, p.host.Ports))
+		p.PerSource = max(1, min(maxPerSource, ports/2-ports/64))
 	}
 	return nil
 }
@@ -95,16 +96,16 @@ func (p *planner) processes() int {
 	if len(p.config.ClientCommand) == 0 {
 		return 1
 	}
-	n := max(atLeast(p.Clients, p.perProcess()), min(p.limits.Cores/2, atLeast(p.Clients, clientsPerLoop)))
+	n := max(atLeast(p.Clients, p.perProcess()), min(p.host.Cores/2, atLeast(p.Clients, clientsPerLoop)))
 	if p.config.Scenario == Echo { // a client does as much as the server here, and has one loop
-		n = max(n, min(p.limits.Cores, p.Clients))
+		n = max(n, min(p.host.Cores, p.Clients))
 	}
 	return n
 }
 
 // divideProcessors chooses how many processes and threads work at a time.
 func (p *planner) divideProcessors() {
-	servers, processes, cores := len(p.Servers), len(p.Processes), max(1, p.limits.Cores)
+	servers, processes, cores := len(p.Servers), len(p.Processes), max(1, p.host.Cores)
 	p.Slack = timerSlack
 	if servers+processes > 4*cores {
 		p.Slack, p.Report = crowdedSlack, rarely

@@ -3,12 +3,13 @@ package swarm
 import (
 	"fmt"
 	"strconv"
-	"strings"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
 )
 
 func (p *planner) explain() {
 	say := func(format string, args ...any) { p.Why = append(p.Why, fmt.Sprintf(format, args...)) }
-	limit := fmt.Sprintf("the limit is %s files per process", grouped(p.limits.Files))
+	limit := fmt.Sprintf("the limit is %s files per process", p.host.FilesHard)
 	switch servers := len(p.Servers); {
 	case p.config.URL != "":
 		say("%s clients of %s.", grouped(p.Clients), p.config.URL)
@@ -37,8 +38,7 @@ func (p *planner) explain() {
 	if p.Heartbeat != beat {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
 	}
-	say("Memory: about %s are needed, %s are available.",
-		gigabytes(int64(p.Clients)*clientBytes+int64((len(p.Servers)+len(p.Processes))*processBytes)), gigabytes(p.limits.Memory))
+	say("Memory: about %s are needed, %s are available.", gigabytes(p.check(p.Clients).MemoryNeeded), gigabytes(p.host.FreeMemory()))
 	if !p.config.Scenario.sends() {
 		return
 	}
@@ -80,17 +80,7 @@ func plural(n int, one, many string) string {
 	return grouped(n) + " " + many
 }
 
-func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
+func gigabytes(bytes kernel.Count) string { return fmt.Sprintf("%.1f GB", float64(bytes)/1e9) }
 
 // grouped writes 1234567 as 1,234,567.
-func grouped(n int) string {
-	digits := strconv.Itoa(n)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
+func grouped(n int) string { return kernel.Count(n).String() }

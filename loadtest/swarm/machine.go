@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -32,8 +33,8 @@ func cpuName() string {
 }
 
 // readKernel lists the settings that bound a run.
-func readKernel(l Limits) []record.Setting {
-	list := []record.Setting{{Name: "RLIMIT_NOFILE", Value: grouped(l.Files)}}
+func readKernel(files kernel.Count) []record.Setting {
+	list := []record.Setting{{Name: "RLIMIT_NOFILE", Value: files.String()}}
 	for _, name := range []string{
 		"fs.nr_open", "fs.file-max", "fs.epoll.max_user_watches",
 		"net.ipv4.ip_local_port_range", "net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog",

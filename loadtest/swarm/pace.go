@@ -24,7 +24,7 @@ func (p *planner) pace() {
 	p.Writers = p.config.Writers
 	p.Rate = p.config.Rate
 	if p.Rate == 0 {
-		p.Rate = min(2, float64(deliveriesPerCore*p.limits.Cores)/float64(p.Clients*p.Writers))
+		p.Rate = min(2, float64(deliveriesPerCore*p.host.Cores)/float64(p.Clients*p.Writers))
 		p.Rate = min(p.Rate, broadcasts/float64(len(p.Rooms)*p.Writers))
 	}
 	p.Messages = p.config.Messages
@@ -43,7 +43,7 @@ func (p *planner) pace() {
 	if p.Heartbeat == 0 {
 		p.Heartbeat = beat
 		if p.config.URL == "" { // only our own servers can be told to wait longer
-			seconds := atLeast(p.Clients, beatsPerCore*p.limits.Cores)
+			seconds := atLeast(p.Clients, beatsPerCore*p.host.Cores)
 			p.Heartbeat = max(beat, beat*time.Duration(atLeast(seconds, 30)))
 		}
 	}

@@ -1,6 +1,10 @@
 package swarm
 
-import "time"
+import (
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+)
 
 // defaultClients is how many there are when nobody says.
 const defaultClients = 10_000
@@ -43,12 +47,12 @@ func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 
 // NewPlan plans a run. It fails with ErrTooMany for clients that were asked
 // for and do not fit; without a number, it takes what fits.
-func NewPlan(c Config, l Limits) (Plan, error) {
+func NewPlan(c Config, h kernel.Host) (Plan, error) {
 	c = c.complete()
-	p := &planner{config: c, limits: l, local: c.URL == "" || isLoopback(c.URL)}
+	p := &planner{config: c, host: h, local: c.URL == "" || isLoopback(c.URL)}
 	p.Clients = c.Clients
 	if p.Clients == 0 {
-		p.Clients = max(1, min(defaultClients, p.most()))
+		p.Clients = p.most(defaultClients)
 	}
 	if err := p.fit(); err != nil {
 		return Plan{}, err
@@ -64,7 +68,7 @@ func NewPlan(c Config, l Limits) (Plan, error) {
 type planner struct {
 	Plan
 	config Config
-	limits Limits
+	host   kernel.Host
 	local  bool // server on an address of 127.0.0.0/8
 }
 

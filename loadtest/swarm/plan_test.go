@@ -6,11 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
 // small is a host like that of a continuous integration.
-var small = swarm.Limits{Files: 20_000, SystemFiles: 2_400_000, Ports: 28_232, Memory: 24 << 30, Cores: 2}
+var small = kernel.Host{
+	FilesHard: 20_000, NrOpen: 1_048_576, FileMax: 2_400_000, EpollWatches: kernel.Unlimited, Ports: 28_232, ConntrackMax: kernel.Unknown,
+	Somaxconn: 4096, SynCookies: 1, Memory: 24 << 30, ThreadsMax: kernel.Unlimited, PidMax: kernel.Unlimited, Cores: 2,
+}
 
 func local(clients int) swarm.Config {
 	return swarm.Config{Clients: clients, ServerCommand: []string{"server"}, ClientCommand: []string{"clients"}}
@@ -30,11 +34,12 @@ func TestPlan(t *testing.T) {
 	apart := local(100_000)
 	apart.Apart = true
 	many := small
-	many.Files, many.Cores, many.Memory = 2_000_000, 64, 64<<30
+	many.FilesHard, many.Cores, many.Memory = 2_000_000, 64, 64<<30
+	many.FileMax = kernel.Unlimited
 	for _, test := range []struct {
 		name                string
 		config              swarm.Config
-		limits              swarm.Limits
+		host                kernel.Host
 		clients             int
 		servers, processes  int
 		perSource, messages int
@@ -56,7 +61,7 @@ func TestPlan(t *testing.T) {
 		{"remote", remote, small, 10_000, 1, 1, 0, 20, 2, "clients of ws://192.0.2.1:4000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := swarm.NewPlan(test.config, test.limits)
+			p, err := swarm.NewPlan(test.config, test.host)
 			if err != nil {
 				t.Fatalf("NewPlan() = %v", err)
 			}
@@ -78,7 +83,7 @@ func TestPlan(t *testing.T) {
 
 func TestPlanTakesWhatFits(t *testing.T) {
 	short := small
-	short.Memory = 50_000_000 // two processes, and 30 MB for clients of 10 KB
+	short.Memory = 40_000_000 // two processes, and 27 MB for clients of 9 KB
 	p, err := swarm.NewPlan(local(0), short)
 	if err != nil || p.Clients < 2_500 || p.Clients > 3_200 {
 		t.Errorf("NewPlan() = %d clients, %v, want some 2,900", p.Clients, err)
@@ -168,7 +173,9 @@ func TestPlanOfRooms(t *testing.T) {
 
 func TestPlanRefuses(t *testing.T) {
 	files := small
-	files.SystemFiles = 12_000
+	files.FileMax = 12_000
+	short := small
+	short.Memory = 5 << 30
 	forced := local(3_000_000)
 	forced.Force = true
 	remote := local(40_000)
@@ -176,16 +183,16 @@ func TestPlanRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		config swarm.Config
-		limits swarm.Limits
+		host   kernel.Host
 		want   string // "" is no refusal
 	}{
-		{"memory", local(3_000_000), small, "25.8 GB of memory"},
-		{"memory, forced", forced, small, ""},
-		{"files", local(8_000), files, "12,000 more files, enough for 5,000 clients"},
-		{"ports", remote, small, "28,232 ports"},
+		{"memory", local(1_000_000), short, "memory (host) is enough for 528,"},
+		{"memory, forced", forced, short, ""},
+		{"files", local(8_000), files, "fs.file-max (host) is enough for 5,984: it is 12,000, 16,032 is needed"},
+		{"ports", remote, small, "net.ipv4.ip_local_port_range (network namespace) is enough for 28,232: it is 28,232, 40,000 is needed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := swarm.NewPlan(test.config, test.limits)
+			_, err := swarm.NewPlan(test.config, test.host)
 			switch {
 			case test.want == "" && err != nil:
 				t.Errorf("NewPlan() = %v, want a plan", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -40,7 +41,8 @@ type run struct {
 	cfg   Config
 	plan  Plan
 	emit  func(record.Record)
-	start int64 // monotonic nanoseconds
+	start int64       // monotonic nanoseconds
+	host  kernel.Host // before the first process
 
 	servers []*server
 	workers []*worker

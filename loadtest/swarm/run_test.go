@@ -11,6 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"go.uber.org/goleak"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
@@ -32,11 +33,11 @@ func config(f *fake) swarm.Config {
 // run makes a run against f in this process.
 func run(t *testing.T, ctx context.Context, cfg swarm.Config) (end *record.End, records []record.Record, err error) {
 	t.Helper()
-	limits, err := swarm.ReadLimits()
+	host, err := kernel.Here()
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := swarm.NewPlan(cfg, limits)
+	plan, err := swarm.NewPlan(cfg, host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -494,11 +495,11 @@ func TestRunInterruptedInEachPhase(t *testing.T) {
 // interrupted makes a run and cancels it when at says so.
 func interrupted(t *testing.T, ctx context.Context, cancel func(), cfg swarm.Config, at func(record.Record) bool) (end *record.End, activity string) {
 	t.Helper()
-	limits, err := swarm.ReadLimits()
+	host, err := kernel.Here()
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := swarm.NewPlan(cfg, limits)
+	plan, err := swarm.NewPlan(cfg, host)
 	if err != nil {
 		t.Fatal(err)
 	}
