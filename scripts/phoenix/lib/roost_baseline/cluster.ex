@@ -14,7 +14,7 @@ defmodule RoostBaseline.Cluster do
   def join(""), do: :ok
 
   def join(cluster) do
-    {_, 0} = epmd(["-daemon", "-address", "127.0.0.1"])
+    :ok = start_epmd(100)
     Application.put_env(:kernel, :inet_dist_use_interface, @loopback)
     node = :"#{cluster}-#{System.pid()}@127.0.0.1"
     {:ok, _} = :net_kernel.start(node, %{name_domain: :longnames})
@@ -33,6 +33,21 @@ defmodule RoostBaseline.Cluster do
     # Where there are other nodes still, epmd does not let itself be killed.
     if Node.alive?(), do: {:net_kernel.stop(), epmd(["-kill"])}
     :ok
+  end
+
+  # "epmd -daemon" returns before the daemon listens, and a node that finds
+  # nobody there does not try again: wait until it answers.
+  defp start_epmd(tries) do
+    {_, 0} = epmd(["-daemon", "-address", "127.0.0.1"])
+
+    case :erl_epmd.names(@loopback) do
+      {:ok, _} ->
+        :ok
+
+      {:error, _} when tries > 1 ->
+        Process.sleep(50)
+        start_epmd(tries - 1)
+    end
   end
 
   defp epmd(arguments) do
