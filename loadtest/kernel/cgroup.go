@@ -15,7 +15,13 @@ type Group struct {
 	Limit string // the file that sets it: memoryV1, memoryV2 or pidsLimit
 	Max   Count  // bytes or threads; never Unlimited
 	Used  Count  // without what the kernel can take back
+
+	folder      string // of its files, below the root
+	bites, bite string // the file and the line in it that count how often the limit has bitten
 }
+
+// key names the limit of this one cgroup.
+func (g Group) key() string { return g.Limit + " of " + g.Path }
 
 // Files that set a limit.
 const (
@@ -28,6 +34,7 @@ const (
 type controller struct {
 	name                   string // of the controller, "" for version 2
 	limit, used, cacheLine string
+	bites, bite            string // see Group
 }
 
 // groups are the limits that are set, from the inner cgroup to the outer.
@@ -43,10 +50,10 @@ func (r Root) groups() ([]Group, error) {
 		return nil, err
 	}
 	controllers := []controller{
-		{"memory", memoryV1, "memory.usage_in_bytes", "total_inactive_file"},
-		{"", memoryV2, "memory.current", "inactive_file"},
-		{"pids", pidsLimit, "pids.current", ""},
-		{"", pidsLimit, "pids.current", ""},
+		{"memory", memoryV1, "memory.usage_in_bytes", "total_inactive_file", "memory.oom_control", "oom_kill"},
+		{"", memoryV2, "memory.current", "inactive_file", "memory.events", "oom_kill"},
+		{"pids", pidsLimit, "pids.current", "", "pids.events", "max"},
+		{"", pidsLimit, "pids.current", "", "pids.events", "max"},
 	}
 	var list []Group
 	for line := range strings.Lines(text) { // cgroups(7): hierarchy:controllers:path
@@ -83,7 +90,7 @@ func (r Root) walk(c controller, group string, mounts []mount) (list []Group) {
 				if c.cacheLine != "" {
 					used = used.minus(r.field(path.Join(folder, "memory.stat"), c.cacheLine))
 				}
-				list = append(list, Group{Path: dir, Limit: c.limit, Max: limit, Used: used})
+				list = append(list, Group{Path: dir, Limit: c.limit, Max: limit, Used: used, folder: folder, bites: c.bites, bite: c.bite})
 			}
 		}
 		if dir == "/" {

@@ -23,7 +23,7 @@ func Check(h Host, d Demand) Report {
 	n := int64(d.Clients)
 	rep := Report{Clients: d.Clients, SameHost: d.SameHost, MemoryNeeded: Count(l.memory(n)), ServerProcesses: Count(l.servers(n)), Enough: true}
 	rep.ClientProcesses = Count(l.processes(n) - l.servers(n))
-	for _, r := range slices.Concat(h.fileRules(l), h.networkRules(l), h.memoryRules(l), h.taskRules(l)) {
+	for _, r := range h.rules(l) {
 		rep.Limits = append(rep.Limits, r.judge(d.Clients))
 	}
 	for i, limit := range rep.Limits {
@@ -36,4 +36,8 @@ func Check(h Host, d Demand) Report {
 		}
 	}
 	return rep
+}
+
+func (h Host) rules(l layout) []rule {
+	return slices.Concat(h.fileRules(l), h.networkRules(l), h.memoryRules(l), h.taskRules(l))
 }

@@ -71,7 +71,7 @@ func Read(r Root) (Host, error) {
 		h.Memory = kb << 10
 	}
 	var err error
-	if h.FilesSoft, h.FilesHard, err = r.files(); err != nil {
+	if h.FilesSoft, h.FilesHard, err = r.files("proc/self/limits"); err != nil {
 		return h, err
 	}
 	if h.Groups, err = r.groups(); err != nil {
@@ -80,10 +80,10 @@ func Read(r Root) (Host, error) {
 	return h, nil
 }
 
-// files is RLIMIT_NOFILE. Of a Go program soft is as high as hard: it raises it
+// files is RLIMIT_NOFILE as a file such as /proc/self/limits has it. Of a Go program soft is as high as hard: it raises it
 // when it starts, and so does the server.
-func (r Root) files() (soft, hard Count, err error) {
-	const file, name = "proc/self/limits", "Max open files"
+func (r Root) files(file string) (soft, hard Count, err error) {
+	const name = "Max open files"
 	text, err := r.text(file)
 	if err != nil {
 		return 0, 0, err
@@ -140,4 +140,21 @@ func (r Root) threads() Count {
 		}
 	}
 	return Unknown
+}
+
+// entries is how many files a folder in /proc has. Since Linux 6.2 the size of
+// /proc/PID/fd says it; reading the folder costs memory for each.
+func (r Root) entries(folder string) Count {
+	info, err := os.Stat(r.path(folder))
+	if err != nil {
+		return Unknown
+	}
+	if r == "/" && info.Size() > 0 {
+		return Count(info.Size())
+	}
+	list, err := os.ReadDir(r.path(folder))
+	if err != nil {
+		return Unknown
+	}
+	return Count(len(list))
 }

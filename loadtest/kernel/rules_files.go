@@ -2,6 +2,9 @@ package kernel
 
 import "fmt"
 
+// moreFiles is how a process gets them.
+const moreFiles = "raise ulimit -Hn (LimitNOFILE= of the service, docker --ulimit nofile=)"
+
 // fileRules are about descriptors.
 func (h Host) fileRules(l layout) []rule {
 	system := rule{name: "fs.file-max", scope: Machine, have: h.FileMax}
@@ -35,7 +38,7 @@ func (h Host) processFileRules(l layout) []rule {
 	need := func(n int64) int64 { return n + ownFiles }
 	files.stops, files.need = true, need
 	files.reason = "one for each connection; past it accept fails with EMFILE, and the client is closed or waits"
-	files.fix = "raise ulimit -Hn (LimitNOFILE= of the service, docker --ulimit nofile=), or do without -single: more processes"
+	files.fix = moreFiles + ", or do without -single: more processes"
 	ceiling.stops, ceiling.need = true, need
 	ceiling.have = max(h.NrOpen, l.files) // a limit that was set before fs.nr_open sank stays
 	if l.FilesPerProcess > 0 {

@@ -60,6 +60,8 @@ func (h Host) networkRules(l layout) []rule {
 	}
 }
 
+const morePorts = "connect from more addresses, listen on more ports, or widen sysctl net.ipv4.ip_local_port_range"
+
 // portRule is about ports of outgoing connections. Servers need none.
 func (h Host) portRule(l layout) rule {
 	r := rule{name: "net.ipv4.ip_local_port_range", unit: "ports", scope: Namespace, have: h.Ports}
@@ -82,7 +84,7 @@ func (h Host) portRule(l layout) rule {
 	}
 	r.stops = true
 	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to a server process; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", addresses)
-	r.fix = "connect from more addresses, listen on more ports, or widen sysctl net.ipv4.ip_local_port_range"
+	r.fix = morePorts
 	return r
 }
 

@@ -20,6 +20,7 @@ type Record struct {
 	Broadcast *Broadcast `json:"broadcast,omitempty"`
 	Memory    *Memory    `json:"memory,omitempty"`
 	Activity  *Activity  `json:"activity,omitempty"`
+	Shortfall *Shortfall `json:"shortfall,omitempty"`
 	End       *End       `json:"end,omitempty"`
 }
 
@@ -62,6 +63,18 @@ type Note struct {
 	AtMs    int64  `json:"at_ms"` // since the start of the run
 	Level   string `json:"level"` // "info", "warn" or "error"
 	Message string `json:"message"`
+}
+
+// A Shortfall is why a run stopped before all its clients had joined, or to its
+// end: the limit of the host that was hit, as far as can be told.
+type Shortfall struct {
+	AtMs     int64  `json:"at_ms"`   // since the start of the run
+	Clients  int64  `json:"clients"` // that had joined by then
+	Asked    int64  `json:"asked"`
+	Limit    string `json:"limit"` // "RLIMIT_NOFILE", a sysctl, "memory" or a file of a cgroup; "" if none was found
+	Scope    string `json:"scope,omitempty"`
+	Evidence string `json:"evidence"`
+	Fix      string `json:"fix,omitempty"`
 }
 
 // A Tick is the state of the whole run at one moment, about once a second.

@@ -22,6 +22,7 @@ type Result struct {
 
 	ticks        []record.Tick
 	activities   []record.Activity
+	shortfall    *record.Shortfall // nil if it did not stop short, or does not say
 	rooms        int
 	writers      int         // the most that a room has
 	end          *record.End // nil if the run never ended
@@ -91,6 +92,8 @@ func (r *Result) add(rec record.Record) {
 		r.Memory = append(r.Memory, *rec.Memory)
 	case rec.Activity != nil:
 		r.activities = append(r.activities, *rec.Activity)
+	case rec.Shortfall != nil:
+		r.shortfall = rec.Shortfall
 	case rec.End != nil:
 		r.end = rec.End
 	}

@@ -15,6 +15,8 @@ type Summary struct {
 
 	Scenario string `json:"scenario"` // "chat", "echo", "idle", "storm", "kill" or another of the load generator's
 
+	Shortfall *record.Shortfall `json:"shortfall,omitempty"` // why clients are missing, or the run broke
+
 	Clients    *int64           `json:"clients"` // asked for
 	Joined     *int64           `json:"joined"`
 	Broadcasts int              `json:"broadcasts"`
@@ -72,7 +74,7 @@ func (s Summary) complete() bool {
 }
 
 func (r *Result) summarize() Summary {
-	s := Summary{Scenario: r.scenario(), Broadcasts: len(r.Broadcasts)}
+	s := Summary{Scenario: r.scenario(), Broadcasts: len(r.Broadcasts), Shortfall: r.shortfall}
 	s.memory(r.memory)
 	if r.end != nil {
 		s.totals(r.end)

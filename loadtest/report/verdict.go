@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
 
 // Verdict says whether every client asked for joined, every broadcast reached
 // each joined client once and in order, and the scenario came to something:
@@ -15,6 +19,9 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 	if *s.Joined < *s.Clients {
 		fail("%s of %s clients joined", count(*s.Joined), count(*s.Clients))
 	}
+	if s.Shortfall != nil {
+		fail("%s", stoppedBy(s.Shortfall))
+	}
 	if *s.Delivered != *s.Expected {
 		fail("%s of %s messages delivered", count(*s.Delivered), count(*s.Expected))
 	}
@@ -28,7 +35,7 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 			fail("%s %s", count(fault.count), fault.name)
 		}
 	}
-	if reason := s.shortfall(); reason != "" {
+	if reason := s.unfulfilled(); reason != "" {
 		fail("%s", reason)
 	}
 	ok = len(reasons) == 0
@@ -38,9 +45,25 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 	return ok, reasons
 }
 
-// shortfall is what the scenario itself lacks, "" if nothing. One that was
+// stoppedBy names the limit, and what to do about it.
+func stoppedBy(f *record.Shortfall) string {
+	if f.Limit == "" {
+		return "what stopped it is not known: " + f.Evidence + "; is it the server's host? There, see loadtest doctor"
+	}
+	text := fmt.Sprintf("stopped at %s clients by %s", count(f.Clients), f.Limit)
+	if f.Scope != "" {
+		text += fmt.Sprintf(" (%s)", f.Scope)
+	}
+	text += ": " + f.Evidence
+	if f.Fix != "" {
+		text += "; to go on, " + f.Fix
+	}
+	return text
+}
+
+// unfulfilled is what the scenario itself lacks, "" if nothing. One that was
 // interrupted need not have come to anything.
-func (s Summary) shortfall() string {
+func (s Summary) unfulfilled() string {
 	switch {
 	case s.Interrupted:
 		return ""

@@ -15,6 +15,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 	if r.host, err = kernel.Here(); err != nil {
 		return err
 	}
+	r.tally = host.Tally()
 	r.emit(record.Record{Run: r.describe()})
 	if r.cfg.ServerPID != 0 {
 		r.note("info", "the server's memory is with garbage: only a server that was started here is asked to collect it")

@@ -17,7 +17,11 @@ func (p *planner) perProcess() int {
 
 // check judges the machine for so many clients, as "loadtest doctor" does.
 func (p *planner) check(clients int) kernel.Report {
-	return kernel.Check(p.host, kernel.Demand{Clients: kernel.Count(clients), SameHost: p.local, Remote: !p.local})
+	return kernel.Check(p.host, p.demandOf(clients))
+}
+
+func (p *planner) demandOf(clients int) kernel.Demand {
+	return kernel.Demand{Clients: kernel.Count(clients), SameHost: p.local, Remote: !p.local}
 }
 
 // most is the largest number of clients that fits, up to limit.

@@ -36,7 +36,8 @@ type Plan struct {
 
 	Why []string // the plan in sentences, for people
 
-	apart bool // servers have nothing to do with each other
+	apart  bool          // servers have nothing to do with each other
+	demand kernel.Demand // on this machine
 }
 
 // An extent is the clients First to First+Count-1, of one room and at one server.
@@ -60,6 +61,7 @@ func NewPlan(c Config, h kernel.Host) (Plan, error) {
 	if err := p.divide(); err != nil {
 		return Plan{}, err
 	}
+	p.demand = p.demandOf(p.Clients)
 	p.pace()
 	p.explain()
 	return p.Plan, nil

@@ -33,6 +33,7 @@ func Run(ctx context.Context, cfg Config, plan Plan, emit func(record.Record)) e
 	if err != nil && ctx.Err() == nil {
 		r.note("error", err.Error())
 	}
+	r.explainShortfall(ctx, err)
 	return errors.Join(err, r.finish(err == nil))
 }
 
@@ -42,7 +43,8 @@ type run struct {
 	plan  Plan
 	emit  func(record.Record)
 	start int64       // monotonic nanoseconds
-	host  kernel.Host // before the first process
+	host  kernel.Host // before the first process, as is tally
+	tally kernel.Tally
 
 	servers []*server
 	workers []*worker

@@ -1,0 +1,124 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// A Cause is the limit that stopped a run, as far as can be told.
+type Cause struct {
+	Name     string `json:"name"` // as in Limit; "" if no limit of this host was found
+	Scope    Scope  `json:"scope,omitempty"`
+	Evidence string `json:"evidence"`
+	Fix      string `json:"fix,omitempty"`
+}
+
+// Symptoms are what a run that stopped short has seen, with the counters from
+// before it and after it.
+type Symptoms struct {
+	Demand        Demand
+	Errors        []string // of clients, and why processes ended
+	Files         []Files  // of processes that still run
+	Before, After Tally
+}
+
+// Files are the open files of a process.
+type Files struct {
+	Process   string // "server process 3", for people
+	Open, Max Count
+}
+
+// FilesOf reads those of a process; Unknown is what cannot be read.
+func (r Root) FilesOf(pid int, name string) Files {
+	folder := fmt.Sprintf("proc/%d/", pid)
+	f := Files{Process: fmt.Sprintf("%s (pid %d)", name, pid), Open: Unknown, Max: Unknown}
+	if soft, _, err := r.files(folder + "limits"); err == nil {
+		f.Max = soft
+	}
+	f.Open = r.entries(folder + "fd")
+	return f
+}
+
+// nearlyAll is how many files a server may keep free to refuse connections with.
+const nearlyAll = 8
+
+func (f Files) full() bool { return f.Open.known() && f.Max.known() && f.Open+nearlyAll >= f.Max }
+
+// Diagnose names the limit of h that explains s, the surest sign first. h is the
+// host before the run.
+func (h Host) Diagnose(s Symptoms) Cause {
+	rules := h.rules(layout{Demand: s.Demand, files: h.FilesHard})
+	found := func(name, evidence string) Cause {
+		c := Cause{Name: name, Evidence: evidence}
+		for _, r := range rules {
+			if r.name == name {
+				c.Scope, c.Fix = r.scope, r.fix
+			}
+		}
+		return c
+	}
+	for _, f := range s.Files {
+		if f.full() {
+			return Cause{"RLIMIT_NOFILE", Process, fmt.Sprintf("%s has %s of %s files open", f.Process, f.Open, f.Max), moreFiles}
+		}
+	}
+	for _, e := range []struct {
+		errno syscall.Errno
+		name  string
+		fix   string
+	}{
+		{syscall.ENFILE, "fs.file-max", ""},
+		{syscall.EMFILE, "RLIMIT_NOFILE", moreFiles},
+		{syscall.EADDRNOTAVAIL, "net.ipv4.ip_local_port_range", morePorts},
+		{syscall.ENOSPC, "fs.epoll.max_user_watches", ""},
+	} {
+		if says(s.Errors, e.errno.Error()) {
+			c := found(e.name, "clients got: "+e.errno.Error())
+			if e.fix != "" {
+				c.Fix = e.fix
+			}
+			return c
+		}
+	}
+	for _, g := range h.Groups { // the inner one is killed for its own limit first
+		if n := s.After.since(s.Before, g.key()); n > 0 {
+			what := "the kernel killed %d of its processes"
+			if g.Limit == pidsLimit {
+				what = "the kernel refused %d threads or processes"
+			}
+			return found(g.Limit, fmt.Sprintf("cgroup %s has %s: "+what, g.Path, Limit{Unit: unitOf(g.Limit)}.amount(g.Max), n))
+		}
+	}
+	for _, b := range []struct{ name, evidence string }{
+		{"memory", "the kernel killed %d processes for want of memory"},
+		{"net.netfilter.nf_conntrack_max", "the table of connections was full: %d packets were dropped"},
+		{"net.core.somaxconn", "the queue of a listener was full %d times: connects waited for seconds"},
+		{"net.ipv4.tcp_max_syn_backlog", "%d half-open connections were dropped"},
+		{"net.core.netdev_max_backlog", "%d packets were dropped because too many came at once"},
+		{"net.ipv4.tcp_mem", "%d packets or connections were dropped for want of buffers"},
+	} {
+		if n := s.After.since(s.Before, b.name); n > 0 {
+			return found(b.name, fmt.Sprintf(b.evidence, n))
+		}
+	}
+	return Cause{Evidence: "no limit of this host was hit, as far as its counters tell"}
+}
+
+// says that one of the errors has the text. "too many open files" is the
+// beginning of another one, so that one is asked for before.
+func says(errors []string, text string) bool {
+	for _, e := range errors {
+		if strings.Contains(e, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func unitOf(limit string) string {
+	if limit == pidsLimit {
+		return "threads"
+	}
+	return "bytes"
+}
