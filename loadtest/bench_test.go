@@ -8,19 +8,25 @@ import (
 	"testing"
 )
 
-// BenchmarkScenario is each of the runs kept in results/, in a size of seconds.
-// It reports the figures of their tables, and fails when anything is lost:
+// BenchmarkScenario is each scenario at 10,000 clients, in seconds. It reports
+// the figures of a run's tables, and fails when anything is lost or a threshold
+// of its file is missed:
 //
 //	go test ./loadtest -run '^$' -bench Scenario -benchtime 1x
 func BenchmarkScenario(b *testing.B) {
 	for _, test := range []struct{ name, args string }{
-		{"chat-1-node", "chat -clients 4000 -messages 10 -rate 4"},
 		{"chat-4-nodes", "chat -clients 4000 -messages 10 -rate 4 -servers 4"},
 		{"chat-burst", "chat -clients 2000 -messages 200 -rate 200"},
-		{"echo", "echo -clients 2000 -for 2s"},
-		{"idle", "idle -clients 4000 -for 3s -heartbeat 1s"},
-		{"storm", "storm -clients 4000 -messages 3"},
-		{"kill", "kill -clients 3000 -servers 3 -messages 12 -rate 4"},
+		{"chat", "chat-10k.conf"},
+		{"echo-closed", "echo-closed-10k.conf"},
+		{"echo-open", "echo-open-10k.conf"},
+		{"idle", "idle-10k.conf"},
+		{"rooms", "rooms-10k.conf"},
+		{"churn", "churn-10k.conf"},
+		{"slow", "slow-10k.conf"},
+		{"storm", "storm-10k.conf"},
+		{"kill", "kill-10k.conf"},
+		{"soak", "soak-10k.conf"},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			var s struct {

@@ -88,6 +88,11 @@ func list() int {
 	for _, s := range swarm.Scenarios {
 		fmt.Printf("  %-6s %s\n", s.Name, s.Says)
 	}
+	fmt.Print("\nFiles hold a scenario and its flags, one a line; flags of the command line come first.\nThese come with the program (\"loadtest chat-10k.conf\"), in loadtest/scenarios:\n")
+	if err := listFiles(); err != nil {
+		fmt.Fprintf(os.Stderr, "loadtest list: %v\n", err)
+		return exitBroken
+	}
 	return exitOK
 }
 

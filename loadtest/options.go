@@ -14,7 +14,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
-const usage = `usage: loadtest [SCENARIO] [flags]
+const usage = `usage: loadtest [SCENARIO|FILE.conf] [flags]
 
 Starts the chat server, connects 10,000 clients, has all of them join a room,
 broadcasts to it, and reports whether everybody got everything and when.
@@ -22,6 +22,7 @@ broadcasts to it, and reports whether everybody got everything and when.
   go run ./loadtest                        10,000 clients, about 15 seconds
   go run ./loadtest -clients 100000        as many processes as the file limit asks for
   go run ./loadtest echo                   another scenario; "loadtest list" explains them
+  go run ./loadtest churn-10k.conf         a scenario with its flags from a file, yours or one of the list
   go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
   go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
 
@@ -62,8 +63,16 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	if len(args) > 0 && args[0] == "help" {
 		args = []string{"-help"}
 	}
+	var file scenarioFile
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		if err := c.Scenario.UnmarshalText([]byte(args[0])); err != nil {
+		name := args[0]
+		if isScenarioFile(name) {
+			if file, err = readScenarioFile(name); err != nil {
+				return o, err
+			}
+			name = cmp.Or(file.values["scenario"], string(swarm.Chat))
+		}
+		if err := c.Scenario.UnmarshalText([]byte(name)); err != nil {
 			return o, err
 		}
 		args = args[1:]
@@ -106,7 +115,9 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; without -out there is no folder then")
 	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
 	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` of the whole run (default none)")
-	err = f.Parse(args)
+	if err = f.Parse(args); err == nil {
+		err = file.apply(f)
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		printHelp(help, f, c.Scenario)
