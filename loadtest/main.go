@@ -133,6 +133,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err := o.swarm.Check(); err != nil {
 		return exitUsage, err
 	}
+	if o.swarm.URL != "" && len(o.agents) == 0 {
+		if err := swarm.Probe(ctx, o.swarm); err != nil {
+			return exitBroken, err
+		}
+	}
 	namespace, err := o.isolate()
 	if err != nil {
 		return exitUsage, err

@@ -82,7 +82,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h)")
 	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings under way in echo without -rate")
 	f.StringVar(&c.How, "how", swarm.Drain, "how servers go down in storm: `drain` or kill")
-	f.IntVar(&c.Rooms, "rooms", 100, "`number` of rooms in the scenario rooms")
+	f.IntVar(&c.Rooms, "rooms", 0, "`number` of rooms in the scenario rooms (default 100, or one for each client)")
 	f.Float64Var(&c.Zipf, "zipf", 1, "`s`: the k-th of -rooms has 1/k^s of the first's clients; next to 0 all have as many")
 	f.Float64Var(&c.Churn, "churn", 0, "clients `a second` that leave and join again in churn (default one in a hundred)")
 	f.Float64Var(&c.Slow, "slow", 5, "`percent` of the clients that do not read in slow")
@@ -123,7 +123,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		printHelp(help, f, c.Scenario)
 		return o, errHelp
 	case err != nil:
-		return o, err
+		return o, wantedBy(f, err)
 	case len(o.agents) > 0 && c.URL == "":
 		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
 	case o.oneRoom && c.Apart:
@@ -150,4 +150,19 @@ func checkProcess(pid int) error {
 		return fmt.Errorf("-server-pid %d: no such process", pid)
 	}
 	return nil
+}
+
+// wantedBy says what a flag takes where package flag says "parse error" alone.
+func wantedBy(f *flag.FlagSet, err error) error {
+	f.VisitAll(func(each *flag.Flag) {
+		if !strings.HasSuffix(err.Error(), "flag -"+each.Name+": parse error") {
+			return
+		}
+		wanted := "a number such as 1000"
+		if _, isTime := each.Value.(flag.Getter).Get().(time.Duration); isTime {
+			wanted = "a time such as 500ms, 10s or 1h"
+		}
+		err = fmt.Errorf("%w: want %s", err, wanted)
+	})
+	return err
 }

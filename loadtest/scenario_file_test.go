@@ -28,7 +28,9 @@ func TestScenarioFile(t *testing.T) {
 			Scenario string
 			Clients  int
 		}
-		Run struct{ Config struct{ Churn, Rate, Messages float64 } }
+		Run struct {
+			Config struct{ Churn, Rate, Messages float64 }
+		}
 	}
 	if err := json.Unmarshal(figures, &got); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -152,25 +153,31 @@ func (c Config) complete() Config {
 
 // Check finds what cannot be meant.
 func (c Config) Check() error {
+	for _, number := range []struct {
+		name     string
+		negative bool
+	}{
+		{"clients", c.Clients < 0}, {"messages", c.Messages < 0}, {"writers", c.Writers < 0}, {"servers", c.Servers < 0}, {"rooms", c.Rooms < 0},
+		{"inflight", c.InFlight < 0}, {"rate", c.Rate < 0}, {"connect-rate", c.ConnectRate < 0}, {"churn", c.Churn < 0}, {"zipf", c.Zipf < 0},
+		{"for", c.For < 0}, {"drain", c.Drain < 0}, {"late", c.Late < 0}, {"heartbeat", c.Heartbeat < 0},
+	} {
+		if number.negative {
+			return fmt.Errorf("%s: must not be negative", number.name)
+		}
+	}
 	switch {
-	case c.Clients < 0:
-		return errors.New("clients: must not be negative")
-	case c.Messages < 0:
-		return errors.New("messages: must not be negative")
-	case c.Rate < 0 || c.ConnectRate < 0:
-		return errors.New("rate: must not be negative")
 	case c.Size != 0 && c.Size < minSize:
 		return fmt.Errorf("size: must be at least %d bytes, the stamp of a message needs them", minSize)
-	case c.Drain < 0 || c.Heartbeat < 0 || c.Late < 0:
-		return errors.New("drain, heartbeat and late: must not be negative")
-	case c.Rooms < 0 || c.Zipf < 0 || c.Churn < 0 || c.Writers < 0:
-		return errors.New("rooms, zipf, churn and writers: must not be negative")
 	case c.Slow < 0 || c.Slow >= 100:
 		return errors.New("slow: must be a percentage below 100: somebody has to read")
-	case c.For < 0 || c.InFlight < 0 || c.Servers < 0:
-		return errors.New("for, inflight and servers: must not be negative")
 	case c.How != "" && c.How != Drain && c.How != Crash:
 		return fmt.Errorf("how: %q: want %s or %s", c.How, Drain, Crash)
+	case c.Clients > 0 && c.Writers > c.Clients:
+		return fmt.Errorf("writers: %d of %d clients: there cannot be more of them", c.Writers, c.Clients)
+	case c.Scenario == Rooms && c.Clients > 0 && c.Rooms > c.Clients:
+		return fmt.Errorf("rooms: %d for %d clients: each needs one", c.Rooms, c.Clients)
+	case c.Scenario == Idle && c.For > 0 && c.For < cmp.Or(c.Heartbeat, beat):
+		return fmt.Errorf("for: in %v no client sends its first heartbeat, which comes after %v: say -heartbeat, or go on for longer", c.For, cmp.Or(c.Heartbeat, beat))
 	case c.Scenario.reconnects() && c.URL != "":
 		return fmt.Errorf("%s: only servers that were started here can be taken down: leave -url out", c.Scenario)
 	case c.URL == "" && len(c.ServerCommand) == 0:
@@ -194,12 +201,12 @@ type target struct {
 }
 
 func parseTarget(raw string) (target, error) {
+	if !strings.HasPrefix(raw, "ws://") {
+		return target{}, fmt.Errorf("url: %q: want ws://host:port or ws://host:port/path; TLS is not spoken here", raw)
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return target{}, fmt.Errorf("url: %w", err)
-	}
-	if u.Scheme != "ws" && u.Scheme != "http" {
-		return target{}, fmt.Errorf("url: %q must begin with ws://, TLS is not spoken here", raw)
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/socket/websocket"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/swarm"
@@ -216,7 +217,13 @@ func TestCheck(t *testing.T) {
 		{swarm.Config{URL: "ws://localhost", Clients: -1}, "clients"},
 		{swarm.Config{URL: "ws://localhost", Rate: -1}, "rate"},
 		{swarm.Config{URL: "ws://localhost", Slow: 100}, "slow"},
-		{swarm.Config{URL: "ws://localhost", Writers: -1}, "writers"},
+		{swarm.Config{URL: "ws://localhost", Writers: -1}, "writers: must not be negative"},
+		{swarm.Config{URL: "ws://localhost", Writers: 11, Clients: 10}, "writers: 11 of 10 clients"},
+		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Rooms, Rooms: 11, Clients: 10}, "rooms: 11 for 10 clients"},
+		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Idle, For: 5 * time.Second}, "for: in 5s no client sends its first heartbeat, which comes after 30s"},
+		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Idle, For: 5 * time.Second, Heartbeat: time.Second}, ""},
+		{swarm.Config{URL: "localhost:4000"}, "want ws://host:port"},
+		{swarm.Config{URL: "http://localhost:4000"}, "want ws://host:port"},
 	} {
 		err := test.config.Check()
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
