@@ -26,8 +26,12 @@ apply never lowers a value. It writes
 and keeps the old values in ` + kernel.StateFile + `. In a container it leaves alone
 what belongs to the host, and prints the settings of Docker and Kubernetes.
 
+rollback leaves what it cannot see, says where to run it, and keeps the old
+values of what is left for another rollback.
+
 Exit codes: 0 done, or nothing to do; 99 something is too low (diff), was not
-touched (apply) or has changed since (status); 1 it failed; 2 wrong arguments.
+touched (apply, rollback) or has changed since (status); 1 it failed; 2 wrong
+arguments.
 `
 
 // tune is the subcommand of that name. It returns its exit code.
@@ -82,6 +86,9 @@ func adjust(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "loadtest tune: %v\n", err)
 		if errors.Is(err, os.ErrPermission) {
 			fmt.Fprintln(stderr, "loadtest tune: it takes root")
+		}
+		if onlyLeft(err) {
+			return exitMissed
 		}
 		return exitBroken
 	}
@@ -162,4 +169,17 @@ func writeOmissions(w io.Writer) {
 	for _, o := range kernel.Omissions() {
 		fmt.Fprintf(w, "  %-35s %s\n", o.Entry, o.Reason)
 	}
+}
+
+// onlyLeft says that nothing failed but that something was left as it is.
+func onlyLeft(err error) bool {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range all.Unwrap() {
+			if !onlyLeft(e) {
+				return false
+			}
+		}
+		return true
+	}
+	return errors.Is(err, kernel.ErrLeft)
 }

@@ -47,7 +47,7 @@ func (r Root) diff(clients Count) (Diff, error) {
 		old, err := r.text(sysctl(s.Key))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			if s.Scope == Machine && !p.FirstNet && !isConntrack(s) {
+			if s.Scope == Machine && !p.FirstNet && !isConntrack(s.Key) {
 				d.Refusals = append(d.Refusals, Refusal{s, p.refusal(s)})
 			}
 			continue
@@ -68,7 +68,7 @@ func (r Root) diff(clients Count) (Diff, error) {
 }
 
 // isConntrack: the module may be missing on the host, too, and is not wished for.
-func isConntrack(s Setting) bool { return s.Key == "net.netfilter.nf_conntrack_max" }
+func isConntrack(key string) bool { return key == "net.netfilter.nf_conntrack_max" }
 
 // set writes a sysctl and reads it back: the kernel may take less than it was
 // given, without an error.

@@ -46,7 +46,7 @@ func ContainerText(clients Count) string {
 	for _, s := range Settings(clients) {
 		value := oneLine(strings.Trim(fmt.Sprint(s.Value), "[]"))
 		if s.Scope == Machine {
-			if !isConntrack(s) {
+			if !isConntrack(s.Key) {
 				fmt.Fprintf(&host, "  sysctl -w %s=%q\n", s.Key, value)
 			}
 			continue

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 )
 
@@ -11,7 +12,14 @@ type Place struct {
 	Writable   bool // /proc/sys is not mounted read-only
 	FirstUsers bool // the first user namespace: root here is root of the host
 	FirstNet   bool // the first network namespace: what is set counts for the host
+
+	Net string // the network namespace: firstNet, what Linux calls it, or otherNet
 }
+
+const (
+	firstNet = "first"
+	otherNet = "another" // whose name cannot be read
+)
 
 // place looks where this process is.
 func (r Root) place() (Place, error) {
@@ -34,6 +42,12 @@ func (r Root) place() (Place, error) {
 	// What is not per network namespace is shown in the first one only.
 	_, err = r.text(sysctl("net.core.netdev_max_backlog"))
 	p.FirstNet = err == nil
+	p.Net = firstNet
+	if !p.FirstNet {
+		if p.Net, err = os.Readlink(r.path("proc/self/ns/net")); err != nil {
+			p.Net = otherNet
+		}
+	}
 	return p, nil
 }
 
@@ -50,4 +64,17 @@ func (p Place) refusal(s Setting) string {
 		why = append(why, "this is not the first network namespace")
 	}
 	return strings.Join(why, ", ")
+}
+
+// elsewhere is why what was applied in the network namespace net must not be
+// touched from here, "" if it may be. A sysctl of the same name is another one
+// here, or is not shown.
+func (p Place) elsewhere(net string) string {
+	switch {
+	case net == p.Net || net == "": // a state from before it was noted has none
+		return ""
+	case net == firstNet:
+		return "it was applied in the first network namespace, the host's: run it there (nsenter -t 1 -n, from the host's process namespace)"
+	}
+	return "it was applied in network namespace " + net + ": run it there"
 }

@@ -34,6 +34,16 @@ func Settings(clients Count) []Setting {
 	}
 }
 
+// settingOf is the setting of that name, an empty one if there is none.
+func settingOf(key string) Setting {
+	for _, s := range Settings(1) {
+		if s.Key == key {
+			return s
+		}
+	}
+	return Setting{}
+}
+
 // raised is old with each number raised to the setting's, in the form it has in
 // /proc/sys. It is old itself if nothing is too low or old cannot be read.
 func (s Setting) raised(old string) string {

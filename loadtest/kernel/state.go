@@ -17,13 +17,14 @@ const stateVersion = 1
 type State struct {
 	Version int      `json:"version"`
 	Clients Count    `json:"clients"`
-	Changes []Change `json:"changes"` // Old is from before the first Apply
-	Files   []string `json:"files"`   // that were written, absolute
+	Net     string   `json:"net,omitempty"` // as in Place: where the changes are
+	Changes []Change `json:"changes"`       // Old is from before the first Apply
+	Files   []string `json:"files"`         // that were written, absolute
 }
 
 // merge adds the changes of another Apply.
 func (s *State) merge(d Diff) {
-	s.Version, s.Clients = stateVersion, max(s.Clients, d.Clients)
+	s.Version, s.Clients, s.Net = stateVersion, max(s.Clients, d.Clients), d.Place.Net
 	for _, c := range d.Changes {
 		i := slices.IndexFunc(s.Changes, func(k Change) bool { return k.Key == c.Key })
 		if i < 0 {

@@ -22,6 +22,8 @@ var (
 	ErrForeignFile = errors.New("not written by tune")
 	// ErrNotApplied: there is nothing to roll back.
 	ErrNotApplied = errors.New("nothing is applied")
+	// ErrLeft: something was left as it is. Out has been told what, and why.
+	ErrLeft = errors.New("not touched")
 )
 
 // A Tuner raises sysctls, remembers what they were, and restores them. It says
@@ -49,6 +51,9 @@ func (t Tuner) Apply(clients Count) (Diff, error) {
 	}
 	if state == nil {
 		state = &State{}
+	}
+	if why := d.Place.elsewhere(state.Net); why != "" {
+		return d, fmt.Errorf("%s: %w: %s, and roll it back", t.Root.path(StateFile), ErrLeft, why)
 	}
 	for _, name := range []string{SysctlFile, UnitFile} {
 		if err := t.Root.claim(name, state); err != nil {
@@ -84,44 +89,6 @@ func (t Tuner) write(name, text string) error {
 		return err
 	}
 	fmt.Fprintf(t.Out, "wrote %s\n", t.Root.path(name))
-	return nil
-}
-
-// Rollback restores every value and removes the files, those that it could not
-// restore excepted: then the files stay, for another attempt.
-func (t Tuner) Rollback() error {
-	state, err := t.Root.readState()
-	if err != nil {
-		return err
-	}
-	if state == nil {
-		return ErrNotApplied
-	}
-	for _, c := range slices.Backward(state.Changes) {
-		now, readErr := t.Root.text(sysctl(c.Key))
-		switch {
-		case errors.Is(readErr, fs.ErrNotExist): // a module that was unloaded takes its sysctls with it
-			fmt.Fprintf(t.Out, "%s is gone\n", c.Key)
-			continue
-		case readErr != nil:
-			err = errors.Join(err, readErr)
-			continue
-		}
-		if setErr := t.Root.set(c.Key, c.Old); setErr != nil {
-			err = errors.Join(err, setErr)
-			continue
-		}
-		fmt.Fprintf(t.Out, "%s: %s -> %s\n", c.Key, oneLine(now), oneLine(c.Old))
-	}
-	if err != nil {
-		return err
-	}
-	for _, name := range append(state.Files, StateFile) { // the state last: until then this can be repeated
-		if err := os.Remove(t.Root.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		fmt.Fprintf(t.Out, "removed %s\n", t.Root.path(name))
-	}
 	return nil
 }
 

@@ -229,7 +229,7 @@ func TestContainersAreRefused(t *testing.T) {
 			if !strings.Contains(r.Why, test.why) {
 				t.Errorf("%s: %s was refused because %q, want %q", test.name, r.Key, r.Why, test.why)
 			}
-			if r.Scope == kernel.Machine && oneOf(files(t, string(root)), "proc/sys/"+strings.ReplaceAll(r.Key, ".", "/")) != stock().with(test.machine)["proc/sys/"+strings.ReplaceAll(r.Key, ".", "/")] {
+			if r.Scope == kernel.Machine && files(t, string(root))[file(r.Key)] != stock().with(test.machine)[file(r.Key)] {
 				t.Errorf("%s: %s was changed", test.name, r.Key)
 			}
 		}

@@ -1,0 +1,89 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// Rollback takes back what Apply did. A value that it cannot restore, or that is
+// not to be seen from here, stays in the state with its old value: Rollback can
+// be repeated until nothing is left.
+func (t Tuner) Rollback() error {
+	state, err := t.Root.readState()
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		return ErrNotApplied
+	}
+	p, err := t.Root.place()
+	if err != nil {
+		return err
+	}
+	if why := p.elsewhere(state.Net); why != "" {
+		for _, c := range state.Changes {
+			t.left(c.Key, "it was "+oneLine(c.Old))
+		}
+		return fmt.Errorf("%w: %s", ErrLeft, why)
+	}
+	left := *state
+	left.Changes, left.Files = nil, nil
+	for _, c := range slices.Backward(state.Changes) {
+		if restoreErr := t.restore(c, p); restoreErr != nil {
+			err = errors.Join(err, restoreErr)
+			left.Changes = append(left.Changes, c)
+		}
+	}
+	slices.Reverse(left.Changes)
+	for _, name := range state.Files {
+		if removeErr := t.remove(name); removeErr != nil {
+			err = errors.Join(err, removeErr)
+			left.Files = append(left.Files, name)
+		}
+	}
+	if err == nil {
+		return t.remove(StateFile) // the last: until then this can be repeated
+	}
+	return errors.Join(err, t.Root.writeState(&left))
+}
+
+// restore sets one value back.
+func (t Tuner) restore(c Change, p Place) error {
+	now, err := t.Root.text(sysctl(c.Key))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isConntrack(c.Key): // a module that was unloaded takes its sysctls with it
+		fmt.Fprintf(t.Out, "%s is gone\n", c.Key)
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return t.left(c.Key, "it was "+oneLine(c.Old)+"; it is not to be seen from here, so run this on the host, where nothing hides /proc/sys")
+	case err != nil:
+		return err
+	}
+	if err := t.Root.set(c.Key, c.Old); err != nil {
+		if why := p.refusal(settingOf(c.Key)); why != "" {
+			return fmt.Errorf("%w; %s: run this on the host", err, why)
+		}
+		return err
+	}
+	fmt.Fprintf(t.Out, "%s: %s -> %s\n", c.Key, oneLine(now), oneLine(c.Old))
+	return nil
+}
+
+// left says that something was left as it is, and returns that as an error.
+func (t Tuner) left(what, why string) error {
+	fmt.Fprintf(t.Out, "left alone: %s: %s\n", what, why)
+	return fmt.Errorf("%s: %w", what, ErrLeft)
+}
+
+func (t Tuner) remove(name string) error {
+	if err := os.Remove(t.Root.path(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.Out, "removed %s\n", t.Root.path(name))
+	return nil
+}

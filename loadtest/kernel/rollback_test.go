@@ -1,0 +1,100 @@
+package kernel_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+)
+
+// applied is a machine on which Apply was run for a million clients, with its
+// files before and after.
+func applied(t *testing.T, m machine) (tuner kernel.Tuner, out *strings.Builder, before, after machine) {
+	t.Helper()
+	root := m.write(t)
+	before = files(t, string(root))
+	if _, err := (kernel.Tuner{Root: root, Out: io.Discard}).Apply(million); err != nil {
+		t.Fatal(err)
+	}
+	out = &strings.Builder{}
+	return kernel.Tuner{Root: root, Out: out}, out, before, files(t, string(root))
+}
+
+// put writes files below the root of tuner. An empty text removes one.
+func put(t *testing.T, tuner kernel.Tuner, m machine) {
+	t.Helper()
+	for name, text := range m {
+		path := filepath.Join(string(tuner.Root), name)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if text == "" {
+			err = errors.Join(err, os.Remove(path))
+		} else {
+			err = errors.Join(err, os.WriteFile(path, []byte(text), 0o644))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A value that is not to be seen from here is not restored: its old value must
+// not be forgotten.
+func TestRollbackFromElsewhere(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		hidden  []string
+		restore []string // by the first attempt, of those below
+		output  string
+	}{
+		{"another network namespace", []string{"net.core.netdev_max_backlog", "net.ipv4.tcp_mem", "net.ipv4.tcp_max_orphans"},
+			nil, "left alone: net.core.netdev_max_backlog: it was 1000\n"},
+		{"a part of /proc/sys is hidden", []string{"net.ipv4.tcp_mem"},
+			[]string{"net.core.somaxconn"}, "left alone: net.ipv4.tcp_mem: it was 600000 383867 575796; it is not to be seen from here"},
+	} {
+		tuner, out, before, after := applied(t, stock())
+		seen := machine{}
+		for _, key := range test.hidden {
+			name := file(key)
+			put(t, tuner, machine{name: ""})
+			seen[name] = after[name]
+		}
+		if err := tuner.Rollback(); !errors.Is(err, kernel.ErrLeft) || !strings.Contains(out.String(), test.output) {
+			t.Errorf("%s: Rollback = %v, want %v with %q:\n%s", test.name, err, kernel.ErrLeft, test.output, out)
+		}
+		now := files(t, string(tuner.Root))
+		if oneOf(now, kernel.StateFile) == "" {
+			t.Errorf("%s: the state is gone", test.name)
+		}
+		if test.restore == nil {
+			compare(t, test.name, now.with(seen), after) // nothing was touched
+		}
+		for _, key := range test.restore {
+			if name := file(key); now[name] != before[name] {
+				t.Errorf("%s: %s is %q, want %q", test.name, key, now[name], before[name])
+			}
+		}
+		put(t, tuner, seen)
+		if err := tuner.Rollback(); err != nil {
+			t.Errorf("%s: Rollback on the host = %v", test.name, err)
+		}
+		compare(t, test.name+", after Rollback on the host", files(t, string(tuner.Root)), before)
+	}
+}
+
+// What is applied on the host must not be mixed with another namespace's values.
+func TestApplyFromElsewhere(t *testing.T) {
+	tuner, _, _, _ := applied(t, stock())
+	put(t, tuner, machine{file("net.core.netdev_max_backlog"): "", file("net.core.somaxconn"): "4096\n"})
+	want := files(t, string(tuner.Root))
+	if _, err := tuner.Apply(million); !errors.Is(err, kernel.ErrLeft) {
+		t.Errorf("Apply = %v, want %v", err, kernel.ErrLeft)
+	}
+	compare(t, "after Apply", files(t, string(tuner.Root)), want)
+}
+
+// file is where a sysctl is.
+func file(key string) string { return "proc/sys/" + strings.ReplaceAll(key, ".", "/") }
