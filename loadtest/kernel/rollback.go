@@ -61,6 +61,8 @@ func (t Tuner) restore(c Change, p Place) error {
 		return t.left(c.Key, "it was "+oneLine(c.Old)+"; it is not to be seen from here, so run this on the host, where nothing hides /proc/sys")
 	case err != nil:
 		return err
+	case sameValue(now, c.Old): // Apply could not write it, or an earlier Rollback did: the kernel may refuse even this
+		return nil
 	}
 	if err := t.Root.set(c.Key, c.Old); err != nil {
 		if why := p.refusal(settingOf(c.Key)); why != "" {

@@ -96,5 +96,28 @@ func TestApplyFromElsewhere(t *testing.T) {
 	compare(t, "after Apply", files(t, string(tuner.Root)), want)
 }
 
+// A value that Apply could not write has nothing to restore: Rollback must not
+// fail by writing it again.
+func TestRollbackOfWhatWasNotWritten(t *testing.T) {
+	root := stock().write(t)
+	path := filepath.Join(string(root), file("net.core.somaxconn"))
+	const refuses = "/proc/sys/kernel/cap_last_cap" // a small number that nobody can write, not even root
+	if err := errors.Join(os.Remove(path), os.Symlink(refuses, path)); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, string(root))
+	tuner := kernel.Tuner{Root: root, Out: io.Discard}
+	if _, err := tuner.Apply(million); err == nil {
+		t.Error("Apply to a somaxconn that cannot be written = nil, want an error")
+	}
+	if text := oneOf(files(t, string(root)), kernel.SysctlFile); strings.Contains(text, "somaxconn") || !strings.Contains(text, "net.ipv4.tcp_mem = ") {
+		t.Errorf("%s has what could not be set, or lacks the rest:\n%s", kernel.SysctlFile, text)
+	}
+	if err := tuner.Rollback(); err != nil {
+		t.Errorf("Rollback = %v, want none", err)
+	}
+	compare(t, "after Rollback", files(t, string(root)), before)
+}
+
 // file is where a sysctl is.
 func file(key string) string { return "proc/sys/" + strings.ReplaceAll(key, ".", "/") }
