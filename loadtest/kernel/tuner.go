@@ -38,18 +38,21 @@ func (t Tuner) Diff(clients Count) (Diff, error) { return t.Root.diff(clients) }
 
 // Apply raises what is too low for clients and may be touched from here, and
 // writes the files that keep it so. Applied again, it raises further; the oldest
-// values are kept. A setting that the kernel refuses is in the error; the others
-// are set.
+// values are kept, and files that are missing are written: the last Apply may have
+// been killed. A setting that the kernel refuses is in the error; the others are
+// set.
 func (t Tuner) Apply(clients Count) (Diff, error) {
 	d, err := t.Diff(clients)
-	if err != nil || len(d.Changes) == 0 {
-		return d, err
-	}
-	state, err := t.Root.readState()
 	if err != nil {
 		return d, err
 	}
-	if state == nil {
+	state, err := t.Root.readState()
+	switch {
+	case err != nil:
+		return d, err
+	case state == nil && len(d.Changes) == 0:
+		return d, nil
+	case state == nil:
 		state = &State{}
 	}
 	if why := d.Place.elsewhere(state.Net); why != "" {
@@ -64,27 +67,37 @@ func (t Tuner) Apply(clients Count) (Diff, error) {
 	if err := t.Root.writeState(state); err != nil { // before the first change: a crash loses no old value
 		return d, err
 	}
-	kept, err := t.set(state.Changes, d.Changes)
+	err = t.set(d.Changes)
 	return d, errors.Join(err,
-		t.write(SysctlFile, sysctlText(kept)),
+		t.write(SysctlFile, sysctlText(t.inForce(state.Changes))),
 		t.write(UnitFile, unitText(state.Clients)))
 }
 
-// set makes the changes, and returns all without those that failed.
-func (t Tuner) set(all, changes []Change) (kept []Change, err error) {
-	kept = slices.Clone(all)
+// set makes the changes, those after one that fails, too.
+func (t Tuner) set(changes []Change) (err error) {
 	for _, c := range changes {
 		if setErr := t.Root.set(c.Key, c.New); setErr != nil {
 			err = errors.Join(err, setErr)
-			kept = slices.DeleteFunc(kept, func(k Change) bool { return k.Key == c.Key })
 			continue
 		}
 		fmt.Fprintln(t.Out, c)
 	}
-	return kept, err
+	return err
 }
 
+// inForce are the changes that the kernel took and nobody has altered since.
+func (t Tuner) inForce(all []Change) []Change {
+	return slices.DeleteFunc(slices.Clone(all), func(c Change) bool {
+		now, err := t.Root.text(sysctl(c.Key))
+		return err == nil && !sameValue(now, c.New)
+	})
+}
+
+// write does nothing if the file has that text.
 func (t Tuner) write(name, text string) error {
+	if now, err := os.ReadFile(t.Root.path(name)); err == nil && string(now) == text {
+		return nil
+	}
 	if err := t.Root.write(name, text); err != nil {
 		return err
 	}

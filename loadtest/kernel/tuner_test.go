@@ -139,6 +139,24 @@ func TestApplyOnlyRaises(t *testing.T) {
 	compare(t, "after Apply", files(t, string(root)), before)
 }
 
+// An Apply that was killed after the last sysctl has written no files; the next
+// one finds no value to change.
+func TestApplyAfterACrash(t *testing.T) {
+	for _, gone := range [][]string{{kernel.SysctlFile, kernel.UnitFile}, {kernel.UnitFile}, {}} {
+		tuner, out, _, after := applied(t, stock())
+		for _, name := range gone {
+			put(t, tuner, machine{name: ""})
+		}
+		if d, err := tuner.Apply(million); err != nil || len(d.Changes) > 0 {
+			t.Errorf("without %q: Apply = %v, %v, want no change", gone, d.Changes, err)
+		}
+		compare(t, "after Apply", files(t, string(tuner.Root)), after)
+		if n := strings.Count(out.String(), "wrote "); n != len(gone) {
+			t.Errorf("without %q: Apply wrote %d files, want %d:\n%s", gone, n, len(gone), out)
+		}
+	}
+}
+
 func TestStatus(t *testing.T) {
 	root := stock().write(t)
 	tuner := kernel.Tuner{Root: root, Out: io.Discard}
