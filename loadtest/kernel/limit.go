@@ -48,7 +48,7 @@ type rule struct {
 	have       Count
 	need       func(clients int64) int64
 	reason     string
-	fix        string
+	fix        string // of a note, too: what did not apply before a run may have stopped it
 }
 
 // mostClients is more than any host can hold: what fits so many has no bound.

@@ -7,14 +7,13 @@ const moreFiles = "raise ulimit -Hn (LimitNOFILE= of the service, docker --ulimi
 
 // fileRules are about descriptors.
 func (h Host) fileRules(l layout) []rule {
-	system := rule{name: "fs.file-max", scope: Machine, have: h.FileMax}
+	system := rule{name: "fs.file-max", scope: Machine, have: h.FileMax, fix: "raise sysctl fs.file-max"}
 	if h.Superuser {
 		system.reason = fmt.Sprintf("no bound for root, who asks; for others open files of the whole host, %s now", h.FilesOpen)
 	} else {
 		system.stops = true
 		system.need = func(n int64) int64 { return int64(max(0, h.FilesOpen)) + l.openFiles(n) }
 		system.reason = fmt.Sprintf("open files of the whole host, %s now; past it accept and connect fail with ENFILE (root is exempt)", h.FilesOpen)
-		system.fix = "raise sysctl fs.file-max"
 	}
 	return append(h.processFileRules(l), system,
 		rule{

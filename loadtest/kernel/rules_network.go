@@ -92,6 +92,7 @@ func (h Host) portRule(l layout) rule {
 // a connection has every one tracked.
 func (h Host) conntrackRule() rule {
 	r := rule{name: "net.netfilter.nf_conntrack_max", scope: Machine, have: h.ConntrackMax}
+	r.fix = "remove the firewall rule (notrack), or raise sysctl net.netfilter.nf_conntrack_max"
 	switch {
 	case !h.ConntrackMax.known():
 		r.reason = "no bound: conntrack is not loaded"
@@ -101,19 +102,18 @@ func (h Host) conntrackRule() rule {
 		r.stops = true
 		r.need = func(n int64) int64 { return int64(h.Conntrack) + n }
 		r.reason = fmt.Sprintf("%s tracked now; past it SYNs are dropped and connects hang (\"table full, dropping packet\")", h.Conntrack)
-		r.fix = "remove the firewall rule (notrack), or raise sysctl net.netfilter.nf_conntrack_max"
 	}
 	return r
 }
 
 func (h Host) synRule() rule {
 	r := rule{name: "net.ipv4.tcp_max_syn_backlog", scope: Namespace, have: h.SynBacklog}
+	r.fix = "set sysctl net.ipv4.tcp_syncookies=1, or raise net.ipv4.tcp_max_syn_backlog"
 	if h.SynCookies != 0 {
 		r.reason = "no bound: with net.ipv4.tcp_syncookies on, half-open connections need no queue"
 		return r
 	}
 	r.need = func(n int64) int64 { return min(n, longestBacklog) }
 	r.reason = "half-open connections at once, as tcp_syncookies is off; past it SYNs are dropped and sent again"
-	r.fix = "set sysctl net.ipv4.tcp_syncookies=1, or raise net.ipv4.tcp_max_syn_backlog"
 	return r
 }

@@ -20,7 +20,7 @@ func (r Root) Tally() Tally {
 	t.add("net.ipv4.tcp_max_syn_backlog", tcp["TCPReqQFullDrop"])
 	t.add("net.ipv4.tcp_mem", tcp["TCPRcvQDrop"], tcp["TCPAbortOnMemory"])
 	t.add("net.core.netdev_max_backlog", r.column("proc/net/softnet_stat", 1))
-	t.add("net.netfilter.nf_conntrack_max", r.column("proc/net/stat/nf_conntrack", 9), r.column("proc/net/stat/nf_conntrack", 10)) // drop, early_drop
+	t.add("net.netfilter.nf_conntrack_max", r.conntrackDrops())
 	t.add("memory", int64(max(0, r.field("proc/vmstat", "oom_kill"))))
 	groups, err := r.groups()
 	if err != nil {
@@ -64,6 +64,23 @@ func (r Root) netstat() map[string]int64 {
 	return counters
 }
 
+// conntrackDrops are the packets and the connections that a full table has cost.
+// The file has a heading.
+func (r Root) conntrackDrops() (sum int64) {
+	const file = "proc/net/stat/nf_conntrack"
+	text, err := r.text(file)
+	if err != nil {
+		return 0
+	}
+	heading, _, _ := strings.Cut(text, "\n")
+	for i, name := range strings.Fields(heading) {
+		if name == "drop" || name == "early_drop" {
+			sum += r.column(file, i)
+		}
+	}
+	return sum
+}
+
 // column sums up one column, counted from 0, of a file with a line of hexadecimal
 // numbers for each processor.
 func (r Root) column(file string, i int) (sum int64) {
@@ -73,7 +90,7 @@ func (r Root) column(file string, i int) (sum int64) {
 	}
 	for line := range strings.Lines(text) {
 		if fields := strings.Fields(line); i < len(fields) {
-			n, _ := strconv.ParseInt(fields[i], 16, 64) // a heading is no number
+			n, _ := strconv.ParseInt(fields[i], 16, 64) // 0 for a heading
 			sum += n
 		}
 	}
