@@ -26,8 +26,10 @@ apply never lowers a value. It writes
 and keeps the old values in ` + kernel.StateFile + `. In a container it leaves alone
 what belongs to the host, and prints the settings of Docker and Kubernetes.
 
-rollback leaves what it cannot see, says where to run it, and keeps the old
-values of what is left for another rollback.
+rollback leaves alone what it cannot see, and says where to run it, and a value
+that somebody else has set since. Neither apply nor rollback touches a file that
+was edited since. All that is left is named, and its old value kept: roll back
+again when it can be seen, is again as apply left it, or as it was before.
 
 Exit codes: 0 done, or nothing to do; 99 something is too low (diff), was not
 touched (apply, rollback) or has changed since (status); 1 it failed; 2 wrong
@@ -116,10 +118,13 @@ func tuneDiff(t kernel.Tuner, clients kernel.Count, w io.Writer) (int, error) {
 
 func tuneApply(t kernel.Tuner, clients kernel.Count, w io.Writer) (int, error) {
 	d, err := t.Apply(clients)
-	if err != nil {
+	if err != nil && !onlyLeft(err) {
 		return exitBroken, err
 	}
 	writeRefusals(w, d)
+	if err != nil {
+		return exitMissed, err
+	}
 	switch {
 	case len(d.Refusals) > 0:
 		return exitMissed, nil
@@ -147,7 +152,10 @@ func tuneStatus(t kernel.Tuner, w io.Writer) (int, error) {
 	for _, name := range s.Missing {
 		fmt.Fprintf(w, "gone since: %s\n", name)
 	}
-	if len(s.Drifted)+len(s.Missing) > 0 {
+	for _, name := range s.Edited {
+		fmt.Fprintf(w, "edited since: %s\n", name)
+	}
+	if len(s.Drifted)+len(s.Missing)+len(s.Edited) > 0 {
 		return exitMissed, nil
 	}
 	return exitOK, nil

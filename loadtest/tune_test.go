@@ -41,6 +41,25 @@ func TestTune(t *testing.T) {
 		}
 	}
 
+	// What somebody else has set since is left.
+	for _, step := range []struct {
+		somaxconn, args string
+		code            int
+		output          string
+	}{
+		{"4096", "apply -clients 10000", 0, "wrote "},
+		{"9999", "rollback", 99, "left alone: net.core.somaxconn"},
+		{"4096", "rollback", 0, "removed "},
+	} {
+		if err := os.WriteFile(filepath.Join(root, "proc/sys/net/core/somaxconn"), []byte(step.somaxconn+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if code := adjust(append(strings.Fields(step.args), "-dir", root), &out, &out); code != step.code || !strings.Contains(out.String(), step.output) {
+			t.Fatalf("tune %s = %d, want %d with %q:\n%s", step.args, code, step.code, step.output, &out)
+		}
+	}
+
 	// The same in a container without privileges.
 	if err := os.WriteFile(filepath.Join(root, "proc/self/mountinfo"), []byte("9 8 0:21 /sys /proc/sys ro,nosuid - proc proc rw\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // A Change is one sysctl from its old value to a higher one.
@@ -13,6 +14,14 @@ type Change struct {
 	Old    string `json:"old"` // as it was in /proc/sys, byte for byte but for the end of the line
 	New    string `json:"new"`
 	Reason string `json:"reason"`
+
+	// Earlier are the values that Apply left there before New.
+	Earlier []string `json:"earlier,omitempty"`
+}
+
+// ours says that Apply left that value, and nobody else.
+func (c Change) ours(value string) bool {
+	return sameValue(value, c.New) || slices.ContainsFunc(c.Earlier, func(e string) bool { return sameValue(value, e) })
 }
 
 // String is one line for people.
@@ -62,7 +71,7 @@ func (r Root) diff(clients Count) (Diff, error) {
 			d.Refusals = append(d.Refusals, Refusal{s, why})
 			continue
 		}
-		d.Changes = append(d.Changes, Change{s.Key, old, next, s.Reason})
+		d.Changes = append(d.Changes, Change{Key: s.Key, Old: old, New: next, Reason: s.Reason})
 	}
 	return d, nil
 }

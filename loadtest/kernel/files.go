@@ -1,25 +1,41 @@
 package kernel
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 )
 
-const header = "# Written by \"loadtest tune apply\"; \"loadtest tune rollback\" removes it.\n"
+// signed is a file with our heading. Its sum tells, without a state, whether
+// somebody has edited the file.
+func signed(body string) string {
+	return "# Written by \"loadtest tune apply\"; \"loadtest tune rollback\" removes it unless it was edited.\n" +
+		sumLine(body) + "\n" + body
+}
+
+func sumLine(body string) string {
+	return fmt.Sprintf("# SHA-256 of the rest: %x", sha256.Sum256([]byte(body)))
+}
+
+// intact says that the file is as apply wrote it.
+func intact(text string) bool {
+	_, rest, _ := strings.Cut(text, "\n")
+	sum, body, _ := strings.Cut(rest, "\n")
+	return sum == sumLine(body)
+}
 
 // sysctlText is a file of sysctl.d(5).
 func sysctlText(changes []Change) string {
 	var b strings.Builder
-	b.WriteString(header)
 	for _, c := range changes {
 		fmt.Fprintf(&b, "\n# %s; it was %s.\n%s = %s\n", c.Reason, oneLine(c.Old), c.Key, oneLine(c.New))
 	}
-	return b.String()
+	return signed(b.String())
 }
 
 // unitText is a drop-in for the service, systemd.unit(5).
 func unitText(clients Count) string {
-	return fmt.Sprintf(`%s# An example for a unit named roost.service; then "systemctl daemon-reload".
+	return signed(fmt.Sprintf(`# An example for a unit named roost.service; then "systemctl daemon-reload".
 
 [Service]
 # One file for each connection, and some to spare.
@@ -29,7 +45,7 @@ LimitNOFILE=%d
 TimerSlackNSec=5ms
 # Closing all takes about %d s; then systemd kills.
 TimeoutStopSec=%d
-`, header, fileLimit(clients), parts(int64(clients), closeRate), max(stopSeconds, 3*parts(int64(clients), closeRate)))
+`, fileLimit(clients), parts(int64(clients), closeRate), max(stopSeconds, 3*parts(int64(clients), closeRate))))
 }
 
 // fileLimit is RLIMIT_NOFILE for one process with all clients. It is not more

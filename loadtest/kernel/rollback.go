@@ -8,9 +8,10 @@ import (
 	"slices"
 )
 
-// Rollback takes back what Apply did. A value that it cannot restore, or that is
-// not to be seen from here, stays in the state with its old value: Rollback can
-// be repeated until nothing is left.
+// Rollback takes back what Apply did. It leaves alone what somebody else has
+// changed since, a value or a file. That, and a value that it cannot restore or
+// cannot see from here, stays in the state: Rollback can be repeated until
+// nothing is left.
 func (t Tuner) Rollback() error {
 	state, err := t.Root.readState()
 	if err != nil {
@@ -39,7 +40,7 @@ func (t Tuner) Rollback() error {
 	}
 	slices.Reverse(left.Changes)
 	for _, name := range state.Files {
-		if removeErr := t.remove(name); removeErr != nil {
+		if removeErr := t.removeIntact(name); removeErr != nil {
 			err = errors.Join(err, removeErr)
 			left.Files = append(left.Files, name)
 		}
@@ -63,6 +64,8 @@ func (t Tuner) restore(c Change, p Place) error {
 		return err
 	case sameValue(now, c.Old): // Apply could not write it, or an earlier Rollback did: the kernel may refuse even this
 		return nil
+	case !c.ours(now):
+		return t.left(c.Key, fmt.Sprintf("somebody set it to %s since; apply had made %s of %s. Set it to one of these and roll back again", oneLine(now), oneLine(c.New), oneLine(c.Old)))
 	}
 	if err := t.Root.set(c.Key, c.Old); err != nil {
 		if why := p.refusal(settingOf(c.Key)); why != "" {
@@ -78,6 +81,15 @@ func (t Tuner) restore(c Change, p Place) error {
 func (t Tuner) left(what, why string) error {
 	fmt.Fprintf(t.Out, "left alone: %s: %s\n", what, why)
 	return fmt.Errorf("%s: %w", what, ErrLeft)
+}
+
+// removeIntact removes a file that nobody has edited.
+func (t Tuner) removeIntact(name string) error {
+	text, err := os.ReadFile(t.Root.path(name))
+	if err == nil && !intact(string(text)) {
+		return t.left(name, "it was edited since; move it away and roll back again")
+	}
+	return t.remove(name)
 }
 
 func (t Tuner) remove(name string) error {

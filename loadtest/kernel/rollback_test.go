@@ -119,5 +119,48 @@ func TestRollbackOfWhatWasNotWritten(t *testing.T) {
 	compare(t, "after Rollback", files(t, string(root)), before)
 }
 
+// What somebody else has changed since is theirs.
+func TestRollbackLeavesWhatOthersChanged(t *testing.T) {
+	const unit = "etc/systemd/system/roost.service.d/90-roost.conf"
+	somaxconn := file("net.core.somaxconn")
+	for _, test := range []struct {
+		name   string
+		change machine
+		status func(kernel.Status) bool
+		output string
+		after  machine // that lets a second attempt end it
+	}{
+		{"a value", machine{somaxconn: "9999\n"},
+			func(s kernel.Status) bool { return len(s.Drifted) == 1 && s.Drifted[0].New == "9999" },
+			"left alone: net.core.somaxconn: somebody set it to 9999 since; apply had made 65535 of 4096.", machine{somaxconn: "65535\n"}},
+		{"a value that was put back in the end", machine{somaxconn: "9999\n"},
+			func(s kernel.Status) bool { return len(s.Drifted) == 1 },
+			"left alone: net.core.somaxconn", machine{somaxconn: "4096\n"}},
+		{"a file", machine{unit: "[Service]\nLimitNOFILE=5\n"},
+			func(s kernel.Status) bool { return len(s.Edited) == 1 && s.Edited[0] == kernel.UnitFile },
+			"left alone: " + kernel.UnitFile + ": it was edited since", machine{unit: ""}},
+	} {
+		tuner, out, before, _ := applied(t, stock())
+		put(t, tuner, test.change)
+		if s, err := tuner.Status(); err != nil || !test.status(s) || len(s.Drifted)+len(s.Missing)+len(s.Edited) != 1 {
+			t.Errorf("%s: Status = %+v, %v, want that change alone", test.name, s, err)
+		}
+		if err := tuner.Rollback(); !errors.Is(err, kernel.ErrLeft) || !strings.Contains(out.String(), test.output) {
+			t.Errorf("%s: Rollback = %v, want %v with %q:\n%s", test.name, err, kernel.ErrLeft, test.output, out)
+		}
+		now := files(t, string(tuner.Root))
+		state := oneOf(now, kernel.StateFile)
+		if n := strings.Count(state, `"key"`) + strings.Count(state, "/etc/"); n != 1 {
+			t.Errorf("%s: the state has %d entries, want 1:\n%s", test.name, n, state)
+		}
+		compare(t, test.name+": after Rollback", now, before.with(test.change).with(machine{"var/lib/roost/tune.json": state}))
+		put(t, tuner, test.after)
+		if err := tuner.Rollback(); err != nil {
+			t.Errorf("%s: a second Rollback = %v, want none", test.name, err)
+		}
+		compare(t, test.name+": after a second Rollback", files(t, string(tuner.Root)), before)
+	}
+}
+
 // file is where a sysctl is.
 func file(key string) string { return "proc/sys/" + strings.ReplaceAll(key, ".", "/") }

@@ -18,7 +18,7 @@ type State struct {
 	Version int      `json:"version"`
 	Clients Count    `json:"clients"`
 	Net     string   `json:"net,omitempty"` // as in Place: where the changes are
-	Changes []Change `json:"changes"`       // Old is from before the first Apply
+	Changes []Change `json:"changes"`       // Old is from before the first Apply, or somebody else's since
 	Files   []string `json:"files"`         // that were written, absolute
 }
 
@@ -31,7 +31,21 @@ func (s *State) merge(d Diff) {
 			s.Changes = append(s.Changes, c)
 			continue
 		}
-		s.Changes[i].New, s.Changes[i].Reason = c.New, c.Reason
+		k := &s.Changes[i]
+		if !k.ours(c.Old) {
+			k.Old = c.Old
+		}
+		k.Earlier = append(k.Earlier, k.New)
+		k.New, k.Reason = c.New, c.Reason
+	}
+}
+
+// took notes that the kernel made another value of what it was given.
+func (s *State) took(key, value string) {
+	for i, c := range s.Changes {
+		if c.Key == key && !c.ours(value) {
+			s.Changes[i].Earlier = append(c.Earlier, value)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func (t Tuner) Diff(clients Count) (Diff, error) { return t.Root.diff(clients) }
 
 // Apply raises what is too low for clients and may be touched from here, and
 // writes the files that keep it so. Applied again, it raises further; the oldest
-// values are kept, and files that are missing are written: the last Apply may have
+// values that are not its own are kept, and files that are missing are written: the last Apply may have
 // been killed. A setting that the kernel refuses is in the error; the others are
 // set.
 func (t Tuner) Apply(clients Count) (Diff, error) {
@@ -67,20 +67,25 @@ func (t Tuner) Apply(clients Count) (Diff, error) {
 	if err := t.Root.writeState(state); err != nil { // before the first change: a crash loses no old value
 		return d, err
 	}
-	err = t.set(d.Changes)
-	return d, errors.Join(err,
+	return d, errors.Join(
+		t.set(d.Changes, state),
 		t.write(SysctlFile, sysctlText(t.inForce(state.Changes))),
 		t.write(UnitFile, unitText(state.Clients)))
 }
 
 // set makes the changes, those after one that fails, too.
-func (t Tuner) set(changes []Change) (err error) {
+func (t Tuner) set(changes []Change, state *State) (err error) {
 	for _, c := range changes {
-		if setErr := t.Root.set(c.Key, c.New); setErr != nil {
-			err = errors.Join(err, setErr)
+		setErr := t.Root.set(c.Key, c.New)
+		if setErr == nil {
+			fmt.Fprintln(t.Out, c)
 			continue
 		}
-		fmt.Fprintln(t.Out, c)
+		err = errors.Join(err, setErr)
+		if now, readErr := t.Root.text(sysctl(c.Key)); readErr == nil && !sameValue(now, c.Old) {
+			state.took(c.Key, now)
+			err = errors.Join(err, t.Root.writeState(state))
+		}
 	}
 	return err
 }
@@ -93,10 +98,14 @@ func (t Tuner) inForce(all []Change) []Change {
 	})
 }
 
-// write does nothing if the file has that text.
+// write does nothing if the file has that text, or somebody's.
 func (t Tuner) write(name, text string) error {
-	if now, err := os.ReadFile(t.Root.path(name)); err == nil && string(now) == text {
+	now, err := os.ReadFile(t.Root.path(name))
+	switch {
+	case err == nil && string(now) == text:
 		return nil
+	case err == nil && !intact(string(now)):
+		return t.left(name, "it was edited since; to have it written, move it away and apply again")
 	}
 	if err := t.Root.write(name, text); err != nil {
 		return err
@@ -110,6 +119,7 @@ type Status struct {
 	State   *State   // nil if nothing is applied
 	Drifted []Change // New is what the value is now
 	Missing []string // files that are gone
+	Edited  []string // files that somebody has edited
 }
 
 // Status compares what was applied with what is.
@@ -129,24 +139,29 @@ func (t Tuner) Status() (Status, error) {
 		}
 	}
 	for _, name := range state.Files {
-		if _, err := os.Stat(t.Root.path(name)); errors.Is(err, fs.ErrNotExist) {
+		switch text, err := os.ReadFile(t.Root.path(name)); {
+		case errors.Is(err, fs.ErrNotExist):
 			s.Missing = append(s.Missing, name)
+		case err != nil:
+			return s, err
+		case !intact(string(text)):
+			s.Edited = append(s.Edited, name)
 		}
 	}
 	return s, nil
 }
 
-// claim notes a file as ours. It fails if the file is there and no earlier Apply
-// wrote it.
+// claim notes a file as ours. It fails if the file is there and not written by
+// Apply.
 func (r Root) claim(name string, s *State) error {
 	if slices.Contains(s.Files, name) {
 		return nil
 	}
-	_, err := os.Lstat(r.path(name))
+	text, err := os.ReadFile(r.path(name))
 	switch {
-	case err == nil:
+	case err == nil && !intact(string(text)):
 		return fmt.Errorf("%s: %w; move it away first", r.path(name), ErrForeignFile)
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	s.Files = append(s.Files, name)

@@ -157,6 +157,47 @@ func TestApplyAfterACrash(t *testing.T) {
 	}
 }
 
+func TestApplyLeavesAnEditedFile(t *testing.T) {
+	tuner, out, _, after := applied(t, stock())
+	edit := machine{"etc/sysctl.d/90-roost.conf": oneOf(after, kernel.SysctlFile) + "vm.swappiness = 10\n"}
+	put(t, tuner, edit)
+	if _, err := tuner.Apply(million); !errors.Is(err, kernel.ErrLeft) || !strings.Contains(out.String(), "left alone: "+kernel.SysctlFile) {
+		t.Errorf("Apply = %v, want %v:\n%s", err, kernel.ErrLeft, out)
+	}
+	compare(t, "after Apply", files(t, string(tuner.Root)), after.with(edit))
+}
+
+// What Rollback restores after a second Apply: the last value that was not ours,
+// whatever was in force when Apply was killed.
+func TestSecondApply(t *testing.T) {
+	nrOpen := file("fs.nr_open")
+	for _, test := range []struct {
+		name    string
+		between string // the two Applys
+		after   string
+		want    string
+	}{
+		{"nobody touched it", "", "", "1048576\n"},
+		{"somebody set it between", "2050000\n", "", "2050000\n"},
+		{"the second was killed before it", "", "2100000\n", "1048576\n"},
+	} {
+		tuner, _, before, _ := applied(t, stock())
+		if test.between != "" {
+			put(t, tuner, machine{nrOpen: test.between})
+		}
+		if _, err := tuner.Apply(2 * million); err != nil {
+			t.Errorf("%s: Apply = %v", test.name, err)
+		}
+		if test.after != "" {
+			put(t, tuner, machine{nrOpen: test.after})
+		}
+		if err := tuner.Rollback(); err != nil {
+			t.Errorf("%s: Rollback = %v", test.name, err)
+		}
+		compare(t, test.name, files(t, string(tuner.Root)), before.with(machine{nrOpen: test.want}))
+	}
+}
+
 func TestStatus(t *testing.T) {
 	root := stock().write(t)
 	tuner := kernel.Tuner{Root: root, Out: io.Discard}
@@ -186,6 +227,17 @@ func TestForeignFileStays(t *testing.T) {
 		t.Errorf("Apply = %v, want %v", err, kernel.ErrForeignFile)
 	}
 	compare(t, "after Apply", files(t, string(root)), before)
+}
+
+// A file of ours whose state is lost is no foreign one.
+func TestOwnFileIsKnown(t *testing.T) {
+	tuner, _, before, after := applied(t, stock())
+	put(t, tuner, before)
+	put(t, tuner, machine{kernel.StateFile: ""})
+	if _, err := tuner.Apply(million); err != nil {
+		t.Errorf("Apply = %v, want none", err)
+	}
+	compare(t, "after Apply", files(t, string(tuner.Root)), after)
 }
 
 // A value that cannot be restored keeps what is needed to try again; a sysctl
