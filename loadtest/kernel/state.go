@@ -58,13 +58,19 @@ func (r Root) readState() (*State, error) {
 		return nil, err
 	}
 	var s State
-	if err := json.Unmarshal(b, &s); err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.path(StateFile), err)
+	err = json.Unmarshal(b, &s)
+	switch {
+	case err == nil && s.Version == stateVersion:
+		return &s, nil
+	case err == nil && s.Version > stateVersion:
+		return nil, fmt.Errorf("read %s: %w: version %d is of a newer loadtest; use that one", r.path(StateFile), ErrState, s.Version)
+	case len(b) == 0:
+		err = errors.New("it is empty")
+	case err == nil:
+		err = fmt.Errorf("version %d", s.Version)
 	}
-	if s.Version != stateVersion {
-		return nil, fmt.Errorf("read %s: version %d, want %d", r.path(StateFile), s.Version, stateVersion)
-	}
-	return &s, nil
+	return nil, fmt.Errorf("read %s: %w, it is damaged (%w).\nThe comments in %s name each old value (\"it was\"): set those with sysctl -w, or move that file and %s away and boot. Then remove %s",
+		r.path(StateFile), ErrState, err, r.path(SysctlFile), r.path(UnitFile), r.path(StateFile))
 }
 
 func (r Root) writeState(s *State) error {
@@ -75,15 +81,34 @@ func (r Root) writeState(s *State) error {
 	return r.write(StateFile, string(b)+"\n")
 }
 
-// write replaces a file, whole or not at all, and makes its folder.
+// write replaces a file, whole or not at all even if the power fails, and makes
+// its folder.
 func (r Root) write(name, text string) error {
 	path := r.path(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	next := path + ".new"
 	if err := os.WriteFile(next, []byte(text), 0o644); err != nil {
 		return err
 	}
-	return os.Rename(next, path)
+	// Without the first, the new name may come to lie on an empty file; without
+	// the second, the values may be changed and the file not there.
+	if err := synced(next); err != nil {
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		return err
+	}
+	return synced(folder)
+}
+
+// synced waits until a file or a folder is on disk.
+func synced(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -22,6 +22,8 @@ var (
 	ErrForeignFile = errors.New("not written by tune")
 	// ErrNotApplied: there is nothing to roll back.
 	ErrNotApplied = errors.New("nothing is applied")
+	// ErrState: the old values cannot be read.
+	ErrState = errors.New("the old values cannot be read")
 	// ErrLeft: something was left as it is. Out has been told what, and why.
 	ErrLeft = errors.New("not touched")
 )

@@ -229,17 +229,6 @@ func TestForeignFileStays(t *testing.T) {
 	compare(t, "after Apply", files(t, string(root)), before)
 }
 
-// A file of ours whose state is lost is no foreign one.
-func TestOwnFileIsKnown(t *testing.T) {
-	tuner, _, before, after := applied(t, stock())
-	put(t, tuner, before)
-	put(t, tuner, machine{kernel.StateFile: ""})
-	if _, err := tuner.Apply(million); err != nil {
-		t.Errorf("Apply = %v, want none", err)
-	}
-	compare(t, "after Apply", files(t, string(tuner.Root)), after)
-}
-
 // A value that cannot be restored keeps what is needed to try again; a sysctl
 // that went with its module is no reason to.
 func TestRollbackAgain(t *testing.T) {
