@@ -63,17 +63,23 @@ func parseThreshold(text string) (t threshold, err error) {
 	return t, err
 }
 
-// missed says which thresholds are not met. What was not measured meets none.
-func (ts thresholds) missed(s report.Summary) (list []string) {
+// judged sets each beside its figure. What was not measured meets none.
+func (ts thresholds) judged(s report.Summary) (list []report.Threshold) {
 	for _, t := range ts {
-		switch value := t.figure.of(s); {
-		case value == nil:
-			list = append(list, t.text+": not measured")
-		case !t.met(*value):
-			list = append(list, t.text+": it is "+t.figure.show(*value))
+		j := report.Threshold{Text: t.text, Value: t.figure.of(s)}
+		if j.Value != nil {
+			j.Shown, j.Met = t.figure.show(*j.Value), t.met(*j.Value)
 		}
+		list = append(list, j)
 	}
 	return list
+}
+
+// judge has the verdict on a run depend on its thresholds, and of a soak on its
+// growth.
+func judge(r *report.Result, ts thresholds) {
+	r.Judge(ts.judged(r.Summary))
+	r.Judge(growth(r.Memory))
 }
 
 func (t threshold) met(value float64) bool {

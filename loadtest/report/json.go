@@ -16,7 +16,7 @@ const Schema = 1
 // A document is the JSON of a run.
 type document struct {
 	Schema     int                `json:"schema"`
-	Summary    Summary            `json:"summary"`
+	Summary    judged             `json:"summary"`
 	Run        *record.Run        `json:"run"`
 	Memory     []record.Memory    `json:"memory"`
 	Broadcasts []record.Broadcast `json:"broadcasts"`
@@ -24,10 +24,23 @@ type document struct {
 	Curve      []CurvePoint       `json:"latency_curve"`
 }
 
+// judged is a summary with its verdict, which [Verdict] makes anew of one that is
+// read.
+type judged struct {
+	OK      bool     `json:"ok"`
+	Reasons []string `json:"reasons"`
+	Summary
+}
+
+func (s Summary) judged() judged {
+	ok, reasons := Verdict(s)
+	return judged{ok, append([]string{}, reasons...), s}
+}
+
 // WriteJSON writes the figures and what they rest on, indented, in an order
 // that never changes. Ticks and histograms stay in the records.
 func (r *Result) WriteJSON(w io.Writer) error {
-	err := writeJSON(w, document{Schema, r.Summary, r.Run, r.Memory, r.Broadcasts, r.Notes, r.Curve})
+	err := writeJSON(w, document{Schema, r.Summary.judged(), r.Run, r.Memory, r.Broadcasts, r.Notes, r.Curve})
 	if err != nil {
 		return fmt.Errorf("write JSON report: %w", err)
 	}
@@ -66,7 +79,7 @@ func ReadJSON(r io.Reader) (*Result, error) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("read JSON report: %w", err)
 	}
-	result := &Result{Summary: d.Summary, Run: d.Run, Memory: d.Memory, Broadcasts: d.Broadcasts, Notes: d.Notes, Curve: d.Curve}
+	result := &Result{Summary: d.Summary.Summary, Run: d.Run, Memory: d.Memory, Broadcasts: d.Broadcasts, Notes: d.Notes, Curve: d.Curve}
 	result.countSenders()
 	return result, nil
 }

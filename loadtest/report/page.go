@@ -26,6 +26,7 @@ type page struct {
 	OK              bool
 	Headline        string
 	Reasons         []string
+	Thresholds      []Threshold
 	Examples        []string
 	Cards           []card
 	Blocks          []block // what the scenario came to
@@ -77,6 +78,7 @@ func (r *Result) page() page {
 		p.Title += fmt.Sprintf(", %s clients", count(*r.Summary.Clients))
 	}
 	p.OK, p.Reasons = Verdict(r.Summary)
+	p.Thresholds = r.Summary.Thresholds
 	p.Charts = r.charts()
 	if p.Blocks = r.Summary.scenarioBlocks(); len(p.Blocks) > 0 {
 		p.Blocks = append(p.Blocks, r.Summary.latencyBlock())

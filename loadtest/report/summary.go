@@ -53,6 +53,8 @@ type Summary struct {
 	RawLatencyMs  *Percentiles `json:"raw_latency_ms"`  // the same from the actual send
 	JoinLatencyMs *Percentiles `json:"join_latency_ms"` // from connect to the join reply
 
+	Thresholds []Threshold `json:"thresholds,omitempty"` // that were asked for
+
 	ServerProcesses *int64   `json:"server_processes"`
 	ClientProcesses *int64   `json:"client_processes"`
 	LostExamples    []string `json:"lost_examples,omitempty"` // a few, for people

@@ -130,6 +130,13 @@ func (r *Result) textVerdict(t *table) {
 		t.line("%-5s %s", mark, line)
 		mark = ""
 	}
+	for _, threshold := range r.Summary.Thresholds {
+		mark := "MISS"
+		if threshold.Met {
+			mark = "met"
+		}
+		t.line("%-5s %s", mark, threshold)
+	}
 }
 
 // machine is the host in one line.

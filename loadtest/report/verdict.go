@@ -7,10 +7,10 @@ import (
 )
 
 // Verdict says whether every client asked for joined, every broadcast reached
-// each joined client once and in order, and the scenario came to something:
-// answers, or that all who were cut off are back. Reasons are sentences without
-// a full stop: what is missing, and that a run was interrupted, which alone
-// does not make it fail.
+// each joined client once and in order, the scenario came to something: answers,
+// or that all who were cut off are back, and every threshold was met. Reasons are
+// sentences without a full stop: what is missing, and that a run was interrupted,
+// which alone does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
 	if !s.complete() {
 		return false, []string{"the records stop before the end of the run: there are no totals"}
@@ -36,6 +36,9 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 		}
 	}
 	if reason := s.unfulfilled(); reason != "" {
+		fail("%s", reason)
+	}
+	if reason := s.missedThresholds(); reason != "" {
 		fail("%s", reason)
 	}
 	ok = len(reasons) == 0

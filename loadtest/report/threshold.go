@@ -1,0 +1,44 @@
+package report
+
+import "fmt"
+
+// A Threshold is what a figure had to be, and what it was. Who asks for it sets
+// it: see [Result.Judge].
+type Threshold struct {
+	Text  string   `json:"text"`  // "p99<500ms"
+	Value *float64 `json:"value"` // times in milliseconds, growth in percent; nil if not measured
+	Shown string   `json:"shown"` // the same for people
+	Met   bool     `json:"met"`   // what was not measured meets nothing
+}
+
+// Judge has the verdict depend on these, too.
+func (r *Result) Judge(thresholds []Threshold) {
+	r.Summary.Thresholds = append(r.Summary.Thresholds, thresholds...)
+}
+
+// String is a line of a report, after "met" or "missed".
+func (t Threshold) String() string {
+	if t.Value == nil {
+		return t.Text + ": not measured"
+	}
+	return t.Text + ": it is " + t.Shown
+}
+
+// missedThresholds is a reason to fail, "" if there is none. A run that was
+// interrupted need not have measured everything.
+func (s Summary) missedThresholds() string {
+	names, missed := "", 0
+	for _, t := range s.Thresholds {
+		if t.Met || t.Value == nil && s.Interrupted {
+			continue
+		}
+		if missed++; missed > 1 {
+			names += ", "
+		}
+		names += t.Text
+	}
+	if missed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d thresholds missed: %s", missed, len(s.Thresholds), names)
+}
