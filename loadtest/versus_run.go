@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,20 +181,12 @@ func (m *measurement) read(chat []record.Record) (err error) {
 	for _, bill := range m.result.Memory {
 		m.bills[bill.When] = bill
 	}
-	s := m.result.Summary
-	ok, reasons := report.Verdict(s)
+	ok, reasons := report.Verdict(m.result.Summary)
 	if ok {
 		return nil
 	}
-	m.reason = strings.Join(append(reasons, kinds(s.Errors)...), ", ")
+	m.reason = strings.Join(reasons, ", ")
 	return nil
-}
-
-func kinds(errors map[string]int64) (sentences []string) {
-	for _, kind := range slices.Sorted(maps.Keys(errors)) {
-		sentences = append(sentences, fmt.Sprintf("%d × %s", errors[kind], kind))
-	}
-	return sentences
 }
 
 // readEcho takes the records of an echo, and gives the result what they say.
@@ -205,8 +195,7 @@ func (m *measurement) readEcho(chat, echo []record.Record) error {
 	if err != nil {
 		return err
 	}
-	ok, reasons := report.Verdict(result.Summary)
-	if reasons = append(reasons, kinds(result.Summary.Errors)...); !ok || len(reasons) > 0 {
+	if _, reasons := report.Verdict(result.Summary); len(reasons) > 0 {
 		return errors.New(strings.Join(reasons, ", "))
 	}
 	m.echo = &result.Summary

@@ -65,7 +65,7 @@ func killedOf(t *testing.T, back, all int64) *record.Activity {
 	return a
 }
 
-// churned is a chat during which n clients joined again, and ten more left.
+// churned is a chat during which n clients left and joined again.
 func churned(t *testing.T, n int64) *report.Result {
 	t.Helper()
 	e := broadcasts(7)
@@ -73,7 +73,7 @@ func churned(t *testing.T, n int64) *report.Result {
 	return newResult(t, []record.Record{
 		{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": "churn"}}},
 		{Activity: &record.Activity{Name: "churn", Ms: 2000, Count: n, Latency: histogram(t, upTo(n)...)}},
-		{Activity: &record.Activity{Name: "leave", Ms: 2000, Count: n + 10, Latency: histogram(t, upTo(10)...)}},
+		{Activity: &record.Activity{Name: "leave", Ms: 2000, Count: n, Latency: histogram(t, upTo(10)...)}},
 		{Broadcast: &record.Broadcast{Seq: 1, Expected: 100, Delivered: 93}},
 		{End: &e},
 	})
@@ -81,16 +81,18 @@ func churned(t *testing.T, n int64) *report.Result {
 
 // played is a run of 100 clients that came to a, and to no more broadcasts than
 // e says.
-func played(t *testing.T, a *record.Activity, e record.End) *report.Result {
+func played(t *testing.T, a *record.Activity, e record.End, more ...*record.Activity) *report.Result {
 	t.Helper()
 	e.Clients, e.Joined, e.ConnectMs, e.JoinLatency = 100, 100, 10, histogram(t, upTo(20)...)
-	return newResult(t, []record.Record{
+	records := []record.Record{
 		{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": a.Name}}},
 		{Tick: &record.Tick{AtMs: 1000, P50Us: 5, P99Us: 9}},
 		{Tick: &record.Tick{AtMs: 2000, P50Us: 5, P99Us: 9}},
-		{Activity: a},
-		{End: &e},
-	})
+	}
+	for _, each := range append([]*record.Activity{a}, more...) {
+		records = append(records, record.Record{Activity: each})
+	}
+	return newResult(t, append(records, record.Record{End: &e}))
 }
 
 // broadcasts is the End of a chat; some messages may have been missed.
@@ -117,7 +119,7 @@ func TestScenarioSummary(t *testing.T) {
 		{played(t, killedOf(t, 40, 50), broadcasts(0)), "comeback",
 			"map[back:40 back_100_percent_ms:<nil> back_50_percent_ms:25.007 back_99_percent_ms:<nil> cut_off:50 no_server_ms:<nil> retries:33]"},
 		{churned(t, 100), "churn",
-			"map[join_ms:map[max:100.031 p50:50.015 p90:90.047 p99:99.007 p999:100.031] joins:100 joins_per_second:50 leave_ms:map[max:10.007 p50:5.003 p90:9.007 p99:10.007 p999:10.007] leaves:110]"},
+			"map[join_ms:map[max:100.031 p50:50.015 p90:90.047 p99:99.007 p999:100.031] joins:100 joins_per_second:50 leave_ms:map[max:10.007 p50:5.003 p90:9.007 p99:10.007 p999:10.007] leaves:100]"},
 		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), "slow", "map[cut_off:3 stalled:<nil>]"},
 		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3, Stalled: 5}, broadcasts(0)), "slow", "map[cut_off:3 stalled:5]"},
 		{played(t, &record.Activity{Name: "juggle", Ms: 2000, Count: 3}, broadcasts(0)), "others",
@@ -183,7 +185,7 @@ func TestScenarioText(t *testing.T) {
 		{"churn", churned(t, 100), []string{
 			"\nchurn                 count          p50          p90          p99          max\n" +
 				"  join again            100      50.0 ms      90.0 ms      99.0 ms       100 ms\n" +
-				"  leave                 110      5.00 ms      9.01 ms      10.0 ms      10.0 ms\n\nmessages  ",
+				"  leave                 100      5.00 ms      9.01 ms      10.0 ms      10.0 ms\n\nmessages  ",
 		}, nil},
 		{"slow", played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3, Stalled: 5}, broadcasts(0)), []string{
 			"\ndo not read         clients      cut off\n                          5            3\n\nmessages  ",
@@ -269,6 +271,20 @@ func TestScenarioVerdict(t *testing.T) {
 			{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": "echo"}}},
 			{End: &record.End{Interrupted: true, Clients: 3, Joined: 3}},
 		}), true, "PART  Ended early; all 3 clients joined\n"},
+		{"half of the pings answered", played(t, pinged(t), record.End{Errors: map[string]int64{"ping not answered": 8000}}), false, "FAIL  8,000 errors: 8,000 × ping not answered\n"},
+		{"interrupted amid pings", played(t, pinged(t), record.End{Interrupted: true, Errors: map[string]int64{"ping not answered": 8}}), true, "PART  "},
+		{"interrupted by errors", played(t, pinged(t), record.End{Interrupted: true, Errors: map[string]int64{"EOF": 1}}), false, "FAIL  1 error: 1 × EOF\n"},
+		{"idle clients cut off", played(t, beaten(), record.End{Errors: map[string]int64{"EOF": 98, "connection reset": 1, "none": 0}}), false, "FAIL  99 errors: 98 × EOF, 1 × connection reset\n"},
+		{"left for good", played(t, nothing("churn"), broadcasts(0), &record.Activity{Name: "leave", Count: 49}), false, "FAIL  0 of 49 clients that left joined again\n"},
+		{"nobody left", played(t, nothing("churn"), broadcasts(0), nothing("leave")), false, "FAIL  no client left the topic\n"},
+		{"churn without a trace", newResult(t, []record.Record{
+			{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": "churn"}}},
+			{End: &record.End{Clients: 3, Joined: 3}},
+		}), false, "FAIL  no client left the topic\n"},
+		{"churn of an old record", played(t, &record.Activity{Name: "churn", Count: 5}, broadcasts(0)), true, "OK "},
+		{"nobody to kill", played(t, nothing("kill"), broadcasts(0)), false, "FAIL  no client was cut off\n"},
+		{"everybody reads", played(t, nothing("slow"), broadcasts(0)), false, "FAIL  no client stopped to read\n"},
+		{"slow ones are waited for", played(t, &record.Activity{Name: "slow", Stalled: 5}, broadcasts(0)), true, "; 0 of 5 slow ones cut off\n"},
 		{"nobody back", played(t, cutOff(t, 0), broadcasts(0)), false, "FAIL  0 of 100 clients came back\n"},
 		{"lost after the storm", played(t, cutOff(t, 100), record.End{Expected: 10, Delivered: 9, Lost: 1}), false, "FAIL  9 of 10 messages delivered\n      1 lost\n"},
 		{"chat that sent nothing", newResult(t, []record.Record{{End: &record.End{Clients: 3, Joined: 3}}}), true, "OK    All 3 clients joined; nothing was broadcast\n"},

@@ -7,10 +7,10 @@ import (
 )
 
 // Verdict says whether every client asked for joined, every broadcast reached
-// each joined client once and in order, the scenario came to something: answers,
-// or that all who were cut off are back, and every threshold was met. Reasons are
-// sentences without a full stop: what is missing, and that a run was interrupted,
-// which alone does not make it fail.
+// each joined client once and in order, no client had an error, the scenario came
+// to what it is for, such as that all who were cut off are back, and every
+// threshold was met. Reasons are sentences without a full stop: what is missing,
+// and that a run was interrupted, which alone does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
 	if !s.complete() {
 		return false, []string{"the records stop before the end of the run: there are no totals"}
@@ -35,7 +35,7 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 			fail("%s %s", count(fault.count), fault.name)
 		}
 	}
-	if reason := s.unfulfilled(); reason != "" {
+	for _, reason := range s.unfulfilled() {
 		fail("%s", reason)
 	}
 	if reason := s.missedThresholds(); reason != "" {
@@ -62,22 +62,6 @@ func stoppedBy(f *record.Shortfall) string {
 		text += "; to go on, " + f.Fix
 	}
 	return text
-}
-
-// unfulfilled is what the scenario itself lacks, "" if nothing. One that was
-// interrupted need not have come to anything.
-func (s Summary) unfulfilled() string {
-	switch {
-	case s.Interrupted:
-		return ""
-	case s.Scenario == echo && (s.Echo == nil || s.Echo.Replies == 0):
-		return "no ping was answered"
-	case s.Scenario == idle && (s.Idle == nil || s.Idle.Heartbeats == 0):
-		return "no heartbeat was answered: was there time for one?"
-	case s.Comeback != nil && s.Comeback.CutOff != nil && s.Comeback.Back < *s.Comeback.CutOff:
-		return fmt.Sprintf("%s of %s clients came back", count(s.Comeback.Back), count(*s.Comeback.CutOff))
-	}
-	return ""
 }
 
 // receivers are the clients that messages are owed to.

@@ -1,0 +1,92 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// unfulfilled is what the scenario itself lacks. One that was interrupted need
+// not have come to anything, but errors are errors.
+func (s Summary) unfulfilled() (reasons []string) {
+	if reason := s.erred(); reason != "" {
+		reasons = append(reasons, reason)
+	}
+	if s.Interrupted {
+		return reasons
+	}
+	reason := ""
+	switch s.Scenario {
+	case echo:
+		if s.Echo == nil || s.Echo.Replies == 0 {
+			reason = "no ping was answered"
+		}
+	case idle:
+		if s.Idle == nil || s.Idle.Heartbeats == 0 {
+			reason = "no heartbeat was answered: was there time for one?"
+		}
+	case storm, kill:
+		reason = s.Comeback.lacks()
+	case churn:
+		reason = s.Churn.lacks()
+	case slow:
+		if s.Slow == nil || s.Slow.Stalled == nil && s.Slow.CutOff == 0 {
+			reason = "no client stopped to read"
+		}
+	}
+	if reason != "" {
+		reasons = append(reasons, reason)
+	}
+	return reasons
+}
+
+// unanswered is the kind of error that an interruption makes by itself.
+const unanswered = "ping not answered"
+
+// erred sums up the errors of clients. No scenario expects any: that a client is
+// cut off by a kill or a storm, or for not reading, is counted elsewhere, and so
+// are its attempts to come back.
+func (s Summary) erred() string {
+	var kinds []string
+	var n int64
+	for _, kind := range slices.Sorted(maps.Keys(s.Errors)) {
+		of := s.Errors[kind]
+		if of == 0 || s.Interrupted && kind == unanswered {
+			continue
+		}
+		n += of
+		kinds = append(kinds, fmt.Sprintf("%s × %s", count(of), kind))
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 error: " + kinds[0]
+	}
+	return fmt.Sprintf("%s errors: %s", count(n), strings.Join(kinds, ", "))
+}
+
+// lacks is what is missing, "" if nothing. Old records do not tell how many were
+// cut off, but then somebody came back.
+func (c *Comeback) lacks() string {
+	switch {
+	case c == nil, c.Back == 0 && (c.CutOff == nil || *c.CutOff == 0):
+		return "no client was cut off"
+	case c.CutOff != nil && c.Back < *c.CutOff:
+		return fmt.Sprintf("%s of %s clients came back", count(c.Back), count(*c.CutOff))
+	}
+	return ""
+}
+
+// lacks is the same of those that left by themselves. The run waits for them at
+// its end.
+func (c *Churn) lacks() string {
+	switch {
+	case c == nil, c.Joins == 0 && (c.Leaves == nil || *c.Leaves == 0):
+		return "no client left the topic"
+	case c.Leaves != nil && c.Joins < *c.Leaves:
+		return fmt.Sprintf("%s of %s clients that left joined again", count(c.Joins), count(*c.Leaves))
+	}
+	return ""
+}
