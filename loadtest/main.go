@@ -168,11 +168,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	}
 	result, runErr := o.measure(ctx, plan, out)
 	if result == nil {
-		return exitBroken, runErr
+		return exitBroken, errors.Join(runErr, out.close())
 	}
 	judge(result, o.thresholds) // before it is saved: what was missed is part of the result
 	fmt.Println()
-	if err := out.save(result); err != nil {
+	if err := out.save(result, os.Stdout); err != nil {
 		return exitBroken, errors.Join(runErr, err)
 	}
 	switch ok, _ := report.Verdict(result.Summary); {

@@ -53,33 +53,55 @@ func newOutput(o options, clients int, now time.Time) (*output, error) {
 	return out, nil
 }
 
-// save writes the report to the terminal and to files.
-func (out *output) save(r *report.Result) error {
-	if err := r.WriteText(os.Stdout); err != nil {
-		return err
-	}
+// save writes the report to files and then to the terminal, which may be gone: a
+// run that ends with it is saved all the same.
+func (out *output) save(r *report.Result, terminal io.Writer) error {
+	err := out.close()
 	if out.json != "" {
-		if err := writeFile(out.json, r.WriteJSON); err != nil {
-			return err
-		}
+		err = errors.Join(err, writeFile(out.json, r.WriteJSON))
 	}
-	if out.folder == "" {
+	if out.folder != "" {
+		err = errors.Join(err, saveReports(out.folder, r))
+	}
+	saved := err == nil && out.folder != ""
+	err = errors.Join(err, r.WriteText(terminal))
+	if saved {
+		fmt.Fprintf(terminal, "\nSaved in %s (report.html shows it).%s\n", out.folder, howToKeep(out.folder))
+	}
+	return err
+}
+
+// close completes the file of records.
+func (out *output) close() error {
+	if out.file == nil {
 		return nil
 	}
-	err := errors.Join(
-		out.buffer.Flush(),
-		out.file.Close(),
-		writeFile(filepath.Join(out.folder, "summary.json"), r.WriteJSON),
-		writeFile(filepath.Join(out.folder, "report.html"), r.WriteHTML),
-		writeFile(filepath.Join(out.folder, "report.txt"), r.WriteText),
-		writeFile(filepath.Join(out.folder, "timeline.csv"), r.WriteCSV),
-		writeFile(filepath.Join(out.folder, "latency.hlog"), r.WriteHDRLog),
+	return errors.Join(out.buffer.Flush(), out.file.Close())
+}
+
+// saveReports writes all that is made of the records, in their folder.
+func saveReports(folder string, r *report.Result) error {
+	return errors.Join(
+		writeFile(filepath.Join(folder, summaryFile), r.WriteJSON),
+		writeFile(filepath.Join(folder, "report.html"), r.WriteHTML),
+		writeFile(filepath.Join(folder, "report.txt"), r.WriteText),
+		writeFile(filepath.Join(folder, "timeline.csv"), r.WriteCSV),
+		writeFile(filepath.Join(folder, "latency.hlog"), r.WriteHDRLog),
 	)
-	if err != nil {
-		return err
+}
+
+// howToKeep is for a folder in a git repository, which passes over results.
+func howToKeep(folder string) string {
+	path, err := filepath.Abs(folder)
+	for ; err == nil; path = filepath.Dir(path) {
+		if _, err := os.Stat(filepath.Join(path, ".git")); err == nil {
+			return " To keep it in git: git add -f " + folder
+		}
+		if path == filepath.Dir(path) {
+			break
+		}
 	}
-	fmt.Printf("\nSaved in %s (report.html shows it). To keep it in git: git add -f %s\n", out.folder, out.folder)
-	return nil
+	return ""
 }
 
 func writeFile(path string, write func(io.Writer) error) error {

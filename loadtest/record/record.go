@@ -171,14 +171,28 @@ type End struct {
 }
 
 // A Writer writes records, one a line. It is not safe for concurrent use.
-type Writer struct{ enc *json.Encoder }
+type Writer struct {
+	enc   *json.Encoder
+	flush func() error
+}
 
-// NewWriter returns a Writer on w.
-func NewWriter(w io.Writer) *Writer { return &Writer{json.NewEncoder(w)} }
+// NewWriter returns a Writer on w. If w has a buffer, as a [bufio.Writer] has, it
+// is flushed at each tick: of a run that is killed no more than a second is lost.
+func NewWriter(w io.Writer) *Writer {
+	flush := func() error { return nil }
+	if b, buffered := w.(interface{ Flush() error }); buffered {
+		flush = b.Flush
+	}
+	return &Writer{json.NewEncoder(w), flush}
+}
 
 // Write writes one record.
 func (w *Writer) Write(r Record) error {
-	if err := w.enc.Encode(r); err != nil {
+	err := w.enc.Encode(r)
+	if err == nil && r.Tick != nil {
+		err = w.flush()
+	}
+	if err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
 	return nil
@@ -188,11 +202,22 @@ func (w *Writer) Write(r Record) error {
 const maxLine = 16 << 20
 
 // Read calls each for every record of r, in order, until each or the reader fails.
+// A last line that does not end is passed over unless it is whole: its writer was
+// killed.
 func Read(r io.Reader, each func(Record) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
+	ended := false // the line, and not only the file
+	lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		n, line, err := bufio.ScanLines(data, atEOF)
+		ended = n > 0 && data[n-1] == '\n'
+		return n, line, err
+	})
 	for n := 1; lines.Scan(); n++ {
 		var rec Record
+		if !ended && !json.Valid(lines.Bytes()) {
+			break
+		}
 		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
 			return fmt.Errorf("record %d: %w", n, err)
 		}

@@ -257,7 +257,7 @@ func TestBroadcastsInOrderOfTime(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	for _, test := range []struct{ name, records, want string }{
-		{"cut line", `{"run":{"schema":1`, "load records: record 1: "},
+		{"cut line", "{\"run\":{\"schema\":1\n", "load records: record 1: "},
 		{"newer schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1; a newer one wrote it"},
 		{"older schema", `{"run":{"schema":0}}`, "records of schema 0: this program reads schema 1; an older one wrote it"},
 		{"bad histogram", `{"end":{"latency":"AAAA"}}`, "decode histogram latency: "},
