@@ -6,28 +6,41 @@ import (
 	"strings"
 )
 
-// commit names the source: by git where it is run from, else by what the go
-// command put into the binary.
+// commit names the source: by what the go command put into the binary, else, as
+// for "go run", by git where it is run from, which may be any repository.
 func commit() string {
-	if head, err := exec.Command("git", "rev-parse", "HEAD").Output(); err == nil {
-		name := strings.TrimSpace(string(head))
-		if status, err := exec.Command("git", "status", "--porcelain").Output(); err == nil && len(status) > 0 {
-			name += "+dirty"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if name := stamped(info.Settings); name != "" {
+			return name
 		}
-		return name
 	}
-	info, _ := debug.ReadBuildInfo()
-	if info == nil {
+	head, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
 		return "unknown"
 	}
-	revision, modified := "unknown", ""
-	for _, s := range info.Settings {
+	name := strings.TrimSpace(string(head))
+	if status, err := exec.Command("git", "status", "--porcelain").Output(); err == nil && len(status) > 0 {
+		name += dirty
+	}
+	return name
+}
+
+// dirty marks a commit with changes.
+const dirty = "+dirty"
+
+// stamped is the commit of a build, "" if the go command did not say.
+func stamped(settings []debug.BuildSetting) string {
+	revision, modified := "", ""
+	for _, s := range settings {
 		switch {
 		case s.Key == "vcs.revision":
 			revision = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = "+dirty"
+			modified = dirty
 		}
+	}
+	if revision == "" {
+		return ""
 	}
 	return revision + modified
 }
