@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
@@ -26,9 +27,9 @@ verdict. Some of dozens are wrong by chance: those marked * hold when corrected
 for that, which takes more runs: six or seven a side if but one figure differs.
 Only they count for -fail-if-worse.
 
-Exit codes: 0 compared; with -fail-if-worse 99 something is worse, 1 there are
-too few runs to tell; 1 a run cannot be read or a file not written, 2 wrong
-arguments.
+Exit codes: 0 compared; with -fail-if-worse 99 something is worse or not measured
+any more, 1 it cannot be told, as of too few runs; 1 a run cannot be read or a
+file not written, 2 wrong arguments, such as the same run twice.
 
 flags, before or after the sides:
 `
@@ -49,27 +50,39 @@ func compare(args []string, stdout io.Writer) int {
 	case errors.Is(err, errHelp):
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "loadtest compare: %v; see -help\n", err)
-		return exitUsage
+		return misused(os.Stderr, "compare", err)
 	}
 	result, err := c.make()
 	if err == nil {
 		err = c.save(result, stdout)
 	}
 	switch {
+	case errors.As(err, new(twice)):
+		return misused(os.Stderr, "compare", err)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "loadtest compare: %v\n", err)
 		return exitBroken
 	case !c.failIfWorse:
 		return exitOK
-	case result.AnyWorse():
-		return exitMissed
 	}
-	if needed, tooFew := result.TooFewRuns(); tooFew { // what cannot fail is no check
-		fmt.Fprintf(os.Stderr, "loadtest compare: -fail-if-worse: too few runs to tell: with %d a side even a single figure that is worse would show\n", needed)
-		return exitBroken
+	code, reasons := failIfWorse(result)
+	for _, reason := range reasons {
+		fmt.Fprintf(os.Stderr, "loadtest compare: -fail-if-worse: %s\n", reason)
 	}
-	return exitOK
+	return code
+}
+
+// failIfWorse is the exit code that was asked for, with what the table does not
+// say.
+func failIfWorse(c *report.Comparison) (code int, reasons []string) {
+	missing, untold := c.Missing(), c.Untold()
+	switch {
+	case c.AnyWorse(), len(missing) > 0:
+		return exitMissed, missing
+	case len(untold) > 0: // what cannot fail is no check
+		return exitBroken, untold
+	}
+	return exitOK, nil
 }
 
 func parseComparison(args []string, help io.Writer) (c comparison, err error) {
@@ -99,13 +112,53 @@ func parseComparison(args []string, help io.Writer) (c comparison, err error) {
 	case !(c.alpha > 0 && c.alpha < 1):
 		return c, fmt.Errorf("-alpha %v: want more than 0 and less than 1", c.alpha)
 	}
-	return c, nil
+	return c, c.checkNames()
+}
+
+func (c comparison) checkNames() error {
+	names := map[string]bool{}
+	for _, text := range c.sides {
+		name, _ := splitSide(text)
+		switch {
+		case name == "":
+			return fmt.Errorf("%s: a side has no name", text)
+		case names[name]:
+			return fmt.Errorf("two sides are called %q: give one another name, name=folder", name)
+		}
+		names[name] = true
+	}
+	return nil
+}
+
+// twice is the error of a run that was given twice: it would seem to be two that
+// agree.
+type twice struct{ path, other string }
+
+func (t twice) Error() string {
+	return fmt.Sprintf("%s and %s are the same run", t.other, t.path)
+}
+
+// A reader reads runs, each once.
+type reader map[string]string // the path of each run, by its start and command
+
+// check finds the same run again. Without a start nothing can be said.
+func (r reader) check(path string, run *record.Run) error {
+	if run == nil || run.Start == "" {
+		return nil
+	}
+	id := fmt.Sprintf("%s %q", run.Start, run.Command)
+	if other, found := r[id]; found {
+		return twice{path, other}
+	}
+	r[id] = path
+	return nil
 }
 
 func (c comparison) make() (*report.Comparison, error) {
 	var sides []report.Side
+	runs := reader{}
 	for _, text := range c.sides {
-		side, err := readSide(text)
+		side, err := runs.readSide(text)
 		if err != nil {
 			return nil, err
 		}
@@ -130,20 +183,29 @@ func (c comparison) save(result *report.Comparison, stdout io.Writer) error {
 }
 
 // readSide reads "a" or "name=a,b,c".
-func readSide(text string) (side report.Side, err error) {
-	name, runs, named := strings.Cut(text, "=")
-	if !named {
-		name, runs = nameOf(text), text
-	}
+func (r reader) readSide(text string) (side report.Side, err error) {
+	name, runs := splitSide(text)
 	side.Name = name
 	for path := range strings.SplitSeq(runs, ",") {
 		run, err := readRun(path)
 		if err != nil {
 			return side, fmt.Errorf("%s: %w", path, err)
 		}
+		if err := r.check(path, run.Run); err != nil {
+			return side, err
+		}
 		side.Runs = append(side.Runs, run)
 	}
 	return side, nil
+}
+
+// splitSide takes the name off the runs of a side.
+func splitSide(text string) (name, runs string) {
+	name, runs, named := strings.Cut(text, "=")
+	if !named {
+		return nameOf(text), text
+	}
+	return name, runs
 }
 
 // nameOf is the folder that holds the run, or the file if it has a name of its own.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,15 +13,19 @@ import (
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
-// saveRun makes the folder of a run with so many server bytes per client.
+// saveRun makes the folder of a run with so many server bytes per client; with 0
+// they were not measured.
 func saveRun(t *testing.T, bytes int64) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	records := []record.Record{
-		{Run: &record.Run{Schema: record.Schema, Commit: "c0ffee"}},
+		{Run: &record.Run{Schema: record.Schema, Commit: "c0ffee", Start: "2026-03-14T09:26:53Z", Command: []string{"loadtest", "-out", folder}}},
 		{Memory: &record.Memory{When: "empty", ServerRSS: 1000}},
 		{Memory: &record.Memory{When: "joined", ServerRSS: 1000 + 10*bytes, Clients: 10}},
 		{End: &record.End{Clients: 10, Joined: 10}},
+	}
+	if bytes == 0 {
+		records[2].Memory.ServerRSS = 0
 	}
 	result, err := report.New(records)
 	if err != nil {
@@ -42,6 +48,17 @@ func saveRun(t *testing.T, bytes int64) (folder string) {
 	return folder
 }
 
+// saveDead makes the folder of a run that never ended.
+func saveDead(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	text := fmt.Sprintf(`{"run":{"schema":1,"start":"2026-03-14T09:26:53Z","command":[%q]}}`, folder)
+	if err := os.WriteFile(filepath.Join(folder, recordsFile), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
 func saveRuns(t *testing.T, bytes ...int64) string {
 	t.Helper()
 	var folders []string
@@ -52,18 +69,18 @@ func saveRuns(t *testing.T, bytes ...int64) string {
 }
 
 func TestCompareReadsFoldersAndFiles(t *testing.T) {
-	a, b := saveRun(t, 700), saveRun(t, 1400)
+	a, b, again := saveRun(t, 700), saveRun(t, 1400), saveRun(t, 700)
 	onlySummary := saveRun(t, 2100)
 	if err := os.Remove(filepath.Join(onlySummary, recordsFile)); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	code := compare([]string{"first=" + a, "records=" + filepath.Join(b, recordsFile), "folder=" + onlySummary, filepath.Join(a, summaryFile)}, &out)
+	code := compare([]string{"first=" + a, "records=" + filepath.Join(b, recordsFile), "folder=" + onlySummary, filepath.Join(again, summaryFile)}, &out)
 	if code != exitOK {
 		t.Fatalf("compare = %d, want %d", code, exitOK)
 	}
 	for _, want := range []string{
-		"first: 1 run\nrecords: 1 run, compared with first\nfolder: 1 run, compared with first\n" + filepath.Base(a) + ": 1 run, compared with first\n",
+		"first: 1 run\nrecords: 1 run, compared with first\nfolder: 1 run, compared with first\n" + filepath.Base(again) + ": 1 run, compared with first\n",
 		"  server                  700 B      1.40 KB   ×2.00  one run: no verdict        2.10 KB   ×3.00  one run: no verdict          700 B   ×1.00  one run: no verdict\n",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -96,6 +113,7 @@ func TestCompareWritesFiles(t *testing.T) {
 
 func TestCompareExitCodes(t *testing.T) {
 	old, worse, run := "old="+saveRuns(t, 700, 710, 720), "new="+saveRuns(t, 800, 810, 820), saveRun(t, 700)
+	died := saveDead(t)
 	broken := filepath.Join(t.TempDir(), "future.json")
 	if err := os.WriteFile(broken, []byte(`{"schema":99,"summary":{}}`), 0o644); err != nil {
 		t.Fatal(err)
@@ -111,8 +129,16 @@ func TestCompareExitCodes(t *testing.T) {
 		{"better", []string{"-fail-if-worse", worse, old}, exitOK},
 		{"no worse", []string{"-fail-if-worse", old, "new=" + saveRuns(t, 720, 700, 710)}, exitOK},
 		{"cannot tell", []string{"-fail-if-worse", "-alpha", "0.01", old, worse}, exitBroken},
-		{"one run cannot tell", []string{"-fail-if-worse", "a=" + run, "b=" + run}, exitBroken},
-		{"one run", []string{"a=" + run, "b=" + run}, exitOK},
+		{"one run cannot tell", []string{"-fail-if-worse", "a=" + run, "b=" + saveRun(t, 700)}, exitBroken},
+		{"one run", []string{"a=" + run, "b=" + saveRun(t, 700)}, exitOK},
+		{"all died", []string{"-fail-if-worse", old, "new=" + died + "," + saveDead(t) + "," + saveDead(t)}, exitMissed},
+		{"all died, and only that", []string{old, "new=" + died}, exitOK},
+		{"all died before", []string{"-fail-if-worse", "old=" + died, "new=" + run}, exitBroken},
+		{"some died", []string{"-fail-if-worse", old, "new=" + saveRuns(t, 700, 710) + "," + died}, exitBroken},
+		{"not measured any more", []string{"-fail-if-worse", old, "new=" + saveRuns(t, 0, 0, 0)}, exitMissed},
+		{"the same run twice", []string{"a=" + run, "b=" + run}, exitUsage},
+		{"the same run twice on a side", []string{"a=" + run + "," + filepath.Join(run, summaryFile), "b=" + saveRun(t, 700)}, exitUsage},
+		{"no name", []string{"=" + run, "b=" + run}, exitUsage},
 		{"one side", []string{old}, exitUsage},
 		{"unknown flag", []string{old, worse, "-html5", "x"}, exitUsage},
 		{"alpha", []string{old, worse, "-alpha", "5"}, exitUsage},
@@ -120,7 +146,7 @@ func TestCompareExitCodes(t *testing.T) {
 		{"no such file", []string{old, "new=" + broken + "x"}, exitBroken},
 		{"empty folder", []string{old, "new=" + t.TempDir()}, exitBroken},
 		{"newer schema", []string{old, "new=" + broken}, exitBroken},
-		{"same name twice", []string{"a=" + run, "a=" + run}, exitBroken},
+		{"same name twice", []string{"a=" + run, "a=" + run}, exitUsage},
 		{"cannot write", []string{old, worse, "-json", filepath.Join(broken, "x")}, exitBroken},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,6 +158,26 @@ func TestCompareExitCodes(t *testing.T) {
 	}
 }
 
+// Whoever reads the message must see at once what is wrong.
+func TestCompareSaysWhatIsWrong(t *testing.T) {
+	run := saveRun(t, 700)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"a=" + run, "b=" + run}, run + " and " + run + " are the same run"},
+		{[]string{"a=" + run, "a=" + run}, `two sides are called "a": give one another name, name=folder`},
+	} {
+		c, err := parseComparison(test.args, io.Discard)
+		if err == nil {
+			_, err = c.make()
+		}
+		if err == nil || err.Error() != test.want {
+			t.Errorf("compare %q = %v, want %s", test.args, err, test.want)
+		}
+	}
+}
+
 func TestReadSideErrorsNameTheFile(t *testing.T) {
 	empty := t.TempDir()
 	for text, want := range map[string]string{
@@ -139,7 +185,7 @@ func TestReadSideErrorsNameTheFile(t *testing.T) {
 		"a=" + empty:  empty + ": neither records.jsonl nor summary.json is there",
 		"/no/such,/b": "/no/such: no such file or directory",
 	} {
-		if _, err := readSide(text); err == nil || err.Error() != want {
+		if _, err := (reader{}).readSide(text); err == nil || err.Error() != want {
 			t.Errorf("readSide(%q) = %v, want %s", text, err, want)
 		}
 	}

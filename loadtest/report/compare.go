@@ -108,6 +108,9 @@ func Compare(alpha float64, sides ...Side) (*Comparison, error) {
 		c.Faults = append(c.Faults, s.faults()...)
 	}
 	for _, f := range families() {
+		if mixed(sides) && (f.id == "latency" || f.id == "raw") {
+			continue
+		}
 		for _, q := range f.members {
 			if line := q.line(f, sides, alpha); line.measured() {
 				c.Lines = append(c.Lines, line)

@@ -84,7 +84,7 @@ func (c *Comparison) page() comparisonPage {
 	for _, f := range families() {
 		lines := c.family(f.id)
 		if len(lines) == 0 {
-			continue
+			continue // so there are no curves of latencies that are not the same thing
 		}
 		p.Families = append(p.Families, c.table(f, lines))
 		if f.axis != "" {

@@ -73,9 +73,15 @@ func (c *Comparison) textWarnings(t *table) {
 	}
 }
 
+// apples is said where some latencies are oranges.
+const apples = "Latencies are left out: that of a reply in echo and that of a receipt of a broadcast are not the same thing."
+
 // method says how far to trust the verdicts.
 func (c *Comparison) method() []string {
 	sentences := []string{"Figures are medians of the runs of a side."}
+	if mixed(c.sides) {
+		sentences = append(sentences, apples)
+	}
 	if !c.judged() {
 		return append(sentences, fmt.Sprintf("A verdict needs %d runs a side, made by turns.", max(MinRuns, enough(c.Alpha))))
 	}
@@ -92,8 +98,8 @@ func (c *Comparison) method() []string {
 				countOf(tested, different), len(tested), float64(len(tested))*c.Alpha),
 			fmt.Sprintf("Those that hold when corrected for their number: %d, marked * (Benjamini-Hochberg, false discovery rate %v).",
 				countOf(tested, firm), c.Alpha))
-		if needed, tooFew := c.TooFewRuns(); tooFew {
-			sentences = append(sentences, fmt.Sprintf("%s a side are few for that, however large a difference is; %d let even a single one hold.", runs(fewest), needed))
+		if needed, tooFew := c.TooFewRuns(); tooFew && countOf(tested, firm) == 0 {
+			sentences = append(sentences, fmt.Sprintf("With %s a side nothing can survive the correction unless nearly every figure differs; use %d or more.", runs(fewest), needed))
 		}
 	}
 	if apart := c.apart(); apart != "" {
