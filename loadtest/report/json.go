@@ -80,6 +80,9 @@ func ReadJSON(r io.Reader) (*Result, error) {
 		return nil, fmt.Errorf("read JSON report: %w", err)
 	}
 	result := &Result{Summary: d.Summary.Summary, Run: d.Run, Memory: d.Memory, Broadcasts: d.Broadcasts, Notes: d.Notes, Curve: d.Curve}
+	for i, b := range result.Broadcasts {
+		result.Broadcasts[i] = bounded(b)
+	}
 	result.countSenders()
 	return result, nil
 }

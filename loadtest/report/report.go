@@ -87,7 +87,7 @@ func (r *Result) add(rec record.Record) {
 	case rec.Tick != nil:
 		r.ticks = append(r.ticks, *rec.Tick)
 	case rec.Broadcast != nil:
-		r.Broadcasts = append(r.Broadcasts, *rec.Broadcast)
+		r.Broadcasts = append(r.Broadcasts, bounded(*rec.Broadcast))
 	case rec.Memory != nil:
 		r.Memory = append(r.Memory, *rec.Memory)
 	case rec.Activity != nil:

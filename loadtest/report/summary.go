@@ -30,8 +30,8 @@ type Summary struct {
 	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
 
 	ConnectJoinPerSecond *float64 `json:"connect_join_per_second"` // from the first connect to the last join reply
-	DeliveriesPerSecond  *float64 `json:"deliveries_per_second"`   // from the first broadcast to the last receipt, pauses included
-	FanOutPerSecond      *float64 `json:"fan_out_per_second"`      // each broadcast from its send to its last receipt; a lower bound if broadcasts overlap
+	DeliveriesPerSecond  *float64 `json:"deliveries_per_second"`   // as the broadcasts were meant to follow each other, pauses included, or slower
+	FanOutPerSecond      *float64 `json:"fan_out_per_second"`      // each broadcast from its send to its last receipt; nil if broadcasts overlap
 
 	// What the scenario came to, broadcasts apart; nil in other scenarios.
 	Echo     *Echo     `json:"echo,omitempty"`
@@ -80,6 +80,7 @@ func (r *Result) summarize() Summary {
 	s.memory(r.memory)
 	if r.end != nil {
 		s.totals(r.end)
+		s.DeliveriesPerSecond = ratio(r.end.Delivered*1000, r.broadcastMs())
 	} else {
 		s.soFar(r.ticks)
 	}
@@ -99,7 +100,6 @@ func (s *Summary) totals(e *record.End) {
 	s.Lost, s.Away, s.Duplicated, s.Reordered = &e.Lost, &e.Away, &e.Duplicated, &e.Reordered
 	s.Errors = counted(e.Errors)
 	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)
-	s.DeliveriesPerSecond = ratio(e.Delivered*1000, e.BroadcastMs)
 	s.ServerCPUUsPerJoin = cpuEach(e.ConnectCPUNs, e.Joined)
 	s.ServerCPUUsPerDelivery = cpuEach(e.BroadcastCPU, e.Delivered)
 	s.ServerProcesses = measured(int64(e.ServerProcs))
@@ -148,15 +148,6 @@ func percentiles(h *hdrhistogram.Histogram) *Percentiles {
 	}
 	at := func(percent float64) float64 { return float64(h.ValueAtPercentile(percent)) / 1000 }
 	return &Percentiles{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / 1000}
-}
-
-func fanOut(broadcasts []record.Broadcast) *float64 {
-	var delivered, us int64
-	for _, b := range broadcasts {
-		delivered += b.Delivered
-		us += b.LastUs
-	}
-	return ratio(delivered*1_000_000, us)
 }
 
 // ratio is nil when there is nothing to divide by.
