@@ -59,6 +59,8 @@ func run(ctx context.Context, args []string) int {
 			return list()
 		case "compare":
 			return compare(args[1:], os.Stdout)
+		case "report":
+			return rerender(args[1:], os.Stdout)
 		case "compare-servers":
 			return compareServers(ctx, args[1:])
 		case "doctor":

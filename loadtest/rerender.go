@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+const rerenderUsage = `Loadtest report makes the reports of runs anew from their records: report.html,
+report.txt, summary.json, timeline.csv and latency.hlog, in the same folder. That
+is for runs that died before they could, and for those of older programs.
+
+  go run ./loadtest report results/1m
+
+Thresholds are those of the run's command (-slo).
+
+Exit codes: 0 made, whatever the verdict; 1 a run cannot be read or a file not
+written, 2 wrong arguments.
+`
+
+// rerender runs the subcommand "report" and returns the exit code.
+func rerender(args []string, stdout io.Writer) int {
+	f := flag.NewFlagSet("report", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	err := f.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, rerenderUsage)
+		return exitOK
+	case err != nil:
+		return misused(os.Stderr, "report", err)
+	case f.NArg() == 0:
+		return misused(os.Stderr, "report", errors.New("want the folder of a run"))
+	}
+	code := exitOK
+	for _, folder := range f.Args() {
+		if err := renderAgain(folder); err != nil {
+			fmt.Fprintf(os.Stderr, "loadtest report: %s: %v\n", folder, err)
+			code = exitBroken
+			continue
+		}
+		fmt.Fprintf(stdout, "Made the reports in %s anew (report.html shows it).\n", folder)
+	}
+	return code
+}
+
+func renderAgain(folder string) error {
+	result, err := readRun(filepath.Join(folder, recordsFile))
+	if err != nil {
+		return fmt.Errorf("%s: %w", recordsFile, err)
+	}
+	ts, err := thresholdsOf(result.Run)
+	if err != nil {
+		return err
+	}
+	judge(result, ts)
+	return saveReports(folder, result)
+}
+
+// thresholdsOf are those of the command of a run: records have no others.
+func thresholdsOf(run *record.Run) (ts thresholds, err error) {
+	if run == nil {
+		return nil, nil
+	}
+	for i, arg := range run.Command {
+		name, value, joined := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if name != "-slo" && name != "slo" || !strings.HasPrefix(arg, "-") {
+			continue
+		}
+		if !joined && i+1 < len(run.Command) {
+			value = run.Command[i+1]
+		}
+		if err := ts.Set(value); err != nil {
+			return nil, err
+		}
+	}
+	return ts, nil
+}
