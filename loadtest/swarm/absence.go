@@ -6,9 +6,23 @@ import (
 	"time"
 )
 
-// underway is how long what was sent may be on its way to a client that is gone
-// before it comes. What has not come by then was not going to.
-const underway = int64(30 * time.Second)
+// What was under way when an absence began went with it. How long that may have
+// been is what messages really took in this process, the slowest of the run,
+// within bounds.
+const (
+	// leastUnderway is for who left of its own will. Its server sends the phx_close
+	// after all that it sent to that socket before, so what is missing rightly is
+	// what the server came to after the leave: it is no older than messages take,
+	// to all who got them.
+	leastUnderway = int64(time.Second)
+
+	// leastCutOff is for who was cut off: what its server had in its queues is
+	// gone too, and nobody saw how long it would have taken.
+	leastCutOff = int64(5 * time.Second)
+
+	// mostUnderway bounds both: what has not come by then was not going to.
+	mostUnderway = int64(30 * time.Second)
+)
 
 // stillAway is the end of an absence by the client's own will, until it is back.
 const stillAway = math.MaxInt64
@@ -18,18 +32,18 @@ const stillAway = math.MaxInt64
 // Channels deliver at most once. But a writer's messages come in order, so what
 // is missing among those that it had already was lost before.
 type absence struct {
-	from, to int64 // monotonic nanoseconds; to is 0 for who is cut off and not back: that is no excuse
-	had      int32 // the number up to which it had heard of every writer's messages
+	from, to int64   // monotonic nanoseconds; to is 0 for who is cut off and not back: that is no excuse
+	least    int64   // nanoseconds before from in which a message may have been under way, see excuse
+	had      []int32 // by writer: the number up to which it had heard of the messages
 }
 
 // absentLocked begins an absence now.
-func (c *client) absentLocked(to int64) {
-	ledgers := c.group.ledgersOf(c)
-	had := ledgers[0].top
-	for _, l := range ledgers {
-		had = min(had, l.top)
+func (c *client) absentLocked(to, least int64) {
+	var had []int32
+	for _, l := range c.group.ledgersOf(c) {
+		had = append(had, l.top)
 	}
-	c.goneLocked(absence{from: c.group.fleet.now() - underway, to: to, had: had})
+	c.goneLocked(absence{from: c.group.fleet.now(), to: to, least: least, had: had})
 }
 
 // goneLocked begins an absence, or goes on with one that never ended.
@@ -49,14 +63,18 @@ func (c *client) backLocked(now int64) {
 	list[len(list)-1].to = now
 }
 
-// excuse takes the messages out that were sent during an absence, and adds
-// their number to away.
-func excuse(absences []absence, lost []span, pace pacer, away int64) ([]span, int64) {
+// excuse takes the messages of a writer out that were sent during an absence, or
+// were under way when it began, and adds their number to away. slowest is how
+// long messages took at most in this process.
+func excuse(absences []absence, lost []span, writer int, pace pacer, slowest, away int64) ([]span, int64) {
 	var rest []span
 	for _, s := range lost {
 		for n := s.first; n <= s.last; n++ {
 			due := pace.due(int(n) - 1)
-			during := func(a absence) bool { return n > a.had && due >= a.from && due <= a.to }
+			during := func(a absence) bool {
+				underway := min(max(slowest, a.least), mostUnderway)
+				return n > a.had[writer] && due >= a.from-underway && due <= a.to
+			}
 			switch last := len(rest) - 1; {
 			case slices.ContainsFunc(absences, during):
 				away++

@@ -87,7 +87,7 @@ func (g *group) leaves(c *client) bool {
 		return false
 	}
 	f.counts.Left++
-	c.absentLocked(stillAway)
+	c.absentLocked(stillAway, leastUnderway)
 	return true
 }
 

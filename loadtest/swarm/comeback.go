@@ -11,7 +11,7 @@ func (f *fleet) leftLocked(c *client, was phase) {
 	if was == joined {
 		f.counts.Left++
 		c.tries = 0
-		c.absentLocked(0)
+		c.absentLocked(0, leastCutOff)
 	} else {
 		f.counts.Retries++
 	}

@@ -245,6 +245,31 @@ func TestChurnDoesNotHideLoss(t *testing.T) {
 	}
 }
 
+// Who gets nothing for as long as it is there has lost it, though it leaves then.
+func TestChurnDoesNotHideSilence(t *testing.T) {
+	t.Parallel()
+	const sent, rate, silent = 100, 20, 20
+	dropped := 0
+	f := &fake{deliver: func(to, _ int, send func()) {
+		if to >= 20 && to < 20+silent { // all of them leave; who joins again has a higher number
+			dropped++
+			return
+		}
+		send()
+	}}
+	f.start(t)
+	cfg := config(f)
+	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, 10, sent, rate
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	// A second's worth may have been under way when each of them left.
+	if least := int64(dropped - (rate+1)*silent); least < sent || end.Lost < least || end.Delivered+end.Lost+end.Away != sent*clients {
+		t.Errorf("account %+v, %d missed while away, want at least %d lost: %d were dropped", accountOf(end), end.Away, least, dropped)
+	}
+}
+
 // An echo waits for the last answers, and counts those that never come.
 func TestEcho(t *testing.T) {
 	t.Parallel()

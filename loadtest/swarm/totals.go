@@ -72,9 +72,10 @@ func (f *fleet) total(s stop) *totals {
 		Raw:         encode(f.rawLatency),
 		Join:        encode(f.joinLatency),
 	}
+	slowest := f.latency.Max() * 1000
 	for _, g := range f.groups {
 		for i := range g.clients {
-			t.audit(g, &g.clients[i], s)
+			t.audit(g, &g.clients[i], s, slowest)
 		}
 		for i, in := range g.fanIns { // those that did not reach all
 			if in != nil && in.latency != nil {
@@ -85,15 +86,16 @@ func (f *fleet) total(s stop) *totals {
 	return t
 }
 
-// audit counts what one client should have and has not.
-func (t *totals) audit(g *group, c *client, s stop) {
+// audit counts what one client should have and has not. slowest is how many
+// nanoseconds a message took at most.
+func (t *totals) audit(g *group, c *client, s stop, slowest int64) {
 	if !c.joinedOnce {
 		return
 	}
 	for writer, l := range g.ledgersOf(c) {
 		lost := l.lost(int32(s.Sent[g.room][writer]))
 		if c.absences != nil {
-			lost, t.Away = excuse(*c.absences, lost, s.Schedule.of(voice{g.room, writer}), t.Away)
+			lost, t.Away = excuse(*c.absences, lost, writer, s.Schedule.of(voice{g.room, writer}), slowest, t.Away)
 		}
 		for _, s := range lost {
 			t.Lost += int64(s.last - s.first + 1)
