@@ -57,6 +57,15 @@ func (c *client) goneLocked(a absence) {
 	*c.absences = append(*c.absences, a)
 }
 
+// awayLocked reports whether an absence has begun and not ended.
+func (c *client) awayLocked() bool {
+	if c.absences == nil || len(*c.absences) == 0 {
+		return false
+	}
+	to := (*c.absences)[len(*c.absences)-1].to
+	return to == 0 || to == stillAway
+}
+
 // backLocked ends the absence.
 func (c *client) backLocked(now int64) {
 	list := *c.absences
@@ -69,7 +78,7 @@ func (c *client) backLocked(now int64) {
 func excuse(absences []absence, lost []span, writer int, pace pacer, slowest, away int64) ([]span, int64) {
 	var rest []span
 	for _, s := range lost {
-		for n := s.first; n <= s.last; n++ {
+		for n := s.First; n <= s.Last; n++ {
 			due := pace.due(int(n) - 1)
 			during := func(a absence) bool {
 				underway := min(max(slowest, a.least), mostUnderway)
@@ -78,8 +87,8 @@ func excuse(absences []absence, lost []span, writer int, pace pacer, slowest, aw
 			switch last := len(rest) - 1; {
 			case slices.ContainsFunc(absences, during):
 				away++
-			case last >= 0 && rest[last].last == n-1:
-				rest[last].last = n
+			case last >= 0 && rest[last].Last == n-1:
+				rest[last].Last = n
 			default:
 				rest = append(rest, span{n, n})
 			}

@@ -13,6 +13,7 @@ import (
 type room struct {
 	joined   int64
 	sent     []int              // messages of each writer, up to the last that went out
+	unsent   [][]span           // of these, by writer: those that did not
 	messages map[place]*message // those not yet recorded
 }
 
@@ -47,7 +48,7 @@ func (r *run) open(l letter) error {
 	case e.Sent != nil:
 		room := &r.rooms[e.Sent.Room]
 		at := place{e.Sent.Writer, e.Sent.Seq}
-		room.sent[at.writer] = max(room.sent[at.writer], at.seq)
+		room.wentOut(at)
 		m := room.message(at)
 		m.late, m.reported = e.Sent.Late, true
 		r.settle(e.Sent.Room, at)
@@ -133,14 +134,40 @@ func (r *run) record(room int, at place) {
 	}})
 }
 
+// wentOut notes that a writer has sent a message. It sends them in order: one that
+// it has passed over could not be sent.
+func (room *room) wentOut(at place) {
+	if next := room.sent[at.writer] + 1; next < at.seq {
+		room.unsent[at.writer] = append(room.unsent[at.writer], span{int32(next), int32(at.seq - 1)})
+	}
+	room.sent[at.writer] = max(room.sent[at.writer], at.seq)
+}
+
 // expected is how many receipts the messages sent so far make.
 func (r *run) expected() (n int64) {
 	for i := range r.rooms {
-		for _, sent := range r.rooms[i].sent {
+		for writer, sent := range r.rooms[i].sent {
 			n += r.rooms[i].joined * int64(sent)
+			for _, s := range r.rooms[i].unsent[writer] {
+				n -= r.rooms[i].joined * s.length()
+			}
 		}
 	}
 	return n
+}
+
+// untried is how many messages nobody came to send: the writers were so late
+// that the run was over. Those that could not be sent are counted as errors.
+func (r *run) untried(c counts) (n int64) {
+	if !r.cfg.Scenario.sends() {
+		return 0
+	}
+	for i := range r.rooms {
+		if r.rooms[i].joined > 0 {
+			n += int64(r.plan.Messages * r.plan.Writers)
+		}
+	}
+	return n - c.Sent - c.Unsent
 }
 
 // counts are those of all processes.

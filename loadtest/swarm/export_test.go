@@ -4,6 +4,7 @@ package swarm
 type (
 	Ledger  = ledger
 	Receipt = receipt
+	Span    = span
 )
 
 const (
@@ -18,6 +19,7 @@ var (
 	ParseStamp    = parseStamp
 	CheckUpgrade  = checkUpgrade
 	Spell         = spell
+	Without       = without
 )
 
 func (l *ledger) Receive(n int32) receipt          { return l.receive(n) }

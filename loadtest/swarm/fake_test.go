@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type fake struct {
 
 	mu      sync.Mutex
 	members []*member
+	writer  *member // who sent last
 	seq     int
 	beats   int
 	pings   int
@@ -159,7 +161,8 @@ func (f *fake) broadcast(from *member, text string) {
 		return
 	}
 	f.seq++
-	for _, m := range f.members {
+	f.writer = from
+	for _, m := range slices.Clone(f.members) { // deliver may cut some off
 		send := func() { m.send(text) }
 		if f.deliver == nil {
 			send()
@@ -167,6 +170,12 @@ func (f *fake) broadcast(from *member, text string) {
 		}
 		f.deliver(m.number, f.seq, send)
 	}
+}
+
+// cutOff ends the connection of a member. The lock is held.
+func (f *fake) cutOff(m *member) {
+	f.members = slices.DeleteFunc(f.members, func(other *member) bool { return other == m })
+	m.conn.Post(func() { m.conn.Kill(errors.New("cut off")) })
 }
 
 // patient runs fn with a bound, and fails when it is passed.

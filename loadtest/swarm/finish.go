@@ -17,8 +17,8 @@ import (
 // up what was under way.
 const lastLook = time.Second
 
-// finish closes all connections and records what came of it all. Of a complete
-// run every message that was planned is expected; else those that were sent.
+// finish closes all connections and records what came of it all. Expected are the
+// messages that were sent: one that nobody could send is an error, and no loss.
 func (r *run) finish(complete bool) error {
 	r.phase = "close"
 	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
@@ -35,6 +35,7 @@ func (r *run) finish(complete bool) error {
 	st := stop{Schedule: r.schedule}
 	for i := range r.rooms {
 		st.Sent = append(st.Sent, r.rooms[i].sent)
+		st.Unsent = append(st.Unsent, r.rooms[i].unsent)
 	}
 	r.order(command{Stop: &st})
 	err = errors.Join(err, r.until(ctx, func() bool { return all(r.workers, (*worker).ended) }))
@@ -62,12 +63,7 @@ func (r *run) finish(complete bool) error {
 func (r *run) halt(ctx context.Context, complete bool) error {
 	err := r.quieten(ctx)
 	if complete && r.cfg.Scenario.sends() {
-		for i := range r.rooms {
-			for writer := range r.rooms[i].sent {
-				r.rooms[i].sent[writer] = r.plan.Messages
-			}
-		}
-		return err
+		return err // the scenario has waited for what was under way
 	}
 	r.lastArrival = monotonic()
 	silence := int64(max(lastLook, 2*r.plan.Report)) // who reports rarely may have more
@@ -131,6 +127,9 @@ func (r *run) end(complete bool) (*record.End, error) {
 		}
 	}
 	c := r.counts()
+	if n := r.untried(c); complete && n > 0 {
+		c.fault("no time left to write", n)
+	}
 	e.Joined, e.Delivered, e.Duplicated, e.Reordered, e.Errors = c.Joined, c.Delivered, c.Duplicated, c.Reordered, c.Errors
 	e.Expected = r.expected() - e.Away
 	if silent {

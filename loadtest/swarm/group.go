@@ -113,9 +113,6 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c.phase == joined {
-		g.appointLocked(c)
-	}
 	switch r {
 	case duplicate:
 		f.counts.Duplicated++

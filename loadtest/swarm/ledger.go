@@ -9,8 +9,13 @@ type ledger struct {
 	missing *[]span // below top, ascending; nil for nearly all clients
 }
 
-// A span is the numbers first to last.
-type span struct{ first, last int32 }
+// A span is the numbers First to Last.
+type span struct {
+	First int32 `json:"first"`
+	Last  int32 `json:"last"`
+}
+
+func (s span) length() int64 { return int64(s.Last - s.First + 1) }
 
 // A receipt is what a ledger says to a number.
 type receipt int
@@ -46,16 +51,16 @@ func (l *ledger) fill(n int32) bool {
 		return false
 	}
 	spans := *l.missing
-	i := slices.IndexFunc(spans, func(s span) bool { return s.first <= n && n <= s.last })
+	i := slices.IndexFunc(spans, func(s span) bool { return s.First <= n && n <= s.Last })
 	if i < 0 {
 		return false
 	}
 	var rest []span
-	if s := spans[i]; s.first < n {
-		rest = append(rest, span{s.first, n - 1})
+	if s := spans[i]; s.First < n {
+		rest = append(rest, span{s.First, n - 1})
 	}
-	if s := spans[i]; n < s.last {
-		rest = append(rest, span{n + 1, s.last})
+	if s := spans[i]; n < s.Last {
+		rest = append(rest, span{n + 1, s.Last})
 	}
 	*l.missing = slices.Replace(spans, i, i+1, rest...)
 	return true
@@ -71,4 +76,21 @@ func (l *ledger) lost(sent int32) []span {
 		lost = append(lost, span{l.top + 1, sent})
 	}
 	return lost
+}
+
+// without takes the numbers of others out of spans. Both are ascending.
+func without(spans, others []span) []span {
+	for _, o := range others {
+		var rest []span
+		for _, s := range spans {
+			if s.First < o.First {
+				rest = append(rest, span{s.First, min(s.Last, o.First-1)})
+			}
+			if s.Last > o.Last {
+				rest = append(rest, span{max(s.First, o.Last+1), s.Last})
+			}
+		}
+		spans = rest
+	}
+	return spans
 }

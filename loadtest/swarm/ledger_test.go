@@ -54,3 +54,22 @@ func TestSpellIsShort(t *testing.T) {
 		t.Errorf("spell = %q, want %q", got, want)
 	}
 }
+
+func TestWithout(t *testing.T) {
+	type spans = []swarm.Span
+	for _, test := range []struct {
+		spans, others spans
+		want          string
+	}{
+		{nil, spans{{1, 3}}, ""},
+		{spans{{1, 3}}, nil, "1..3"},
+		{spans{{1, 9}}, spans{{4, 5}}, "1..3, 6..9"},
+		{spans{{1, 9}}, spans{{1, 2}, {9, 9}}, "3..8"},
+		{spans{{1, 4}, {6, 9}}, spans{{3, 7}}, "1..2, 8..9"},
+		{spans{{2, 2}, {5, 6}}, spans{{1, 9}}, ""},
+	} {
+		if got := swarm.Spell(swarm.Without(test.spans, test.others)); got != test.want {
+			t.Errorf("without(%v, %v) = %q, want %q", test.spans, test.others, got, test.want)
+		}
+	}
+}

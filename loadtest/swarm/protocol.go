@@ -59,8 +59,9 @@ type broadcast struct {
 
 // stop asks for the totals.
 type stop struct {
-	Sent     [][]int  `json:"sent"` // by room and writer: what every client should have
-	Schedule schedule `json:"schedule"`
+	Sent     [][]int    `json:"sent"`   // by room and writer: what every client should have
+	Unsent   [][][]span `json:"unsent"` // likewise: but for these
+	Schedule schedule   `json:"schedule"`
 }
 
 // An event is one of its fields.
@@ -80,6 +81,7 @@ type counts struct {
 	Disconnected int64            `json:"disconnected,omitempty"` // of these, that have ended
 	Joined       int64            `json:"joined"`
 	Sent         int64            `json:"sent"`
+	Unsent       int64            `json:"unsent,omitempty"` // messages that could not be
 	Delivered    int64            `json:"delivered"`
 	Duplicated   int64            `json:"duplicated"`
 	Reordered    int64            `json:"reordered"`

@@ -11,14 +11,37 @@ func (g *group) appointLocked(c *client) {
 	g.vacant--
 }
 
-// dismissLocked takes a client that is gone off. The next one that hears
-// something is appointed.
+// dismissLocked takes a client that is gone off, and appoints another at once: if
+// nobody speaks, nobody hears anything either. If there is none it is the next
+// one that joins.
 func (g *group) dismissLocked(c *client) {
-	if i := slices.Index(g.speakers, c); i >= 0 {
-		g.speakers[i] = nil
-		g.vacant++
+	i := slices.Index(g.speakers, c)
+	if i < 0 {
+		return
+	}
+	g.speakers[i] = nil
+	g.vacant++
+	if next := g.nextLocked(c); next != nil && !g.fleet.stopping {
+		g.appointLocked(next)
 	}
 }
+
+// nextLocked is the first client after c that could speak and does not, or nil.
+// The search goes around: where all are cut off one after the other, it would
+// else pass over ever more of those that are gone.
+func (g *group) nextLocked(c *client) *client {
+	for i := 1; i < len(g.clients); i++ {
+		next := &g.clients[(int(c.number-g.first)+i)%len(g.clients)]
+		if next.presentLocked() && !g.speaksLocked(next) {
+			return next
+		}
+	}
+	return nil
+}
+
+// presentLocked reports whether a client is joined now. Unlike its phase, which
+// belongs to the loop, anybody may ask for it.
+func (c *client) presentLocked() bool { return c.conn != nil && c.joinedOnce && !c.awayLocked() }
 
 func (g *group) speaksLocked(c *client) bool { return slices.Contains(g.speakers, c) }
 

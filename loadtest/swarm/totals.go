@@ -24,6 +24,7 @@ func (c *counts) add(o counts) {
 	c.Disconnected += o.Disconnected
 	c.Joined += o.Joined
 	c.Sent += o.Sent
+	c.Unsent += o.Unsent
 	c.Delivered += o.Delivered
 	c.Duplicated += o.Duplicated
 	c.Reordered += o.Reordered
@@ -38,11 +39,16 @@ func (c *counts) add(o counts) {
 	c.Returned += o.Returned
 	c.Retries += o.Retries
 	for kind, n := range o.Errors {
-		if c.Errors == nil {
-			c.Errors = make(map[string]int64)
-		}
-		c.Errors[kind] += n
+		c.fault(kind, n)
 	}
+}
+
+// fault counts errors of a kind.
+func (c *counts) fault(kind string, n int64) {
+	if c.Errors == nil {
+		c.Errors = make(map[string]int64)
+	}
+	c.Errors[kind] += n
 }
 
 // close ends all connections. No client is touched any more after it.
@@ -93,12 +99,12 @@ func (t *totals) audit(g *group, c *client, s stop, slowest int64) {
 		return
 	}
 	for writer, l := range g.ledgersOf(c) {
-		lost := l.lost(int32(s.Sent[g.room][writer]))
+		lost := without(l.lost(int32(s.Sent[g.room][writer])), s.Unsent[g.room][writer])
 		if c.absences != nil {
 			lost, t.Away = excuse(*c.absences, lost, writer, s.Schedule.of(voice{g.room, writer}), slowest, t.Away)
 		}
 		for _, s := range lost {
-			t.Lost += int64(s.last - s.first + 1)
+			t.Lost += s.length()
 		}
 		if len(lost) > 0 && len(t.Examples) < maxExamples {
 			t.Examples = append(t.Examples, example(voice{g.room, writer}, c, lost))
@@ -122,10 +128,10 @@ func spell(spans []span) string {
 		switch {
 		case i == maxSpans:
 			return strings.Join(append(list, "…"), ", ")
-		case s.first == s.last:
-			list = append(list, fmt.Sprint(s.first))
+		case s.First == s.Last:
+			list = append(list, fmt.Sprint(s.First))
 		default:
-			list = append(list, fmt.Sprintf("%d..%d", s.first, s.last))
+			list = append(list, fmt.Sprintf("%d..%d", s.First, s.Last))
 		}
 	}
 	return strings.Join(list, ", ")

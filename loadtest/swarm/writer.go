@@ -27,35 +27,47 @@ func (f *fleet) broadcast(ctx context.Context, b broadcast) {
 	}
 }
 
-// groupsByRoom is a group with joined clients for each room that has one.
-func (f *fleet) groupsByRoom() map[int]*group {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	groups := make(map[int]*group)
+// groupsByRoom are the groups of each room.
+func (f *fleet) groupsByRoom() map[int][]*group {
+	groups := make(map[int][]*group)
 	for _, g := range f.groups {
-		if groups[g.room] == nil && g.joined > 0 {
-			groups[g.room] = g
-		}
+		groups[g.room] = append(groups[g.room], g)
 	}
 	return groups
 }
 
-func (f *fleet) send(g *group, writer, seq int, intended int64, size int) {
+// speaker is who sends a writer's messages now, of the first group of the room
+// that has anybody; conn is nil if none has.
+func (f *fleet) speaker(groups []*group, writer int) (g *group, conn *poller.Conn) {
 	f.mu.Lock()
-	var conn *poller.Conn
-	if c := g.speakerLocked(writer); c != nil {
-		conn = c.conn
+	defer f.mu.Unlock()
+	for _, g := range groups {
+		if c := g.speakerLocked(writer); c != nil && c.conn != nil {
+			return g, c.conn
+		}
 	}
-	f.mu.Unlock()
+	return nil, nil
+}
+
+// unsent counts a message that could not be sent: nobody misses it.
+func (f *fleet) unsent(kind string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.Unsent++
+	f.faultLocked(kind)
+}
+
+func (f *fleet) send(groups []*group, writer, seq int, intended int64, size int) {
+	g, conn := f.speaker(groups, writer)
 	if conn == nil {
-		f.fault("no client left to write")
+		f.unsent("no client left to write")
 		return
 	}
 	now := f.now()
 	text := f.opening("3", g.topic, f.orders.Event)
 	text = f.closing(appendPayload(text, g.writer+uint32(writer), seq, intended, now, size))
 	if err := conn.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
-		f.fault("write: " + err.Error())
+		f.unsent("write: " + err.Error())
 		return
 	}
 	f.mu.Lock()
