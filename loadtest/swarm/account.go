@@ -3,6 +3,7 @@ package swarm
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -15,6 +16,17 @@ type room struct {
 	sent     []int              // messages of each writer, up to the last that went out
 	unsent   [][]span           // of these, by writer: those that did not
 	messages map[place]*message // those not yet recorded
+	groups   int                // that clients of it are in, see ramped
+	recorded [][]bool           // by writer and message; of one that waited in vain more may come
+	waiting  []place            // what was sent, in order; the first is not yet recorded
+}
+
+func newRoom(p Plan) room {
+	room := room{sent: make([]int, p.Writers), unsent: make([][]span, p.Writers), messages: make(map[place]*message)}
+	for range p.Writers {
+		room.recorded = append(room.recorded, make([]bool, p.Messages))
+	}
+	return room
 }
 
 // A place is where a message is in its room.
@@ -30,6 +42,7 @@ type message struct {
 	first, last int64 // nanoseconds from the intended send
 	latency     *hdrhistogram.Histogram
 	reported    bool // the writer said that it was sent
+	told        int  // groups that told of their receipts
 }
 
 // open takes one letter.
@@ -49,6 +62,7 @@ func (r *run) open(l letter) error {
 		room := &r.rooms[e.Sent.Room]
 		at := place{e.Sent.Writer, e.Sent.Seq}
 		room.wentOut(at)
+		room.waiting = append(room.waiting, at)
 		m := room.message(at)
 		m.late, m.reported = e.Sent.Late, true
 		r.settle(e.Sent.Room, at)
@@ -69,6 +83,9 @@ func (r *run) advance(w *worker, p *progress) error {
 		r.lastArrival = max(r.lastArrival, monotonic())
 	}
 	w.progress, w.told = p.counts, p.Usage
+	for room := range r.rooms {
+		r.giveUp(room)
+	}
 	return merge(r.interval, p.Latency)
 }
 
@@ -76,6 +93,7 @@ func (r *run) ramped(w *worker, e *ramped) {
 	w.joined = e.Joined
 	for room, n := range e.Joined {
 		r.rooms[room].joined += n
+		r.rooms[room].groups += e.Groups[room]
 	}
 	if r.firstDial == 0 {
 		r.firstDial = e.FirstDial
@@ -95,7 +113,11 @@ func (room *room) message(at place) *message {
 
 func (r *run) fanIn(a *arrivals) error {
 	at := place{a.Writer, a.Seq}
+	if r.rooms[a.Room].recorded[at.writer][at.seq-1] {
+		return nil // nobody waited for it any more; the totals have it
+	}
 	m := r.rooms[a.Room].message(at)
+	m.told++
 	if m.latency.TotalCount() == 0 {
 		m.first = a.First
 	}
@@ -107,11 +129,36 @@ func (r *run) fanIn(a *arrivals) error {
 	return nil
 }
 
-// settle records a message once all have it.
+// settle records a message once all have told of it.
 func (r *run) settle(room int, at place) {
 	m := r.rooms[room].messages[at]
-	if m.reported && m.latency.TotalCount() >= r.rooms[room].joined {
+	if m.reported && m.told >= r.rooms[room].groups {
 		r.record(room, at)
+	}
+}
+
+// waits is how long the receipts of a message are waited for. Those that come
+// later count in the totals alone.
+func (r *run) waits() time.Duration { return max(r.cfg.Drain, r.cfg.Late) }
+
+// grace is how long after that a process may take to tell of those it has, two
+// reports apart.
+const grace = 5 * time.Second
+
+// giveUp records the messages of a room that some receipts are missing of, and
+// will be: the others are forgotten long before the end of the run.
+func (r *run) giveUp(room int) {
+	limit := int64(r.waits() + 2*r.plan.Report + grace)
+	s := &r.rooms[room]
+	for len(s.waiting) > 0 {
+		at := s.waiting[0]
+		if !s.recorded[at.writer][at.seq-1] {
+			if monotonic()-r.schedule.of(voice{room, at.writer}).due(at.seq-1) < limit {
+				return
+			}
+			r.record(room, at)
+		}
+		s.waiting = s.waiting[1:]
 	}
 }
 
@@ -119,6 +166,7 @@ func (r *run) settle(room int, at place) {
 func (r *run) record(room int, at place) {
 	m := r.rooms[room].messages[at]
 	delete(r.rooms[room].messages, at)
+	r.rooms[room].recorded[at.writer][at.seq-1] = true
 	r.emit(record.Record{Broadcast: &record.Broadcast{
 		Room:       room,
 		Writer:     at.writer,

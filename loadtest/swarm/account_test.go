@@ -2,7 +2,11 @@ package swarm
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
 )
 
 // A writer that passes messages over could not send them; those that it never
@@ -37,5 +41,57 @@ func TestUnsentIsNotExpected(t *testing.T) {
 			t.Errorf("after sending %v untried() = %d, want %d", test.sent, got, test.untried)
 		}
 		r.close()
+	}
+}
+
+// A message is recorded when all have told of it, and when that takes too long,
+// but once.
+func TestMessagesAreForgotten(t *testing.T) {
+	const messages = 5
+	var recorded []int64 // receipts, by message
+	r := newRun(Config{}.complete(), Plan{Rooms: []int{10}, Writers: 1, Messages: messages}, func(rec record.Record) {
+		recorded = append(recorded, rec.Broadcast.Delivered)
+	})
+	defer r.close()
+	// The third was due just too long ago.
+	second := int64(time.Second)
+	r.schedule = schedule{Pace: pacer{Start: monotonic() - int64(r.waits()+grace) - 2*second - second/2, Interval: second}, Rooms: 1, Writers: 1}
+	w := &worker{}
+	tell := func(e event) {
+		t.Helper()
+		if err := r.open(letter{from: w, event: e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arrive := func(seq, n int) {
+		h := newHistogram(2)
+		for range n {
+			observe(h, second)
+		}
+		tell(event{FanIn: &arrivals{Seq: seq, First: second, Last: second, Latency: encode(h)}})
+	}
+	tell(event{Ramped: &ramped{Joined: map[int]int64{0: 10}, Groups: map[int]int{0: 2}}})
+	for seq := range messages {
+		tell(event{Sent: &sent{Seq: seq + 1}})
+		arrive(seq+1, 5)
+	}
+	arrive(2, 4) // one was gone
+	for _, step := range []struct {
+		name string
+		do   func()
+		want []int64
+	}{
+		{"two groups told of the second", func() {}, []int64{9}},
+		{"three are too old", func() { tell(event{Progress: &progress{}}) }, []int64{9, 5, 5}},
+		{"late", func() { arrive(1, 1) }, []int64{9, 5, 5}},
+		{"in time", func() { arrive(4, 5) }, []int64{9, 5, 5, 10}},
+	} {
+		step.do()
+		if !slices.Equal(recorded, step.want) {
+			t.Errorf("%s: receipts recorded %v, want %v", step.name, recorded, step.want)
+		}
+	}
+	if n := len(r.rooms[0].messages); n != 1 {
+		t.Errorf("%d messages kept, want 1: the last", n)
 	}
 }

@@ -64,7 +64,7 @@ func (c *client) leave(conn *poller.Conn, intended int64) {
 // hasLeft takes the end of the channel.
 func (c *client) hasLeft(conn *poller.Conn, now int64) {
 	c.phase = away
-	c.group.hasLeft(now - c.dialed)
+	c.group.hasLeft(c, now-c.dialed)
 	conn.SetDeadline(pause)
 }
 
@@ -92,11 +92,12 @@ func (g *group) leaves(c *client) bool {
 }
 
 // hasLeft counts one that has left, and how long it took.
-func (g *group) hasLeft(took int64) {
+func (g *group) hasLeft(c *client, took int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts.Gone++
+	g.goneLocked(c)
 	observe(f.churning.leaves, took)
 }
 

@@ -31,6 +31,8 @@ type fleet struct {
 	seen   sighting      // loop only
 	ramped chan struct{} // gets one value when all have joined or failed: the next process waits for it
 
+	reported *fanIn // immutable; stands for all messages whose receipts were told
+
 	mu          sync.Mutex // guards the rest; never held during a system call
 	counts      counts
 	pending     int // clients that have neither joined nor failed
@@ -66,6 +68,7 @@ func newFleet(o orders) (*fleet, error) {
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
 		ramped:      make(chan struct{}, 1),
+		reported:    new(fanIn),
 		latency:     newHistogram(3),
 		rawLatency:  newHistogram(3),
 		joinLatency: newHistogram(3),
@@ -204,9 +207,12 @@ func (f *fleet) settleLocked() {
 	if f.pending > 0 {
 		return
 	}
-	r := &ramped{Joined: make(map[int]int64), FirstDial: f.firstDial, LastJoin: f.lastJoin}
+	r := &ramped{Joined: make(map[int]int64), Groups: make(map[int]int), FirstDial: f.firstDial, LastJoin: f.lastJoin}
 	for _, g := range f.groups {
 		r.Joined[g.room] += g.joined
+		if g.joined > 0 {
+			r.Groups[g.room]++
+		}
 	}
 	f.events = append(f.events, event{Ramped: r})
 	f.ramped <- struct{}{} // once in its life: there is room
@@ -214,11 +220,12 @@ func (f *fleet) settleLocked() {
 
 // reportLocked reports the receipts of one message, and forgets them.
 func (f *fleet) reportLocked(g *group, writer, seq int) {
-	in := *g.fanIn(writer, seq)
+	place := g.fanIn(writer, seq)
+	in := *place
 	f.events = append(f.events, event{FanIn: &arrivals{
 		voice: voice{g.room, writer}, Seq: seq, First: in.first, Last: in.last, Latency: encode(in.latency),
 	}})
-	in.latency = nil
+	*place = f.reported
 }
 
 // report returns what happened since the last call.
@@ -226,6 +233,10 @@ func (f *fleet) report() []event {
 	used := ownUsage()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := f.now()
+	for _, g := range f.groups {
+		g.tellLocked(now)
+	}
 	p := &progress{counts: f.counts.clone(), Usage: used, Latency: encode(f.interval)}
 	f.interval.Reset()
 	events := append(f.events, event{Progress: p})

@@ -22,11 +22,13 @@ type group struct {
 	ledgers []ledger       // for each client one of every writer, likewise
 
 	// Behind fleet.mu.
-	joined   int64
+	joined   int64            // once
+	gone     int64            // of these, that are not there now
 	speakers []*client        // by writer: a joined one, which sends its messages; nil if there is none
 	vacant   int              // how many of them are nil
 	moved    []netip.AddrPort // where to go when remote is no more; nil while it is there
 	fanIns   []*fanIn         // see fanIn; the length is fixed
+	open     []fanInAt        // those that wait for receipts, in the order of the first one
 }
 
 // ledgersOf are those of a client, by writer.
@@ -42,8 +44,15 @@ func (g *group) fanIn(writer, seq int) **fanIn {
 
 // A fanIn is the receipts of one message by the clients of a group.
 type fanIn struct {
-	latency     *hdrhistogram.Histogram // nil once reported
-	first, last int64                   // nanoseconds from the intended send
+	latency     *hdrhistogram.Histogram
+	first, last int64 // nanoseconds from the intended send
+	want        int64 // receipts that complete it
+}
+
+// A fanInAt is whose it is.
+type fanInAt struct {
+	writer, seq int
+	intended    int64
 }
 
 // opened and closed keep the connection of a client. closed reports false if it
@@ -71,6 +80,7 @@ func (g *group) joinedBy(c *client, now int64) {
 	defer f.mu.Unlock()
 	g.appointLocked(c)
 	if c.joinedOnce {
+		g.gone--
 		f.returnedLocked(c, now)
 		return
 	}
@@ -95,6 +105,9 @@ func (g *group) left(c *client, was phase, err error) {
 	g.dismissLocked(c)
 	if was > upgrading {
 		f.counts.Disconnected++
+	}
+	if !f.stopping && (was == joined || was == leaving) { // else it was gone before
+		g.goneLocked(c)
 	}
 	switch {
 	case f.stopping:
@@ -132,13 +145,49 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 
 	place := g.fanIn(writer, int(s.seq))
 	in := *place
-	if in == nil {
-		in = &fanIn{latency: newHistogram(2), first: now - s.intended}
+	switch in {
+	case nil:
+		in = &fanIn{latency: newHistogram(2), first: now - s.intended, want: g.joined - g.gone}
 		*place = in
+		g.open = append(g.open, fanInAt{writer, int(s.seq), s.intended})
+	case f.reported:
+		return // it comes too late, or to one more than there seemed to be
 	}
 	in.last = now - s.intended
 	observe(in.latency, in.last)
-	if in.latency.TotalCount() == g.joined {
+	if in.latency.TotalCount() >= in.want {
 		f.reportLocked(g, writer, int(s.seq))
+	}
+}
+
+// goneLocked notes that a client has left or was cut off: nobody waits for the
+// receipts that it owes.
+func (g *group) goneLocked(c *client) {
+	g.gone++
+	for _, at := range g.open {
+		in := *g.fanIn(at.writer, at.seq)
+		if in == g.fleet.reported || g.ledgersOf(c)[at.writer].has(int32(at.seq)) {
+			continue
+		}
+		in.want--
+		if in.latency.TotalCount() >= in.want {
+			g.fleet.reportLocked(g, at.writer, at.seq)
+		}
+	}
+}
+
+// tellLocked reports the messages that were sent so long ago that what is missing
+// is not waited for. It keeps memory bounded: a histogram is 25 KB.
+func (g *group) tellLocked(now int64) {
+	limit := int64(g.fleet.orders.Tell)
+	for len(g.open) > 0 {
+		at := g.open[0]
+		if *g.fanIn(at.writer, at.seq) != g.fleet.reported {
+			if limit == 0 || now-at.intended < limit {
+				return
+			}
+			g.fleet.reportLocked(g, at.writer, at.seq)
+		}
+		g.open = g.open[1:]
 	}
 }

@@ -66,6 +66,14 @@ func (l *ledger) fill(n int32) bool {
 	return true
 }
 
+// has reports whether n was received.
+func (l *ledger) has(n int32) bool {
+	if n > l.top || l.missing == nil {
+		return n <= l.top
+	}
+	return !slices.ContainsFunc(*l.missing, func(s span) bool { return s.First <= n && n <= s.Last })
+}
+
 // lost is what is missing of the numbers 1 to sent.
 func (l *ledger) lost(sent int32) []span {
 	var lost []span

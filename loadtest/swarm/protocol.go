@@ -35,6 +35,7 @@ type orders struct {
 	Writers   int           `json:"writers"`             // of each room
 	Writer    uint32        `json:"writer"`              // the name of the first of room 0; the others follow
 	Late      time.Duration `json:"late"`                // a receipt after more than this is late
+	Tell      time.Duration `json:"tell,omitempty"`      // the receipts of a message are told after this, though some may be missing; 0 waits for them
 	Slow      float64       `json:"slow,omitempty"`      // percent of the clients that do not read once they have joined
 	Raw       bool          `json:"raw,omitempty"`       // plain WebSocket, no Channels
 	Reconnect bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
@@ -108,6 +109,7 @@ type progress struct {
 // ramped tells what came of the connects.
 type ramped struct {
 	Joined    map[int]int64 `json:"joined"` // by room
+	Groups    map[int]int   `json:"groups"` // likewise: each tells once of the receipts of a message
 	FirstDial int64         `json:"first_dial"`
 	LastJoin  int64         `json:"last_join"` // 0: none
 }

@@ -83,7 +83,7 @@ func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {
 		interval:    newHistogram(2),
 	}
 	for range plan.Rooms {
-		r.rooms = append(r.rooms, room{sent: make([]int, plan.Writers), unsent: make([][]span, plan.Writers), messages: make(map[place]*message)})
+		r.rooms = append(r.rooms, newRoom(plan))
 	}
 	return r
 }

@@ -84,7 +84,7 @@ func (f *fleet) total(s stop) *totals {
 			t.audit(g, &g.clients[i], s, slowest)
 		}
 		for i, in := range g.fanIns { // those that did not reach all
-			if in != nil && in.latency != nil {
+			if in != nil && in != f.reported {
 				f.reportLocked(g, i/f.orders.Messages, i%f.orders.Messages+1)
 			}
 		}

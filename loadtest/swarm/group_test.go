@@ -1,0 +1,95 @@
+package swarm
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// The receipts of a message are told when all who are there have it, or after a
+// while, and then forgotten; what comes later still counts.
+func TestFanInIsTold(t *testing.T) {
+	const clients, second = 3, int64(time.Second)
+	for _, test := range []struct {
+		name string
+		do   func(g *group, receive func(client int, seq int32))
+		told string // numbers of messages, and receipts of each
+		open int
+		kept int64 // delivered in all
+	}{
+		{"all have it", func(_ *group, receive func(int, int32)) {
+			receive(0, 1)
+			receive(1, 1)
+			receive(2, 1)
+		}, "1:3 ", 0, 3},
+		{"one is missing", func(_ *group, receive func(int, int32)) {
+			receive(0, 1)
+			receive(1, 1)
+		}, "", 1, 2},
+		{"for too long", func(g *group, receive func(int, int32)) {
+			receive(0, 1)
+			receive(1, 1)
+			receive(1, 2)
+			g.tellLocked(10*second + second/2)
+		}, "1:2 ", 1, 3},
+		{"and then it comes", func(g *group, receive func(int, int32)) {
+			receive(0, 1)
+			g.tellLocked(20 * second)
+			receive(1, 1)
+		}, "1:1 ", 0, 2},
+		{"one goes without it", func(g *group, receive func(int, int32)) {
+			receive(0, 1)
+			receive(1, 1)
+			g.goneLocked(&g.clients[2])
+			receive(0, 2)
+			receive(1, 2)
+		}, "1:2 2:2 ", 0, 4},
+		{"one goes with it", func(g *group, receive func(int, int32)) {
+			receive(0, 1)
+			receive(1, 1)
+			g.goneLocked(&g.clients[1])
+		}, "", 1, 2},
+		{"one comes back", func(g *group, receive func(int, int32)) {
+			g.goneLocked(&g.clients[2])
+			g.clients[2].absences = &[]absence{{to: stillAway}}
+			g.joinedBy(&g.clients[2], 0)
+			receive(0, 1)
+			receive(1, 1)
+		}, "", 1, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := newFleet(orders{
+				Messages: 5, Writers: 1, Writer: 1, Window: 1, Tell: 10 * time.Second, Late: time.Minute,
+				Shares: []share{{Addr: "127.0.0.1:1", Count: clients}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.close()
+			g := f.groups[0]
+			g.joined = clients
+			for i := range g.clients {
+				g.clients[i].joinedOnce = true
+			}
+			test.do(g, func(client int, seq int32) {
+				s := stamp{writer: 1, seq: seq, intended: int64(seq-1) * second}
+				g.received(&g.clients[client], 0, s, g.ledgersOf(&g.clients[client])[0].receive(seq), s.intended+second/10)
+			})
+			g.tellLocked(0)
+			told := ""
+			for _, e := range f.events {
+				h := newHistogram(2)
+				if err := merge(h, e.FanIn.Latency); err != nil {
+					t.Fatal(err)
+				}
+				told += fmt.Sprintf("%d:%d ", e.FanIn.Seq, h.TotalCount())
+			}
+			if told != test.told || len(g.open) != test.open {
+				t.Errorf("told %q, %d open, want %q, %d", told, len(g.open), test.told, test.open)
+			}
+			if f.counts.Delivered != test.kept || f.latency.TotalCount() != test.kept {
+				t.Errorf("%d delivered, %d latencies, want %d", f.counts.Delivered, f.latency.TotalCount(), test.kept)
+			}
+		})
+	}
+}
