@@ -139,7 +139,7 @@ type Activity struct {
 	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
 	ServerCPUNs int64  `json:"server_cpu_ns,omitempty"` // in its time; 0 if not measured
 	ClientCPUNs int64  `json:"client_cpu_ns,omitempty"`
-	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply, from the servers' end to the new join reply, of "churn" from the new join to its reply, of "leave" from the intended leave to the close
+	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply (also of those under way at the end, which Count lacks), from the servers' end to the new join reply, of "churn" from the new join to its reply, of "leave" from the intended leave to the close
 	RawLatency  []byte `json:"raw_latency,omitempty"` // of replies, from the actual send
 }
 

@@ -86,6 +86,9 @@ func (r *run) advance(w *worker, p *progress) error {
 	for room := range r.rooms {
 		r.giveUp(room)
 	}
+	if p.At != 0 {
+		w.answer = p
+	}
 	return merge(r.interval, p.Latency)
 }
 

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"context"
 	"slices"
 
 	"github.com/roost-rt/roost/loadtest/record"
@@ -13,18 +14,24 @@ type activity struct {
 	count  func(a *record.Activity, was, is counts) // fills in what was counted
 	told   func(*halted) (latency, raw []byte)      // what processes measured
 	usage  func() (server, client int64)            // CPU time so far; nil for what is not charged
+	ended  bool                                     // what came later does not count
 	was    struct {
-		moment, server, client int64
-		counts
+		edge
+		server, client int64
 	} // at the start
 }
 
-// begun starts to measure. If the run is cut short, what came of it until then
-// is recorded all the same.
+// begun starts to measure now, by what the processes told last.
 func (r *run) begun(name string, count func(a *record.Activity, was, is counts)) *activity {
+	return r.begunAt(edge{monotonic(), r.counts()}, name, count)
+}
+
+// begunAt starts to measure at an edge. If the run is cut short, what came of it
+// until then is recorded all the same.
+func (r *run) begunAt(e edge, name string, count func(a *record.Activity, was, is counts)) *activity {
 	a := &activity{run: r, count: count, told: func(h *halted) (latency, raw []byte) { return h.Latency, h.Raw }}
-	a.was.moment, a.was.counts = monotonic(), r.counts()
-	a.record = record.Activity{Name: name, AtMs: r.since(a.was.moment)}
+	a.was.edge = e
+	a.record = record.Activity{Name: name, AtMs: r.since(e.moment)}
 	r.ongoing = append(r.ongoing, a)
 	return a
 }
@@ -37,13 +44,29 @@ func (a *activity) charged() *activity {
 	return a
 }
 
-// over ends the measuring.
-func (a *activity) over() {
+// over ends the measuring now, by what the processes told last.
+func (a *activity) over() { a.overAt(edge{monotonic(), a.run.counts()}) }
+
+// end ends the measuring, by counts of this moment.
+func (a *activity) end(ctx context.Context) error {
+	e, err := a.run.edge(ctx, inquiry{Last: true})
+	if err == nil {
+		a.overAt(e)
+	}
+	return err
+}
+
+// overAt ends the measuring at an edge.
+func (a *activity) overAt(e edge) {
+	if a.ended {
+		return
+	}
+	a.ended = true
 	rec := &a.record
 	if rec.Ms == 0 {
-		rec.Ms = ms(monotonic() - a.was.moment)
+		rec.Ms = ms(e.moment - a.was.moment)
 	}
-	a.count(rec, a.was.counts, a.run.counts())
+	a.count(rec, a.was.counts, e.counts)
 	if a.usage != nil {
 		server, client := a.usage()
 		rec.ServerCPUNs, rec.ClientCPUNs = max(0, server-a.was.server), max(0, client-a.was.client) // the dead have none

@@ -12,7 +12,7 @@ import (
 
 // agentProtocol is the version of all that: of what is below, and of commands
 // and events.
-const agentProtocol = 2
+const agentProtocol = 3
 
 // A greeting is the first that a coordinator says.
 type greeting struct {

@@ -128,25 +128,32 @@ func (f *fleet) echoed(c *client, payload []byte, now int64) {
 // echo is the scenario, seen from the coordinator.
 func (r *run) echo(ctx context.Context) error {
 	r.phase = "echo"
-	for i, w := range r.workers {
-		o := echoOrder{Size: r.cfg.Size}
-		if r.cfg.Rate > 0 {
-			o.Pace = newPacer(monotonic()+int64(headStart), r.cfg.Rate/float64(len(r.workers)))
-		} else {
-			o.InFlight = split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
-		}
-		if err := w.tell(command{Echo: &o}); err != nil {
+	start := monotonic() + int64(headStart)
+	if err := r.sendPings(start); err != nil {
+		return err
+	}
+	if r.cfg.Rate == 0 { // until the loop is in its stride in all processes
+		if err := r.pass(ctx, start); err != nil {
 			return err
 		}
 	}
-	if err := r.hold(ctx, headStart); err != nil {
+	from, err := r.edge(ctx, inquiry{Anew: true})
+	if err != nil {
 		return err
 	}
-	a := r.begun("echo", func(a *record.Activity, was, is counts) { a.Count = is.Replies - was.Replies }).charged()
-	if err := r.hold(ctx, r.cfg.For); err != nil {
+	if r.cfg.Rate > 0 { // the first ping is yet to come
+		from.moment = max(from.moment, start)
+		if err := r.pass(ctx, start); err != nil {
+			return err
+		}
+	}
+	a := r.begunAt(from, "echo", func(a *record.Activity, was, is counts) { a.Count = is.Replies - was.Replies }).charged()
+	if err := r.pass(ctx, from.moment+int64(r.cfg.For)); err != nil {
 		return err
 	}
-	a.over()
+	if err := a.end(ctx); err != nil {
+		return err
+	}
 	if err := r.quieten(ctx); err != nil {
 		return err
 	}
@@ -154,9 +161,25 @@ func (r *run) echo(ctx context.Context) error {
 	if err := r.until(ctx, r.allAnswered); err != nil { // the slowest answers are the last to come
 		return err
 	}
-	err := r.quieten(ctx) // for their latencies
+	err = r.quieten(ctx) // for their latencies
 	a.emit()
 	return err
+}
+
+// sendPings has all processes send pings: those of an open loop from start on.
+func (r *run) sendPings(start int64) error {
+	for i, w := range r.workers {
+		o := echoOrder{Size: r.cfg.Size}
+		if r.cfg.Rate > 0 {
+			o.Pace = newPacer(start, r.cfg.Rate/float64(len(r.workers)))
+		} else {
+			o.InFlight = split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
+		}
+		if err := w.tell(command{Echo: &o}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // allAnswered says that there is no answer to wait for any more.

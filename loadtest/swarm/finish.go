@@ -25,8 +25,11 @@ func (r *run) finish(complete bool) error {
 	limit := 2*patience + time.Duration(r.plan.Clients/4000)*time.Second
 	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no totals after %s", limit))
 	defer cancel()
-	for _, a := range r.ongoing {
-		a.over()
+	if len(r.ongoing) > 0 {
+		e, _ := r.edge(ctx, inquiry{}) // of who does not answer, what it told last
+		for _, a := range r.ongoing {
+			a.overAt(e)
+		}
 	}
 	err := r.halt(ctx, complete)
 	for _, a := range slices.Clone(r.ongoing) {

@@ -11,12 +11,18 @@ import (
 // much.
 func (r *run) idle(ctx context.Context) error {
 	r.phase = "idle"
-	a := r.begun("idle", func(a *record.Activity, was, is counts) { a.Count = is.Beats - was.Beats }).charged()
+	from, err := r.edge(ctx, inquiry{})
+	if err != nil {
+		return err
+	}
+	a := r.begunAt(from, "idle", func(a *record.Activity, was, is counts) { a.Count = is.Beats - was.Beats }).charged()
 	if err := r.hold(ctx, r.cfg.For); err != nil {
 		return err
 	}
-	a.over()
-	err := r.quieten(ctx)
+	if err := a.end(ctx); err != nil {
+		return err
+	}
+	err = r.quieten(ctx)
 	a.emit()
 	return err
 }

@@ -17,6 +17,7 @@ type command struct {
 	Depart    int64      `json:"depart,omitempty"` // servers go down from this moment on
 	Move      *move      `json:"move,omitempty"`
 	Collect   bool       `json:"collect,omitempty"` // garbage; the answer is Collected
+	Report    *inquiry   `json:"report,omitempty"`  // at once; the answer is a Progress that has a moment
 	Halt      bool       `json:"halt,omitempty"`    // no more connects, messages, pings and leaves, until the next command; the answer is Halted
 	Stop      *stop      `json:"stop,omitempty"`    // the answer is Totals
 }
@@ -56,6 +57,12 @@ type broadcast struct {
 	Schedule schedule `json:"schedule"`
 	Size     int      `json:"size"` // bytes of payload
 	Voices   []voice  `json:"voices"`
+}
+
+// An inquiry asks for a progress.
+type inquiry struct {
+	Anew bool `json:"anew,omitempty"` // the latencies of pings so far do not count
+	Last bool `json:"last,omitempty"` // an answer sets off no more pings
 }
 
 // stop asks for the totals.
@@ -103,6 +110,7 @@ type counts struct {
 type progress struct {
 	counts
 	Usage   usage  `json:"usage"`             // of the process
+	At      int64  `json:"at,omitempty"`      // the moment of the counts, if it was asked for
 	Latency []byte `json:"latency,omitempty"` // histogram of receipts since the last
 }
 

@@ -53,6 +53,7 @@ type run struct {
 	quit    chan struct{} // closed when nobody reads the other two
 	waiting sync.WaitGroup
 	seconds *time.Ticker
+	alarm   <-chan time.Time // see pass
 
 	phase       string
 	kernelStart int64 // bytes
@@ -120,11 +121,21 @@ func (r *run) until(ctx context.Context, done func() bool) error {
 			}
 		case <-r.seconds.C:
 			r.tick()
+		case <-r.alarm:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 	return nil
+}
+
+// pass waits for a moment: to the point, though nothing comes in.
+func (r *run) pass(ctx context.Context, moment int64) error {
+	timer := time.NewTimer(time.Duration(moment - monotonic()))
+	defer timer.Stop()
+	r.alarm = timer.C
+	defer func() { r.alarm = nil }()
+	return r.until(ctx, func() bool { return monotonic() >= moment })
 }
 
 // close ends what is left of all processes.

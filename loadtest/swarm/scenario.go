@@ -90,6 +90,5 @@ func (r *run) play(ctx context.Context) error {
 
 // hold waits for d.
 func (r *run) hold(ctx context.Context, d time.Duration) error {
-	over := monotonic() + int64(d)
-	return r.until(ctx, func() bool { return monotonic() >= over })
+	return r.pass(ctx, monotonic()+int64(d))
 }

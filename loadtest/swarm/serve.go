@@ -92,12 +92,14 @@ func (s *session) run() error {
 		case c.Collect:
 			debug.FreeOSMemory()
 			bare := ownUsage()
-			err = s.tell(event{Collected: &bare})
+			err = s.tell(func() []event { return []event{{Collected: &bare}} })
+		case c.Report != nil:
+			err = s.tell(func() []event { return s.fleet.answer(*c.Report) })
 		case c.Halt:
 			s.halt()
 			s.active.Wait()
 			s.renew()
-			err = s.tell(append(s.fleet.report(), event{Halted: s.fleet.halted()})...)
+			err = s.tell(func() []event { return append(s.fleet.report(), event{Halted: s.fleet.halted()}) })
 		case c.Stop != nil:
 			return s.finish(*c.Stop)
 		}
@@ -113,7 +115,7 @@ func (s *session) renew() { s.now, s.halt = context.WithCancel(context.Backgroun
 func (s *session) finish(st stop) error {
 	s.fleet.close()
 	t := s.fleet.total(st)
-	return s.tell(append(s.fleet.report(), event{Totals: t})...)
+	return s.tell(func() []event { return append(s.fleet.report(), event{Totals: t}) })
 }
 
 // report tells the coordinator what happened, until all is over.
@@ -127,16 +129,18 @@ func (s *session) report(over <-chan struct{}) {
 		case <-over:
 			return
 		}
-		if s.tell(s.fleet.report()...) != nil {
+		if s.tell(s.fleet.report) != nil {
 			return // the end of the input will follow
 		}
 	}
 }
 
-func (s *session) tell(events ...event) error {
+// tell writes events as they are made, so that counts never come after later
+// ones.
+func (s *session) tell(events func() []event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range events {
+	for _, e := range events() {
 		if err := s.events.Encode(e); err != nil {
 			return fmt.Errorf("write event: %w", err)
 		}

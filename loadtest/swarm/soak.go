@@ -20,7 +20,7 @@ func (r *run) soak(ctx context.Context) error {
 	every := min(r.cfg.For/looks, lookEvery)
 	start, end := r.schedule.Pace.Start, r.lastArrival
 	for next := start + int64(every); next <= end; next += int64(every) {
-		if err := r.until(ctx, func() bool { return monotonic() >= next }); err != nil {
+		if err := r.pass(ctx, next); err != nil {
 			return err
 		}
 		if err := r.bill(ctx, "soak"); err != nil {

@@ -53,7 +53,7 @@ func (r *run) killAmid(ctx context.Context) error {
 		return err
 	}
 	half := r.schedule.Pace.due(r.plan.Messages / 2)
-	if err := r.until(ctx, func() bool { return monotonic() >= half }); err != nil {
+	if err := r.pass(ctx, half); err != nil {
 		return err
 	}
 	o, err := r.killOne()

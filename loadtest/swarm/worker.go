@@ -24,7 +24,8 @@ type worker struct {
 	told      usage         // of a process elsewhere
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
-	halted    *halted // since quieten
+	answer    *progress // to the last inquiry; nil until it comes
+	halted    *halted   // since quieten
 	totals    *totals
 	gone      bool // nothing more will come
 }

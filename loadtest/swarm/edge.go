@@ -1,0 +1,68 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+)
+
+// An edge is the counts of all processes at one moment. What they report by
+// themselves is up to Plan.Report old, and from process to process as old as it
+// happens to be: a rate needs counts that are of its two moments.
+type edge struct {
+	moment int64 // monotonic; the mean of theirs
+	counts
+}
+
+// edge asks all processes for their counts, and waits for the answers.
+func (r *run) edge(ctx context.Context, i inquiry) (edge, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("client processes do not report in %s", patience))
+	defer cancel()
+	for _, w := range r.workers {
+		w.answer = nil
+	}
+	asked := monotonic()
+	r.order(command{Report: &i})
+	err := r.until(ctx, func() bool { return all(r.workers, (*worker).reported) })
+	return r.answers(asked), err
+}
+
+// reported says that there is an answer, or will be none.
+func (w *worker) reported() bool { return w.answer != nil || w.gone }
+
+// answers is the edge that the processes told. Of those that have not it is what
+// they told last.
+func (r *run) answers(asked int64) edge {
+	e := edge{moment: asked}
+	var after int64 // in all answers
+	for _, w := range r.workers {
+		if w.answer == nil {
+			e.add(w.progress)
+			continue
+		}
+		e.add(w.answer.counts)
+		after += w.answer.At - asked
+	}
+	if n := count(r.workers, func(w *worker) bool { return w.answer != nil }); n > 0 {
+		e.moment += after / int64(n)
+	}
+	return e
+}
+
+// answer tells the counts as they are now. In the same moment the latencies of
+// pings can begin anew, or the closed loop end: a reply is then in both, or in
+// neither, but for those under way at the end.
+func (f *fleet) answer(i inquiry) []event {
+	used := ownUsage()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i.Anew && f.echoing != nil {
+		f.echoing.latency.Reset()
+		f.echoing.raw.Reset()
+	}
+	if i.Last && f.echoing != nil {
+		f.echoing.closed = false
+	}
+	events := append(f.events, event{Progress: &progress{counts: f.counts.clone(), Usage: used, At: f.now()}})
+	f.events = nil
+	return events
+}
