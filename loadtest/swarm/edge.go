@@ -17,13 +17,19 @@ type edge struct {
 func (r *run) edge(ctx context.Context, i inquiry) (edge, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("client processes do not report in %s", patience))
 	defer cancel()
+	asked := r.ask(i)
+	err := r.until(ctx, func() bool { return all(r.workers, (*worker).reported) })
+	return r.answers(asked), err
+}
+
+// ask asks, and returns when that was.
+func (r *run) ask(i inquiry) (asked int64) {
 	for _, w := range r.workers {
 		w.answer = nil
 	}
-	asked := monotonic()
+	asked = monotonic()
 	r.order(command{Report: &i})
-	err := r.until(ctx, func() bool { return all(r.workers, (*worker).reported) })
-	return r.answers(asked), err
+	return asked
 }
 
 // reported says that there is an answer, or will be none.

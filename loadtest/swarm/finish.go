@@ -17,21 +17,25 @@ import (
 // up what was under way.
 const lastLook = time.Second
 
+// lastPatience is how long a process has to answer at the end of a run, before
+// the run ends without it.
+const lastPatience = patience / 2
+
 // finish closes all connections and records what came of it all. Expected are the
 // messages that were sent: one that nobody could send is an error, and no loss.
+// Who dies or hangs meanwhile takes nothing from the account of the others.
 func (r *run) finish(complete bool) error {
 	r.phase = "close"
-	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
-	limit := 2*patience + time.Duration(r.plan.Clients/4000)*time.Second
-	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no totals after %s", limit))
-	defer cancel()
+	var err error
 	if len(r.ongoing) > 0 {
-		e, _ := r.edge(ctx, inquiry{}) // of who does not answer, what it told last
+		asked := r.ask(inquiry{Last: true})
+		err = r.await(lastPatience, (*worker).reported)
+		e := r.answers(asked)
 		for _, a := range r.ongoing {
 			a.overAt(e)
 		}
 	}
-	err := r.halt(ctx, complete)
+	err = errors.Join(err, r.halt(complete))
 	for _, a := range slices.Clone(r.ongoing) {
 		a.emit()
 	}
@@ -41,8 +45,9 @@ func (r *run) finish(complete bool) error {
 		st.Unsent = append(st.Unsent, r.rooms[i].unsent)
 	}
 	r.order(command{Stop: &st})
-	err = errors.Join(err, r.until(ctx, func() bool { return all(r.workers, (*worker).ended) }))
-	r.compareAgain(ctx)
+	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
+	err = errors.Join(err, r.await(patience+time.Duration(r.plan.Clients/4000)*time.Second, (*worker).ended))
+	r.compareAgain(context.Background())
 	for i := range r.rooms {
 		for _, at := range slices.SortedFunc(maps.Keys(r.rooms[i].messages), place.compare) {
 			r.record(i, at)
@@ -63,32 +68,73 @@ func (r *run) finish(complete bool) error {
 }
 
 // halt ends all writing, and settles what was sent.
-func (r *run) halt(ctx context.Context, complete bool) error {
-	err := r.quieten(ctx)
+func (r *run) halt(complete bool) error {
+	r.silence()
+	err := r.await(lastPatience, (*worker).quiet)
 	if complete && r.cfg.Scenario.sends() {
 		return err // the scenario has waited for what was under way
 	}
 	r.lastArrival = monotonic()
 	silence := int64(max(lastLook, 2*r.plan.Report)) // who reports rarely may have more
-	return errors.Join(err, r.until(ctx, func() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return errors.Join(err, r.outlive(ctx, func() bool {
 		c := r.counts()
 		return c.Delivered >= r.expected() && c.Replies >= c.Pings || monotonic() > r.lastArrival+silence
 	}))
 }
 
+// await waits for all processes that have not died. Who has not done it by then
+// hangs, and nobody waits for it any more.
+func (r *run) await(limit time.Duration, done func(*worker) bool) error {
+	missing := func(w *worker) bool { return !done(w) && !w.gone && !w.hung }
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	err := r.outlive(ctx, func() bool { return count(r.workers, missing) == 0 })
+	for _, w := range r.workers {
+		if missing(w) {
+			w.hung = true
+			hangs := fmt.Errorf("client process %d hangs: it has not answered for %s", w.number, limit)
+			r.note("error", hangs.Error())
+			err = errors.Join(err, hangs)
+		}
+	}
+	return err
+}
+
+// outlive is until for the end of a run: it notes what dies, and goes on. That
+// ctx ends is no error.
+func (r *run) outlive(ctx context.Context, done func() bool) (died error) {
+	for {
+		err := r.until(ctx, done)
+		if err == nil || ctx.Err() != nil {
+			return died
+		}
+		r.note("error", err.Error())
+		died = errors.Join(died, err)
+	}
+}
+
 // quieten ends all that the clients do by themselves.
 func (r *run) quieten(ctx context.Context) error {
+	r.silence()
+	return r.until(ctx, func() bool { return all(r.workers, (*worker).quiet) })
+}
+
+func (r *run) silence() {
 	for _, w := range r.workers {
 		w.halted = nil
 	}
 	r.order(command{Halt: true})
-	return r.until(ctx, func() bool { return all(r.workers, (*worker).quiet) })
 }
 
-// order tells all workers. That one is dead is found by reading from it.
+// order tells all workers. That one is dead is found by reading from it; one
+// that hangs does not read, and would have us wait.
 func (r *run) order(c command) {
 	for _, w := range r.workers {
-		_ = w.tell(c)
+		if !w.hung {
+			_ = w.tell(c)
+		}
 	}
 }
 
@@ -109,13 +155,15 @@ func (r *run) end(complete bool) (*record.End, error) {
 		ClientProcs:  len(r.workers),
 	}
 	var lastReceipt int64
-	silent := false // a process whose account is not complete
+	var known counts // of who gave an account
+	var unknown int64
 	for _, w := range r.workers {
 		t := w.totals
 		if t == nil {
-			silent = true
+			unknown += r.unaccounted(w)
 			continue
 		}
+		known.add(t.counts)
 		e.Lost += t.Lost
 		e.Away += t.Away
 		e.LostExamples = append(e.LostExamples, t.Examples...)
@@ -133,14 +181,28 @@ func (r *run) end(complete bool) (*record.End, error) {
 	if n := r.untried(c); complete && n > 0 {
 		c.fault("no time left to write", n)
 	}
-	e.Joined, e.Delivered, e.Duplicated, e.Reordered, e.Errors = c.Joined, c.Delivered, c.Duplicated, c.Reordered, c.Errors
-	e.Expected = r.expected() - e.Away
-	if silent {
-		e.Lost = max(e.Lost, e.Expected-e.Delivered)
-	}
+	e.Joined, e.Errors = c.Joined, c.Errors
+	e.Delivered, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Duplicated, known.Reordered, known.Late
+	e.Expected = r.expected() - unknown - e.Away
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
-	e.Late = c.Late
 	e.BroadcastMs = ms(lastReceipt - r.schedule.Pace.Start)
 	e.Latency, e.RawLatency, e.JoinLatency = encode(latency), encode(raw), encode(join)
 	return e, nil
+}
+
+// unaccounted is how many receipts a process would have had to account for that
+// died or hung: what became of them nobody knows, and the server is not to blame.
+func (r *run) unaccounted(w *worker) (receipts int64) {
+	var clients int64
+	for room, joined := range w.joined {
+		clients += joined
+		for _, sent := range r.rooms[room].sent {
+			receipts += joined * int64(sent)
+		}
+	}
+	if receipts > 0 {
+		r.note("warn", fmt.Sprintf("client process %d gave no account of its %s clients: what they received is not known, and %s receipts are not expected",
+			w.number, grouped(int(clients)), grouped(int(receipts))))
+	}
+	return receipts
 }

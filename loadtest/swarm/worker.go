@@ -28,6 +28,7 @@ type worker struct {
 	halted    *halted   // since quieten
 	totals    *totals
 	gone      bool // nothing more will come
+	hung      bool // nothing more is waited for
 }
 
 // A process is where a worker is: a child of ours or of an agent's, or here.
@@ -122,7 +123,11 @@ func (w *worker) failure(err error) error {
 
 // end waits until the worker is gone. quit must be closed.
 func (w *worker) end() {
-	w.process.end(patience)
+	limit := patience
+	if w.hung {
+		limit = 0
+	}
+	w.process.end(limit)
 	<-w.done
 }
 

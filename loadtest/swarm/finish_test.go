@@ -1,0 +1,81 @@
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// gathering is a run of some processes that say nothing by themselves, and what
+// it noted.
+func gathering(t *testing.T, processes int) (r *run, notes *[]string) {
+	t.Helper()
+	notes = new([]string)
+	r = newRun(Config{}, Plan{Rooms: []int{10 * processes}, Writers: 1}, func(rec record.Record) {
+		if rec.Note != nil {
+			*notes = append(*notes, rec.Note.Message)
+		}
+	})
+	t.Cleanup(r.seconds.Stop)
+	for n := range processes {
+		r.workers = append(r.workers, &worker{number: n, process: here{io.NopCloser(nil)}, joined: map[int]int64{0: 10}})
+		r.rooms[0].joined += 10
+	}
+	return r, notes
+}
+
+// Whatever dies at the end of a run, the others are waited for; who hangs is not
+// waited for twice.
+func TestEndWaitsForWhoLives(t *testing.T) {
+	t.Parallel()
+	r, notes := gathering(t, 4)
+	go func() { // await reads all of it
+		r.died <- errors.New("server process 0")
+		r.inbox <- letter{from: r.workers[0], err: io.EOF}
+		r.died <- errors.New("server process 1")
+		r.inbox <- letter{from: r.workers[1], err: io.EOF}
+		r.inbox <- letter{from: r.workers[2], event: event{Halted: &halted{}}}
+	}()
+	const limit = 300 * time.Millisecond
+	err := r.await(limit, (*worker).quiet)
+	text := strings.Join(*notes, "\n")
+	for _, want := range []string{"server process 0", "server process 1", "they ended by themselves", "client process 3 hangs"} {
+		if !strings.Contains(text, want) || !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("await() = %v, notes:\n%s\nwant %q in both", err, text, want)
+		}
+	}
+	if r.workers[2].halted == nil || r.workers[2].hung || !r.workers[3].hung {
+		t.Errorf("processes 2 and 3 hang: %t and %t, want only 3", r.workers[2].hung, r.workers[3].hung)
+	}
+	r.workers[2].totals = &totals{}
+	if err := r.await(time.Hour, (*worker).ended); err != nil {
+		t.Errorf("await() = %v, want nil: the others are dead or hang", err)
+	}
+}
+
+// What a process received that gave no account is neither expected nor lost.
+func TestEndWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	r, notes := gathering(t, 3)
+	r.rooms[0].sent[0] = 7
+	h := newHistogram(3)
+	observe(h, 1)
+	r.workers[0].totals = &totals{counts: counts{Delivered: 69, Late: 1}, Lost: 1, Latency: encode(h)}
+	r.workers[1].totals = &totals{counts: counts{Delivered: 70}}
+	r.workers[2].gone, r.workers[2].progress = true, counts{Joined: 10, Delivered: 35, Late: 9}
+	end, err := r.end(false)
+	if err != nil {
+		t.Fatalf("end() = %v", err)
+	}
+	if end.Expected != 140 || end.Delivered != 139 || end.Lost != 1 || end.Late != 1 || end.Latency == nil {
+		t.Errorf("expected %d, delivered %d, lost %d, late %d, want 140, 139, 1, 1 and their latency", end.Expected, end.Delivered, end.Lost, end.Late)
+	}
+	if want := "client process 2 gave no account of its 10 clients"; !strings.Contains(strings.Join(*notes, "\n"), want) {
+		t.Errorf("notes %q, want %q in one", *notes, want)
+	}
+}
