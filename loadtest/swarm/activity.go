@@ -36,8 +36,7 @@ func (r *run) begunAt(e edge, name string, count func(a *record.Activity, was, i
 	return a
 }
 
-// charged has it measure CPU time: where no server ends, which would take its
-// own along.
+// charged has it measure CPU time.
 func (a *activity) charged() *activity {
 	a.usage = func() (server, client int64) { return a.run.serverUsage().CPUNs, a.run.clientUsage().CPUNs }
 	a.was.server, a.was.client = a.usage()
@@ -69,7 +68,7 @@ func (a *activity) overAt(e edge) {
 	a.count(rec, a.was.counts, e.counts)
 	if a.usage != nil {
 		server, client := a.usage()
-		rec.ServerCPUNs, rec.ClientCPUNs = max(0, server-a.was.server), max(0, client-a.was.client) // the dead have none
+		rec.ServerCPUNs, rec.ClientCPUNs = max(0, server-a.was.server), max(0, client-a.was.client)
 	}
 }
 

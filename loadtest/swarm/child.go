@@ -23,6 +23,7 @@ type child struct {
 
 	exited chan struct{} // closed once it has ended
 	err    error         // how; after exited
+	cpuNs  int64         // the most that was read of it; the coordinator's
 }
 
 // start starts a child with the given number of processors to run Go on, 0 for
@@ -67,6 +68,29 @@ func (c *child) failure() error {
 		err = errors.New("it ended by itself")
 	}
 	return fmt.Errorf("%s (pid %d): %w%s", c.name, c.cmd.Process.Pid, err, c.said)
+}
+
+// runs reports whether it has not ended yet.
+func (c *child) runs() bool {
+	select {
+	case <-c.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// usage is what the child takes. CPU time that it has taken stays taken when it
+// has ended.
+func (c *child) usage() (u usage) {
+	if c.runs() {
+		u = measure([]int{c.pid()})
+	} else if s := c.cmd.ProcessState; s != nil { // nobody knows whose the pid is now
+		u.CPUNs = int64(s.UserTime() + s.SystemTime())
+	}
+	c.cpuNs = max(c.cpuNs, u.CPUNs) // it may have ended just before it was read
+	u.CPUNs = c.cpuNs
+	return u
 }
 
 // end asks the child to go, and makes it go when it has not by then.

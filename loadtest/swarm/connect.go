@@ -21,7 +21,7 @@ func (r *run) connect(ctx context.Context) error {
 		}
 		return done == len(r.workers)
 	})
-	r.connectCPU = max(0, r.serverUsage().CPUNs-before) // the dead have none
+	r.connectCPU = max(0, r.serverUsage().CPUNs-before)
 	return err
 }
 

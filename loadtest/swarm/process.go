@@ -19,7 +19,8 @@ func (u *usage) add(o usage) {
 	u.CPUNs += o.CPUNs
 }
 
-// measure sums up processes. One that has ended counts for nothing.
+// measure sums up processes. One that has ended counts for nothing: see
+// child.usage.
 func measure(pids []int) (sum usage) {
 	for _, pid := range pids {
 		sum.add(usageOf(strconv.Itoa(pid)))

@@ -67,6 +67,7 @@ type run struct {
 	connectCPU  int64
 	castStart   int64 // CPU that the servers had taken when the broadcasts began
 	castCPU     int64
+	replacedCPU int64 // of servers that others have taken the place of
 }
 
 func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {

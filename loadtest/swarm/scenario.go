@@ -64,7 +64,7 @@ func (s Scenario) reconnects() bool { return s == Storm || s == Kill }
 func (r *run) play(ctx context.Context) error {
 	defer func() {
 		if r.phase == "broadcast" {
-			r.castCPU = max(0, r.serverUsage().CPUNs-r.castStart) // the dead have none
+			r.castCPU = max(0, r.serverUsage().CPUNs-r.castStart)
 		}
 	}()
 	switch r.cfg.Scenario {

@@ -82,16 +82,6 @@ func (s *server) leave(how string) {
 	s.stdin.Close()
 }
 
-// runs reports whether it has not ended yet.
-func (s *server) runs() bool {
-	select {
-	case <-s.exited:
-		return false
-	default:
-		return true
-	}
-}
-
 // collect asks for a garbage collection; collected says when it is done. It
 // reports false if there is no use in asking: who does not expect the signal
 // would die of it.

@@ -40,6 +40,7 @@ func (r *run) storm(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.replacedCPU += s.usage().CPUNs
 		r.servers[i] = again
 	}
 	o.record.Ms = ms(monotonic() - o.was.moment) // servers were gone

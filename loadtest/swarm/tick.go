@@ -27,15 +27,17 @@ func (r *run) tick() {
 	r.emit(record.Record{Tick: t})
 }
 
+// serverUsage is what all servers take, with the CPU time of those that have
+// ended.
 func (r *run) serverUsage() usage {
-	var pids []int
+	sum := usage{CPUNs: r.replacedCPU}
 	for _, s := range r.servers {
-		pids = append(pids, s.cmd.Process.Pid)
+		sum.add(s.usage())
 	}
 	if r.cfg.ServerPID != 0 {
-		pids = append(pids, r.cfg.ServerPID)
+		sum.add(measure([]int{r.cfg.ServerPID}))
 	}
-	return measure(pids)
+	return sum
 }
 
 func (r *run) clientUsage() (sum usage) {

@@ -138,13 +138,13 @@ func (w *worker) ended() bool { return w.totals != nil || w.gone }
 func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 
 // usage is what the process takes: as of now if it is on this host, else as it
-// told last. One that has ended counts for nothing.
+// told last. One that has ended has taken what it told.
 func (w *worker) usage() usage {
 	switch pid := w.process.pid(); {
+	case w.gone:
+		return usage{CPUNs: w.told.CPUNs}
 	case pid != 0:
 		return measure([]int{pid})
-	case w.gone:
-		return usage{}
 	}
 	return w.told
 }
