@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
@@ -175,13 +176,13 @@ func TestServerBroadcastsToThoseWhoStay(t *testing.T) {
 
 // TestServerServesOurClients has the load test take it for a Channels server.
 func TestServerServesOurClients(t *testing.T) {
-	limits, err := swarm.ReadLimits()
+	host, err := kernel.Here()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := swarm.Config{Clients: 500, Messages: 10, Rate: 50, Heartbeat: time.Second,
 		ServerCommand: []string{floor, "server", "-writers", "2"}}
-	plan, err := swarm.NewPlan(cfg, limits)
+	plan, err := swarm.NewPlan(cfg, host)
 	if err != nil {
 		t.Fatal(err)
 	}
