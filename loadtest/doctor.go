@@ -17,7 +17,9 @@ const doctorUsage = `usage: loadtest doctor [flags]
 Says which limit of this machine is the first that a number of clients hits, and
 at how many. Changes nothing and needs no root.
 
-  loadtest doctor -clients 1000000 -same-host   servers and clients both here
+  loadtest doctor -clients 1000000              the servers here, clients elsewhere
+  loadtest doctor -clients 1000000 -same-host   servers and clients both here, as
+                                                "loadtest run" and "tune" have them
   loadtest doctor -clients 50000 -single        one server process for all
 
 Of each limit: what it is now, what is needed, the most clients that fit, who it

@@ -57,6 +57,8 @@ func TestDoctor(t *testing.T) {
 		{"-clients 30000 -single -files-per-process 50000", 0, "at 49,984."},
 		{"-clients 30000 -same-host -single -files-per-process 50000 -addresses 1", 99, "First limit: net.ipv4.ip_local_port_range (network namespace), at 28,232 clients."},
 		{"-clients 10000", 0, `"loadtest tune diff -clients 10000"`},
+		{"-clients 10000", 0, "10,000 clients, the servers here, clients elsewhere (-same-host: both here); server processes: 1\n"},
+		{"-clients 10000 -same-host", 0, "10,000 clients, servers and clients both here (without -same-host: the servers alone); "},
 		{"-help", 0, "Exit codes: 0 enough"},
 		{"-clients 0", 2, "-clients is 0: want 1 to"},
 		{"-clients ten", 2, "see -help"},

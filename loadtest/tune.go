@@ -15,7 +15,9 @@ const tuneUsage = `usage: loadtest tune diff|apply|status|rollback [flags]
 
 Raises the settings of Linux that many clients need, and takes them back.
 
-  loadtest tune diff -clients 1000000   what would change, and why
+  loadtest tune diff -clients 1000000   what would change, and why: what
+                                        "loadtest doctor -same-host" finds too
+                                        low, and what the drop-in below needs
   loadtest tune apply -clients 1000000  changes it (root)
   loadtest tune status                  what is applied, and what changed since
   loadtest tune rollback                restores every value (root)

@@ -44,14 +44,19 @@ type Diff struct {
 	Refusals []Refusal
 }
 
-// diff compares the machine with what n clients need. What it does not have,
-// such as conntrack, needs no change.
+// diff is what Check finds too low for n clients, both ends here. What the machine
+// does not have, such as conntrack, needs no change.
 func (r Root) diff(clients Count) (Diff, error) {
 	p, err := r.place()
 	if err != nil {
 		return Diff{}, err
 	}
+	h, err := Read(r)
+	if err != nil {
+		return Diff{}, err
+	}
 	d := Diff{Clients: clients, Place: p}
+	needed := h.tooLow(clients)
 	for _, s := range Settings(clients) {
 		old, err := r.text(sysctl(s.Key))
 		switch {
@@ -63,6 +68,12 @@ func (r Root) diff(clients Count) (Diff, error) {
 		case err != nil:
 			return d, err
 		}
+		need, low := needed[s.Key]
+		if !low {
+			continue
+		}
+		last := len(s.Value) - 1
+		s.Value[last] = max(s.Value[last], int64(need)) // others may have taken more than there is to spare
 		next := s.raised(old)
 		if sameValue(next, old) {
 			continue
@@ -74,6 +85,24 @@ func (r Root) diff(clients Count) (Diff, error) {
 		d.Changes = append(d.Changes, Change{Key: s.Key, Old: old, New: next, Reason: s.Reason})
 	}
 	return d, nil
+}
+
+// tooLow are the limits that are slow or in the way, with what is needed of each.
+// h is asked as if for no superuser: whose the servers are is not known.
+func (h Host) tooLow(clients Count) map[string]Count {
+	h.Superuser = false
+	needed := make(map[string]Count)
+	for _, l := range Check(h, Demand{Clients: clients, SameHost: true}).Limits {
+		if l.Verdict == Slow || l.Verdict == Stop {
+			needed[l.Name] = l.Needed
+		}
+	}
+	// A note to Check, as more processes do. But the drop-in asks for one that
+	// holds all, and cannot have more than this.
+	if need := Count(fileLimit(clients)); h.NrOpen.known() && h.NrOpen < need {
+		needed["fs.nr_open"] = need
+	}
+	return needed
 }
 
 // isConntrack: the module may be missing on the host, too, and is not wished for.

@@ -176,7 +176,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"1,000,000 clients, both ends here; server processes: 1, client processes: 1\n",
+		"1,000,000 clients, servers and clients both here (without -same-host: the servers alone); server processes: 1, client processes: 1\n",
 		"fs.epoll.max_user_watches       218,423    2,000,000  109,211    user               LIMIT",
 		"memory                          65.5 GB    8.9 GB",
 		"First limit: fs.epoll.max_user_watches (user), at 109,211 clients. Asked for: 1,000,000.\n",
@@ -186,6 +186,11 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("WriteText lacks %q:\n%s", want, &text)
 		}
+	}
+	text.Reset()
+	const servers = "1,000,000 clients, the servers here, clients elsewhere (-same-host: both here); server processes: 1\n"
+	if err := kernel.Check(h, kernel.Demand{Clients: million}).WriteText(&text); err != nil || !strings.HasPrefix(text.String(), servers) {
+		t.Errorf("WriteText of servers = %v, want %q first:\n%s", err, servers, &text)
 	}
 	got, err := json.Marshal(rep.Limits[0])
 	const want = `{"name":"RLIMIT_NOFILE","now":"unlimited","needed":null,"scope":"process","verdict":"note","stops":false,"fits":"unlimited",` +

@@ -58,7 +58,8 @@ func oneLine(value string) string { return strings.Join(strings.Fields(value), "
 // ContainerText says how the settings are made where a container is started: it
 // must not, or cannot, make them itself.
 func ContainerText(clients Count) string {
-	var docker, pod, unsafe, host strings.Builder
+	var docker, pod, host strings.Builder
+	var keys []string
 	for _, s := range Settings(clients) {
 		value := oneLine(strings.Trim(fmt.Sprint(s.Value), "[]"))
 		if s.Scope == Machine {
@@ -68,12 +69,8 @@ func ContainerText(clients Count) string {
 			continue
 		}
 		fmt.Fprintf(&docker, " \\\n    --sysctl %s=%q", s.Key, value)
-		mark := ""
-		if !safeInPods(s.Key) {
-			mark = "  # unsafe: the kubelet needs --allowed-unsafe-sysctls"
-			fmt.Fprintf(&unsafe, " %s", s.Key)
-		}
-		fmt.Fprintf(&pod, "    - {name: %s, value: %q}%s\n", s.Key, value, mark)
+		fmt.Fprintf(&pod, "    - {name: %s, value: %q}\n", s.Key, value)
+		keys = append(keys, s.Key)
 	}
 	files := fileLimit(clients)
 	return fmt.Sprintf(`On the host, for all of its containers:
@@ -82,12 +79,9 @@ Docker (without --network host):
   docker run --ulimit nofile=%d:%d%s ...
 
 Kubernetes: a pod cannot set its file limit; it is LimitNOFILE of containerd or
-CRI-O on the node. The rest is
+CRI-O on the node. The rest is unsafe to Kubernetes: the kubelet has to allow it.
   securityContext:
     sysctls:
 %s  kubelet --allowed-unsafe-sysctls=%s
-`, host.String(), files, files, docker.String(), pod.String(), strings.ReplaceAll(strings.TrimSpace(unsafe.String()), " ", ","))
+`, host.String(), files, files, docker.String(), pod.String(), strings.Join(keys, ","))
 }
-
-// safeInPods: Kubernetes lets every pod set it.
-func safeInPods(key string) bool { return key == portRange }

@@ -9,24 +9,22 @@ import (
 // A Setting is a sysctl that many clients need higher than Linux has it.
 type Setting struct {
 	Key    string
-	Value  []int64 // at least; ip_local_port_range alone is widened instead
+	Value  []int64 // at least
 	Scope  Scope   // Namespace: each container may have its own; Machine: the first namespaces only
 	Reason string
 }
 
-const portRange = "net.ipv4.ip_local_port_range"
-
 // Settings are those for n clients with both ends on one host, with room to
-// spare: they are bounds, not reservations.
+// spare: they are bounds, not reservations. Apply makes those that [Check] finds
+// too low.
 func Settings(clients Count) []Setting {
 	n := int64(clients)
 	return []Setting{
-		{"fs.nr_open", []int64{2*n + 100_000}, Machine, "what RLIMIT_NOFILE of a process can be raised to"},
-		{"fs.file-max", []int64{4*n + 500_000}, Machine, "open files of the whole host: one for each end of a connection"},
+		{"fs.nr_open", []int64{2*n + 100_000}, Machine, "what LimitNOFILE of the service can be raised to"},
+		{"fs.file-max", []int64{4*n + 500_000}, Machine, "open files of the whole host: one for each end of a connection; only root is exempt"},
 		{"fs.epoll.max_user_watches", []int64{3*n + 1000}, Machine, "one for each end of a connection"},
 		{"net.core.somaxconn", []int64{longestBacklog}, Namespace, "the queue of connects; what overflows it waits seconds, without an error"},
 		{"net.ipv4.tcp_max_syn_backlog", []int64{longestBacklog}, Namespace, "half-open connections, where tcp_syncookies is off"},
-		{portRange, []int64{1024, 65535}, Namespace, "ports for clients here; list the ports you listen on in net.ipv4.ip_local_reserved_ports"},
 		{"net.ipv4.tcp_mem", []int64{parts(n, 2), parts(5*n, 4), 2 * n}, Machine, "pages; a broadcast that is read late takes one for each client"},
 		{"net.core.netdev_max_backlog", []int64{softirqBurst}, Machine, "packets of timers at once; what overflows it is lost in silence"},
 		{"net.ipv4.tcp_max_orphans", []int64{unackedCloses}, Machine, "closed sockets whose FIN nobody has answered"},
@@ -57,7 +55,7 @@ func (s Setting) raised(old string) string {
 		if err != nil { // more than an int64 is enough
 			continue
 		}
-		if s.widens(i) && now > want || !s.widens(i) && now < want {
+		if now < want {
 			fields[i], higher = strconv.FormatInt(want, 10), true
 		}
 	}
@@ -66,9 +64,6 @@ func (s Setting) raised(old string) string {
 	}
 	return strings.Join(fields, "\t")
 }
-
-// widens says that the lower the number at i, the more is allowed.
-func (s Setting) widens(i int) bool { return s.Key == portRange && i == 0 }
 
 // sameValue compares values of /proc/sys, whatever the white space.
 func sameValue(a, b string) bool { return slices.Equal(strings.Fields(a), strings.Fields(b)) }
@@ -79,6 +74,7 @@ type Omission struct{ Entry, Reason string }
 // Omissions are those of the lists that are copied most.
 func Omissions() []Omission {
 	return []Omission{
+		{"net.ipv4.ip_local_port_range", "clients here take more addresses; a wide range has ports that servers want"},
 		{"net.ipv4.tcp_tw_recycle", "gone since Linux 4.12; it broke clients behind NAT"},
 		{"net.ipv4.tcp_tw_reuse=1", "the default 2 covers loopback; servers do not connect"},
 		{"net.ipv4.tcp_fin_timeout", "is about FIN_WAIT2 only, not TIME_WAIT"},

@@ -10,7 +10,7 @@ import (
 // WriteText writes a table for people, the first limit, and what to do.
 func (rep Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s clients, %s\n\n", rep.Clients, rep.processes())
+	fmt.Fprintf(&b, "%s clients, %s\n\n", rep.Clients, rep.question())
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "LIMIT\tNOW\tNEEDED\tCLIENTS\tSCOPE\tVERDICT\tREASON")
 	for _, l := range rep.Limits {
@@ -30,11 +30,14 @@ func (rep Report) WriteText(w io.Writer) error {
 	return err
 }
 
-func (rep Report) processes() string {
+// question says what the report is about, and how to ask for the other thing: a
+// host that is enough for the servers may be too small for both.
+func (rep Report) question() string {
 	if !rep.SameHost {
-		return fmt.Sprintf("server processes here: %s", rep.ServerProcesses)
+		return fmt.Sprintf("the servers here, clients elsewhere (-same-host: both here); server processes: %s", rep.ServerProcesses)
 	}
-	return fmt.Sprintf("both ends here; server processes: %s, client processes: %s", rep.ServerProcesses, rep.ClientProcesses)
+	return fmt.Sprintf("servers and clients both here (without -same-host: the servers alone); server processes: %s, client processes: %s",
+		rep.ServerProcesses, rep.ClientProcesses)
 }
 
 func (rep Report) firstSentence() string {
@@ -67,7 +70,7 @@ func (rep Report) advice() (lines []string) {
 		}
 	}
 	if rep.tunable() {
-		lines = append(lines, fmt.Sprintf("\"loadtest tune diff -clients %d\" shows the sysctls, \"tune apply\" sets them, \"tune rollback\" takes them back", int64(rep.Clients)))
+		lines = append(lines, fmt.Sprintf("\"loadtest tune diff -clients %d\" shows the sysctls for both ends here, \"tune apply\" sets them, \"tune rollback\" takes them back", int64(rep.Clients)))
 	}
 	return lines
 }

@@ -18,7 +18,8 @@ import (
 func stock() machine {
 	return bigMachine().with(machine{
 		"proc/sys/fs/nr_open":                     "1048576\n",
-		"proc/sys/fs/file-max":                    "2466170\n",
+		"proc/sys/fs/file-max":                    "1466170\n",
+		"proc/sys/fs/file-nr":                     "1000\t0\t1466170\n",
 		"proc/sys/fs/epoll/max_user_watches":      "5491511\n", // enough for a million
 		"proc/sys/net/core/somaxconn":             "4096\n",
 		"proc/sys/net/core/netdev_max_backlog":    "1000\n",
@@ -77,8 +78,6 @@ func TestApplyAndRollback(t *testing.T) {
 		"proc/sys/fs/file-max":                             "4500000\n",
 		"proc/sys/net/core/somaxconn":                      "65535\n",
 		"proc/sys/net/core/netdev_max_backlog":             "300000\n",
-		"proc/sys/net/ipv4/tcp_max_syn_backlog":            "65535\n",
-		"proc/sys/net/ipv4/ip_local_port_range":            "1024\t65535\n",
 		"proc/sys/net/ipv4/tcp_mem":                        "600000\t1250000\t2000000\n",
 		"proc/sys/net/ipv4/tcp_max_orphans":                "262144\n",
 		"proc/sys/net/netfilter/nf_conntrack_max":          "2000000\n",
@@ -88,7 +87,7 @@ func TestApplyAndRollback(t *testing.T) {
 	})
 	compare(t, "after Apply", after, want)
 	for file, line := range map[string]string{
-		kernel.SysctlFile: "\nnet.ipv4.ip_local_port_range = 1024 65535\n",
+		kernel.SysctlFile: "\nnet.ipv4.tcp_mem = 600000 1250000 2000000\n",
 		kernel.UnitFile:   "\nLimitNOFILE=1100000\n",
 	} {
 		if !strings.Contains(oneOf(after, file), line) {
@@ -116,6 +115,9 @@ func TestApplyIsEnough(t *testing.T) {
 		if _, err := (kernel.Tuner{Root: root, Out: io.Discard}).Apply(clients); err != nil {
 			t.Fatal(err)
 		}
+		// The kernel shows fs.file-max there, too.
+		tuner := kernel.Tuner{Root: root}
+		put(t, tuner, machine{file("fs.file-nr"): "1000\t0\t" + files(t, string(root))[file("fs.file-max")]})
 		h, err := kernel.Read(root)
 		if err != nil {
 			t.Fatal(err)
@@ -129,14 +131,52 @@ func TestApplyIsEnough(t *testing.T) {
 	}
 }
 
-func TestApplyOnlyRaises(t *testing.T) {
-	root := bigMachine().with(machine{"proc/sys/net/ipv4/ip_local_port_range": "1000\t65535\n"}).write(t)
-	before := files(t, string(root))
-	d, err := (kernel.Tuner{Root: root, Out: io.Discard}).Apply(million)
-	if err != nil || len(d.Changes) > 0 {
-		t.Errorf("Apply = %v, %v, want no change", d.Changes, err)
+// What doctor calls ok, or no bound, is left as it is, even where there is less to
+// spare than Settings would have.
+func TestApplyChangesWhatIsTooLow(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		machine machine
+		clients kernel.Count
+		want    []string
+	}{
+		{"nothing", bigMachine(), million, nil},
+		{"nothing to spare", bigMachine().with(machine{
+			"proc/sys/fs/nr_open":                     "1100000\n", // LimitNOFILE
+			"proc/sys/fs/file-nr":                     "1000\t0\t2001032\n",
+			"proc/sys/fs/file-max":                    "2001032\n",
+			"proc/sys/fs/epoll/max_user_watches":      "2000000\n",
+			"proc/sys/net/ipv4/tcp_mem":               "1\t2\t1000000\n",
+			"proc/sys/net/netfilter/nf_conntrack_max": "1000044\n",
+		}), million, nil},
+		{"no bound", bigMachine().with(machine{
+			"proc/sys/net/ipv4/ip_local_port_range":     "40000\t50000\n",
+			"proc/sys/net/ipv4/tcp_max_syn_backlog":     "128\n",
+			"proc/sys/net/netfilter/nf_conntrack_count": "0\n",
+			"proc/sys/net/netfilter/nf_conntrack_max":   "262144\n",
+		}), million, nil},
+		{"stock for few", stock(), 1000, nil},
+		{"stock for more", stock(), 4097, []string{"net.core.somaxconn: 4096 -> 65535", "net.core.netdev_max_backlog: 1000 -> 300000"}},
+		{"stock for many", stock(), 200_000, []string{"net.core.somaxconn: 4096 -> 65535", "net.core.netdev_max_backlog: 1000 -> 300000", "net.ipv4.tcp_max_orphans: 131072 -> 262144"}},
+		{"what the drop-in asks for", bigMachine().with(machine{"proc/sys/fs/nr_open": "1099999\n"}), million, []string{"fs.nr_open: 1099999 -> 2100000"}},
+		{"others have taken more than is spared", bigMachine().with(machine{"proc/sys/net/netfilter/nf_conntrack_count": "8000001\n"}), million,
+			[]string{"net.netfilter.nf_conntrack_max: 9000000 -> 9000001"}},
+	} {
+		root := test.machine.write(t)
+		before := files(t, string(root))
+		d, err := (kernel.Tuner{Root: root, Out: io.Discard}).Apply(test.clients)
+		var got []string
+		for _, c := range d.Changes {
+			line, _, _ := strings.Cut(c.String(), "  (")
+			got = append(got, line)
+		}
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: Apply(%s) = %q, %v, want %q", test.name, test.clients, got, err, test.want)
+		}
+		if len(test.want) == 0 {
+			compare(t, test.name, files(t, string(root)), before)
+		}
 	}
-	compare(t, "after Apply", files(t, string(root)), before)
 }
 
 // An Apply that was killed after the last sysctl has written no files; the next
@@ -256,7 +296,7 @@ func TestRollbackAgain(t *testing.T) {
 }
 
 func TestContainersAreRefused(t *testing.T) {
-	netKeys := []string{"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.ip_local_port_range"}
+	netKeys := []string{"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"}
 	for _, test := range []struct {
 		name    string
 		machine machine
@@ -269,7 +309,8 @@ func TestContainersAreRefused(t *testing.T) {
 		{"other network namespace", machine{"proc/sys/net/core/netdev_max_backlog": "", "proc/sys/net/ipv4/tcp_mem": "", "proc/sys/net/ipv4/tcp_max_orphans": ""},
 			netKeys, "this is not the first network namespace"},
 	} {
-		root := stock().with(test.machine).write(t)
+		stock := stock().with(machine{"proc/sys/net/ipv4/tcp_syncookies": "0\n"}).with(test.machine)
+		root := stock.write(t)
 		d, err := (kernel.Tuner{Root: root, Out: io.Discard}).Apply(million)
 		if err != nil {
 			t.Errorf("%s: Apply: %v", test.name, err)
@@ -288,7 +329,7 @@ func TestContainersAreRefused(t *testing.T) {
 			if !strings.Contains(r.Why, test.why) {
 				t.Errorf("%s: %s was refused because %q, want %q", test.name, r.Key, r.Why, test.why)
 			}
-			if r.Scope == kernel.Machine && files(t, string(root))[file(r.Key)] != stock().with(test.machine)[file(r.Key)] {
+			if r.Scope == kernel.Machine && files(t, string(root))[file(r.Key)] != stock[file(r.Key)] {
 				t.Errorf("%s: %s was changed", test.name, r.Key)
 			}
 		}
