@@ -82,7 +82,7 @@ func (h Host) Diagnose(s Symptoms) Cause {
 		}
 	}
 	for _, g := range h.Groups { // the inner one is killed for its own limit first
-		if n := s.After.since(s.Before, g.key()); n > 0 {
+		if n := s.After.since(s.Before, g.key()); n > 0 && g.Limit != memoryHigh {
 			what := "the kernel killed %d of its processes"
 			if g.Limit == pidsLimit {
 				what = "the kernel refused %d threads or processes"
@@ -100,6 +100,11 @@ func (h Host) Diagnose(s Symptoms) Cause {
 	} {
 		if n := s.After.since(s.Before, b.name); n > 0 {
 			return found(b.name, fmt.Sprintf(b.evidence, n))
+		}
+	}
+	for _, g := range h.Groups { // the last: pages of files that were read make it wait, too
+		if n := s.After.since(s.Before, g.key()); n > 0 && g.Limit == memoryHigh {
+			return found(g.Limit, fmt.Sprintf("cgroup %s has %s: the kernel made its processes wait %d times", g.Path, bytes(g.Max), n))
 		}
 	}
 	return Cause{Evidence: "no limit of this host was hit, as far as its counters tell"}

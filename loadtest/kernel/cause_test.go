@@ -86,6 +86,9 @@ func TestDiagnose(t *testing.T) {
 			"net.core.netdev_max_backlog", kernel.Machine, "3 packets were dropped because too many came at once", "raise sysctl net.core.netdev_max_backlog"},
 		{"buffers", bigMachine(), machine{"proc/net/netstat": netstat("TCPRcvQDrop", "5")}, kernel.Symptoms{},
 			"net.ipv4.tcp_mem", kernel.Machine, "5 packets or connections were dropped for want of buffers", "raise sysctl net.ipv4.tcp_mem"},
+		{"a cgroup that throttles", v2().with(machine{"sys/fs/cgroup/kube/memory.high": "400000000\n"}),
+			machine{"sys/fs/cgroup/kube/memory.events": "high 20\noom 1\noom_kill 1\n"}, kernel.Symptoms{},
+			"memory.high", kernel.Cgroup, "cgroup /kube has 400.0 MB: the kernel made its processes wait 20 times", "MemoryHigh="},
 		{"nothing", v2(), nil, kernel.Symptoms{Files: []kernel.Files{unread, free}, Errors: errors(syscall.ECONNREFUSED)},
 			"", "", "no limit of this host was hit", ""},
 	} {

@@ -12,7 +12,7 @@ import (
 // each on the way up counts. What is used is of all processes below it.
 type Group struct {
 	Path  string // as /proc/self/cgroup has it
-	Limit string // the file that sets it: memoryV1, memoryV2 or pidsLimit
+	Limit string // the file that sets it: memoryV1, memoryV2, memoryHigh or pidsLimit
 	Max   Count  // bytes or threads; never Unlimited
 	Used  Count  // without what the kernel can take back
 
@@ -25,9 +25,10 @@ func (g Group) key() string { return g.Limit + " of " + g.Path }
 
 // Files that set a limit.
 const (
-	memoryV1  = "memory.limit_in_bytes"
-	memoryV2  = "memory.max"
-	pidsLimit = "pids.max"
+	memoryV1   = "memory.limit_in_bytes"
+	memoryV2   = "memory.max"
+	memoryHigh = "memory.high" // of version 2: past it processes wait, but are not killed
+	pidsLimit  = "pids.max"
 )
 
 // A controller is the files of one resource in one version of cgroups.
@@ -52,6 +53,7 @@ func (r Root) groups() ([]Group, error) {
 	controllers := []controller{
 		{"memory", memoryV1, "memory.usage_in_bytes", "total_inactive_file", "memory.oom_control", "oom_kill"},
 		{"", memoryV2, "memory.current", "inactive_file", "memory.events", "oom_kill"},
+		{"", memoryHigh, "memory.current", "inactive_file", "memory.events", "high"},
 		{"pids", pidsLimit, "pids.current", "", "pids.events", "max"},
 		{"", pidsLimit, "pids.current", "", "pids.events", "max"},
 	}

@@ -111,6 +111,13 @@ func TestVerdicts(t *testing.T) {
 		{"orphans", machine{"proc/sys/net/ipv4/tcp_max_orphans": "131072\n"}, "net.ipv4.tcp_max_orphans", kernel.Slow, 131_072},
 		{"TIME_WAIT", machine{"proc/sys/net/ipv4/tcp_max_tw_buckets": "5\n"}, "net.ipv4.tcp_max_tw_buckets", kernel.Note, kernel.Unlimited},
 		{"drain: 90 s at 41,666 a second", machine{}, "drain time", kernel.OK, 3_749_940},
+		{"cgroup that throttles: (100,000,000 - 20,000,000 - 13,000,000) / 8,900", machine{
+			"sys/fs/cgroup/memory.high":    "100000000\n",
+			"sys/fs/cgroup/memory.current": "30000000\n",
+			"sys/fs/cgroup/memory.stat":    "anon 5\ninactive_file 10000000\n",
+		}, "memory.high", kernel.Slow, 7528},
+		{"cgroup that throttles late enough", machine{"sys/fs/cgroup/memory.high": "9000000000\n", "sys/fs/cgroup/memory.current": "30000000\n"},
+			"memory.high", kernel.OK, 1_006_404},
 		{"memory is not to be seen", machine{"proc/meminfo": ""}, "memory", kernel.Note, kernel.Unlimited},
 	} {
 		rep := kernel.Check(bigMachine().with(test.machine).host(t), bothEnds())
@@ -151,6 +158,24 @@ func TestProcessesAreRoundedUp(t *testing.T) {
 		rep := kernel.Check(h, test.demand)
 		if rep.ServerProcesses != test.servers || rep.ClientProcesses != test.clients {
 			t.Errorf("Check(%+v) = %s and %s processes, want %s and %s", test.demand, rep.ServerProcesses, rep.ClientProcesses, test.servers, test.clients)
+		}
+	}
+}
+
+// What a cgroup only slows down may be taken.
+func TestFreeMemory(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		machine machine
+		want    kernel.Count
+	}{
+		{"host", bigMachine(), 64_000_000 << 10},
+		{"unknown", bigMachine().with(machine{"proc/meminfo": ""}), kernel.Unknown},
+		{"cgroup", v2(), 510_000_000},
+		{"cgroup that throttles", v2().with(machine{"sys/fs/cgroup/kube/memory.high": "100000000\n"}), 510_000_000},
+	} {
+		if got := test.machine.host(t).FreeMemory(); got != test.want {
+			t.Errorf("%s: FreeMemory = %s, want %s", test.name, got, test.want)
 		}
 	}
 }

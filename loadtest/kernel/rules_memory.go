@@ -19,22 +19,29 @@ func (h Host) memoryRules(l layout) []rule {
 		if g.Limit == memoryV1 {
 			need = l.charged
 		}
-		list = append(list, rule{
+		r := rule{
 			name: g.Limit, unit: "bytes", scope: Cgroup, stops: true, have: g.Max,
 			need:   func(n int64) int64 { return int64(max(0, g.Used)) + need(n) },
 			reason: fmt.Sprintf("of cgroup %s, %s used now; past it the kernel kills a process", g.Path, bytes(g.Used)),
 			fix:    "raise MemoryMax= of the service, docker -m, or limits.memory of the pod",
-		})
+		}
+		if g.Limit == memoryHigh {
+			r.stops = false
+			r.reason = fmt.Sprintf("of cgroup %s, %s used now; past it the kernel makes each process wait when it takes more", g.Path, bytes(g.Used))
+			r.fix = "raise MemoryHigh= of the service"
+		}
+		list = append(list, r)
 	}
 	return list
 }
 
 // FreeMemory is what this process and others that it starts may still take:
-// bytes of the host, or of a cgroup on the way up if it has less.
+// bytes of the host, or of a cgroup on the way up if it has less. What a cgroup
+// only slows down may be taken.
 func (h Host) FreeMemory() Count {
 	free := h.Memory
 	for _, g := range h.Groups {
-		if left := g.Max.minus(g.Used); g.Limit != pidsLimit && (free == Unknown || left < free) {
+		if left := g.Max.minus(g.Used); g.Limit != pidsLimit && g.Limit != memoryHigh && (free == Unknown || left < free) {
 			free = left
 		}
 	}

@@ -43,6 +43,8 @@ func TestTally(t *testing.T) {
 		{"memory of the host", machine{"proc/vmstat": "pgfault 99\noom_kill 2\n"}, kernel.Tally{"memory": 2}},
 		{"cgroups, version 1", v1(), kernel.Tally{"memory.limit_in_bytes of /docker/abc": 1, "pids.max of /docker/abc": 2}},
 		{"cgroups, version 2", v2(), kernel.Tally{"memory.max of /kube": 1, "memory.max of /kube/pod": 1, "pids.max of /kube/pod": 2}},
+		{"cgroup that throttles", v2().with(machine{"sys/fs/cgroup/kube/memory.high": "400000000\n", "sys/fs/cgroup/kube/memory.events": "high 20\noom 1\noom_kill 1\n"}),
+			kernel.Tally{"memory.max of /kube": 1, "memory.high of /kube": 20, "memory.max of /kube/pod": 1, "pids.max of /kube/pod": 2}},
 		{"cgroup whose events cannot be read", v2().with(machine{"sys/fs/cgroup/kube/pod/memory.events": "", "sys/fs/cgroup/kube/pod/pids.events": "what\n"}),
 			kernel.Tally{"memory.max of /kube": 1, "memory.max of /kube/pod": 0, "pids.max of /kube/pod": 0}},
 	} {
