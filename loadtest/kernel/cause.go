@@ -81,9 +81,9 @@ func (h Host) Diagnose(s Symptoms) Cause {
 			return c
 		}
 	}
-	for _, g := range h.Groups { // the inner one is killed for its own limit first
+	for _, g := range h.Groups { // the inner one first: what it runs into counts for those above it, too
 		if n := s.After.since(s.Before, g.key()); n > 0 && g.Limit != memoryHigh {
-			what := "the kernel killed %d of its processes"
+			what := "the kernel killed for it %d times"
 			if g.Limit == pidsLimit {
 				what = "the kernel refused %d threads or processes"
 			}

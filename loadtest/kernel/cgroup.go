@@ -52,7 +52,8 @@ func (r Root) groups() ([]Group, error) {
 	}
 	controllers := []controller{
 		{"memory", memoryV1, "memory.usage_in_bytes", "total_inactive_file", "memory.oom_control", "oom_kill"},
-		{"", memoryV2, "memory.current", "inactive_file", "memory.events", "oom_kill"},
+		// "oom", as oom_kill also grows with the kills of a limit further up, and of the host's.
+		{"", memoryV2, "memory.current", "inactive_file", "memory.events", "oom"},
 		{"", memoryHigh, "memory.current", "inactive_file", "memory.events", "high"},
 		{"pids", pidsLimit, "pids.current", "", "pids.events", "max"},
 		{"", pidsLimit, "pids.current", "", "pids.events", "max"},
