@@ -148,6 +148,10 @@ func tuneStatus(t kernel.Tuner, w io.Writer) (int, error) {
 	for _, c := range s.State.Changes {
 		fmt.Fprintln(w, c)
 	}
+	if s.Elsewhere != "" {
+		fmt.Fprintf(w, "Not compared: %s\n", s.Elsewhere)
+		return exitMissed, nil
+	}
 	for _, c := range s.Drifted {
 		fmt.Fprintf(w, "changed since: %s\n", c)
 	}

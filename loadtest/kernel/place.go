@@ -76,5 +76,6 @@ func (p Place) elsewhere(net string) string {
 	case net == firstNet:
 		return "it was applied in the first network namespace, the host's: run it there (nsenter -t 1 -n, from the host's process namespace)"
 	}
-	return "it was applied in network namespace " + net + ": run it there"
+	return "it was applied in network namespace " + net + ": run it there. If that is gone, its values are, too, and " +
+		strings.Join([]string{StateFile, SysctlFile, UnitFile}, ", ") + " can be removed"
 }

@@ -85,6 +85,37 @@ func TestRollbackFromElsewhere(t *testing.T) {
 	}
 }
 
+// The namespace of a state is known by its name, and one that is gone is no dead
+// end.
+func TestRollbackInAnotherNamespace(t *testing.T) {
+	container := stock().with(machine{file("net.core.netdev_max_backlog"): "", file("net.ipv4.tcp_mem"): "", file("net.ipv4.tcp_max_orphans"): ""})
+	for _, test := range []struct{ name, first, second, want string }{
+		{"the same", "net:[4026532001]", "net:[4026532001]", ""},
+		{"another", "net:[4026532001]", "net:[4026532002]", "it was applied in network namespace net:[4026532001]: run it there. If that is gone"},
+	} {
+		root := container.write(t)
+		link := filepath.Join(string(root), "proc/self/ns/net")
+		if err := errors.Join(os.Mkdir(filepath.Dir(link), 0o755), os.Symlink(test.first, link)); err != nil {
+			t.Fatal(err)
+		}
+		tuner := kernel.Tuner{Root: root, Out: io.Discard}
+		if _, err := tuner.Apply(million); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Remove(link), os.Symlink(test.second, link)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := tuner.Status()
+		if err != nil || (s.Elsewhere == "") != (test.want == "") || !strings.HasPrefix(s.Elsewhere, test.want) || len(s.Drifted) > 0 {
+			t.Errorf("%s: Status = %+v, %v, want %q", test.name, s, err, test.want)
+		}
+		err = tuner.Rollback()
+		if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, kernel.ErrLeft) || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: Rollback = %v, want %q", test.name, err, test.want)
+		}
+	}
+}
+
 // What is applied on the host must not be mixed with another namespace's values.
 func TestApplyFromElsewhere(t *testing.T) {
 	tuner, _, _, _ := applied(t, stock())

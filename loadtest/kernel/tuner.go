@@ -39,10 +39,10 @@ type Tuner struct {
 func (t Tuner) Diff(clients Count) (Diff, error) { return t.Root.diff(clients) }
 
 // Apply raises what is too low for clients and may be touched from here, and
-// writes the files that keep it so. Applied again, it raises further; the oldest
-// values that are not its own are kept, and files that are missing are written: the last Apply may have
-// been killed. A setting that the kernel refuses is in the error; the others are
-// set.
+// writes the files that keep it so. Applied again, it raises further, keeps the
+// old values that were not its own, and writes files that are missing: the last
+// Apply may have been killed. A setting that the kernel refuses is in the error;
+// the others are set.
 func (t Tuner) Apply(clients Count) (Diff, error) {
 	d, err := t.Diff(clients)
 	if err != nil {
@@ -122,6 +122,10 @@ type Status struct {
 	Drifted []Change // New is what the value is now
 	Missing []string // files that are gone
 	Edited  []string // files that somebody has edited
+
+	// Elsewhere is why nothing was compared, "" if it was: the values here are
+	// others than those of State.
+	Elsewhere string
 }
 
 // Status compares what was applied with what is.
@@ -130,7 +134,14 @@ func (t Tuner) Status() (Status, error) {
 	if err != nil || state == nil {
 		return Status{}, err
 	}
-	s := Status{State: state}
+	p, err := t.Root.place()
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{State: state, Elsewhere: p.elsewhere(state.Net)}
+	if s.Elsewhere != "" {
+		return s, nil
+	}
 	for _, c := range state.Changes {
 		now, err := t.Root.text(sysctl(c.Key))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
