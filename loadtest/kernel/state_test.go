@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -39,6 +40,25 @@ func TestDamagedState(t *testing.T) {
 		}
 		compare(t, test.name, files(t, string(tuner.Root)), before)
 	}
+}
+
+// Where the kernel makes less of what it is given, that is ours to take back.
+func TestTakenValueIsOurs(t *testing.T) {
+	tuner, _, before, after := applied(t, stock())
+	var state kernel.State
+	if err := json.Unmarshal([]byte(oneOf(after, kernel.StateFile)), &state); err != nil {
+		t.Fatal(err)
+	}
+	state.Took("net.core.somaxconn", "32768")
+	text, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, tuner, machine{kernel.StateFile: string(text), file("net.core.somaxconn"): "32768\n"})
+	if err := tuner.Rollback(); err != nil {
+		t.Errorf("Rollback = %v, want none", err)
+	}
+	compare(t, "after Rollback", files(t, string(tuner.Root)), before)
 }
 
 // What the error advises ends it.

@@ -1,0 +1,4 @@
+package kernel
+
+// Took exports took.
+func (s *State) Took(key, value string) { s.took(key, value) }
