@@ -18,6 +18,7 @@ type chart struct {
 	XTicks    []mark
 	YTicks    []mark
 	Phases    []phase
+	Events    []eventMark
 	Columns   []string // of the table: x first, then a column for each series
 	Rows      []row    // none: nothing was measured
 }
@@ -44,6 +45,13 @@ type mark struct {
 type phase struct {
 	From, Name string
 	Narrow     bool // no room for the name on a phone
+}
+
+// An eventMark is a vertical line with a name.
+type eventMark struct {
+	At, Name string
+	Late     bool // the name is to its left
+	Line     int  // of the name, so that two close to each other can be read
 }
 
 // A row is one x with its values: a line of the table, and the box that

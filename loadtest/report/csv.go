@@ -22,6 +22,7 @@ var columns = []column{
 	{"joined", false, func(t record.Tick) int64 { return t.Joined }},
 	{"sent", false, func(t record.Tick) int64 { return t.Sent }},
 	{"delivered", false, func(t record.Tick) int64 { return t.Delivered }},
+	{"replies", false, func(t record.Tick) int64 { return t.Replies }},
 	{"errors", false, func(t record.Tick) int64 { return total(t.Errors) }},
 	{"server_rss_bytes", true, func(t record.Tick) int64 { return t.ServerRSS }},
 	{"server_cpu_ns", true, func(t record.Tick) int64 { return t.ServerCPUNs }},

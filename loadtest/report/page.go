@@ -98,13 +98,16 @@ func (r *Result) page() page {
 
 // charts are those that the scenario has something to show in.
 func (r *Result) charts() []chart {
-	s, t := r.Summary, newTimeline(r.ticks)
+	s, t := r.Summary, newTimeline(r.ticks, r.events()...)
 	charts := []chart{t.clients()}
 	if s.Comeback != nil {
 		charts = append(charts, r.wayBackChart())
 	}
 	if s.broadcasts() {
 		charts = append(charts, t.deliveries())
+	}
+	if s.pings() {
+		charts = append(charts, t.replies())
 	}
 	if s.broadcasts() || s.pings() {
 		charts = append(charts, t.latency(s.arrival()), r.percentileChart())

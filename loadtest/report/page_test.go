@@ -220,6 +220,71 @@ func TestBroadcastNames(t *testing.T) {
 	}
 }
 
+// dataOf are the second cells of the table of a chart.
+func dataOf(page, id string) (cells []string) {
+	_, figure, _ := strings.Cut(page, `<figure class="panel" id="`+id+`">`)
+	figure, _, _ = strings.Cut(figure, "</figure>")
+	for _, m := range regexp.MustCompile(`<th scope="row">[^<]*</th><td>([^<]*)</td>`).FindAllStringSubmatch(figure, -1) {
+		cells = append(cells, m[1])
+	}
+	return cells
+}
+
+// Client processes tell their totals less often than there are ticks: that must
+// not look as if nothing had come in between.
+func TestRatesAreSpread(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		totals []int64 // at ticks of one second
+		want   string
+	}{
+		{"told every second", []int64{0, 10, 20, 20, 50}, "10 10 0 30"},
+		{"told every other second", []int64{0, 0, 20, 20, 60, 60, 80}, "10 10 20 20 10 10"},
+		{"a pause stays one", []int64{0, 0, 20, 20, 60, 60, 60, 60, 60, 60, 60, 100}, "10 10 20 20 0 0 0 0 0 20 20"},
+		{"some processes in between", []int64{0, 0, 200, 202, 400, 402, 600, 600, 800}, "100 101 100 100 100 99 100 100"},
+		{"nothing", []int64{0, 0, 0}, "0 0"},
+		{"never twice", []int64{0, 0, 0, 0, 0, 0, 0, 0, 50}, "0 0 0 0 0 0 0 50"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ticks := func(of func(*record.Tick) *int64) (records []record.Record) {
+				for i, total := range test.totals {
+					tick := &record.Tick{AtMs: int64(i) * 1000}
+					*of(tick) = total
+					records = append(records, record.Record{Tick: tick})
+				}
+				return records
+			}
+			chat := newResult(t, ticks(func(t *record.Tick) *int64 { return &t.Delivered }))
+			echo := newResult(t, append(ticks(func(t *record.Tick) *int64 { return &t.Replies }), record.Record{Activity: pinged(t)}))
+			for id, page := range map[string]string{"deliveries": html(t, chat), "replies": html(t, echo)} {
+				if id == "replies" && test.name == "nothing" {
+					continue // old records of echo do not tell
+				}
+				got := strings.NewReplacer(".0 /s", "", " /s", "").Replace(strings.Join(dataOf(page, id), " "))
+				if got != test.want {
+					t.Errorf("%s = %s, want %s", id, got, test.want)
+				}
+			}
+		})
+	}
+}
+
+// A chart that jumps says why.
+func TestEventsAreMarked(t *testing.T) {
+	page := html(t, played(t, cutOff(t, 100), broadcasts(0)))
+	for _, want := range []string{
+		`<span class="event" style="left:50.00%"><b style="top:0.2em">servers down</b></span>`,
+		`<span class="event late" style="left:85.00%"><b style="top:1.2em">servers up again</b></span>`,
+	} {
+		if strings.Count(page, want) < 3 {
+			t.Errorf("HTML has %q %d times, want it in each chart over time", want, strings.Count(page, want))
+		}
+	}
+	if page := html(t, played(t, killed(t, 40), broadcasts(0))); !strings.Contains(page, "server killed") {
+		t.Error("HTML does not mark the kill")
+	}
+}
+
 // Values between gaps are drawn so large that they can be seen.
 func TestLoneValuesAreDots(t *testing.T) {
 	out := html(t, newResult(t, []record.Record{

@@ -39,7 +39,7 @@ func families() []family {
 				{"per reply", false, figure(func(s Summary) *float64 { return cmp.Or(s.Echo, new(Echo)).ServerCPUUsPerReply })},
 				{"per heartbeat", false, figure(func(s Summary) *float64 { return cmp.Or(s.Idle, new(Idle)).ServerCPUUsPerHeartbeat })},
 			}},
-		{"memory", "Memory per client", "What one more client costs. Kernel memory is that of every socket on the host. Less is better.",
+		{"memory", "Memory per client", "What one more client costs. Kernel memory is slab and TCP buffers of the whole host; other programs count too. Less is better.",
 			"bytes", size, "KB per client", 1000, []quantity{
 				{"server", false, figure(func(s Summary) *float64 { return s.ServerBytesPerClient })},
 				{"client", false, figure(func(s Summary) *float64 { return s.ClientBytesPerClient })},

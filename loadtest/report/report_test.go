@@ -177,6 +177,12 @@ func TestNotMeasured(t *testing.T) {
 			r.Memory.KernelBytes = 0
 		}
 	}
+	shrunkKernel := fixture(t)
+	for _, r := range shrunkKernel {
+		if r.Memory != nil && r.Memory.When == "joined" {
+			r.Memory.KernelBytes = 1
+		}
+	}
 	noLatency := fixture(t)
 	end(t, noLatency).Latency = nil
 	nothingReceived := fixture(t)
@@ -193,6 +199,7 @@ func TestNotMeasured(t *testing.T) {
 		{"only the empty bill", without(fixture(t), func(r record.Record) bool { return isMemory(r) && r.Memory.When != "empty" }),
 			[]string{"server_bytes_per_client"}},
 		{"kernel not read", zeroKernel, []string{"kernel_bytes_per_client"}},
+		{"kernel gave back more", shrunkKernel, []string{"kernel_bytes_per_client"}},
 		{"no histogram", noLatency, []string{"latency_ms"}},
 		{"nothing received", nothingReceived, []string{"latency_ms"}},
 		{"CPU not read", noCPU, []string{"server_cpu_us_per_delivery"}},

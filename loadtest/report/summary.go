@@ -44,7 +44,7 @@ type Summary struct {
 	// Bytes between "empty" and "joined", for each client joined by then.
 	ServerBytesPerClient *float64 `json:"server_bytes_per_client"` // RSS of all server processes
 	ClientBytesPerClient *float64 `json:"client_bytes_per_client"` // RSS of all client processes
-	KernelBytesPerClient *float64 `json:"kernel_bytes_per_client"` // slab and TCP buffers, of both ends if both are on one host
+	KernelBytesPerClient *float64 `json:"kernel_bytes_per_client"` // slab and TCP buffers of the whole host, so of both ends if both are on it; nil if it gave back more than it took
 
 	ServerCPUUsPerDelivery *float64 `json:"server_cpu_us_per_delivery"`
 	ServerCPUUsPerJoin     *float64 `json:"server_cpu_us_per_join"` // connect and handshake included
@@ -139,7 +139,9 @@ func (s *Summary) memory(bill func(when string) (record.Memory, bool)) {
 	}
 	s.ServerBytesPerClient = each(empty.ServerRSS, joined.ServerRSS)
 	s.ClientBytesPerClient = each(empty.ClientRSS, joined.ClientRSS)
-	s.KernelBytesPerClient = each(empty.KernelBytes, joined.KernelBytes)
+	if kernel := each(empty.KernelBytes, joined.KernelBytes); kernel != nil && *kernel > 0 { // else something else on the host gave back more
+		s.KernelBytesPerClient = kernel
+	}
 }
 
 func percentiles(h *hdrhistogram.Histogram) *Percentiles {

@@ -12,24 +12,27 @@ const maxPoints = 240
 
 // A timeline holds the ticks of a run and makes charts of them.
 type timeline struct {
-	ticks []record.Tick
-	each  int // ticks in one point
-	x     axis
-	xs    []float64
+	ticks  []record.Tick
+	each   int     // ticks in one point
+	unit   float64 // of x, in milliseconds
+	x      axis
+	xs     []float64
+	events []event
 }
 
-func newTimeline(ticks []record.Tick) timeline {
-	t := timeline{each: (len(ticks) + maxPoints - 1) / maxPoints}
+func newTimeline(ticks []record.Tick, events ...event) timeline {
+	t := timeline{each: (len(ticks) + maxPoints - 1) / maxPoints, events: events}
 	t.ticks = thin(ticks, t.each)
 	if len(t.ticks) == 0 {
 		return t
 	}
-	unit, name := 1000.0, "s"
+	t.unit = 1000
+	name := "s"
 	if t.ticks[len(t.ticks)-1].AtMs > 10*60*1000 {
-		unit, name = 60_000, "min"
+		t.unit, name = 60_000, "min"
 	}
 	for _, tick := range t.ticks {
-		t.xs = append(t.xs, float64(tick.AtMs)/unit)
+		t.xs = append(t.xs, float64(tick.AtMs)/t.unit)
 	}
 	t.x = axis{
 		scale: exactly(0, t.xs[len(t.xs)-1], 8),
@@ -104,6 +107,50 @@ func (t timeline) perSecond(totals []float64) []float64 {
 	return rates
 }
 
+// spread is perSecond of a total that is told less often than there are ticks, as
+// client processes tell theirs: it grew not in the tick that heard of it, but
+// over as many before it as there usually are between two such.
+func (t timeline) spread(totals []float64) []float64 {
+	rates, span := t.perSecond(totals), toldEvery(totals)
+	for i := 1; i < len(totals) && span > 1; i++ {
+		to := min(i+span-1, len(totals)-1)
+		from := max(to-span, 0)
+		growth, ms := totals[to]-totals[from], t.ticks[to].AtMs-t.ticks[from].AtMs
+		if !math.IsNaN(rates[i]) && growth >= 0 && ms > 0 {
+			rates[i] = growth * 1000 / float64(ms)
+		}
+	}
+	return rates
+}
+
+// mostSpread is over how many ticks a growth may be spread: what is longer is a
+// pause.
+const mostSpread = 5
+
+// toldEvery is after how many ticks a total usually grows. The little that some
+// processes tell between the others does not count.
+func toldEvery(totals []float64) int {
+	most := 0.0
+	for i := 1; i < len(totals); i++ {
+		most = max(most, totals[i]-totals[i-1])
+	}
+	last, usual, often := 0, 1, make([]int, mostSpread+1)
+	for i := 1; i < len(totals); i++ {
+		if growth := totals[i] - totals[i-1]; growth > 0 && growth >= most/10 {
+			if last > 0 {
+				often[min(i-last, mostSpread)]++
+			}
+			last = i
+		}
+	}
+	for n, times := range often {
+		if times > often[usual] {
+			usual = n
+		}
+	}
+	return usual
+}
+
 // chart draws lines over time. The scale of y starts at 0.
 func (t timeline) chart(c chart, y axis, lines ...series) chart {
 	if t.each > 1 {
@@ -112,7 +159,7 @@ func (t timeline) chart(c chart, y axis, lines ...series) chart {
 	if _, most := bounds(lines...); !math.IsInf(most, 0) {
 		y.scale = fromZero(most, 4)
 		c.plot(t.x, y, t.xs, lines)
-		c.Phases = t.phases()
+		c.Phases, c.Events = t.phases(), t.marks()
 	}
 	return c
 }
@@ -147,12 +194,18 @@ func (t timeline) clients() chart {
 func (t timeline) deliveries() chart {
 	c := chart{ID: "deliveries", Title: "Delivered messages per second", About: "Receipts of broadcasts at all clients together."}
 	return t.chart(c, axis{label: "messages/s", tick: compact, cell: rate},
-		series{"delivered", "blue", t.perSecond(t.values(func(t record.Tick) int64 { return t.Delivered })), true})
+		series{"delivered", "blue", t.spread(t.values(func(t record.Tick) int64 { return t.Delivered })), true})
+}
+
+func (t timeline) replies() chart {
+	c := chart{ID: "replies", Title: "Replies per second", About: "Answers to the pings of all clients together."}
+	return t.chart(c, axis{label: "replies/s", tick: compact, cell: rate},
+		series{"replies", "blue", t.spread(unlessZero(t.values(func(t record.Tick) int64 { return t.Replies }))), true})
 }
 
 // latency is that of arrivals, which are receipts or replies.
 func (t timeline) latency(arrival string) chart {
-	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", for all since the point before."}
+	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", over the interval before each point."}
 	ms := func(of func(record.Tick) int64) []float64 {
 		values := t.readings(of)
 		for i := range values {
@@ -180,7 +233,7 @@ func (t timeline) cpu() chart {
 }
 
 func (t timeline) memory() chart {
-	c := chart{ID: "memory", Title: "Memory over time", About: "Resident memory of all processes, and kernel memory above the start of the run."}
+	c := chart{ID: "memory", Title: "Memory over time", About: "Resident memory of all processes, and kernel memory above the start of the run: slab and TCP buffers of the whole host; other programs count too."}
 	return t.chart(c, axis{label: "bytes", tick: func(v float64) string { return compact(v) + "B" }, cell: size},
 		series{"server", "blue", t.readings(func(t record.Tick) int64 { return t.ServerRSS }), false},
 		series{"client", "orange", t.readings(func(t record.Tick) int64 { return t.ClientRSS }), false},

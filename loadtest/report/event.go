@@ -1,0 +1,32 @@
+package report
+
+// An event is something that happened in a moment and explains what follows.
+type event struct {
+	atMs int64
+	name string
+}
+
+// events are what became of servers on purpose.
+func (r *Result) events() (events []event) {
+	for _, a := range r.activities {
+		switch a.Name {
+		case kill:
+			events = append(events, event{a.AtMs, "server killed"})
+		case storm:
+			events = append(events, event{a.AtMs, "servers down"}, event{a.AtMs + a.Ms, "servers up again"})
+		}
+	}
+	return events
+}
+
+// marks are the events on the axis, those of them that lie within it.
+func (t timeline) marks() (marks []eventMark) {
+	for i, e := range t.events {
+		at := t.x.at(float64(e.atMs) / t.unit)
+		if at < 0 || at > 1 {
+			continue
+		}
+		marks = append(marks, eventMark{At: cent(at), Name: e.name, Late: at > 0.6, Line: i})
+	}
+	return marks
+}
