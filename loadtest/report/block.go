@@ -28,7 +28,7 @@ func (s Summary) scenarioBlocks() (blocks []block) {
 			count(i.Heartbeats), show(i.HeartbeatsPerSecond, rate), show(i.ServerCPUUsPerHeartbeat, duration)))
 	}
 	if c := s.Comeback; c != nil {
-		blocks = append(blocks, c.block(), single("  back after", []string{"50%", "99%", "100%"},
+		blocks = append(blocks, c.block(), single("  reconnect time", []string{"50%", "99%", "100%"},
 			c.until(c.Back50Ms, 50), c.until(c.Back99Ms, 99), c.until(c.Back100Ms, 100)))
 	}
 	if c := s.Churn; c != nil {
@@ -86,15 +86,15 @@ func (w *Slow) share() string {
 
 func (w *Slow) block() block {
 	if w.Stalled == nil {
-		return single("do not read", []string{"cut off"}, count(w.CutOff))
+		return single("do not read", []string{"disconnected"}, count(w.CutOff))
 	}
-	return single("do not read", []string{"clients", "cut off"}, count(*w.Stalled), count(w.CutOff))
+	return single("do not read", []string{"clients", "disconnected"}, count(*w.Stalled), count(w.CutOff))
 }
 
 // block is about the clients. Without a count of those cut off, or without a
 // time when there was no server, it has no column for them.
 func (c *Comeback) block() block {
-	b := single("cut off", []string{"back", "retries"}, count(c.Back), count(c.Retries))
+	b := single("disconnected", []string{"reconnected", "retries"}, count(c.Back), count(c.Retries))
 	row := &b.Rows[0]
 	if c.CutOff != nil {
 		b.Columns, row.Cells = append([]string{"clients"}, b.Columns...), append([]string{count(*c.CutOff)}, row.Cells...)
@@ -117,7 +117,7 @@ func (c *Comeback) until(ms *float64, percent int64) string {
 func (s Summary) latencyBlock() block {
 	b := block{Title: "latency", Columns: []string{"p50", "p90", "p99", "p99.9", "max"}}
 	if s.broadcasts() || s.pings() {
-		b.Rows = append(b.Rows, s.LatencyMs.row("  intended"), s.RawLatencyMs.row("  sent"))
+		b.Rows = append(b.Rows, s.LatencyMs.row("  intended send"), s.RawLatencyMs.row("  actual send"))
 	}
 	b.Rows = append(b.Rows, s.JoinLatencyMs.row("  join"))
 	return b

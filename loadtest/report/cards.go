@@ -40,13 +40,13 @@ func (s Summary) cards() []card {
 		}
 	}
 	if w := s.Slow; w != nil {
-		last = card{"Slow clients cut off", count(w.CutOff), "how many do not read, is not recorded"}
+		last = card{"Slow clients disconnected", count(w.CutOff), "how many do not read, is not recorded"}
 		if w.Stalled != nil {
 			last.More = "of " + count(*w.Stalled) + " that do not read"
 		}
 	}
 	if c := s.Comeback; c != nil {
-		last = card{"99% back", c.until(c.Back99Ms, 99), fmt.Sprintf("all %s, retries %s", c.until(c.Back100Ms, 100), count(c.Retries))}
+		last = card{"99% reconnected", c.until(c.Back99Ms, 99), fmt.Sprintf("all %s, retries %s", c.until(c.Back100Ms, 100), count(c.Retries))}
 	}
 	return []card{
 		s.deliveredCard(),

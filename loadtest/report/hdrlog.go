@@ -31,7 +31,8 @@ func (r *Result) WriteHDRLog(w io.Writer) error {
 	var b strings.Builder
 	log := hdrhistogram.NewHistogramLogWriter(&b) // a Builder never fails, nor do its comments
 	_ = log.OutputLogFormatVersion()
-	_ = log.OutputComment("Values are microseconds; Interval_Max is milliseconds.")
+	_ = log.OutputComment("[Values are in microseconds: -outputValueUnitRatio 1000 shows milliseconds]")
+	_ = log.OutputComment("[Interval_Max is in milliseconds]")
 	if start, ok := r.start(); ok {
 		_ = log.OutputStartTime(start.UnixMilli())
 	}

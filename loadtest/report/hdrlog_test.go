@@ -48,7 +48,8 @@ func TestHDRLogText(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := regexp.MustCompile(`^#\[Histogram log format version 1\.3\]
-#Values are microseconds; Interval_Max is milliseconds\.
+#\[Values are in microseconds: -outputValueUnitRatio 1000 shows milliseconds\]
+#\[Interval_Max is in milliseconds\]
 #\[StartTime: 1773480413 \(seconds since epoch\), 2026-03-14T09:26:53Z\]
 "StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
 \d+\.\d{3},19\.027,47\.\d{3},HISTF[A-Za-z0-9+/=]+

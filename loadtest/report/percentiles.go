@@ -10,8 +10,8 @@ import (
 // percentileChart shows the tail: each step to the right is a tenth of the
 // receipts of the step before.
 func (r *Result) percentileChart() chart {
-	of := r.Summary.arrival()
-	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "How long a " + of + " took at most, for a growing share of all."}
+	of := map[string]string{"reply": "replies", "receipt": "receipts"}[r.Summary.arrival()]
+	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "Latency that the given share of " + of + " stayed below."}
 	if r.latency == nil {
 		return c
 	}
@@ -24,9 +24,9 @@ func (r *Result) percentileChart() chart {
 
 // wayBackChart shows how the clients that were cut off came back.
 func (r *Result) wayBackChart() chart {
-	c := chart{ID: "back", Title: "Way back", About: "How long after the end of their server clients had joined again, for a growing share of those who came back."}
+	c := chart{ID: "back", Title: "Reconnect time", About: "Time from the end of their server to the new join that the given share of the clients that reconnected stayed below."}
 	xs := telling(r.wayBack)
-	return c.percentiles("time, ms", xs, []series{{"back", "blue", quantiles(r.wayBack, xs), false}})
+	return c.percentiles("time, ms", xs, []series{{"reconnected", "blue", quantiles(r.wayBack, xs), false}})
 }
 
 // A CurvePoint says that so many percent of the receipts took at most Ms

@@ -58,7 +58,7 @@ func families() []family {
 			"milliseconds", milliseconds, "", 1, percentileMembers(func(s Summary) *Percentiles { return s.RawLatencyMs })},
 		{"join", "Join latency", "From connect to the join reply. Less is better.",
 			"milliseconds", milliseconds, "latency, ms", 1, percentileMembers(func(s Summary) *Percentiles { return s.JoinLatencyMs })},
-		{"back", "Way back", "From the end of their servers until so many of the clients that were cut off had joined again. Less is better.",
+		{"back", "Reconnect time", "From the end of their servers until so many of the clients that were disconnected had joined again. Less is better.",
 			"milliseconds", milliseconds, "time, ms", 1, []quantity{
 				{"50% back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back50Ms })},
 				{"99% back", false, figure(func(s Summary) *float64 { return cmp.Or(s.Comeback, new(Comeback)).Back99Ms })},

@@ -46,7 +46,7 @@ func beaten() *record.Activity {
 	return &record.Activity{Name: "idle", AtMs: 1000, Ms: 4000, Count: 100, ServerCPUNs: 800_000}
 }
 
-// cutOff is a storm after which n clients came back, in 1, 2, 3 ... milliseconds.
+// cutOff is a storm after which n clients reconnected, in 1, 2, 3 ... milliseconds.
 func cutOff(t *testing.T, n int64) *record.Activity {
 	return &record.Activity{Name: "storm", AtMs: 1000, Ms: 700, Count: n, Retries: 33, Latency: histogram(t, upTo(n)...)}
 }
@@ -156,51 +156,51 @@ func TestScenarioText(t *testing.T) {
 			"Load test echo of ",
 			"\necho                replies         rate    CPU/reply   client CPU\n" +
 				"                      8,000     2.00 k/s      10.0 µs      12.0 µs\n\nlatency  ",
-			"\n  intended          50.0 ms      90.0 ms      99.0 ms       100 ms       100 ms\n",
+			"\n  intended send     50.0 ms      90.0 ms      99.0 ms       100 ms       100 ms\n",
 			"\nOK    8,000 pings of 100 clients answered\n",
 		}, []string{"messages", "fan-out"}},
 		{"idle", played(t, beaten(), record.End{}), []string{
 			"\nidle             heartbeats         rate     CPU each\n" +
 				"                        100      25.0 /s      8.00 µs\n\nlatency  ",
 			"\nOK    100 heartbeats of 100 clients answered\n",
-		}, []string{"messages", "fan-out", "intended", "  sent"}},
+		}, []string{"messages", "fan-out", "intended", "actual"}},
 		{"storm", played(t, cutOff(t, 100), broadcasts(7)), []string{
-			"\ncut off             clients         back      retries    no server\n" +
+			"\ndisconnected        clients  reconnected      retries    no server\n" +
 				"                        100          100           33       700 ms\n" +
-				"  back after            50%          99%         100%\n" +
+				"  reconnect time        50%          99%         100%\n" +
 				"                    50.0 ms      99.0 ms       100 ms\n\nmessages  ",
 			"\n                        993          993            0            0            0\n" +
 				"  while away                                        7\n\nfan-out  ",
-			"\nOK    100 clients cut off are back. All delivered: 993 messages to 100 clients, each once and in order, but for 7 missed while away\n",
+			"\nOK    100 disconnected clients reconnected. All delivered: 993 messages to 100 clients, each once and in order, but for 7 missed while away\n",
 		}, nil},
 		{"kill", played(t, killed(t, 40), broadcasts(0)), []string{
-			"\ncut off                back      retries\n                         40           33\n  back after  ",
-			"\nOK    40 clients cut off are back. All delivered: 1,000 messages to 100 clients, each once and in order\n",
+			"\ndisconnected    reconnected      retries\n                         40           33\n  reconnect time  ",
+			"\nOK    40 disconnected clients reconnected. All delivered: 1,000 messages to 100 clients, each once and in order\n",
 		}, []string{"while away", "no server"}},
 		{"kill that tells", played(t, killedOf(t, 40, 40), broadcasts(0)), []string{
-			"\ncut off             clients         back      retries\n                         40           40           33\n",
-			"\nOK    40 clients cut off are back. All delivered",
+			"\ndisconnected        clients  reconnected      retries\n                         40           40           33\n",
+			"\nOK    40 disconnected clients reconnected. All delivered",
 		}, nil},
-		{"kill and not all back", played(t, killedOf(t, 40, 50), broadcasts(0)), []string{"\nFAIL  40 of 50 clients came back\n", "        never        never\n"}, nil},
+		{"kill and not all back", played(t, killedOf(t, 40, 50), broadcasts(0)), []string{"\nFAIL  40 of 50 clients reconnected\n", "        never        never\n"}, nil},
 		{"churn", churned(t, 100), []string{
 			"\nchurn                 count          p50          p90          p99          max\n" +
 				"  join again            100      50.0 ms      90.0 ms      99.0 ms       100 ms\n" +
 				"  leave                 100      5.00 ms      9.01 ms      10.0 ms      10.0 ms\n\nmessages  ",
 		}, nil},
 		{"slow", played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3, Stalled: 5}, broadcasts(0)), []string{
-			"\ndo not read         clients      cut off\n                          5            3\n\nmessages  ",
-			"messages to the 95 clients that read, each once and in order; 3 of 5 slow ones cut off\n",
+			"\ndo not read         clients disconnected\n                          5            3\n\nmessages  ",
+			"messages to the 95 clients that read, each once and in order; 3 of 5 slow ones disconnected\n",
 		}, nil},
 		{"slow of an old record", played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), []string{
-			"\ndo not read         cut off\n                          3\n\nmessages  ",
-			"messages to those of 100 clients that read, each once and in order; 3 slow ones cut off\n",
+			"\ndo not read    disconnected\n                          3\n\nmessages  ",
+			"messages to those of 100 clients that read, each once and in order; 3 slow ones disconnected\n",
 		}, nil},
 		{"one that is not known here", played(t, &record.Activity{Name: "juggle", Ms: 2000, Count: 50, Latency: histogram(t, upTo(100)...)}, broadcasts(0)), []string{
 			"\njuggle                count         rate          p50          p99          max\n" +
 				"                         50      25.0 /s      50.0 ms      99.0 ms       100 ms\n\nmessages  ",
 		}, nil},
 		{"not all back", played(t, cutOff(t, 80), broadcasts(0)), []string{
-			"\n                    50.0 ms        never        never\n", "\nFAIL  80 of 100 clients came back\n",
+			"\n                    50.0 ms        never        never\n", "\nFAIL  80 of 100 clients reconnected\n",
 		}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestScenarioPage(t *testing.T) {
 		without    []string
 	}{
 		{"echo", of(pinged(t), record.End{}),
-			[]string{"<h1>Load test echo, 100 clients</h1>", `<p class="value">2.00 k/s</p><p class="quiet">8,000 in all</p>`, "<td>10.0 µs</td><td>12.0 µs</td>", "How long a reply took"},
+			[]string{"<h1>Load test echo, 100 clients</h1>", `<p class="value">2.00 k/s</p><p class="quiet">8,000 in all</p>`, "<td>10.0 µs</td><td>12.0 µs</td>", "Latency that the given share of replies stayed below."},
 			[]string{`id="deliveries"`, `id="fanout"`, `id="broadcasts"`, `id="back"`}},
 		{"idle", of(beaten(), record.End{}),
 			[]string{"<td>100</td><td>25.0 /s</td><td>8.00 µs</td>"},
@@ -253,7 +253,7 @@ func TestScenarioPage(t *testing.T) {
 	_, figure, _ := strings.Cut(of(cutOff(t, 1000), broadcasts(0)), `<figure class="panel" id="back">`)
 	figure, _, _ = strings.Cut(figure, "</figure>")
 	if want := `<th scope="row">p90</th><td>900 ms</td>`; !strings.Contains(figure, want) {
-		t.Errorf("chart of the way back = %s\nwant in it %s", figure, want)
+		t.Errorf("chart of reconnecting = %s\nwant in it %s", figure, want)
 	}
 }
 
@@ -282,10 +282,10 @@ func TestScenarioVerdict(t *testing.T) {
 			{End: &record.End{Clients: 3, Joined: 3}},
 		}), false, "FAIL  no client left the topic\n"},
 		{"churn of an old record", played(t, &record.Activity{Name: "churn", Count: 5}, broadcasts(0)), true, "OK "},
-		{"nobody to kill", played(t, nothing("kill"), broadcasts(0)), false, "FAIL  no client was cut off\n"},
+		{"nobody to kill", played(t, nothing("kill"), broadcasts(0)), false, "FAIL  no client was disconnected\n"},
 		{"everybody reads", played(t, nothing("slow"), broadcasts(0)), false, "FAIL  no client stopped to read\n"},
-		{"slow ones are waited for", played(t, &record.Activity{Name: "slow", Stalled: 5}, broadcasts(0)), true, "; 0 of 5 slow ones cut off\n"},
-		{"nobody back", played(t, cutOff(t, 0), broadcasts(0)), false, "FAIL  0 of 100 clients came back\n"},
+		{"slow ones are waited for", played(t, &record.Activity{Name: "slow", Stalled: 5}, broadcasts(0)), true, "; 0 of 5 slow ones disconnected\n"},
+		{"nobody back", played(t, cutOff(t, 0), broadcasts(0)), false, "FAIL  0 of 100 clients reconnected\n"},
 		{"lost after the storm", played(t, cutOff(t, 100), record.End{Expected: 10, Delivered: 9, Lost: 1}), false, "FAIL  9 of 10 messages delivered\n      1 lost\n"},
 		{"chat that sent nothing", newResult(t, []record.Record{{End: &record.End{Clients: 3, Joined: 3}}}), true, "OK    All 3 clients joined; nothing was broadcast\n"},
 	} {

@@ -26,8 +26,12 @@ type table struct{ strings.Builder }
 
 func (t *table) row(label string, cells ...string) {
 	line := fmt.Sprintf("%-14s", label)
-	for _, cell := range cells {
-		line += fmt.Sprintf("%13s", cell)
+	for i, cell := range cells {
+		width := 13
+		if i == 0 { // a long label takes of the first cell
+			width = max(utf8.RuneCountInString(cell)+1, 27-utf8.RuneCountInString(line))
+		}
+		line += fmt.Sprintf("%*s", width, cell)
 	}
 	t.line("%s", strings.TrimRight(line, " "))
 }

@@ -72,9 +72,9 @@ func (s Summary) erred() string {
 func (c *Comeback) lacks() string {
 	switch {
 	case c == nil, c.Back == 0 && (c.CutOff == nil || *c.CutOff == 0):
-		return "no client was cut off"
+		return "no client was disconnected"
 	case c.CutOff != nil && c.Back < *c.CutOff:
-		return fmt.Sprintf("%s of %s clients came back", count(c.Back), count(*c.CutOff))
+		return fmt.Sprintf("%s of %s clients reconnected", count(c.Back), count(*c.CutOff))
 	}
 	return ""
 }

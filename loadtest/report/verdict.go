@@ -97,10 +97,10 @@ func headline(s Summary) string {
 		text += fmt.Sprintf(", but for %s missed while away", count(s.missed()))
 	}
 	if s.Slow != nil {
-		text += fmt.Sprintf("; %s slow ones cut off", s.Slow.share())
+		text += fmt.Sprintf("; %s slow ones disconnected", s.Slow.share())
 	}
 	if s.Comeback != nil {
-		text = fmt.Sprintf("%s clients cut off are back. ", count(s.Comeback.Back)) + text
+		text = fmt.Sprintf("%s disconnected clients reconnected. ", count(s.Comeback.Back)) + text
 	}
 	return text
 }
