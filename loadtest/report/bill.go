@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -45,16 +46,51 @@ func (r *Result) totalBills() []bill {
 	for _, m := range r.Memory {
 		widest = max(widest, width(held(m)))
 	}
-	for _, m := range r.Memory {
-		label := m.When
+	for _, m := range telltale(r.Memory) {
+		label := moment(m)
 		if m.Clients > 0 {
-			label = fmt.Sprintf("%s, %s clients", m.When, count(m.Clients))
+			label += fmt.Sprintf(", %s clients", count(m.Clients))
 		}
 		b := newBill(label, held(m), widest)
 		b.Below = fmt.Sprintf("all processes %s · left on the host %s", show(processes(m), size), show(reading(m.AvailableBytes), size))
 		bills = append(bills, b)
 	}
 	return bills
+}
+
+// soak is the moment of the bills that are many.
+const soak = "soak"
+
+// moment is when a bill was taken; of those of a soak there are many.
+func moment(m record.Memory) string {
+	if m.When != soak {
+		return m.When
+	}
+	return soak + " " + (time.Duration(m.AtMs) * time.Millisecond).Round(time.Second).String()
+}
+
+// telltale are the bills worth a bar: of a soak the first, the highest and the
+// last.
+func telltale(all []record.Memory) (some []record.Memory) {
+	first, highest, last := -1, -1, -1
+	for i, m := range all {
+		if m.When != soak {
+			continue
+		}
+		if first < 0 {
+			first, highest = i, i
+		}
+		if width(held(m)) > width(held(all[highest])) {
+			highest = i
+		}
+		last = i
+	}
+	for i, m := range all {
+		if m.When != soak || i == first || i == highest || i == last {
+			some = append(some, m)
+		}
+	}
+	return some
 }
 
 func held(m record.Memory) []holding {

@@ -78,5 +78,5 @@ func (r *Result) circumstances() []record.Setting {
 	commit := record.Setting{Name: "commit", Value: shortCommit(r.Run.Commit)}
 	config := maps.Clone(r.Run.Config)
 	delete(config, clients.Name)
-	return slices.Concat([]record.Setting{clients, commit}, r.host(), configured(config), r.Run.Kernel)
+	return slices.Concat([]record.Setting{clients, commit}, r.host(), configured(config, r.Summary.Scenario), r.Run.Kernel)
 }

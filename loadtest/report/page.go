@@ -3,14 +3,11 @@ package report
 import (
 	"cmp"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -18,7 +15,7 @@ import (
 //go:embed assets
 var assets embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(assets, "assets/*"))
+var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{"breakable": breakable}).ParseFS(assets, "assets/*"))
 
 // A page is all that the template shows, already in words.
 type page struct {
@@ -126,7 +123,7 @@ func (p *page) describe(r *Result) {
 		settings{"Machine", append(r.host(),
 			record.Setting{Name: "commit", Value: run.Commit}, record.Setting{Name: "start", Value: run.Start})},
 		settings{"Kernel settings", run.Kernel},
-		settings{"Configuration", configured(run.Config)})
+		settings{"Configuration", configured(run.Config, r.Summary.Scenario)})
 	p.Command = shellQuote(run.Command)
 	p.Plan = run.Plan
 }
@@ -143,30 +140,6 @@ func (r *Result) host() []record.Setting {
 		{Name: "server processes", Value: show(r.Summary.ServerProcesses, count)},
 		{Name: "client processes", Value: show(r.Summary.ClientProcesses, count)},
 	}
-}
-
-func configured(config map[string]any) []record.Setting {
-	var all []record.Setting
-	for _, name := range slices.Sorted(maps.Keys(config)) {
-		all = append(all, option(name, config[name]))
-	}
-	return all
-}
-
-// option shows nanoseconds as people write them: late_ns of 1e10 is late, 10s.
-func option(name string, value any) record.Setting {
-	short, nanoseconds := strings.CutSuffix(name, "_ns")
-	if ns, number := value.(float64); number && nanoseconds {
-		return record.Setting{Name: short, Value: time.Duration(ns).String()}
-	}
-	if text, ok := value.(string); ok {
-		return record.Setting{Name: name, Value: text}
-	}
-	encoded, err := json.Marshal(value)
-	if err != nil { // a value that never was JSON: it came through New
-		encoded = fmt.Append(nil, value)
-	}
-	return record.Setting{Name: name, Value: string(encoded)}
 }
 
 // maxBroadcastRows keeps the page of a long run light.

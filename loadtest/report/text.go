@@ -77,7 +77,7 @@ func (r *Result) textFigures(t *table) {
 		show(sum(s.ServerBytesPerClient, s.ClientBytesPerClient, s.KernelBytesPerClient), size))
 	for _, m := range r.Memory {
 		kernel := reading(m.KernelBytes)
-		t.row("  "+m.When, show(reading(m.ServerRSS), size), show(reading(m.ClientRSS), size), show(kernel, size),
+		t.row("  "+moment(m), show(reading(m.ServerRSS), size), show(reading(m.ClientRSS), size), show(kernel, size),
 			show(sum(processes(m), kernel), size), show(reading(m.AvailableBytes), size))
 	}
 	t.line("")

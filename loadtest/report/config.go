@@ -1,0 +1,77 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// configured are the settings that do something in a scenario. Records have all.
+func configured(config map[string]any, scenario string) []record.Setting {
+	var all []record.Setting
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		if matters(name, scenario) {
+			all = append(all, option(name, config[name]))
+		}
+	}
+	return all
+}
+
+// matters passes over what is there for other scenarios. What is not known here
+// may matter.
+func matters(name, scenario string) bool {
+	of := func(scenarios ...string) bool { return slices.Contains(scenarios, scenario) }
+	switch name {
+	case "rooms", "zipf":
+		return of("rooms")
+	case "churn":
+		return of(churn)
+	case "slow":
+		return of(slow)
+	case "in_flight":
+		return of(echo)
+	case "how":
+		return of(storm)
+	case "for_ns":
+		return of(echo, idle, "soak")
+	case "messages", "writers", "late_ns", "event":
+		return !of(echo, idle)
+	case "rate", "size", "drain_ns":
+		return !of(idle)
+	}
+	return true
+}
+
+// option shows nanoseconds as people write them: late_ns of 1e10 is late, 10s.
+func option(name string, value any) record.Setting {
+	short, nanoseconds := strings.CutSuffix(name, "_ns")
+	if ns, number := value.(float64); number && nanoseconds {
+		return record.Setting{Name: short, Value: time.Duration(ns).String()}
+	}
+	if text, ok := value.(string); ok {
+		return record.Setting{Name: name, Value: text}
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil { // a value that never was JSON: it came through New
+		encoded = fmt.Append(nil, value)
+	}
+	return record.Setting{Name: name, Value: string(encoded)}
+}
+
+// breakable cuts a name where a line may end: net.ipv4.tcp_mem is four parts.
+func breakable(name string) (parts []string) {
+	for name != "" {
+		i := strings.IndexAny(name, "._") + 1
+		if i == 0 {
+			i = len(name)
+		}
+		parts = append(parts, name[:i])
+		name = name[i:]
+	}
+	return parts
+}
