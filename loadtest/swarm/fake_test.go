@@ -21,6 +21,7 @@ type fake struct {
 	deaf    bool                           // does not answer heartbeats
 	forgets bool                           // who joins again gets nothing
 	answer  func(n int, send func())       // decides what becomes of the answer to the n-th ping
+	idle    time.Duration                  // cuts off who sends nothing for so long; 0 is never
 
 	url string
 
@@ -72,6 +73,7 @@ func (m *member) Data(c *poller.Conn, data []byte) {
 			return
 		}
 		m.open, data = true, rest
+		c.SetIdle(m.fake.idle)
 		c.Send([]byte(switching[:20])) // in two pieces, as TCP may have it
 		c.Post(func() { c.Send([]byte(switching[20:])) })
 	}
@@ -84,7 +86,7 @@ func (m *member) Data(c *poller.Conn, data []byte) {
 	}
 }
 
-func (m *member) Timeout(*poller.Conn)       {}
+func (m *member) Timeout(c *poller.Conn)     { c.Kill(errors.New("idle")) }
 func (m *member) Closed(*poller.Conn, error) {}
 
 func (m *member) send(text string) {

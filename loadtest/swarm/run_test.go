@@ -426,6 +426,28 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// Those who do not read send heartbeats: it is not their silence that they are
+// cut off for.
+func TestSlowIsNotSilent(t *testing.T) {
+	t.Parallel()
+	f := (&fake{idle: 1500 * time.Millisecond}).start(t)
+	cfg := config(f)
+	cfg.Scenario, cfg.Slow, cfg.Heartbeat, cfg.Rate = swarm.Slow, 10, 500*time.Millisecond, 2
+	end, records, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	n := int64(cfg.Messages) * clients * 9 / 10
+	if want := (account{clients, n, n, 0, 0, 0}); accountOf(end) != want {
+		t.Errorf("account %+v, errors %v, want %+v", accountOf(end), end.Errors, want)
+	}
+	for _, r := range records {
+		if r.Activity != nil && r.Activity.Count != 0 {
+			t.Errorf("%d cut off, want none", r.Activity.Count)
+		}
+	}
+}
+
 func TestRunRecordsEachBroadcast(t *testing.T) {
 	t.Parallel()
 	f := (&fake{}).start(t)

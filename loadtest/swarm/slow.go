@@ -47,6 +47,19 @@ func (c *client) stall(conn *poller.Conn, now int64) {
 		_ = tcp.SetReadBuffer(slowBuffer) // if it fails, it only takes more to fill it
 	}
 	c.group.stalled(c, socket, now)
+	c.group.fleet.beat(socket)
+}
+
+// beat goes on with the heartbeats of a client that does not read, until its
+// socket is closed: without them the server would take it for dead, and a slow
+// one is to be cut off for what it leaves unread alone.
+func (f *fleet) beat(socket net.Conn) {
+	time.AfterFunc(f.orders.Heartbeat, func() {
+		_ = socket.SetWriteDeadline(time.Now().Add(f.orders.Heartbeat)) // it fails for a closed socket only, and so does Write
+		if _, err := socket.Write(f.heartbeat); err == nil {
+			f.beat(socket)
+		}
+	})
 }
 
 // stalled counts a slow client.
