@@ -32,18 +32,33 @@ func (f *fleet) waitUntil(ctx context.Context, t int64) bool {
 	return waitUntil(ctx, t-f.orders.Clock)
 }
 
+// early is how long before a moment the runtime's timer is to wake who waits for
+// it: where nothing else runs it is late by a millisecond and more, because the
+// runtime waits in epoll, which counts these. It is no longer than that, as a
+// blocked thread may keep one of Go's processors for as long.
+const early = 2 * time.Millisecond
+
 // waitUntil returns false when ctx ended before the moment t of monotonic came.
+// At the end it blocks a thread: an event loop must not call it.
 func waitUntil(ctx context.Context, t int64) bool {
-	wait := time.Duration(t - monotonic())
-	if wait <= 0 {
-		return ctx.Err() == nil
+	if wait := time.Duration(t-monotonic()) - early; wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	sleepUntil(t)
+	return ctx.Err() == nil
+}
+
+// sleepUntil has the kernel wake this thread at the moment t of monotonic.
+func sleepUntil(t int64) {
+	at := unix.NsecToTimespec(t)
+	for monotonic() < t {
+		// It ends early for a signal, of which the runtime sends itself some.
+		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil)
 	}
 }
