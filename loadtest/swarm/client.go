@@ -62,7 +62,7 @@ type client struct {
 	waiting    bool  // for the answer to a heartbeat
 	tries      uint8 // to come back since it was cut off
 	frames     frame.Decoder
-	dialed     int64        // or asked to join again, monotonic nanoseconds
+	dialed     int64        // or was meant to, or asked to join again, monotonic nanoseconds
 	conn       *poller.Conn // nil while there is none; guarded by fleet.mu
 	// The next are pointers because they are nil but while a response to the
 	// upgrade arrives in pieces, and for who was always there.

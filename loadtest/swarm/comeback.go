@@ -32,7 +32,7 @@ func (f *fleet) redial(c *client) {
 	}
 	f.mu.Unlock()
 	if !stopping {
-		f.dial(c)
+		f.dial(c, f.now())
 	}
 }
 

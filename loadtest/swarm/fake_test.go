@@ -20,6 +20,7 @@ type fake struct {
 	refuse  int                            // refuses the join of every n-th client; 0 is none
 	deaf    bool                           // does not answer heartbeats
 	forgets bool                           // who joins again gets nothing
+	admit   func(n int, send func())       // decides what becomes of the answer to the n-th join
 	answer  func(n int, send func())       // decides what becomes of the answer to the n-th ping
 	idle    time.Duration                  // cuts off who sends nothing for so long; 0 is never
 
@@ -27,6 +28,7 @@ type fake struct {
 
 	mu      sync.Mutex
 	members []*member
+	joins   int
 	writer  *member // who sent last
 	seq     int
 	beats   int
@@ -120,7 +122,13 @@ func (f *fake) join(m *member) {
 		m.send(`["1","1","room:lobby","phx_reply",{"status":"error","response":{"reason":"full"}}]`)
 		return
 	}
-	m.send(`["1","1","room:lobby","phx_reply",{"response":{},"status":"ok"}]`)
+	f.joins++
+	send := func() { m.send(`["1","1","room:lobby","phx_reply",{"response":{},"status":"ok"}]`) }
+	if f.admit == nil {
+		send()
+		return
+	}
+	f.admit(f.joins, send)
 }
 
 func (f *fake) leave(m *member) {

@@ -123,13 +123,17 @@ func (f *fleet) connect(ctx context.Context, pace pacer) {
 	n := 0
 	for _, g := range f.groups {
 		for i := range g.clients {
-			if !f.waitUntil(ctx, pace.due(n)) {
+			due := pace.due(n)
+			if !f.waitUntil(ctx, due) {
 				return
 			}
 			n++
 			select {
 			case f.slots <- struct{}{}:
-				f.dial(&g.clients[i])
+				if pace.Interval == 0 {
+					due = f.now() // only the slots set the pace
+				}
+				f.dial(&g.clients[i], due)
 			case <-ctx.Done():
 				return
 			}
@@ -137,9 +141,11 @@ func (f *fleet) connect(ctx context.Context, pace pacer) {
 	}
 }
 
-// dial makes one connection. The client belongs to its loop from then on.
-func (f *fleet) dial(c *client) {
-	c.dialed = f.now()
+// dial makes one connection. The client belongs to its loop from then on. Its
+// join counts from the moment intended: with a rate, what it has to wait for the
+// server to let others in is a part of it.
+func (f *fleet) dial(c *client, intended int64) {
+	c.dialed = intended
 	f.mu.Lock()
 	if f.firstDial == 0 {
 		f.firstDial = c.dialed

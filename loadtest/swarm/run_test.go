@@ -500,6 +500,37 @@ func TestRunCountsRefusedJoins(t *testing.T) {
 	}
 }
 
+// With a rate, a client that has to wait until others are in has waited since its
+// turn came: else a server that stands still looks as if it kept one in waiting.
+func TestJoinsCountFromTheirTurn(t *testing.T) {
+	t.Parallel()
+	const total, rate, stop = 400, 400, time.Second // the window is 256
+	f := &fake{}
+	f.admit = func(n int, send func()) {
+		if n <= 256 {
+			time.AfterFunc(stop, send) // until then there is no slot for the others
+			return
+		}
+		send()
+	}
+	cfg := config(f.start(t))
+	cfg.Clients, cfg.ConnectRate, cfg.Messages = total, rate, 1
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	h := decode(t, end.JoinLatency)
+	waited := 0
+	for _, bar := range h.Distribution() {
+		if bar.From >= (stop / 10).Microseconds() {
+			waited += int(bar.Count)
+		}
+	}
+	if want := 256 + (total-256)/2; waited < want {
+		t.Errorf("%d of %d joins took a tenth of %v, want at least %d", waited, h.TotalCount(), stop, want)
+	}
+}
+
 func TestRunNobodyListens(t *testing.T) {
 	t.Parallel()
 	end, _, err := run(t, t.Context(), config(&fake{url: "ws://127.0.0.1:1"}))
