@@ -77,20 +77,22 @@ type Shortfall struct {
 	Fix      string `json:"fix,omitempty"`
 }
 
-// A Tick is the state of the whole run at one moment, about once a second.
-// Counters are totals since the start. Memory and CPU that could not be read
+// A Tick is the state of the whole run at one moment: at its begin and end, at
+// the end of each phase, about once a second, and more often while servers are
+// down. Counters are totals since the start. Memory and CPU that could not be read
 // are 0.
 type Tick struct {
-	AtMs        int64            `json:"at_ms"` // since the start of the run
-	Phase       string           `json:"phase"` // "connect", "settle", "broadcast" or "close"; "echo", "idle" or "storm" in these scenarios
-	Connected   int64            `json:"connected"`
-	Joined      int64            `json:"joined"`
+	AtMs        int64            `json:"at_ms"`             // since the start of the run
+	Phase       string           `json:"phase"`             // "connect", "settle", "broadcast" or "close"; "echo", "idle" or "storm" in these scenarios
+	Connected   int64            `json:"connected"`         // now; of "slow" also those that the server has cut off, until they find out at the end
+	Joined      int64            `json:"joined"`            // ever
+	Present     int64            `json:"present,omitempty"` // joined now; 0 if not recorded
 	Sent        int64            `json:"sent"`              // broadcasts sent
 	Delivered   int64            `json:"delivered"`         // receipts of them
 	Replies     int64            `json:"replies,omitempty"` // to the pings of echo
 	Errors      map[string]int64 `json:"errors,omitempty"`
 	ServerRSS   int64            `json:"server_rss"`    // bytes, all server processes
-	ServerCPUNs int64            `json:"server_cpu_ns"` // user + system, all server processes
+	ServerCPUNs int64            `json:"server_cpu_ns"` // user + system, all server processes, also those that have ended
 	ClientRSS   int64            `json:"client_rss"`    // bytes, all client processes
 	ClientCPUNs int64            `json:"client_cpu_ns"`
 	KernelBytes int64            `json:"kernel_bytes"` // kernel memory (slab and TCP buffers), above the start of the run
@@ -132,14 +134,14 @@ type Memory struct {
 type Activity struct {
 	Name        string `json:"name"`                    // "echo", "idle", "storm", "kill", "churn" and "leave", or "slow"
 	AtMs        int64  `json:"at_ms"`                   // its start, since the start of the run
-	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server
+	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server: from the end of the last one until the first listened again
 	Count       int64  `json:"count"`                   // replies, heartbeats answered, clients that came back, joined again or left, or slow ones that the server cut off
 	CutOff      int64  `json:"cut_off,omitempty"`       // clients that a kill cut off; 0 if not recorded, and in a storm, which spares nobody
 	Stalled     int64  `json:"stalled,omitempty"`       // clients of "slow" that stopped to read; 0 if not recorded
 	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
 	ServerCPUNs int64  `json:"server_cpu_ns,omitempty"` // in its time; 0 if not measured
 	ClientCPUNs int64  `json:"client_cpu_ns,omitempty"`
-	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply (also of those under way at the end, which Count lacks), from the servers' end to the new join reply, of "churn" from the new join to its reply, of "leave" from the intended leave to the close
+	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply (also of those under way at the end, which Count lacks), from the order to end, or the kill, to the new join reply, of "churn" from the new join to its reply, of "leave" from the intended leave to the close
 	RawLatency  []byte `json:"raw_latency,omitempty"` // of replies, from the actual send
 }
 

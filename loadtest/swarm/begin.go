@@ -17,6 +17,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 	}
 	r.tally = host.Tally()
 	r.emit(record.Record{Run: r.describe()})
+	r.tick()
 	if r.cfg.ServerPID != 0 {
 		r.note("info", "the server's memory is with garbage: only a server that was started here is asked to collect it")
 	}

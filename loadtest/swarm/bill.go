@@ -10,7 +10,7 @@ import (
 
 // memory is the stage of a run in which nothing happens but a memory bill.
 func (r *run) memory(ctx context.Context, when string) error {
-	r.phase = "settle"
+	r.enter("settle")
 	return r.bill(ctx, when)
 }
 

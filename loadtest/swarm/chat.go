@@ -20,7 +20,7 @@ func (r *run) broadcast(ctx context.Context) error {
 
 // speak has the writers write.
 func (r *run) speak() error {
-	r.phase = "broadcast"
+	r.enter("broadcast")
 	r.castStart = r.serverUsage().CPUNs
 	r.schedule = schedule{Pace: newPacer(monotonic()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
 	if r.cfg.Scenario == Rooms {

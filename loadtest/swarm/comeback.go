@@ -48,7 +48,8 @@ func (f *fleet) returnedLocked(c *client, now int64) {
 	}
 }
 
-// depart marks the moment from which the way back is measured.
+// depart marks the moment from which the way back is measured: that of the order
+// to drain, or of the kill, for all clients, though they are cut off one by one.
 func (f *fleet) depart(at int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

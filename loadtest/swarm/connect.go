@@ -4,7 +4,7 @@ import "context"
 
 // connect has all clients join, a few processes of them at a time.
 func (r *run) connect(ctx context.Context) error {
-	r.phase = "connect"
+	r.enter("connect")
 	before := r.serverUsage().CPUNs
 	ramping := r.plan.Ramping
 	start := r.common()
@@ -22,6 +22,9 @@ func (r *run) connect(ctx context.Context) error {
 		return done == len(r.workers)
 	})
 	r.connectCPU = max(0, r.serverUsage().CPUNs-before)
+	if err == nil {
+		err = r.tickNow(ctx) // the last to join are not reported yet
+	}
 	return err
 }
 

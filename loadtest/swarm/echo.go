@@ -127,7 +127,7 @@ func (f *fleet) echoed(c *client, payload []byte, now int64) {
 
 // echo is the scenario, seen from the coordinator.
 func (r *run) echo(ctx context.Context) error {
-	r.phase = "echo"
+	r.enter("echo")
 	start := monotonic() + int64(headStart)
 	if err := r.sendPings(start); err != nil {
 		return err

@@ -25,7 +25,7 @@ const lastPatience = patience / 2
 // messages that were sent: one that nobody could send is an error, and no loss.
 // Who dies or hangs meanwhile takes nothing from the account of the others.
 func (r *run) finish(complete bool) error {
-	r.phase = "close"
+	r.enter("close")
 	var err error
 	if len(r.ongoing) > 0 {
 		asked := r.ask(inquiry{Last: true})
@@ -63,6 +63,7 @@ func (r *run) finish(complete bool) error {
 	if end.Late > 0 {
 		r.note("warn", fmt.Sprintf("%s receipts were later than %s", grouped(int(end.Late)), r.cfg.Late))
 	}
+	r.tick()
 	r.emit(record.Record{End: end})
 	return err
 }

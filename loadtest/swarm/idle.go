@@ -10,7 +10,7 @@ import (
 // of a client are apart by Plan.Heartbeat; the first follows the join by as
 // much.
 func (r *run) idle(ctx context.Context) error {
-	r.phase = "idle"
+	r.enter("idle")
 	from, err := r.edge(ctx, inquiry{})
 	if err != nil {
 		return err

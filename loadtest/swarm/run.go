@@ -56,7 +56,8 @@ type run struct {
 	alarm   <-chan time.Time // see pass
 
 	phase       string
-	kernelStart int64 // bytes
+	ticked      record.Tick // the last
+	kernelStart int64       // bytes
 	interval    *hdrhistogram.Histogram
 	rooms       []room
 	schedule    schedule // of the broadcasts, once begun
@@ -79,7 +80,7 @@ func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {
 		inbox:       make(chan letter, 256),
 		died:        make(chan error),
 		quit:        make(chan struct{}),
-		seconds:     time.NewTicker(time.Second),
+		seconds:     time.NewTicker(tickEvery),
 		phase:       "settle",
 		kernelStart: kernelBytes(),
 		interval:    newHistogram(2),

@@ -485,6 +485,38 @@ func TestRunRecordsEachBroadcast(t *testing.T) {
 	}
 }
 
+// Every phase has a tick, however short it is, and the first and the last are of
+// the begin and the end.
+func TestTickOfEachPhase(t *testing.T) {
+	t.Parallel()
+	_, records, err := run(t, t.Context(), config((&fake{}).start(t)))
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	var phases []string
+	var ticks []*record.Tick
+	last := make(map[string]*record.Tick) // by phase
+	for _, r := range records {
+		if r.Tick == nil {
+			continue
+		}
+		if len(phases) == 0 || phases[len(phases)-1] != r.Tick.Phase {
+			phases = append(phases, r.Tick.Phase)
+		}
+		ticks = append(ticks, r.Tick)
+		last[r.Tick.Phase] = r.Tick
+	}
+	if want := []string{"settle", "connect", "settle", "broadcast", "settle", "close"}; !reflect.DeepEqual(phases, want) {
+		t.Errorf("ticks of phases %q, want %q", phases, want)
+	}
+	if c := last["connect"]; c == nil || c.Joined != clients || c.Connected != clients || c.Present != clients {
+		t.Errorf("tick after the ramp %+v, want all %d connected, joined and present", c, clients)
+	}
+	if c := last["close"]; ticks[0].AtMs > 500 || c == nil || c.Connected != 0 || c.Present != 0 || c.Delivered != 6*clients {
+		t.Errorf("the first tick is at %d ms, the last %+v, want one of the begin, and one with nobody left", ticks[0].AtMs, c)
+	}
+}
+
 func TestRunCountsRefusedJoins(t *testing.T) {
 	t.Parallel()
 	f := (&fake{refuse: 10}).start(t)

@@ -24,7 +24,7 @@ type outage struct {
 // storm takes all servers down, starts them again where they were, and waits
 // until their clients are back.
 func (r *run) storm(ctx context.Context) error {
-	r.phase = "storm"
+	r.enter("storm")
 	o, err := r.depart(Storm, r.present())
 	if err != nil {
 		return err
@@ -35,6 +35,10 @@ func (r *run) storm(ctx context.Context) error {
 	if err := r.until(ctx, func() bool { return !slices.ContainsFunc(r.servers, (*server).runs) }); err != nil {
 		return err
 	}
+	gone := monotonic()
+	if err := r.tickNow(ctx); err != nil {
+		return err
+	}
 	for i, s := range r.servers {
 		again, err := r.startServer(ctx, i, "-addr", s.addr)
 		if err != nil {
@@ -42,8 +46,10 @@ func (r *run) storm(ctx context.Context) error {
 		}
 		r.replacedCPU += s.usage().CPUNs
 		r.servers[i] = again
+		if i == 0 {
+			o.record.Ms = ms(monotonic() - gone)
+		}
 	}
-	o.record.Ms = ms(monotonic() - o.was.moment) // servers were gone
 	return r.awaitReturn(ctx, o)
 }
 
@@ -100,12 +106,14 @@ func (r *run) depart(name Scenario, clients int64) (*outage, error) {
 			return nil, err
 		}
 	}
+	r.seconds.Reset(outageEvery)
 	return &outage{a, clients}, nil
 }
 
 // awaitReturn waits until all clients are back, or nobody has come back for a
 // while.
 func (r *run) awaitReturn(ctx context.Context, o *outage) error {
+	defer r.seconds.Reset(tickEvery)
 	cutOff := func() bool { return r.counts().Left-o.was.Left >= o.clients }
 	if err := r.awaitPresent(ctx, o.was.present(), cutOff); err != nil {
 		return err

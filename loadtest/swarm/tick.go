@@ -1,6 +1,38 @@
 package swarm
 
-import "github.com/roost-rt/roost/loadtest/record"
+import (
+	"context"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// Between two ticks is a second, and less while servers are down: nobody would
+// see how long their clients are gone.
+const (
+	tickEvery   = time.Second
+	outageEvery = time.Second / 2
+)
+
+// enter begins a phase, and shows what the last one came to: it may have been
+// shorter than the time between two ticks.
+func (r *run) enter(phase string) {
+	// Counts are from different moments: of a short time they make no rate.
+	seen := r.ticked.Phase == r.phase && r.since(monotonic())-r.ticked.AtMs < outageEvery.Milliseconds()
+	if phase != r.phase && !seen {
+		r.tick()
+	}
+	r.phase = phase
+}
+
+// tickNow records the state of the run by counts of this moment.
+func (r *run) tickNow(ctx context.Context) error {
+	_, err := r.edge(ctx, inquiry{})
+	if err == nil {
+		r.tick()
+	}
+	return err
+}
 
 // tick records the state of the run.
 func (r *run) tick() {
@@ -10,6 +42,7 @@ func (r *run) tick() {
 		Phase:       r.phase,
 		Connected:   c.Connected - c.Disconnected,
 		Joined:      c.Joined,
+		Present:     min(c.present(), c.Connected-c.Disconnected), // who fails where nobody comes back has not left
 		Sent:        c.Sent,
 		Delivered:   c.Delivered,
 		Replies:     c.Replies,
@@ -24,6 +57,7 @@ func (r *run) tick() {
 		t.P50Us, t.P99Us = r.interval.ValueAtPercentile(50), r.interval.ValueAtPercentile(99)
 		r.interval.Reset()
 	}
+	r.ticked = *t
 	r.emit(record.Record{Tick: t})
 }
 
