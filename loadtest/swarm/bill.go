@@ -67,5 +67,5 @@ func (r *run) bill(ctx context.Context, when string) error {
 // not asked again.
 func (r *run) withGarbage(s *server) {
 	s.deaf = true
-	r.note("warn", s.name+" does not answer SIGUSR1: its memory is with garbage")
+	r.note("warn", s.name+" does not answer SIGUSR1: its memory is before garbage collection")
 }

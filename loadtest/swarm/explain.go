@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
@@ -16,8 +17,12 @@ func (p *planner) explain() {
 	case servers == 1:
 		say("%s clients of 1 server process, %s.", grouped(p.Clients), p.rooms("all in one room", "in "))
 	case p.Clustered():
-		say("%s clients of %d server processes with up to %s each: %s. They are one cluster over NATS, with %s.",
-			grouped(p.Clients), servers, grouped(p.Servers[0]), limit, p.rooms("one room for all clients", ""))
+		over := "one cluster over NATS"
+		if p.config.foreign() {
+			over = "one cluster, in which they find each other by themselves"
+		}
+		say("%s clients of %d server processes with up to %s each: %s. They are %s, with %s.",
+			grouped(p.Clients), servers, grouped(p.Servers[0]), limit, over, p.rooms("one room for all clients", ""))
 	default:
 		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own.",
 			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
@@ -27,13 +32,13 @@ func (p *planner) explain() {
 		because = ": " + limit
 	}
 	say("%s of clients%s.", plural(len(p.Processes), "process", "processes"), because)
-	say("They have the scheduling policy SCHED_BATCH: a client that wakes up does not interrupt a server that writes.")
+	say("Client processes run as SCHED_BATCH, so they do not preempt a server that writes.")
 	if n := p.sources(); n > 1 {
 		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
 			n, loopback(0), loopback(n-1), grouped(p.PerSource))
 	}
 	if p.Slack > 0 {
-		say("The timers of processes that do not send at given moments may be %v late (timer slack), so that Go's own housekeeping does not interrupt the work.", p.Slack)
+		say("Timer slack is %v in processes that do not send on a schedule, so that Go's own housekeeping interrupts less.", p.Slack)
 	}
 	if p.Heartbeat != beat {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
@@ -47,14 +52,14 @@ func (p *planner) explain() {
 		who = fmt.Sprintf("Each of the %d writers of a room", p.Writers)
 	}
 	say("%s sends %s of %d bytes, %s a second.",
-		who, plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+		who, plural(p.Messages, "message", "messages"), p.config.Size, perSecond(p.Rate))
 	p.explainScenario(say)
 }
 
 func (p *planner) explainScenario(say func(format string, args ...any)) {
 	switch p.config.Scenario {
 	case Churn:
-		say("%s clients a second leave, and join again %v later.", strconv.FormatFloat(p.Churn, 'g', 3, 64), pause)
+		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), pause)
 	case Slow:
 		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
 		if p.config.URL == "" {
@@ -80,7 +85,27 @@ func plural(n int, one, many string) string {
 	return grouped(n) + " " + many
 }
 
-func gigabytes(bytes kernel.Count) string { return fmt.Sprintf("%.1f GB", float64(bytes)/1e9) }
+// gigabytes are megabytes where they would be a fraction.
+func gigabytes(bytes kernel.Count) string {
+	if bytes < 1e9 {
+		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+}
+
+// perSecond is a rate to three digits, or all that it has before the point.
+func perSecond(rate float64) string {
+	if rate >= 1000 {
+		return grouped(int(math.Round(rate)))
+	}
+	return strconv.FormatFloat(rate, 'g', 3, 64)
+}
+
+// foreign says that the servers are not this program, which ours and its clients
+// are.
+func (c Config) foreign() bool {
+	return len(c.ServerCommand) > 0 && len(c.ClientCommand) > 0 && c.ServerCommand[0] != c.ClientCommand[0]
+}
 
 // grouped writes 1234567 as 1,234,567.
 func grouped(n int) string { return kernel.Count(n).String() }

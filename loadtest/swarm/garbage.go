@@ -24,7 +24,7 @@ func (r *run) noteGarbage() {
 	if cycles == 0 {
 		return
 	}
-	r.note("info", fmt.Sprintf("garbage collection in all servers: %s cycles, %v of CPU time in all; the world stood for %v in all, %v at most",
+	r.note("info", fmt.Sprintf("garbage collection in all servers: %s cycles, %v of CPU time in all; stop-the-world pauses: %v in total, longest %v",
 		grouped(int(cycles)), cpu.Round(time.Millisecond), pauses.Round(time.Microsecond), longest.Round(time.Microsecond)))
 }
 

@@ -18,7 +18,7 @@ var small = kernel.Host{
 }
 
 func local(clients int) swarm.Config {
-	return swarm.Config{Clients: clients, ServerCommand: []string{"server"}, ClientCommand: []string{"clients"}}
+	return swarm.Config{Clients: clients, ServerCommand: []string{"loadtest", "server"}, ClientCommand: []string{"loadtest", "clients"}}
 }
 
 func TestPlan(t *testing.T) {
@@ -34,6 +34,11 @@ func TestPlan(t *testing.T) {
 	soak.Scenario = swarm.Soak
 	apart := local(100_000)
 	apart.Apart = true
+	foreign := local(100_000)
+	foreign.ServerCommand = []string{"elixir"}
+	fast := local(10_000)
+	fast.Rate = 100_000
+	fast.Messages = 20
 	many := small
 	many.FilesHard, many.Cores, many.Memory = 2_000_000, 64, 64<<30
 	many.FileMax = kernel.Unlimited
@@ -49,10 +54,13 @@ func TestPlan(t *testing.T) {
 	}{
 		{"default", local(0), small, 10_000, 1, 1, 13_675, 20, 2, "10,000 clients of 1 server process"},
 		{"one", local(1), small, 1, 1, 1, 13_675, 20, 2, "1 process of clients"},
+		{"little memory", local(1), small, 1, 1, 1, 13_675, 20, 2, "Memory: about 13 MB are needed, 25.8 GB"},
 		{"all that a process may", local(19_800), small, 19_800, 1, 1, 13_675, 20, 2, "127.0.0.1 to 127.0.0.2"},
 		{"one more", local(19_801), small, 19_801, 2, 2, 13_675, 20, 2, "the limit is 20,000 files per process"},
 		{"100,000", local(100_000), small, 100_000, 6, 6, 13_675, 20, .5, "6 server processes with up to 16,667 each: the limit is 20,000 files per process. They are one cluster over NATS, with one room for all clients"},
 		{"100,000 apart", apart, small, 100_000, 6, 6, 13_675, 20, .5, "Each process is a room of its own"},
+		{"100,000 of another server", foreign, small, 100_000, 6, 6, 13_675, 20, .5, "They are one cluster, in which they find each other by themselves, with one room"},
+		{"fast", fast, small, 10_000, 1, 1, 13_675, 20, 100_000, "20 messages of 128 bytes, 100,000 a second"},
 		{"a million", local(1_000_000), small, 1_000_000, 51, 51, 13_675, 5, .05, "51 processes of clients"},
 		{"a million on a large host", local(1_000_000), many, 1_000_000, 1, 32, 13_675, 20, 1.6, "74 addresses"},
 		{"writers", writers, small, 10_000, 1, 1, 13_675, 20, 1, "Each of the 5 writers of a room sends 20 messages of 128 bytes, 1 a second"},
