@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strconv"
 )
 
 // PlanAgents plans a run whose clients are at agents: as many at each, in as
@@ -15,7 +14,9 @@ func PlanAgents(c Config, agents []*Agent) (Plan, error) {
 		return Plan{}, errors.New("agents: only a server that runs already can be tested from other machines: say its url")
 	}
 	c = c.complete()
-	total := max(cmp.Or(c.Clients, defaultClients), len(agents))
+	total := cmp.Or(c.Clients, defaultClients)
+	spare := agents[min(total, len(agents)):]
+	agents = agents[:len(agents)-len(spare)]
 	share := c
 	share.ClientCommand = []string{"of the agent"} // processes can be started
 	share.Scenario = Chat                          // rooms are dealt over all agents
@@ -37,6 +38,9 @@ func PlanAgents(c Config, agents []*Agent) (Plan, error) {
 	}
 	p.pace()
 	p.explainAgents(shares, agents)
+	for _, a := range spare {
+		p.Why = append(p.Why, fmt.Sprintf("Agent %s: no clients: there are only %s.", a.Addr, grouped(total)))
+	}
 	return p.Plan, nil
 }
 
@@ -78,6 +82,6 @@ func (p *planner) explainAgents(shares []Plan, agents []*Agent) {
 	if p.config.Scenario.sends() {
 		say("In %s, %s each: a writer sends %s of %d bytes, %s a second.",
 			plural(len(p.Rooms), "room", "rooms"), plural(p.Writers, "writer", "writers"),
-			plural(p.Messages, "message", "messages"), p.config.Size, strconv.FormatFloat(p.Rate, 'g', 3, 64))
+			plural(p.Messages, "message", "messages"), p.config.Size, perSecond(p.Rate))
 	}
 }

@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,14 @@ func TestPlanAgents(t *testing.T) {
 	}
 	if p.Clients != 50_001 || p.Rooms[0] != 50_001 || p.Servers[0] != 50_001 || p.Ramping != len(p.Processes) {
 		t.Errorf("plan %+v, want one room of 50,001 whose processes all ramp at a time", p)
+	}
+
+	cfg.Clients = 1
+	if p, err = swarm.PlanAgents(cfg, agents); err != nil || p.Clients != 1 || len(p.Processes) != 1 || p.Agents[0].Addr != "a:1" {
+		t.Errorf("PlanAgents(1) = %d clients in %d processes, %v, want 1 at agent a:1", p.Clients, len(p.Processes), err)
+	}
+	if want := "Agent b:1: no clients: there are only 1."; !slices.Contains(p.Why, want) {
+		t.Errorf("sentences:\n%s\nwant %q", strings.Join(p.Why, "\n"), want)
 	}
 
 	cfg.Clients = 60_000 // the first has 28,232 ports
