@@ -19,9 +19,11 @@ import (
 type screen struct {
 	file     *os.File
 	terminal bool
-	drawn    int          // lines on the terminal that the next ones replace
+	drawn    []string     // lines on the terminal that the next ones replace
 	size     unix.Winsize // of the terminal when they were drawn
 	last     record.Tick
+	said     record.Tick // the last of which there is a line
+	planned  int64       // messages of all writers; 0 if that is not known
 }
 
 func newScreen(file *os.File) *screen {
@@ -31,10 +33,15 @@ func newScreen(file *os.File) *screen {
 
 func (s *screen) show(r record.Record) {
 	switch {
+	case r.Run != nil:
+		s.planned = planned(r.Run.Config)
 	case r.Tick != nil && s.terminal:
 		s.redraw(s.view(r.Tick))
+	case r.Tick != nil && r.Tick.Phase == s.said.Phase && r.Tick.AtMs < s.said.AtMs+900:
+		return // one of more than one a second
 	case r.Tick != nil:
 		fmt.Fprintln(s.file, s.line(r.Tick))
+		s.said = *r.Tick
 	case r.Note != nil:
 		s.redraw(nil)
 		fmt.Fprintf(s.file, "%s: %s\n", r.Note.Level, r.Note.Message)
@@ -45,7 +52,7 @@ func (s *screen) show(r record.Record) {
 }
 
 // end leaves what is drawn on the terminal.
-func (s *screen) end() { s.drawn = 0 }
+func (s *screen) end() { s.drawn = nil }
 
 // Control sequences of terminals, ECMA-48 §8.3.
 const (
@@ -56,35 +63,49 @@ const (
 
 // redraw puts lines where those of the last time are.
 func (s *screen) redraw(lines []string) {
-	s.measure()
+	up, resized := s.measure()
 	if s.size.Row > 1 { // what has scrolled away is not drawn over
 		lines = lines[:min(len(lines), int(s.size.Row)-1)]
 	}
 	var b strings.Builder
-	if s.drawn > 0 {
-		fmt.Fprintf(&b, upLines, s.drawn)
+	if up > 0 {
+		fmt.Fprintf(&b, upLines, up)
 	}
-	for _, line := range lines {
-		b.WriteString(s.fit(line) + clearLine + "\n")
-	}
-	if s.drawn > len(lines) {
+	if resized {
 		b.WriteString(clearDown)
 	}
-	s.drawn = len(lines)
+	before := len(s.drawn)
+	s.drawn = nil
+	for _, line := range lines {
+		s.drawn = append(s.drawn, s.fit(line))
+		b.WriteString(s.fit(line) + clearLine + "\n")
+	}
+	if before > len(lines) {
+		b.WriteString(clearDown)
+	}
 	_, _ = s.file.WriteString(b.String()) // at once, so that nobody sees half of it
 }
 
-// measure asks for the size of the terminal, 0 if it does not know. When it is
-// another one, nobody can tell how many lines those drawn take now: they stay.
-func (s *screen) measure() {
+// measure asks for the size of the terminal, 0 if it does not know, and returns
+// how many of its rows the lines drawn take. Most terminals break lines anew when
+// they become narrower, and do not join them when they become wider.
+func (s *screen) measure() (rows int, resized bool) {
 	size, err := unix.IoctlGetWinsize(int(s.file.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		size = &unix.Winsize{}
 	}
-	if *size != s.size {
-		s.drawn = 0
-	}
+	resized = *size != s.size
 	s.size = *size
+	for _, line := range s.drawn {
+		rows++
+		if width := int(size.Col); width > 0 {
+			rows += max(0, len([]rune(line))-1) / width
+		}
+	}
+	if size.Row > 1 {
+		rows = min(rows, int(size.Row)-1) // more has scrolled away
+	}
+	return rows, resized
 }
 
 // fit cuts what would take a second line of the terminal.
@@ -103,15 +124,11 @@ func (s *screen) view(t *record.Tick) []string {
 	if t.P99Us > 0 {
 		latency = fmt.Sprintf("p50 %s, p99 %s", milliseconds(t.P50Us), milliseconds(t.P99Us))
 	}
-	messages := fmt.Sprintf("sent %d, delivered %d (%s/s)", t.Sent, t.Delivered, s.rate(t, t.Delivered-since.Delivered))
-	if t.Phase == "echo" {
-		messages = s.replies(t)
-	}
 	return []string{
 		fmt.Sprintf("%4d s     %s", t.AtMs/1000, t.Phase),
-		fmt.Sprintf("connected  %d (%s/s)", t.Connected, s.rate(t, t.Connected-since.Connected)),
-		fmt.Sprintf("joined     %d (%s/s)", t.Joined, s.rate(t, t.Joined-since.Joined)),
-		"messages   " + messages,
+		fmt.Sprintf("connected  %d%s", t.Connected, s.rate(t, t.Connected-since.Connected)),
+		fmt.Sprintf("joined     %d%s", t.Joined, s.rate(t, t.Joined-since.Joined)),
+		"messages   " + s.messages(t),
 		"latency    " + latency,
 		"errors     " + classes(t.Errors),
 		fmt.Sprintf("server     %s, CPU %s", megabytes(t.ServerRSS), s.share(t, t.ServerCPUNs-since.ServerCPUNs)),
@@ -129,14 +146,15 @@ func (s *screen) line(t *record.Tick) string {
 	line := fmt.Sprintf("%3d s %-9s", t.AtMs/1000, t.Phase)
 	switch t.Phase {
 	case "connect":
-		line += fmt.Sprintf(" connected %d, joined %d (%s/s)", t.Connected, t.Joined, s.rate(t, t.Joined-s.last.Joined))
+		line += fmt.Sprintf(" connected %d, joined %d%s", t.Connected, t.Joined, s.rate(t, t.Joined-s.last.Joined))
 	case "echo":
-		line += " " + s.replies(t) + ", p99 " + milliseconds(t.P99Us)
+		line += " " + s.messages(t) + ", p99 " + p99(t)
 	case "broadcast":
-		line += fmt.Sprintf(" sent %d, delivered %d (%s/s), p99 %s", t.Sent, t.Delivered,
-			s.rate(t, t.Delivered-s.last.Delivered), milliseconds(t.P99Us))
+		line += fmt.Sprintf(" connected %d, %s, p99 %s", t.Connected, s.messages(t), p99(t))
+	case "storm":
+		line += fmt.Sprintf(" connected %d, joined %d", t.Connected, t.Present)
 	default:
-		line += fmt.Sprintf(" joined %d, delivered %d", t.Joined, t.Delivered)
+		line += fmt.Sprintf(" joined %d, %s", t.Joined, s.messages(t))
 	}
 	return line + fmt.Sprintf(", errors %d; MB: server %d, clients %d, kernel +%d",
 		failed, t.ServerRSS/1e6, t.ClientRSS/1e6, t.KernelBytes/1e6)
@@ -156,17 +174,46 @@ func classes(errors map[string]int64) string {
 	return strings.Join(kinds, ", ")
 }
 
-func (s *screen) replies(t *record.Tick) string {
-	return fmt.Sprintf("%d replies (%s/s)", t.Replies, s.rate(t, t.Replies-s.last.Replies))
+// messages is what was sent and came: of echo, the replies.
+func (s *screen) messages(t *record.Tick) string {
+	if t.Phase == "echo" || t.Replies > 0 {
+		return fmt.Sprintf("%d replies%s", t.Replies, s.rate(t, t.Replies-s.last.Replies))
+	}
+	sent := strconv.FormatInt(t.Sent, 10)
+	if s.planned > 0 && t.Sent > 0 {
+		sent += " of " + strconv.FormatInt(s.planned, 10)
+	}
+	return fmt.Sprintf("sent %s, delivered %d%s", sent, t.Delivered, s.rate(t, t.Delivered-s.last.Delivered))
 }
 
-// rate is per second since the last tick.
+// planned is how many messages a run sends, 0 if its configuration does not tell:
+// rooms may be fewer than asked for, and of servers apart there are several.
+func planned(config map[string]any) int64 {
+	number := func(key string) int64 {
+		n, _ := strconv.ParseInt(fmt.Sprint(config[key]), 10, 64)
+		return n
+	}
+	if config["scenario"] == "rooms" || config["apart"] == true {
+		return 0
+	}
+	return number("messages") * number("writers")
+}
+
+// p99 is that of the receipts since the last tick.
+func p99(t *record.Tick) string {
+	if t.P99Us == 0 {
+		return "–"
+	}
+	return milliseconds(t.P99Us)
+}
+
+// rate is what to say of n more since the last tick: nothing if there are none.
 func (s *screen) rate(t *record.Tick, n int64) string {
 	ms := t.AtMs - s.last.AtMs
-	if ms <= 0 {
-		return "0"
+	if ms <= 0 || n == 0 {
+		return ""
 	}
-	return strconv.FormatInt(n*1000/ms, 10)
+	return fmt.Sprintf(" (%d/s)", n*1000/ms)
 }
 
 // share is CPU time as a part of the time since the last tick: 100 % is one
