@@ -30,7 +30,7 @@ func TestManyDeaths(t *testing.T) {
 			}
 			waitFor(t, "messages", func() bool {
 				text, _ := os.ReadFile(filepath.Join(c.Dir, "run", "records.jsonl"))
-				return strings.Contains(string(text), `"broadcast"`)
+				return strings.Contains(string(text), `{"broadcast":`)
 			})
 			kill := ofRole(c, test.role)
 			if len(kill) != 5 {

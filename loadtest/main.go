@@ -135,17 +135,20 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err := o.swarm.Check(); err != nil {
 		return exitUsage, err
 	}
+	namespace, err := o.isolate()
+	if err != nil {
+		return exitUsage, err
+	}
 	if o.swarm.URL != "" && len(o.agents) == 0 {
 		if err := swarm.Probe(ctx, o.swarm); err != nil {
 			return exitBroken, err
 		}
 	}
-	namespace, err := o.isolate()
-	if err != nil {
-		return exitUsage, err
-	}
 	plan, leave, err := o.plan(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // while agents were called
+		return exitInterrupted, nil
+	case err != nil:
 		return exitBroken, err
 	}
 	defer leave()

@@ -32,6 +32,7 @@ scripts (go build ./loadtest). Ctrl-C ends a run early, with a report; a second
 one ends it at once.
 
 Other commands: "loadtest compare A B" sets results beside each other,
+"report" makes the reports of a run anew from its records,
 "compare-servers" measures Roost and other servers in turn, "list"
 explains the scenarios, "agent" holds clients for a run on another machine,
 "doctor" finds the limits in the way of many clients, and "tune" raises them.

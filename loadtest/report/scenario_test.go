@@ -271,6 +271,12 @@ func TestScenarioVerdict(t *testing.T) {
 			{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": "echo"}}},
 			{End: &record.End{Interrupted: true, Clients: 3, Joined: 3}},
 		}), true, "PART  Ended early; all 3 clients joined\n"},
+		{"interrupted amid the connects", newResult(t, []record.Record{{End: &record.End{Interrupted: true, Clients: 3, Joined: 2}}}),
+			true, "PART  Ended early; 2 of 3 clients had joined\n"},
+		{"stopped by a limit amid the connects", newResult(t, []record.Record{
+			{Shortfall: &record.Shortfall{Clients: 2, Asked: 3, Limit: "memory", Scope: "host", Evidence: "it is full", Fix: "add some"}},
+			{End: &record.End{Interrupted: true, Clients: 3, Joined: 2}},
+		}), false, "FAIL  2 of 3 clients joined\n      stopped at 2 clients by memory (host): it is full; to go on, add some\n"},
 		{"half of the pings answered", played(t, pinged(t), record.End{Errors: map[string]int64{"ping not answered": 8000}}), false, "FAIL  8,000 errors: 8,000 × ping not answered\n"},
 		{"interrupted amid pings", played(t, pinged(t), record.End{Interrupted: true, Errors: map[string]int64{"ping not answered": 8}}), true, "PART  "},
 		{"interrupted by errors", played(t, pinged(t), record.End{Interrupted: true, Errors: map[string]int64{"EOF": 1}}), false, "FAIL  1 error: 1 × EOF\n"},

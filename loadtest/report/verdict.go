@@ -16,7 +16,7 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 		return false, []string{"the records stop before the end of the run: there are no totals"}
 	}
 	fail := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	if *s.Joined < *s.Clients {
+	if *s.Joined < *s.Clients && !(s.Interrupted && s.Shortfall == nil && len(s.Errors) == 0) { // stopped by hand amid the connects
 		fail("%s of %s clients joined", count(*s.Joined), count(*s.Clients))
 	}
 	if s.Shortfall != nil {
@@ -46,6 +46,13 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 		fail("interrupted: the figures hold for what was done so far")
 	}
 	return ok, reasons
+}
+
+func (s Summary) whoJoined() string {
+	if *s.Joined < *s.Clients {
+		return fmt.Sprintf("%s of %s clients had joined", count(*s.Joined), count(*s.Clients))
+	}
+	return fmt.Sprintf("all %s clients joined", count(*s.Joined))
 }
 
 // stoppedBy names the limit, and what to do about it.
@@ -82,7 +89,7 @@ func headline(s Summary) string {
 	case !ok:
 		return "Failed"
 	case s.Interrupted && !s.broadcasts():
-		return fmt.Sprintf("Ended early; all %s clients joined", count(*s.Joined))
+		return "Ended early; " + s.whoJoined()
 	case s.Interrupted:
 		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s", count(*s.Delivered), s.receivers())
 	case s.Echo != nil:
