@@ -88,7 +88,7 @@ func headline(s Summary) string {
 	switch {
 	case !ok:
 		return "Failed"
-	case s.Interrupted && !s.broadcasts():
+	case s.Interrupted && (!s.broadcasts() || *s.Expected == 0):
 		return "Ended early; " + s.whoJoined()
 	case s.Interrupted:
 		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s", count(*s.Delivered), s.receivers())
