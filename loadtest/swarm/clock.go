@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,15 +13,24 @@ import (
 func monotonic() int64 { return started.ns + int64(time.Since(started.at)) }
 
 // started is one moment by both. From there on Go reads the same clock, without
-// a system call.
+// a system call. Of some readings the closest count: between two of them the
+// thread may have had to wait, and the clocks of two processes would differ.
 var started = func() (m struct {
 	at time.Time
 	ns int64
 }) {
-	var t unix.Timespec
-	// It fails only for a clock that does not exist.
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
-	m.at, m.ns = time.Now(), t.Nano()
+	kernel := func() int64 {
+		var t unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // it fails only for a clock that does not exist
+		return t.Nano()
+	}
+	closest := int64(math.MaxInt64)
+	for range 8 {
+		before, at := kernel(), time.Now()
+		if apart := kernel() - before; apart < closest {
+			closest, m.at, m.ns = apart, at, before+apart/2
+		}
+	}
 	return m
 }()
 

@@ -135,11 +135,16 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	}
 	f.counts.Delivered++
 	f.lastReceipt = max(f.lastReceipt, now)
-	observe(f.latency, now-s.intended)
-	observe(f.rawLatency, now-s.sent)
-	observe(f.interval, now-s.intended)
-
-	if now-s.intended > int64(f.orders.Late) {
+	took := now - s.intended
+	if now < s.sent {
+		took = 0
+		f.faultLocked("receipt before its send: clocks differ") // and no perfect latency
+	} else {
+		observe(f.latency, took)
+		observe(f.rawLatency, now-s.sent)
+		observe(f.interval, took)
+	}
+	if took > int64(f.orders.Late) {
 		f.counts.Late++
 	}
 
@@ -147,13 +152,13 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	in := *place
 	switch in {
 	case nil:
-		in = &fanIn{latency: newHistogram(2), first: now - s.intended, want: g.joined - g.gone}
+		in = &fanIn{latency: newHistogram(2), first: took, want: g.joined - g.gone}
 		*place = in
 		g.open = append(g.open, fanInAt{writer, int(s.seq), s.intended})
 	case f.reported:
 		return // it comes too late, or to one more than there seemed to be
 	}
-	in.last = now - s.intended
+	in.last = took
 	observe(in.latency, in.last)
 	if in.latency.TotalCount() >= in.want {
 		f.reportLocked(g, writer, int(s.seq))

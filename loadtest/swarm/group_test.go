@@ -58,19 +58,8 @@ func TestFanInIsTold(t *testing.T) {
 		}, "", 1, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f, err := newFleet(orders{
-				Messages: 5, Writers: 1, Writer: 1, Window: 1, Tell: 10 * time.Second, Late: time.Minute,
-				Shares: []share{{Addr: "127.0.0.1:1", Count: clients}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.close()
-			g := f.groups[0]
-			g.joined = clients
-			for i := range g.clients {
-				g.clients[i].joinedOnce = true
-			}
+			g := joinedGroup(t, clients)
+			f := g.fleet
 			test.do(g, func(client int, seq int32) {
 				s := stamp{writer: 1, seq: seq, intended: int64(seq-1) * second}
 				g.received(&g.clients[client], 0, s, g.ledgersOf(&g.clients[client])[0].receive(seq), s.intended+second/10)
@@ -91,5 +80,45 @@ func TestFanInIsTold(t *testing.T) {
 				t.Errorf("%d delivered, %d latencies, want %d", f.counts.Delivered, f.latency.TotalCount(), test.kept)
 			}
 		})
+	}
+}
+
+// joinedGroup is the group of a fleet whose clients have no connections.
+func joinedGroup(t *testing.T, clients int) *group {
+	t.Helper()
+	f, err := newFleet(orders{
+		Messages: 5, Writers: 1, Writer: 1, Window: 1, Tell: 10 * time.Second, Late: time.Minute,
+		Shares: []share{{Addr: "127.0.0.1:1", Count: clients}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.close)
+	g := f.groups[0]
+	g.joined = int64(clients)
+	for i := range g.clients {
+		g.clients[i].joinedOnce = true
+	}
+	return g
+}
+
+// What no clock can show is no latency of 0, but it is a receipt.
+func TestReceiptBeforeItsSend(t *testing.T) {
+	const intended, sent = 1_000_000, 1_500_000
+	for _, test := range []struct {
+		now     int64
+		latency int64 // values
+		errors  int64
+	}{{sent - 1, 0, 1}, {intended - 1, 0, 1}, {sent, 1, 0}, {sent + 1, 1, 0}} {
+		g := joinedGroup(t, 2)
+		g.received(&g.clients[0], 0, stamp{writer: 1, seq: 1, intended: intended, sent: sent}, inOrder, test.now)
+		f := g.fleet
+		got := fmt.Sprint(f.latency.TotalCount(), f.rawLatency.TotalCount(), f.interval.TotalCount(), f.counts.Errors["receipt before its send: clocks differ"], f.counts.Delivered)
+		if want := fmt.Sprint(test.latency, test.latency, test.latency, test.errors, 1); got != want {
+			t.Errorf("received at %d: latencies, errors and receipts %s, want %s", test.now, got, want)
+		}
+		if in := *g.fanIn(0, 1); in.latency.TotalCount() != 1 || in.first < 0 {
+			t.Errorf("received at %d: %d receipts of the message, the first after %d, want 1 and no less than 0", test.now, in.latency.TotalCount(), in.first)
+		}
 	}
 }
