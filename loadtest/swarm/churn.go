@@ -30,9 +30,12 @@ func (f *fleet) churn(ctx context.Context, pace pacer) {
 		var conn *poller.Conn
 		f.mu.Lock()
 		c := f.takeTurnLocked(&f.churning.next, (*client).listensLocked)
-		if c == nil {
+		switch {
+		case c == nil:
 			f.faultLocked("no client to leave")
-		} else {
+		case c.awayLocked():
+			f.faultLocked(skipped)
+		default:
 			conn = c.conn
 		}
 		f.mu.Unlock()
@@ -43,6 +46,10 @@ func (f *fleet) churn(ctx context.Context, pace pacer) {
 	}
 }
 
+// skipped is the error of a leave that nobody made: there were fewer than asked
+// for. The next client's is not made instead, as it has a turn of its own.
+const skipped = "leave skipped: the client was still away, or had to write"
+
 // listensLocked reports whether a client is there and does not speak for its
 // room.
 func (c *client) listensLocked() bool {
@@ -52,7 +59,8 @@ func (c *client) listensLocked() bool {
 // leave asks to leave the topic. The join that follows has the same join_ref:
 // no two of the client's channels live at the same time.
 func (c *client) leave(conn *poller.Conn, intended int64) {
-	if c.phase != joined || !c.group.leaves(c) { // still away, cut off, or a speaker by now
+	if c.phase != joined || !c.group.leaves(c) { // cut off, or a speaker by now
+		c.group.fleet.fault(skipped)
 		return
 	}
 	c.phase = leaving
