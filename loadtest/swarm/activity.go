@@ -43,6 +43,9 @@ func (a *activity) charged() *activity {
 	return a
 }
 
+// lasted ends its length, while what it counts goes on.
+func (a *activity) lasted() { a.record.Ms = ms(monotonic() - a.was.moment) }
+
 // over ends the measuring now, by what the processes told last.
 func (a *activity) over() { a.overAt(edge{monotonic(), a.run.counts()}) }
 

@@ -113,8 +113,9 @@ func (g *group) hasLeft(c *client, took int64) {
 // and join.
 func (r *run) churn(ctx context.Context) error {
 	everybody := r.present()
+	first := edge{monotonic() + int64(headStart), r.counts()} // of the leaves
 	for _, w := range r.workers {
-		pace := newPacer(monotonic()+int64(headStart), r.plan.Churn/float64(len(r.workers)))
+		pace := newPacer(first.moment, r.plan.Churn/float64(len(r.workers)))
 		if err := w.tell(command{Churn: &pace}); err != nil {
 			return err
 		}
@@ -122,8 +123,8 @@ func (r *run) churn(ctx context.Context) error {
 	if err := r.speak(); err != nil {
 		return err
 	}
-	joins := r.begun("churn", func(a *record.Activity, was, is counts) { a.Count = is.Returned - was.Returned }).charged()
-	leaves := r.begun("leave", func(a *record.Activity, was, is counts) { a.Count = is.Gone - was.Gone }).charged()
+	joins := r.begunAt(first, "churn", func(a *record.Activity, was, is counts) { a.Count = is.Returned - was.Returned }).charged()
+	leaves := r.begunAt(first, "leave", func(a *record.Activity, was, is counts) { a.Count = is.Gone - was.Gone }).charged()
 	leaves.told = func(h *halted) (latency, raw []byte) { return h.Leave, nil }
 	if err := r.until(ctx, r.allSent); err != nil {
 		return err
@@ -131,6 +132,8 @@ func (r *run) churn(ctx context.Context) error {
 	if err := r.quieten(ctx); err != nil {
 		return err
 	}
+	joins.lasted() // as long as clients left; the last are yet to join
+	leaves.lasted()
 	if err := r.awaitPresent(ctx, everybody, func() bool { return true }); err != nil {
 		return err
 	}
