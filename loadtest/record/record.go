@@ -110,7 +110,7 @@ type Broadcast struct {
 	AtMs       int64 `json:"at_ms"`        // intended send time since the start of the run
 	SendLateUs int64 `json:"send_late_us"` // how much later than intended the frame was handed to the kernel
 	Expected   int64 `json:"expected"`
-	Delivered  int64 `json:"delivered"`
+	Delivered  int64 `json:"delivered"` // without those so late that nobody waited for them any more; End has them
 	FirstUs    int64 `json:"first_us"`
 	P50Us      int64 `json:"p50_us"`
 	P99Us      int64 `json:"p99_us"`
@@ -168,7 +168,7 @@ type End struct {
 	ClientProcs  int              `json:"client_procs"`
 	Latency      []byte           `json:"latency"`                 // HDR histogram, V2 compressed encoding, microseconds from intended send to receipt
 	RawLatency   []byte           `json:"raw_latency"`             // the same from the actual send
-	JoinLatency  []byte           `json:"join_latency"`            // microseconds from connect() to join reply
+	JoinLatency  []byte           `json:"join_latency"`            // microseconds from connect() to join reply; with a rate of connects, from the moment that one was due
 	LostExamples []string         `json:"lost_examples,omitempty"` // "room 0 client 17 missed 3..5": a few, for people
 }
 

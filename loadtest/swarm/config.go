@@ -41,8 +41,8 @@ type Config struct {
 	Zipf float64 `json:"zipf,omitempty"`
 
 	// Churn is how many clients a second leave in the scenario of that name, over
-	// all. Who is still away when it is called upon, or writes, stays. Zero means
-	// one in a hundred.
+	// all. Who is still away when it is called upon, or writes, stays, which is
+	// counted as an error. Zero means one in a hundred.
 	Churn float64 `json:"churn,omitempty"`
 
 	// Slow is the part of the clients that do not read in the scenario of that
@@ -75,7 +75,8 @@ type Config struct {
 	Size int `json:"size"`
 
 	// ConnectRate bounds the connects a second, over all. Zero means as fast
-	// as the server answers.
+	// as the server answers. With a rate, the latency of a join counts from the
+	// moment at which its connect was due.
 	ConnectRate float64 `json:"connect_rate"`
 
 	// Drain is how long nothing may arrive before what is missing is lost.
