@@ -2,27 +2,20 @@ package swarm
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 )
 
-// Who waits is woken at the moment, not at the next millisecond.
 func TestWaitUntil(t *testing.T) {
-	const waits, bound = 50, 400 * time.Microsecond // the runtime's timers take 600 µs where nothing else runs
-	least := time.Second
-	for range waits { // others may have the processor
+	for range 50 {
 		moment := monotonic() + int64(3*time.Millisecond+300*time.Microsecond)
 		if !waitUntil(t.Context(), moment) {
 			t.Fatal("waitUntil() = false, want true")
 		}
-		late := time.Duration(monotonic() - moment)
-		if late < 0 {
+		if late := time.Duration(monotonic() - moment); late < 0 {
 			t.Fatalf("waitUntil() came %v too soon", -late)
 		}
-		least = min(least, late)
-	}
-	if least > bound {
-		t.Errorf("waitUntil() was at least %v late, want at most %v", least, bound)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -31,4 +24,17 @@ func TestWaitUntil(t *testing.T) {
 			t.Errorf("waitUntil(%d) = true after its context has ended", moment)
 		}
 	}
+}
+
+// BenchmarkWaitUntil tells how late a moment is met, in the median. The runtime's
+// timers alone take some 600 µs where nothing else runs.
+func BenchmarkWaitUntil(b *testing.B) {
+	var late []int64
+	for b.Loop() {
+		moment := monotonic() + int64(3*time.Millisecond+300*time.Microsecond)
+		waitUntil(b.Context(), moment)
+		late = append(late, monotonic()-moment)
+	}
+	slices.Sort(late)
+	b.ReportMetric(float64(late[len(late)/2])/1000, "µs-late")
 }
