@@ -79,10 +79,23 @@ func (r *run) halt(complete bool) error {
 	silence := int64(max(lastLook, 2*r.plan.Report)) // who reports rarely may have more
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return errors.Join(err, r.outlive(ctx, func() bool {
+	err = errors.Join(err, r.outlive(ctx, func() bool {
 		c := r.counts()
 		return c.Delivered >= r.expected() && c.Replies >= c.Pings || monotonic() > r.lastArrival+silence
 	}))
+	r.believeReceivers()
+	return err
+}
+
+// believeReceivers takes what somebody received for sent: a writer that died with
+// its process may not have said so.
+func (r *run) believeReceivers() {
+	for i := range r.rooms {
+		room := &r.rooms[i]
+		for at := range room.messages {
+			room.sent[at.writer] = max(room.sent[at.writer], at.seq)
+		}
+	}
 }
 
 // await waits for all processes that have not died. Who has not done it by then

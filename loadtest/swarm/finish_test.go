@@ -79,3 +79,19 @@ func TestEndWithoutAnAccount(t *testing.T) {
 		t.Errorf("notes %q, want %q in one", *notes, want)
 	}
 }
+
+// Of a writer that died, the others know what it sent last.
+func TestEndBelievesReceivers(t *testing.T) {
+	t.Parallel()
+	r, _ := gathering(t, 2)
+	r.rooms[0].sent[0] = 7
+	h := newHistogram(2)
+	observe(h, 1)
+	if err := r.fanIn(&arrivals{Seq: 9, Latency: encode(h)}); err != nil {
+		t.Fatal(err)
+	}
+	r.believeReceivers()
+	if got := r.rooms[0].sent[0]; got != 9 {
+		t.Errorf("%d messages sent, want 9: somebody has received it", got)
+	}
+}
