@@ -295,7 +295,7 @@ func (c contest) circumstances(bouts []bout) (sentences []string) {
 				}
 				for _, note := range m.result.Notes {
 					if strings.Contains(note.Message, "SIGUSR1") {
-						sentences = append(sentences, fmt.Sprintf("%s does not answer SIGUSR1: its memory is with garbage.", name))
+						sentences = append(sentences, fmt.Sprintf("%s does not answer SIGUSR1: its memory is before garbage collection.", name))
 					}
 				}
 			}

@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"pubsub/cluster":         {"pubsub"},
 	"loadtest":               {"loadtest/swarm", "loadtest/report", "loadtest/record", "loadtest/kernel", "server/chat", "pubsub/cluster/natsserver"},
 	"loadtest/kernel":        {},
-	"loadtest/swarm":         {"loadtest/record", "server/wire", "server/frame", "poller"},
+	"loadtest/swarm":         {"loadtest/record", "loadtest/kernel", "server/wire", "server/frame", "poller"},
 	"loadtest/report":        {"loadtest/record"},
 }
 
@@ -36,6 +36,7 @@ var onlyIn = map[string][]string{
 	"github.com/HdrHistogram/hdrhistogram-go":  {"loadtest/swarm", "loadtest/report"},
 	"github.com/nats-io/nats.go":               {"pubsub/cluster"},
 	"github.com/nats-io/nats-server/v2/server": {"pubsub/cluster/natsserver"},
+	"github.com/peterbourgon/ff/v3":            {"loadtest"},
 	"golang.org/x/crypto/chacha20poly1305":     {"server/token"},
 	"golang.org/x/sys/unix":                    {"poller", "loadtest", "loadtest/swarm"},
 }

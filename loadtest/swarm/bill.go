@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ func (r *run) bill(ctx context.Context, when string) error {
 		}
 		return !asked
 	})
-	if err := r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) }); err != nil {
+	if err := r.collected(ctx); err != nil {
 		return err
 	}
 	timer := time.NewTimer(patience)
@@ -61,6 +62,14 @@ func (r *run) bill(ctx context.Context, when string) error {
 		r.noteGarbage()
 	}
 	return nil
+}
+
+// collected waits until all processes of clients have collected their garbage. One
+// that hangs ends the run.
+func (r *run) collected(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("client processes do not collect their garbage in %s", patience))
+	defer cancel()
+	return r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) })
 }
 
 // withGarbage notes that a server does not collect its garbage when asked. It is
