@@ -140,13 +140,18 @@ func (p *Poller) pick() *loop {
 // tick drives the timers of all loops.
 func (p *Poller) tick() {
 	defer p.ticker.Done()
-	clock := time.NewTicker(tickLength)
-	defer clock.Stop()
-	for {
+	start, ticker := time.Now(), time.NewTicker(tickLength)
+	defer ticker.Stop()
+	for c := (clock{}); ; {
 		select {
-		case <-clock.C:
+		case <-ticker.C:
+			n := c.due(time.Since(start))
 			for _, l := range p.loops {
-				l.post(l.advance)
+				l.post(func() {
+					for range n {
+						l.advance()
+					}
+				})
 			}
 		case <-p.stop:
 			return
