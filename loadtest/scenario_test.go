@@ -125,12 +125,6 @@ func TestConnectedIsNow(t *testing.T) {
 			}
 			ticks := readOuting(t, filepath.Join(c.Dir, "run")).ticks
 			most := slices.MaxFunc(ticks, func(a, b *record.Tick) int { return cmp.Compare(a.Connected, b.Connected) })
-			least := slices.MinFunc(slices.DeleteFunc(ticks, func(t *record.Tick) bool {
-				return t.AtMs < activities[0].AtMs || t.Phase == "close"
-			}), func(a, b *record.Tick) int { return cmp.Compare(a.Connected, b.Connected) })
-			if storm := test.cutOff == 0; storm && least.Connected >= clients { // after a kill they are back before one looks
-				t.Errorf("at least %d are connected, want fewer while there is no server", least.Connected)
-			}
 			if most.Connected != clients {
 				t.Errorf("up to %d are connected, at %d ms in phase %s, want %d", most.Connected, most.AtMs, most.Phase, clients)
 			}
