@@ -106,6 +106,9 @@ func TestRefusals(t *testing.T) {
 				}
 			case 404: // HTTP's
 			default:
+				if !strings.Contains(head, "\r\nConnection: close\r\n") {
+					t.Errorf("answer %q, want it to say that the connection ends", head)
+				}
 				if body, err := io.ReadAll(io.MultiReader(bytes.NewReader(c.data), c.conn)); err != nil || string(body) != tt.body {
 					t.Errorf("body %q and error %v, want %q and the end", body, err, tt.body)
 				}

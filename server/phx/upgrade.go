@@ -87,10 +87,17 @@ func (u *upgrade) run() {
 		}
 		u.attempt.settle(nil, err)
 		if len(io.answer) == 0 { // not HTTP at all
-			io.answer = []byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			io.answer = []byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 		}
+		io.answer = closing(io.answer)
 	}
 	u.output = io.answer
+}
+
+// closing has a refusal say that the connection ends with it (RFC 9112 §9.6). A
+// client would else keep it, and send its next request into the end of it.
+func closing(answer []byte) []byte {
+	return bytes.Replace(answer, []byte("\r\n"), []byte("\r\nConnection: close\r\n"), 1)
 }
 
 // decide is the last word on a request that is valid. Its error is a
