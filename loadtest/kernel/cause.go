@@ -83,7 +83,7 @@ func (h Host) Diagnose(s Symptoms) Cause {
 	}
 	for _, g := range h.Groups { // the inner one first: what it runs into counts for those above it, too
 		if n := s.After.since(s.Before, g.key()); n > 0 && g.Limit != memoryHigh {
-			what := "the kernel killed for it %d times"
+			what := "processes killed for it: %d"
 			if g.Limit == pidsLimit {
 				what = "the kernel refused %d threads or processes"
 			}

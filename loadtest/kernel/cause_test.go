@@ -64,15 +64,15 @@ func TestDiagnose(t *testing.T) {
 		{"epoll watches", bigMachine(), nil, kernel.Symptoms{Errors: errors(syscall.ENOSPC)},
 			"fs.epoll.max_user_watches", kernel.User, "clients got: no space left on device", "raise sysctl fs.epoll.max_user_watches"},
 		{"memory of a cgroup, version 1", v1(), machine{"sys/fs/cgroup/memory/docker/abc/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"}, kernel.Symptoms{},
-			"memory.limit_in_bytes", kernel.Cgroup, "cgroup /docker/abc has 510.0 MB: the kernel killed for it 3 times", "docker -m"},
+			"memory.limit_in_bytes", kernel.Cgroup, "cgroup /docker/abc has 510.0 MB: processes killed for it: 3", "docker -m"},
 		{"memory of a cgroup, version 2", v2(), machine{
 			"sys/fs/cgroup/kube/memory.events":     "max 9\noom 3\noom_kill 3\n",
 			"sys/fs/cgroup/kube/pod/memory.events": "max 9\noom 3\noom_kill 3\n",
-		}, kernel.Symptoms{}, "memory.max", kernel.Cgroup, "cgroup /kube/pod has 510.0 MB: the kernel killed for it 2 times", "MemoryMax="},
+		}, kernel.Symptoms{}, "memory.max", kernel.Cgroup, "cgroup /kube/pod has 510.0 MB: processes killed for it: 2", "MemoryMax="},
 		{"memory of the outer cgroup, whose victim was in the inner", v2(), machine{
 			"sys/fs/cgroup/kube/memory.events":     "max 9\noom 3\noom_kill 3\n",
 			"sys/fs/cgroup/kube/pod/memory.events": "max 9\noom 1\noom_kill 3\n",
-		}, kernel.Symptoms{}, "memory.max", kernel.Cgroup, "cgroup /kube has 2.0 GB: the kernel killed for it 2 times", "MemoryMax="},
+		}, kernel.Symptoms{}, "memory.max", kernel.Cgroup, "cgroup /kube has 2.0 GB: processes killed for it: 2", "MemoryMax="},
 		{"memory of the host, whose victim was in a cgroup", v2(), machine{
 			"sys/fs/cgroup/kube/memory.events":     "max 9\noom 1\noom_kill 3\n",
 			"sys/fs/cgroup/kube/pod/memory.events": "max 9\noom 1\noom_kill 3\n",
