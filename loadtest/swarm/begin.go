@@ -15,7 +15,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 	if r.host, err = kernel.Here(); err != nil {
 		return err
 	}
-	r.tally = host.Tally()
+	r.tally = root.Tally()
 	r.emit(record.Record{Run: r.describe()})
 	r.tick()
 	if r.cfg.ServerPID != 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// host is the root of the machine that limits are read from.
-const host = kernel.Root("/")
+// root is what limits, and how often they have bitten, are read below.
+const root = kernel.Root("/")
 
 // explainShortfall records which limit kept clients from joining, if any did not:
 // err is what ended the run before its time, nil if nothing did. Connections must
@@ -27,7 +27,7 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 		Demand: r.plan.demand,
 		Errors: slices.Sorted(maps.Keys(r.counts().Errors)),
 		Files:  r.files(),
-		Before: r.tally, After: host.Tally(),
+		Before: r.tally, After: root.Tally(),
 	}
 	if err != nil {
 		s.Errors = append(s.Errors, err.Error())
@@ -42,14 +42,14 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 // files are those of all processes of the run that this host knows.
 func (r *run) files() (list []kernel.Files) {
 	for _, s := range r.servers {
-		list = append(list, host.FilesOf(s.cmd.Process.Pid, s.name))
+		list = append(list, root.FilesOf(s.cmd.Process.Pid, s.name))
 	}
 	if r.cfg.ServerPID != 0 {
-		list = append(list, host.FilesOf(r.cfg.ServerPID, "the server"))
+		list = append(list, root.FilesOf(r.cfg.ServerPID, "the server"))
 	}
 	for _, w := range r.workers {
 		if pid := w.process.pid(); pid != 0 {
-			list = append(list, host.FilesOf(pid, fmt.Sprintf("client process %d", w.number)))
+			list = append(list, root.FilesOf(pid, fmt.Sprintf("client process %d", w.number)))
 		}
 	}
 	return list
