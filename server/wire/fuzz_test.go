@@ -108,12 +108,17 @@ func checkDecode(t *testing.T, s wire.Serializer, data []byte, valid bool) (wire
 	if err != nil && !errors.Is(err, wire.ErrMalformed) {
 		t.Fatalf("Decode(%q) = %v, want ErrMalformed", data, err)
 	}
-	deep := bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > 1000
-	if valid != (err == nil) && !(valid && deep) {
+	if valid != (err == nil) && !(valid && mayBeTooDeep(data)) {
 		t.Fatalf("Decode(%q) = %v, want success: %v", data, err, valid)
 	}
 	checkClone(t, s, data, false)
 	return m, err == nil
+}
+
+// mayBeTooDeep reports whether data has enough brackets to be nested deeper
+// than we read.
+func mayBeTooDeep(data []byte) bool {
+	return bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > 1000
 }
 
 // checkClone wants a clone that outlives the bytes its message came from, and
@@ -168,7 +173,9 @@ func checkParts(t *testing.T, m wire.Message, joinRef, ref_, topic, event, paylo
 	}
 }
 
-// checkReply answers m with its own payload and reads the answer back.
+// checkReply answers m with its own payload and reads the answer back. The
+// answer is one level deeper than the message was, which may be one more than
+// we read, though not than we write: encoding/json reads ten times as many.
 func checkReply(t *testing.T, s wire.Serializer, m wire.Message) {
 	t.Helper()
 	out, _, err := s.AppendReply(nil, m.JoinRef, m.Ref, m.Topic, "ok", m.Payload)
@@ -181,6 +188,9 @@ func checkReply(t *testing.T, s wire.Serializer, m wire.Message) {
 	want := m
 	want.Event = "phx_reply"
 	want.Payload.Data = []byte(`{"status":"ok","response":` + string(m.Payload.Data) + `}`)
+	if _, err := s.Decode(out, false); err != nil && mayBeTooDeep(out) && json.Valid(out) {
+		return
+	}
 	if got := decode(t, s, out, false); shown(got) != shown(want) {
 		t.Errorf("reply %q, want %+v", out, shown(want))
 	}
