@@ -68,7 +68,6 @@ func serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		fmt.Fprintf(stderr, "loadtest agent: %v\n", err)
 		return exitBroken
 	}
-	fmt.Fprintf(stdout, "listening on %s\n", ln.Addr())
 	err = swarm.ServeAgent(ctx, ln, swarm.AgentConfig{
 		Token:   *token,
 		Command: []string{self, clientsRole},

@@ -254,7 +254,7 @@ func TestAgentsRefuse(t *testing.T) {
 		{[]string{"agent", "-help"}, 0, "usage: loadtest agent"},
 	} {
 		c, out := start(t, test.args...)
-		if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) {
+		if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) || strings.Contains(out.String(), "listening") {
 			t.Errorf("loadtest %q = %d, want %d and %q:\n%s", test.args, code, test.code, test.want, out)
 		}
 	}

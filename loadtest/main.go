@@ -132,7 +132,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	case o.swarm.URL == "":
 		o.swarm.ServerCommand = []string{self, serverRole}
 	}
-	if err := o.swarm.Check(); err != nil {
+	if err := errors.Join(o.swarm.Check(), checkFolder(o.out)); err != nil {
 		return exitUsage, err
 	}
 	namespace, err := o.isolate()

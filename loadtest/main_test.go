@@ -159,8 +159,8 @@ func TestOldRunStays(t *testing.T) {
 	again := exec.Command(program, "-clients", "10", "-messages", "1", "-out", "run")
 	again.Dir = c.Dir
 	text, err := again.CombinedOutput()
-	if code := exitCode(t, err); code != 1 || !strings.Contains(string(text), "has a run already") {
-		t.Errorf("exit code %d, want 1 and no run:\n%s", code, text)
+	if code := exitCode(t, err); code != 2 || !strings.HasPrefix(string(text), "loadtest: -out run has a run already") {
+		t.Errorf("exit code %d, want 2 and nothing begun:\n%s", code, text)
 	}
 }
 

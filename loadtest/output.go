@@ -23,8 +23,19 @@ type output struct {
 	file    *os.File // nil without a folder
 }
 
+// checkFolder refuses a folder that has a run already.
+func checkFolder(folder string) error {
+	if folder == "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(folder, recordsFile)); err != nil {
+		return nil // what else is wrong with it shows when it is made
+	}
+	return fmt.Errorf("-out %s has a run already: remove it or take another folder", folder)
+}
+
 // newOutput makes the folder and the file, so that a run does not find out at
-// its end that it cannot be saved. It takes no folder that has a run already.
+// its end that it cannot be saved.
 func newOutput(o options, clients int, now time.Time) (*output, error) {
 	out := &output{json: o.json, folder: o.out, records: record.NewWriter(io.Discard)}
 	if out.json != "" {
@@ -42,9 +53,6 @@ func newOutput(o options, clients int, now time.Time) (*output, error) {
 		return nil, err
 	}
 	file, err := os.OpenFile(filepath.Join(out.folder, recordsFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("-out %s has a run already: remove it or take another folder", out.folder)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ type AgentConfig struct {
 	// Commit names this program. Coordinators show it where it is not theirs.
 	Commit string
 
-	// Log takes a line for people at each coming and going. Nil means none.
+	// Log takes a line for people when the agent listens, and at each coming and
+	// going. Nil means none.
 	Log func(line string)
 }
 
@@ -48,6 +49,7 @@ func ServeAgent(ctx context.Context, ln net.Listener, cfg AgentConfig) error {
 		return fmt.Errorf("listen on %s: %w", ln.Addr(), ErrNoToken)
 	}
 	s := &agentServer{config: cfg}
+	s.log("listening on %s", ln.Addr())
 	defer s.visits.Wait()
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
@@ -58,6 +59,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 		r.workers = append(r.workers, w)
 		o := r.orders(t, addrs, extents)
 		o.Clock = r.clock(i)
+		o.Turn = r.plan.Report * time.Duration(i) / time.Duration(len(r.plan.Processes))
 		if err := w.tell(command{Orders: o}); err != nil {
 			return err
 		}

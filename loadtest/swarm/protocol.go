@@ -32,6 +32,7 @@ type orders struct {
 	Window    int           `json:"window"`     // connects and joins in flight
 	Heartbeat time.Duration `json:"heartbeat"`
 	Report    time.Duration `json:"report,omitempty"`    // between two reports; 0 is 250 ms
+	Turn      time.Duration `json:"turn,omitempty"`      // when this process has its turn to report, less than Report
 	Messages  int           `json:"messages"`            // of each writer
 	Writers   int           `json:"writers"`             // of each room
 	Writer    uint32        `json:"writer"`              // the name of the first of room 0; the others follow

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// progressEvery is how often a process reports, and rarely is for one of many:
-// a report costs a histogram's worth of garbage.
+// progressEvery is how often a process reports. One of many does so rarely, but
+// for the few that connect clients at a time: a report costs a histogram's worth
+// of garbage.
 const (
 	progressEvery = 250 * time.Millisecond
 	rarely        = 2 * time.Second
@@ -25,6 +26,7 @@ const (
 // when it was told to stop or in ended.
 func Serve(in io.Reader, out io.Writer) error {
 	s := &session{
+		begun:    make(chan struct{}, 1),
 		commands: json.NewDecoder(bufio.NewReader(in)),
 		events:   json.NewEncoder(out),
 	}
@@ -52,6 +54,7 @@ type session struct {
 	active sync.WaitGroup  // connecting and sending, until halted
 	now    context.Context // of these; another one after each Halt
 	halt   context.CancelFunc
+	begun  chan struct{} // gets a value when clients are to connect
 
 	mu     sync.Mutex // guards events
 	events *json.Encoder
@@ -76,6 +79,7 @@ func (s *session) run() error {
 		case err != nil:
 			return fmt.Errorf("read command: %w", err)
 		case c.Connect != nil:
+			s.begun <- struct{}{} // once in its life: there is room
 			s.active.Go(func() { s.fleet.connect(now, *c.Connect) })
 		case c.Broadcast != nil:
 			s.active.Go(func() { s.fleet.broadcast(now, *c.Broadcast) })
@@ -120,19 +124,38 @@ func (s *session) finish(st stop) error {
 
 // report tells the coordinator what happened, until all is over.
 func (s *session) report(over <-chan struct{}) {
-	clock := time.NewTicker(cmp.Or(s.fleet.orders.Report, progressEvery))
+	rests := cmp.Or(s.fleet.orders.Report, progressEvery)
+	until := func() time.Duration { return untilTurn(monotonic(), rests, s.fleet.orders.Turn) }
+	clock := time.NewTicker(until())
 	defer clock.Stop()
+	connecting := false
 	for {
 		select {
 		case <-clock.C:
+		case <-s.begun:
+			connecting = true
 		case <-s.fleet.ramped:
+			connecting = false
 		case <-over:
 			return
 		}
 		if s.tell(s.fleet.report) != nil {
 			return // the end of the input will follow
 		}
+		if connecting {
+			clock.Reset(progressEvery)
+		} else {
+			clock.Reset(until())
+		}
 	}
+}
+
+// untilTurn is how long it is from now, on the monotonic clock, until a process
+// has its turn, which is at the same moment of each period. Processes that all
+// reported at once would show nothing in one second and twice the truth in the
+// next, as there may be two seconds between two reports.
+func untilTurn(now int64, every, turn time.Duration) time.Duration {
+	return every - (time.Duration(now)-turn+every)%every
 }
 
 // tell writes events as they are made, so that counts never come after later
