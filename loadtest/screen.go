@@ -24,6 +24,7 @@ type screen struct {
 	last     record.Tick
 	said     record.Tick // the last of which there is a line
 	planned  int64       // messages of all writers; 0 if that is not known
+	idle     bool        // there are heartbeats and nothing else
 }
 
 func newScreen(file *os.File) *screen {
@@ -34,7 +35,7 @@ func newScreen(file *os.File) *screen {
 func (s *screen) show(r record.Record) {
 	switch {
 	case r.Run != nil:
-		s.planned = planned(r.Run.Config)
+		s.planned, s.idle = planned(r.Run.Config), fmt.Sprint(r.Run.Config["scenario"]) == "idle"
 	case r.Tick != nil && s.terminal:
 		s.redraw(s.view(r.Tick))
 	case r.Tick != nil && r.Tick.Phase == s.said.Phase && r.Tick.AtMs < s.said.AtMs+900:
@@ -174,8 +175,12 @@ func classes(errors map[string]int64) string {
 	return strings.Join(kinds, ", ")
 }
 
-// messages is what was sent and came: of echo, the replies.
+// messages is what was sent and came: of echo, the replies, and of idle clients,
+// the heartbeats.
 func (s *screen) messages(t *record.Tick) string {
+	if s.idle {
+		return fmt.Sprintf("%d heartbeats%s", t.Heartbeats, s.rate(t, t.Heartbeats-s.last.Heartbeats))
+	}
 	if t.Phase == "echo" || t.Replies > 0 {
 		return fmt.Sprintf("%d replies%s", t.Replies, s.rate(t, t.Replies-s.last.Replies))
 	}

@@ -82,14 +82,15 @@ type Shortfall struct {
 // down. Counters are totals since the start. Memory and CPU that could not be read
 // are 0.
 type Tick struct {
-	AtMs        int64            `json:"at_ms"`             // since the start of the run
-	Phase       string           `json:"phase"`             // "connect", "settle", "broadcast" or "close"; "echo", "idle" or "storm" in these scenarios
-	Connected   int64            `json:"connected"`         // now; of "slow" also those that the server has cut off, until they find out at the end
-	Joined      int64            `json:"joined"`            // ever
-	Present     int64            `json:"present,omitempty"` // joined now; 0 if not recorded
-	Sent        int64            `json:"sent"`              // broadcasts sent
-	Delivered   int64            `json:"delivered"`         // receipts of them
-	Replies     int64            `json:"replies,omitempty"` // to the pings of echo
+	AtMs        int64            `json:"at_ms"`                // since the start of the run
+	Phase       string           `json:"phase"`                // "connect", "settle", "broadcast" or "close"; "echo", "idle" or "storm" in these scenarios
+	Connected   int64            `json:"connected"`            // now; of "slow" also those that the server has cut off, until they find out at the end
+	Joined      int64            `json:"joined"`               // ever
+	Present     int64            `json:"present,omitempty"`    // joined now; 0 if not recorded
+	Sent        int64            `json:"sent"`                 // broadcasts sent
+	Delivered   int64            `json:"delivered"`            // receipts of them
+	Replies     int64            `json:"replies,omitempty"`    // to the pings of echo
+	Heartbeats  int64            `json:"heartbeats,omitempty"` // answered
 	Errors      map[string]int64 `json:"errors,omitempty"`
 	ServerRSS   int64            `json:"server_rss"`    // bytes, all server processes
 	ServerCPUNs int64            `json:"server_cpu_ns"` // user + system, all server processes, also those that have ended

@@ -23,6 +23,7 @@ var columns = []column{
 	{"sent", false, func(t record.Tick) int64 { return t.Sent }},
 	{"delivered", false, func(t record.Tick) int64 { return t.Delivered }},
 	{"replies", false, func(t record.Tick) int64 { return t.Replies }},
+	{"heartbeats", false, func(t record.Tick) int64 { return t.Heartbeats }},
 	{"errors", false, func(t record.Tick) int64 { return total(t.Errors) }},
 	{"server_rss_bytes", true, func(t record.Tick) int64 { return t.ServerRSS }},
 	{"server_cpu_ns", true, func(t record.Tick) int64 { return t.ServerCPUNs }},

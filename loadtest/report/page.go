@@ -106,6 +106,9 @@ func (r *Result) charts() []chart {
 	if s.pings() {
 		charts = append(charts, t.replies())
 	}
+	if s.Idle != nil {
+		charts = append(charts, t.heartbeats())
+	}
 	if s.broadcasts() || s.pings() {
 		charts = append(charts, t.latency(s.arrival()), r.percentileChart())
 	}

@@ -230,7 +230,7 @@ func TestScenarioPage(t *testing.T) {
 			[]string{"<h1>Load test echo, 100 clients</h1>", `<p class="value">2.00 k/s</p><p class="quiet">8,000 in all</p>`, "<td>10.0 µs</td><td>12.0 µs</td>", "Latency that the given share of replies stayed below."},
 			[]string{`id="deliveries"`, `id="fanout"`, `id="broadcasts"`, `id="back"`}},
 		{"idle", of(beaten(), record.End{}),
-			[]string{"<td>100</td><td>25.0 /s</td><td>8.00 µs</td>"},
+			[]string{"<td>100</td><td>25.0 /s</td><td>8.00 µs</td>", `id="heartbeats"`},
 			[]string{`id="deliveries"`, `id="fanout"`, `id="broadcasts"`, `id="back"`, `id="percentiles"`, `id="latency"`}},
 		{"storm", of(cutOff(t, 100), broadcasts(7)),
 			[]string{"<td>100</td><td>100</td><td>33</td><td>700 ms</td>", "993 of 993, 7 missed while away", `<p class="value">99.0 ms</p><p class="quiet">all 100 ms, retries 33</p>`, `id="broadcasts"`},

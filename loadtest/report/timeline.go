@@ -203,6 +203,12 @@ func (t timeline) replies() chart {
 		series{"replies", "blue", t.spread(unlessZero(t.values(func(t record.Tick) int64 { return t.Replies }))), true})
 }
 
+func (t timeline) heartbeats() chart {
+	c := chart{ID: "heartbeats", Title: "Heartbeats per second", About: "Heartbeats of all clients together that were answered."}
+	return t.chart(c, axis{label: "heartbeats/s", tick: compact, cell: rate},
+		series{"heartbeats", "blue", t.spread(unlessZero(t.values(func(t record.Tick) int64 { return t.Heartbeats }))), true})
+}
+
 // latency is that of arrivals, which are receipts or replies.
 func (t timeline) latency(arrival string) chart {
 	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", over the interval before each point."}

@@ -46,6 +46,7 @@ func (r *run) tick() {
 		Sent:        c.Sent,
 		Delivered:   c.Delivered,
 		Replies:     c.Replies,
+		Heartbeats:  c.Beats,
 		Errors:      c.Errors,
 		ServerRSS:   server.RSS,
 		ServerCPUNs: server.CPUNs,
