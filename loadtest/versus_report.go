@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
@@ -245,7 +246,7 @@ func (c contest) whatToKnow(bouts []bout) (sentences []string) {
 	say("Memory is resident memory of the server's process, from before the first client to when all have joined, idle, and until after the messages. It is asked to collect its garbage (SIGUSR1) before each look. " +
 		"That flatters a server that would not do so by itself.")
 	say("The kernel counts CPU time in steps of 10 ms: with few clients the figures of CPU are coarse.")
-	say("Each client joins one topic and sends a heartbeat every 30 s. A broadcast is timed from when it was to be sent, an echo from when it was.")
+	say("Each client joins one topic. A broadcast is timed from when it was to be sent, an echo from when it was.")
 	if len(c.more) > 0 {
 		say("Further flags of each run: `%s`.", strings.Join(c.more, " "))
 	}
@@ -289,6 +290,9 @@ func (c contest) circumstances(bouts []bout) (sentences []string) {
 				if run := m.result.Run; run != nil {
 					sentences = append(sentences, fmt.Sprintf("Host: %s, %d cores, %.1f GB, %s; Roost and the load generator: commit %s, %s.",
 						run.Machine.CPU, run.Machine.Cores, float64(run.Machine.MemoryBytes)/1e9, run.Machine.OS, run.Commit, run.Machine.Go))
+					if ns, ok := run.Config["heartbeat_ns"].(float64); ok { // as it was read from a file
+						sentences = append(sentences, fmt.Sprintf("Each of %d clients sends a heartbeat every %s.", b.clients, time.Duration(ns)))
+					}
 				}
 				if n := m.result.Summary.ServerProcesses; n != nil && *n > 1 {
 					sentences = append(sentences, fmt.Sprintf("%d clients of %s were %d server processes, %s: one may not open more files.", b.clients, name, *n, rooms))

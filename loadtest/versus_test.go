@@ -58,7 +58,7 @@ func TestRawProtocol(t *testing.T) {
 func TestCompareServers(t *testing.T) {
 	c, out := start(t, "compare-servers", "-clients", "60", "-rounds", "2", "-messages", "3", "-echo", "300ms", "-out", "run",
 		"-server", "other="+program+" internal-server", "-raw", "peer="+buildPeer(t), "-server", "broken=false",
-		"-note", "Other is Roost, too.", "-rate", "20", "--", "-size", "200")
+		"-note", "Other is Roost, too.", "-rate", "20", "--", "-size", "200", "-heartbeat", "7s")
 	if code := exitCode(t, c.Wait()); code != 99 {
 		t.Fatalf("exit code %d, want 99:\n%s", code, out)
 	}
@@ -72,7 +72,8 @@ func TestCompareServers(t *testing.T) {
 		"\n## What went wrong\n\n- 60 clients, broken, round 1: not in the table: server process 0 (pid ",
 		"\n- Other is Roost, too.\n",
 		"\n- peer: `/",
-		"\n- Further flags of each run: `-size 200`.\n",
+		"\n- Further flags of each run: `-size 200 -heartbeat 7s`.\n",
+		"\n- Each of 60 clients sends a heartbeat every 7s.\n",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("README.md = %s\nwant %q in it", page, want)
