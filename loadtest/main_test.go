@@ -75,12 +75,42 @@ func TestRunAgainstTheChatServer(t *testing.T) {
 			t.Errorf("%s: %v, want JSON", name, err)
 		}
 	}
-	for _, name := range []string{"run/report.html", "run/report.txt"} {
-		if info, err := os.Stat(filepath.Join(c.Dir, name)); err != nil || info.Size() == 0 {
-			t.Errorf("%s: %v, want a report", name, err)
+	folder := filepath.Join(c.Dir, "run")
+	checkRecords(t, filepath.Join(folder, "records.jsonl"))
+	checkReports(t, folder)
+}
+
+// checkReports fails unless a run has its reports, and those made from its
+// records are the same.
+func checkReports(t *testing.T, folder string) {
+	t.Helper()
+	names := []string{"report.html", "report.txt", "summary.json", "timeline.csv", "latency.hlog"}
+	read := func() (texts []string) {
+		for _, name := range names {
+			text, err := os.ReadFile(filepath.Join(folder, name))
+			if err != nil || len(text) == 0 {
+				t.Fatalf("%s: %d bytes, %v, want a report", name, len(text), err)
+			}
+			texts = append(texts, string(text))
+		}
+		return texts
+	}
+	before := read()
+	if out, err := exec.Command(program, "report", folder).CombinedOutput(); err != nil {
+		t.Fatalf("loadtest report: %v\n%s", err, out)
+	}
+	for i, after := range read() {
+		was, is := strings.Split(before[i], "\n"), strings.Split(after, "\n")
+		for n := range min(len(was), len(is)) {
+			if was[n] != is[n] {
+				t.Errorf("%s, line %d: was %q, is %q when made from the records", names[i], n+1, was[n], is[n])
+				break
+			}
+		}
+		if len(was) != len(is) {
+			t.Errorf("%s has %d lines, %d when made from the records", names[i], len(was), len(is))
 		}
 	}
-	checkRecords(t, filepath.Join(c.Dir, "run/records.jsonl"))
 }
 
 // checkRecords fails unless the records measure what only children can tell.
