@@ -199,14 +199,18 @@ func (t timeline) deliveries() chart {
 
 func (t timeline) replies() chart {
 	c := chart{ID: "replies", Title: "Replies per second", About: "Answers to the pings of all clients together."}
-	return t.chart(c, axis{label: "replies/s", tick: compact, cell: rate},
-		series{"replies", "blue", t.spread(unlessZero(t.values(func(t record.Tick) int64 { return t.Replies }))), true})
+	return t.answers(c, func(t record.Tick) int64 { return t.Replies })
 }
 
 func (t timeline) heartbeats() chart {
 	c := chart{ID: "heartbeats", Title: "Heartbeats per second", About: "Heartbeats of all clients together that were answered."}
-	return t.chart(c, axis{label: "heartbeats/s", tick: compact, cell: rate},
-		series{"heartbeats", "blue", t.spread(unlessZero(t.values(func(t record.Tick) int64 { return t.Heartbeats }))), true})
+	return t.answers(c, func(t record.Tick) int64 { return t.Heartbeats })
+}
+
+// answers draws how fast a total grows that earlier programs did not record.
+func (t timeline) answers(c chart, total func(record.Tick) int64) chart {
+	return t.chart(c, axis{label: c.ID + "/s", tick: compact, cell: rate},
+		series{c.ID, "blue", t.spread(unlessZero(t.values(total))), true})
 }
 
 // latency is that of arrivals, which are receipts or replies.
