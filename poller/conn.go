@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"math"
 	"net/netip"
 	"os"
 	"runtime/debug"
@@ -26,23 +25,23 @@ type Handler interface {
 	Timeout(c *Conn)
 
 	// Closed is the last call. err is nil when the peer closed, else it says
-	// why: what Kill was given, ErrSlowConsumer, or an error of the socket. A
+	// why: what Kill was given, a SlowConsumerError, or an error of the socket. A
 	// peer that shuts only its writing side has closed, too: what it sent before
 	// is read, what waits for it is dropped.
 	Closed(c *Conn, err error)
 }
 
 // A Conn is one TCP connection. It is 64 bytes, to which netpoll's operator and
-// two callbacks add about 150; everything rare is behind out.
+// two callbacks add about 150; what few connections need is behind rare.
 type Conn struct {
 	loop    *loop
 	handler Handler // loop only; nil once Closed was called
 
 	mu   sync.Mutex // guards the next four; held during sends, which never wait
 	op   *netpoll.FDOperator
-	out  *outbound // what is not usual: bytes that wait, a reason to close
-	fd   int32     // also read by the loop, which alone closes it
-	gone bool      // torn down; fd is no longer ours
+	rare *rare // bytes that wait, a reason to close; nil for most
+	fd   int32 // also read by the loop, which alone closes it
+	gone bool  // torn down; fd is no longer ours
 
 	limit limit  // loop only: what the deadline is for
 	idle  uint16 // loop only: ticks until Timeout; 0 is never
@@ -160,64 +159,22 @@ func (c *Conn) register() error {
 	if err := op.Control(netpoll.PollReadable); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	if c.out != nil && len(c.out.frames) > 0 { // sent by open
-		c.armLocked()
+	if c.rare != nil && len(c.rare.queue) > 0 { // sent by open
+		c.watchLocked()
 	}
 	return nil
-}
-
-// maxReads bounds how much of one connection is read before the others of the
-// loop have their turn: 1 MiB.
-const maxReads = 16
-
-func (c *Conn) onRead(netpoll.Poll) error {
-	c.read(maxReads)
-	return nil
-}
-
-// read takes what the socket has, in at most so many reads. The end of the
-// stream is left to onHup; an error is not, because the kernel tells it once.
-func (c *Conn) read(times int) {
-	defer c.contain()
-	l := c.loop
-	for range times {
-		n, errno := rawRead(int(c.fd), l.buf)
-		switch {
-		case errno == syscall.EINTR:
-			continue
-		case errno == syscall.EAGAIN, errno == 0 && n == 0:
-			return
-		case errno != 0:
-			c.Kill(errno)
-			return
-		}
-		if c.limit == idleLimit {
-			c.seen = l.timers.now
-		}
-		if !c.ending() {
-			c.handler.Data(c, l.buf[:n])
-		}
-		if n < len(l.buf) {
-			return
-		}
-	}
 }
 
 func (c *Conn) timeout() {
 	defer c.contain()
-	switch {
+	switch a := c.appetite(); {
 	case c.limit == lingerLimit:
 		c.Kill(ErrTimeout)
-	case !c.ending():
+	case a == drops:
+	case a == waits && c.limit == idleLimit: // the peer is not silent: nobody listens
+	default:
 		c.handler.Timeout(c)
 	}
-}
-
-// ending reports whether Finish or Kill was called.
-func (c *Conn) ending() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.out != nil && (c.out.closing || c.out.reason != nil)
 }
 
 // contain ends the connection whose handler panicked, and only that one.
@@ -228,39 +185,23 @@ func (c *Conn) contain() {
 	}
 }
 
-// onHup is called by a goroutine of netpoll's, once, after the loop has let go
-// of the socket. Every close ends here.
-func (c *Conn) onHup(netpoll.Poll) error {
-	c.loop.post(c.teardown)
-	return nil
-}
-
-// teardown ends the connection; it runs on the loop, once netpoll has let go.
-func (c *Conn) teardown() {
-	c.read(math.MaxInt)   // what maxReads left, or the error: netpoll hangs up after one onRead
-	if c.handler == nil { // what came last had it detached
-		return
-	}
-	reason := c.release()
-	c.loop.poller.live.Add(-1)
-	h := c.handler
-	c.handler = nil
-	c.loop.contain(func() { h.Closed(c, reason) })
-}
-
 // release gives the operator and the socket back, and returns why the
-// connection was killed, if it was.
+// connection was ended, if it was.
 func (c *Conn) release() (reason error) {
 	c.mu.Lock()
-	op, out, fd := c.op, c.out, int(c.fd)
-	c.op, c.out, c.fd, c.gone = nil, nil, -1, true
+	op, r, fd := c.op, c.rare, int(c.fd)
+	if r != nil {
+		r.dropLocked(c.loop.poller, 0)
+	}
+	c.op, c.rare, c.fd, c.gone = nil, nil, -1, true
 	c.mu.Unlock()
 	if op != nil {
 		op.Free()
 	}
 	syscall.Close(fd)
-	if out != nil {
-		reason = out.reason
+	if r != nil {
+		reason = r.reason
+		runAll(r.held)
 	}
 	return reason
 }

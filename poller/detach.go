@@ -13,11 +13,11 @@ import (
 // more of it, not even Closed. Loop only; nothing may be waiting to be sent.
 func (c *Conn) Detach() (net.Conn, error) {
 	c.mu.Lock()
-	if c.gone || c.out != nil {
+	if r := c.rare; c.gone || r != nil && (len(r.queue) > 0 || r.rest != nil || r.paused || r.ending != open) {
 		c.mu.Unlock()
 		return nil, ErrClosed
 	}
-	c.gone = true
+	c.gone, c.rare = true, nil
 	op, fd := c.op, int(c.fd)
 	c.op, c.fd, c.handler = nil, -1, nil
 	c.mu.Unlock()

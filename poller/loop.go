@@ -18,10 +18,14 @@ type loop struct {
 	wakeup *netpoll.FDOperator // an eventfd, readable when tasks wait
 	wakeFD int
 
-	buf    []byte // loop only: what a read fills
-	timers wheel  // loop only
+	buf    []byte   // loop only: what a read fills
+	lent   []byte   // loop only: what Data has of an Unread, which need not be copied
+	iov    [][]byte // loop only: what a write gathers
+	timers wheel    // loop only
+	swept  uint32   // loop only: tick of the last sweep
 
-	mu     sync.Mutex // guards the next two; never held while a task runs
+	mu     sync.Mutex // guards the next three; never held while a task runs
+	owing  []*Conn    // those whose outbound queues may not be empty
 	tasks  []func()
 	closed bool // no more tasks
 
@@ -33,7 +37,7 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, readSize)}
+	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, readSize), iov: make([][]byte, 0, maxGather)}
 	l.wakeup = poll.Alloc()
 	l.wakeup.FD = fd
 	l.wakeup.OnRead = l.runTasks
@@ -59,8 +63,8 @@ func (l *loop) close() {
 }
 
 // post runs a task on the loop, after those posted before. The queue is bounded
-// by what posts: a connection posts at most its start, its end and one resume,
-// the clock one task a tick. It reports false, and drops the task, when the
+// by what posts: a connection posts a few at most (its start, its end, what waits
+// for its next pass), the clock one task a tick. It reports false, and drops the task, when the
 // loop is closed.
 func (l *loop) post(task func()) bool {
 	l.mu.Lock()

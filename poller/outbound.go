@@ -7,48 +7,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outbound is what a connection has besides its socket when all is not well:
-// the kernel could not take everything, or it is closing.
-type outbound struct {
-	frames  [][]byte // what waits, oldest first; shared ones are only referenced
-	bytes   int      // their sum
-	armed   bool     // the loop has been asked to say when the socket is writable
-	closing bool     // under Finish: no more sends
-	reason  error    // under Kill: why
+// pending is a frame in an outbound queue.
+type pending struct {
+	rest   []byte // what the kernel has not taken yet
+	size   int    // what it counts for in the backlog
+	shared bool   // it waits for others, too: nobody may change it
+	begun  bool   // the kernel has taken some of it
 }
 
 // Send sends b without waiting. What the kernel does not take is copied and
-// waits in the outbound queue; b may be reused at once. It fails with ErrClosed
-// or ErrSlowConsumer (see Config.OutboundMax), and then the connection ends.
+// waits in the outbound queue; b may be reused at once. It fails with ErrClosed,
+// or with ErrSlowConsumer if the queue is longer than Config.OutboundMax; then
+// the connection ends.
 func (c *Conn) Send(b []byte) error {
-	return c.send(b, clone)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sendLocked(b, false)
 }
 
 // SendShared is Send for bytes that nobody will ever change: what has to wait
 // is not copied but referenced.
 func (c *Conn) SendShared(b []byte) error {
-	return c.send(b, func(rest []byte) []byte { return rest })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sendLocked(b, true)
 }
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
 
-func (c *Conn) send(b []byte, keep func([]byte) []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.sendLocked(b, keep)
-}
-
-func (c *Conn) sendLocked(b []byte, keep func([]byte) []byte) error {
-	switch out := c.out; {
-	case c.gone, out != nil && (out.closing || out.reason != nil):
+func (c *Conn) sendLocked(b []byte, shared bool) error {
+	switch r := c.rare; {
+	case c.gone, r != nil && (r.ending != open || r.hung):
 		return ErrClosed
-	case out != nil && len(out.frames) > 0: // behind those that wait
-		if out.bytes > c.loop.poller.outboundMax {
-			c.loop.poller.slow.Add(1)
-			c.killLocked(ErrSlowConsumer)
+	case r != nil && len(r.queue) > 0: // behind those that wait
+		if c.tooMuchLocked() {
+			c.cutLocked()
 			return ErrSlowConsumer
 		}
-		out.push(keep(b))
+		c.queueLocked(b, 0, shared)
 		return nil
 	}
 	n, errno := rawSend(int(c.fd), b)
@@ -60,94 +56,161 @@ func (c *Conn) sendLocked(b []byte, keep func([]byte) []byte) error {
 		return ErrClosed
 	}
 	if n < len(b) {
-		c.queueLocked(keep(b[n:]))
+		c.queueLocked(b, n, shared)
 	}
 	return nil
 }
 
-// queueLocked makes rest the first of the outbound queue.
-func (c *Conn) queueLocked(rest []byte) {
-	if c.out == nil {
-		c.out = new(outbound)
-	}
-	c.out.push(rest)
-	c.armLocked()
+// tooMuchLocked reports whether so much waits that no more may. A connection that
+// is owed little is spared while all of them together are owed too much.
+func (c *Conn) tooMuchLocked() bool {
+	p := c.loop.poller
+	return c.rare.bytes > p.outboundMax || c.rare.full && p.backlog.full()
 }
 
-func (o *outbound) push(b []byte) {
-	o.frames = append(o.frames, b)
-	o.bytes += len(b)
+// queueLocked puts what the kernel has not taken of b behind what waits.
+func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
+	r := c.rareLocked()
+	w := pending{rest: b[taken:], size: len(b), shared: shared && len(b) > 0, begun: taken > 0}
+	if !w.shared {
+		w.rest = clone(w.rest)
+		w.size = len(w.rest)
+	}
+	r.queue = append(r.queue, w)
+	r.bytes += len(w.rest)
+	r.full = r.full || r.bytes > c.loop.poller.outboundHigh
+	c.loop.poller.backlog.add(w)
+	if !r.armed { // before the connection is registered, start does it
+		r.quiet = 0
+		c.watchLocked()
+	}
+	if !r.owing {
+		r.owing = true
+		c.loop.sweepLater(c)
+	}
 }
 
-// armLocked asks the loop for onWrite. Before the connection is registered,
-// start does it.
-func (c *Conn) armLocked() {
-	if c.op == nil || c.out.armed {
-		return
-	}
-	if c.op.OnWrite == nil { // the loop does not look at it before it is armed
-		c.op.OnWrite = c.onWrite
-	}
-	// It fails only when the loop has let go already: the end is on its way.
-	c.out.armed = c.op.Control(netpoll.PollR2RW) == nil
-}
-
-// maxGather is how many waiting frames leave in one system call.
-const maxGather = 64
+// maxGather is how many waiting frames leave in one system call, and maxWrites how
+// many of those are made before the others of the loop have their turn.
+const (
+	maxGather = 64
+	maxWrites = 16
+)
 
 // onWrite sends what waits, as far as the kernel takes it.
 func (c *Conn) onWrite(netpoll.Poll) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := c.out
-	if c.gone || out == nil || out.reason != nil {
+	if c.gone || c.rare == nil || c.rare.ending == killed {
+		c.mu.Unlock()
 		return nil
 	}
-	for len(out.frames) > 0 {
-		n, err := unix.Writev(int(c.fd), out.frames[:min(len(out.frames), maxGather)])
+	err := c.flushLocked()
+	if err != nil {
+		c.killLocked(err)
+	}
+	held := c.relieveLocked()
+	c.mu.Unlock()
+	runAll(held)
+	return nil
+}
+
+func (c *Conn) flushLocked() error {
+	r, l := c.rare, c.loop
+	for range maxWrites {
+		if len(r.queue) == 0 {
+			c.drainedLocked()
+			return nil
+		}
+		iov := l.iov[:0]
+		for _, w := range r.queue[:min(len(r.queue), maxGather)] {
+			iov = append(iov, w.rest)
+		}
+		n, err := unix.Writev(int(c.fd), iov)
+		clear(iov)
 		switch {
 		case err == unix.EAGAIN:
 			return nil
 		case err == unix.EINTR:
 			continue
 		case err != nil:
-			c.killLocked(err)
-			return nil
+			return err
 		}
-		out.pop(n)
+		r.quiet = 0
+		r.popLocked(l.poller, n)
 	}
-	// Armed or not, level-triggered EPOLLOUT would spin from here on.
-	_ = c.op.Control(netpoll.PollRW2R) // as in armLocked
-	out.armed = false
-	if out.closing {
-		c.endWritingLocked()
-		return nil
+	if r.muted { // edge triggered: the loop would not say it again
+		l.post(func() { c.onWrite(nil) })
 	}
-	c.out = nil
 	return nil
 }
 
-// pop drops the first n bytes.
-func (o *outbound) pop(n int) {
-	o.bytes -= n
-	for len(o.frames) > 0 && n >= len(o.frames[0]) { // empty frames, too
-		n -= len(o.frames[0])
-		o.frames[0] = nil
-		o.frames = o.frames[1:]
+// drainedLocked is called when nothing waits any more.
+func (c *Conn) drainedLocked() {
+	c.watchLocked()
+	if c.rare.ending == finishing {
+		c.endWritingLocked()
+	}
+}
+
+// relieveLocked lets the peer's input in again once it has taken half of what
+// made the connection full. It returns what waited for that.
+func (c *Conn) relieveLocked() (held []func()) {
+	r := c.rare
+	if r.full && r.bytes <= c.loop.poller.outboundHigh/2 {
+		r.full = false
+		held, r.held = r.held, nil
+		c.listenLocked()
+	}
+	c.tidyLocked()
+	return held
+}
+
+// popLocked drops the first n bytes.
+func (r *rare) popLocked(p *Poller, n int) {
+	r.bytes -= n
+	for len(r.queue) > 0 && n >= len(r.queue[0].rest) { // empty frames, too
+		n -= len(r.queue[0].rest)
+		p.backlog.remove(r.queue[0])
+		r.queue[0] = pending{}
+		r.queue = r.queue[1:]
 	}
 	if n > 0 {
-		o.frames[0] = o.frames[0][n:]
+		r.queue[0].rest, r.queue[0].begun = r.queue[0].rest[n:], true
 	}
+}
+
+// dropLocked drops what waits behind the first so many frames.
+func (r *rare) dropLocked(p *Poller, keep int) {
+	for _, w := range r.queue[keep:] {
+		r.bytes -= len(w.rest)
+		p.backlog.remove(w)
+	}
+	clear(r.queue[keep:])
+	r.queue = r.queue[:keep]
 }
 
 // Waiting is how many bytes wait in the outbound queue.
 func (c *Conn) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil {
+	if c.rare == nil {
 		return 0
 	}
-	return c.out.bytes
+	return c.rare.bytes
+}
+
+// Hold reports whether more than Config.OutboundHigh waits for the peer. Then who
+// makes more for it should wait, too: resume is called, on the loop, once the peer
+// has taken half of that or the connection has ended. It must not wait.
+func (c *Conn) Hold(resume func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rare
+	if c.gone || r == nil || !r.full || r.ending != open {
+		return false
+	}
+	r.held = append(r.held, resume)
+	return true
 }
 
 // Finish ends the connection politely: last is sent behind what waits, with
@@ -156,17 +219,24 @@ func (c *Conn) Waiting() int {
 func (c *Conn) Finish(last []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone || c.out != nil && (c.out.closing || c.out.reason != nil) {
+	if c.gone || c.rare != nil && (c.rare.ending != open || c.rare.hung) {
 		return
 	}
-	if len(last) > 0 && c.sendLocked(last, clone) != nil {
+	c.finishLocked(last)
+}
+
+func (c *Conn) finishLocked(last []byte) {
+	switch r := c.rare; {
+	case len(last) == 0:
+	case r != nil && len(r.queue) > 0: // there is always room for this one
+		c.queueLocked(last, 0, false)
+	case c.sendLocked(last, false) != nil:
 		return
 	}
-	if c.out == nil {
-		c.out = new(outbound)
-	}
-	c.out.closing = true
-	if len(c.out.frames) == 0 {
+	r := c.rareLocked()
+	r.ending = finishing
+	c.unmuteLocked() // what comes in is read and dropped, up to the peer's FIN
+	if len(r.queue) == 0 {
 		c.endWritingLocked()
 	}
 	c.loop.post(c.lingerOn)
@@ -177,12 +247,19 @@ func (c *Conn) endWritingLocked() {
 	_ = unix.Shutdown(int(c.fd), unix.SHUT_WR) // ENOTCONN: the peer was first
 }
 
-// lingerOn puts a bound on the wait for the peer.
+// lingerOn puts a bound on the wait for the peer, and runs what was held.
 func (c *Conn) lingerOn() {
 	if c.handler == nil {
 		return
 	}
 	c.setTimeout(c.loop.poller.linger, lingerLimit)
+	c.mu.Lock()
+	var held []func()
+	if r := c.rare; r != nil {
+		held, r.held = r.held, nil
+	}
+	c.mu.Unlock()
+	runAll(held)
 }
 
 // Kill ends the connection at once: the peer gets a reset, and what waits is
@@ -201,14 +278,18 @@ func (c *Conn) killLocked(reason error) {
 	if c.gone {
 		return
 	}
-	if c.out == nil {
-		c.out = new(outbound)
-	}
-	if c.out.reason != nil {
+	r := c.rareLocked()
+	if r.ending == killed {
 		return
 	}
-	c.out.reason = reason
-	c.out.frames, c.out.bytes = nil, 0
+	if r.ending = killed; r.reason == nil {
+		r.reason = reason
+	}
+	r.dropLocked(c.loop.poller, 0)
+	if r.hung { // the loop has let go already
+		c.loop.post(c.teardown)
+		return
+	}
 	// Without it, the kernel would go on for minutes after close to offer a peer
 	// that does not read what it holds. With zero seconds, close drops that and
 	// sends RST (socket(7), SO_LINGER).

@@ -135,10 +135,10 @@ func TestSlowConsumer(t *testing.T) {
 			t.Fatalf("%d bytes wait, more than OutboundMax and a frame", slow.Waiting())
 		}
 	}
-	if err != poller.ErrSlowConsumer {
+	if !errors.Is(err, poller.ErrSlowConsumer) {
 		t.Errorf("SendShared = %v, want %v", err, poller.ErrSlowConsumer)
 	}
-	if err := within(t, closed); err != poller.ErrSlowConsumer {
+	if err := within(t, closed); !errors.Is(err, poller.ErrSlowConsumer) {
 		t.Errorf("Closed(%v), want %v", err, poller.ErrSlowConsumer)
 	}
 	if n := slow.Waiting(); n != 0 {

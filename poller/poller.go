@@ -15,8 +15,9 @@ var (
 	// ErrClosed is returned by a send on a connection that is closed or closing.
 	ErrClosed = errors.New("connection closed")
 
-	// ErrSlowConsumer ends a connection whose peer does not read what it is sent.
-	ErrSlowConsumer = errors.New("slow consumer: outbound queue full")
+	// ErrSlowConsumer ends a connection whose peer does not read what it is sent;
+	// see SlowConsumerError.
+	ErrSlowConsumer = errors.New("slow consumer")
 
 	// ErrTimeout ends a connection that did not finish closing in time.
 	ErrTimeout = errors.New("timeout")
@@ -31,11 +32,29 @@ type Config struct {
 	// every two processors; more than one a processor are not made.
 	Loops int
 
-	// OutboundMax is how many bytes may wait for one connection beyond what the
-	// kernel holds. A send that finds more than this waiting ends the connection
-	// with ErrSlowConsumer; so at most OutboundMax plus one message wait. Zero
-	// means 1 MiB.
+	// OutboundHigh is how many bytes may wait for one connection, beyond what the
+	// kernel holds, while it is still read from. A peer that is owed more is not
+	// listened to until it has taken half of that; see also Conn.Hold. Zero means
+	// 1 MiB, or OutboundMax if that is less.
+	OutboundHigh int
+
+	// OutboundMax is how many bytes may wait for one connection at all, for what
+	// others send it does not stop. A send that finds more than this waiting ends
+	// the connection with a SlowConsumerError; so at most OutboundMax plus one
+	// message wait. It should be several times the largest message. Zero means 32
+	// MiB.
 	OutboundMax int
+
+	// BacklogMax is how many bytes may wait for all connections together, shared
+	// ones counted once. While it is more, connections that are owed more than
+	// OutboundHigh are ended when they are sent more, or take nothing for a fifth
+	// of WriteTimeout. Zero means 256 MiB.
+	BacklogMax int
+
+	// WriteTimeout ends a connection with a SlowConsumerError when bytes wait for
+	// it and the kernel takes none for so long, as far as a tenth of it later. It
+	// is at least 1 s. Zero means 10 s.
+	WriteTimeout time.Duration
 
 	// SendBuffer is SO_SNDBUF of accepted connections in bytes: without it the
 	// kernel may hide 4 MB for a client that does not read. Zero means 64 KiB,
@@ -53,10 +72,13 @@ type Config struct {
 
 // A Poller owns a set of connections on netpoll's event loops.
 type Poller struct {
-	outboundMax int
-	sendBuffer  int
-	linger      time.Duration
-	log         *slog.Logger
+	outboundHigh int
+	outboundMax  int
+	backlog      backlog
+	sweepTicks   uint32 // between sweeps
+	sendBuffer   int
+	linger       time.Duration
+	log          *slog.Logger
 
 	loops []*loop
 	next  atomic.Uint32 // round robin over loops
@@ -76,12 +98,15 @@ func New(cfg Config) (*Poller, error) {
 		return nil, fmt.Errorf("start event loops: %w", err)
 	}
 	p := &Poller{
-		outboundMax: cmp.Or(cfg.OutboundMax, 1<<20),
+		outboundMax: cmp.Or(cfg.OutboundMax, 32<<20),
+		backlog:     backlog{max: int64(cmp.Or(cfg.BacklogMax, 256<<20)), waiters: make(map[*byte]int)},
+		sweepTicks:  uint32(max(cmp.Or(cfg.WriteTimeout, 10*time.Second)/sweeps/tickLength, 1)),
 		sendBuffer:  cmp.Or(cfg.SendBuffer, 64<<10),
 		linger:      cmp.Or(max(cfg.Linger, 0), 5*time.Second),
 		log:         cmp.Or(cfg.Logger, slog.Default()),
 		stop:        make(chan struct{}),
 	}
+	p.outboundHigh = cmp.Or(cfg.OutboundHigh, min(1<<20, p.outboundMax))
 	n := min(cmp.Or(max(cfg.Loops, 0), (runtime.GOMAXPROCS(0)+1)/2), len(polls))
 	for _, poll := range polls[:n] {
 		l, err := newLoop(p, poll)
@@ -99,7 +124,7 @@ func New(cfg Config) (*Poller, error) {
 // Conns is how many connections are open.
 func (p *Poller) Conns() int { return int(p.live.Load()) }
 
-// SlowConsumers is how many connections were ended with ErrSlowConsumer.
+// SlowConsumers is how many connections were ended with a SlowConsumerError.
 func (p *Poller) SlowConsumers() int { return int(p.slow.Load()) }
 
 // Each calls do for every open connection, on the connection's loop, and
@@ -151,6 +176,7 @@ func (p *Poller) tick() {
 					for range n {
 						l.advance()
 					}
+					l.sweep()
 				})
 			}
 		case <-p.stop:

@@ -1,0 +1,260 @@
+package poller
+
+import (
+	"syscall"
+	"unsafe"
+
+	"github.com/cloudwego/netpoll"
+)
+
+// maxReads bounds how much of one connection is read before the others of the
+// loop have their turn: 256 KiB.
+const maxReads = 4
+
+// appetite is what becomes of the input of a connection.
+type appetite uint8
+
+const (
+	takes appetite = iota
+	waits          // it stays in the kernel, so that the peer has to wait, too
+	drops          // the connection is ending
+)
+
+func (c *Conn) appetite() appetite {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch r := c.rare; {
+	case r == nil:
+		return takes
+	case r.ending != open:
+		return drops
+	case r.paused, r.full, r.rest != nil:
+		return waits
+	}
+	return takes
+}
+
+func (c *Conn) onRead(netpoll.Poll) error {
+	if c.read(maxReads); c.appetite() == waits {
+		c.loop.post(c.mute) // not here: netpoll is in the middle of this operator
+	}
+	return nil
+}
+
+// read takes what the socket has, in at most so many reads, and reports whether
+// there may be more. The end of the stream is left to onHup; an error is not,
+// because the kernel tells it once.
+func (c *Conn) read(times int) (more bool) {
+	defer c.contain()
+	l := c.loop
+	for range times {
+		a := c.appetite()
+		if a == waits {
+			return true
+		}
+		n, errno := rawRead(int(c.fd), l.buf)
+		switch {
+		case errno == syscall.EINTR:
+			continue
+		case errno == syscall.EAGAIN, errno == 0 && n == 0:
+			return false
+		case errno != 0:
+			c.Kill(errno)
+			return false
+		}
+		if c.limit == idleLimit {
+			c.seen = l.timers.now
+		}
+		if a == takes {
+			c.handler.Data(c, l.buf[:n])
+		}
+		if n < len(l.buf) {
+			return false
+		}
+	}
+	return true
+}
+
+// Unread gives the rest of what Data was given back. The loop looks at its other
+// connections, then calls Data with it before it reads more. So a handler bounds
+// what one peer may ask of a loop at a time. Within Data only, at its end.
+func (c *Conn) Unread(rest []byte) {
+	if len(rest) == 0 {
+		return
+	}
+	if l := c.loop; len(l.lent) == 0 || last(l.lent) != last(rest) {
+		rest = clone(rest) // it is in the buffer that all reads share
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rareLocked()
+	r.rest = rest
+	if r.hung {
+		c.loop.post(c.teardown)
+	} else {
+		c.loop.post(c.again)
+	}
+}
+
+// again calls Data with what Unread gave back, unless it has to wait longer.
+func (c *Conn) again() {
+	defer c.contain()
+	c.mu.Lock()
+	r := c.rare
+	if c.handler == nil || r == nil || r.rest == nil || r.paused || r.full {
+		c.mu.Unlock()
+		return
+	}
+	rest := r.rest
+	r.rest = nil
+	ends := r.ending != open
+	c.tidyLocked()
+	c.mu.Unlock()
+	if ends {
+		return
+	}
+	c.loop.lent = rest
+	c.handler.Data(c, rest)
+	c.loop.lent = nil
+}
+
+// Pause makes the connection's input wait, from the next call of Data on, until
+// Resume: in the kernel, and then at the peer. A peer that hangs up meanwhile is
+// told to the handler only afterwards. Loop only.
+func (c *Conn) Pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gone {
+		c.rareLocked().paused = true
+	}
+}
+
+// Resume ends Pause. Loop only; elsewhere, Post it.
+func (c *Conn) Resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.rare; r != nil && r.paused {
+		r.paused = false
+		c.listenLocked()
+		c.tidyLocked()
+	}
+}
+
+// listenLocked has the input taken again, if nothing else keeps it waiting.
+func (c *Conn) listenLocked() {
+	r := c.rare
+	switch {
+	case r.paused, r.full:
+		return
+	case r.hung:
+		c.loop.post(c.teardown)
+		return
+	case r.rest != nil:
+		c.loop.post(c.again)
+	}
+	c.unmuteLocked()
+}
+
+// mute takes the socket's readability off the loop's mind: epoll is level
+// triggered, and the loop would spin on input that has to wait. netpoll has no
+// event for it. But it is registered anew with PollWritable, which is edge
+// triggered and leaves reading out. It runs on the loop, in a task of its own:
+// netpoll's registering waits until nobody is in the operator.
+func (c *Conn) mute() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rare
+	if c.gone || c.op == nil || r == nil || r.muted || r.hung || r.ending != open || !r.paused && !r.full {
+		return
+	}
+	c.op.OnWrite = c.onWrite
+	_ = c.loop.poll.Control(c.op, netpoll.PollDetach) // past the operator's own, which works once
+	if err := c.loop.poll.Control(c.op, netpoll.PollWritable); err != nil {
+		c.killLocked(err)
+		c.loop.post(c.teardown) // nothing else would tell
+		return
+	}
+	r.muted, r.armed = true, true
+}
+
+func (c *Conn) unmuteLocked() {
+	r := c.rare
+	if !r.muted {
+		return
+	}
+	r.muted = false
+	c.watchLocked()
+}
+
+// watchLocked tells the loop what to look for: input, and room for what waits. It
+// fails only when the loop has let go already: then the end is on its way.
+func (c *Conn) watchLocked() {
+	r := c.rare
+	if c.op == nil || r.muted {
+		return
+	}
+	event := netpoll.PollEvent(netpoll.PollRW2R) // armed or not, level-triggered EPOLLOUT would spin
+	if r.armed = len(r.queue) > 0; r.armed {
+		event = netpoll.PollR2RW
+	}
+	if c.op.OnWrite == nil { // the loop does not look at it before it is armed
+		c.op.OnWrite = c.onWrite
+	}
+	if c.op.Control(event) != nil {
+		r.armed = false
+	}
+}
+
+// onHup is called by a goroutine of netpoll's, once, after the loop has let go
+// of the socket. Every close ends here.
+func (c *Conn) onHup(netpoll.Poll) error {
+	c.loop.post(c.teardown)
+	return nil
+}
+
+// teardown ends the connection, once netpoll has let go. What the peer sent
+// before is still handled: pass by pass, so that the others have their turns. It
+// runs on the loop.
+func (c *Conn) teardown() {
+	if c.handler == nil || !c.hangUp() {
+		return
+	}
+	c.again()
+	more := c.read(maxReads)
+	switch a := c.appetite(); {
+	case c.handler == nil: // what came last had it detached
+		return
+	case a == waits: // Unread, Resume or Kill calls teardown again
+		return
+	case a == takes && more:
+		c.loop.post(c.teardown)
+		return
+	}
+	reason := c.release()
+	c.loop.poller.live.Add(-1)
+	h := c.handler
+	c.handler = nil
+	c.loop.contain(func() { h.Closed(c, reason) })
+}
+
+// hangUp drops what waits to be sent, and lets nothing more be. It reports false
+// if the connection is gone.
+func (c *Conn) hangUp() bool {
+	c.mu.Lock()
+	if c.gone {
+		c.mu.Unlock()
+		return false
+	}
+	r := c.rareLocked()
+	r.hung, r.full = true, false
+	r.dropLocked(c.loop.poller, 0)
+	held := r.held
+	r.held = nil
+	c.mu.Unlock()
+	runAll(held)
+	return true
+}
+
+// last is where the last byte of b is, which tells two parts of the same buffer
+// that reach to its end.
+func last(b []byte) *byte { return unsafe.SliceData(b[len(b)-1:]) }

@@ -1,0 +1,212 @@
+package poller
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A SlowConsumerError is why a connection was ended whose peer did not read what
+// it was sent. errors.Is tells it by ErrSlowConsumer.
+type SlowConsumerError struct {
+	Waiting int           // bytes that were in the outbound queue
+	Quiet   time.Duration // since the kernel last took some of them, to a tenth of Config.WriteTimeout
+}
+
+func (e *SlowConsumerError) Error() string {
+	return fmt.Sprintf("slow consumer: %d bytes wait, none taken for %v", e.Waiting, e.Quiet)
+}
+
+func (e *SlowConsumerError) Is(target error) bool { return target == ErrSlowConsumer }
+
+// A Leaver is a Handler that has a last word for a slow consumer: Leave returns
+// what is sent behind the frame that is under way, or nil. What else waited is
+// dropped. The peer gets it if it reads on within Config.Linger. Called on the
+// loop, after nothing more can be sent and before Closed.
+type Leaver interface {
+	Leave(c *Conn, why *SlowConsumerError) []byte
+}
+
+// A backlog is what waits in the outbound queues of a Poller. Shared bytes count
+// once, however many connections they wait for. So only who makes bytes can fill
+// it, not the size of a crowd.
+type backlog struct {
+	max   int64
+	bytes atomic.Int64
+
+	mu      sync.Mutex
+	waiters map[*byte]int // queues that a shared frame is in, by its last byte
+}
+
+func (b *backlog) full() bool { return b.bytes.Load() > b.max }
+
+func (b *backlog) add(w pending) {
+	if w.shared && b.count(w, 1) > 1 {
+		return
+	}
+	b.bytes.Add(int64(w.size))
+}
+
+func (b *backlog) remove(w pending) {
+	if w.shared && b.count(w, -1) > 0 {
+		return
+	}
+	b.bytes.Add(-int64(w.size))
+}
+
+// count changes how many queues a frame is in, and returns it. The last byte of a
+// frame tells it from others, however much of it a queue has still to send.
+func (b *backlog) count(w pending, by int) int {
+	key := last(w.rest)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.waiters[key] + by
+	if n == 0 {
+		delete(b.waiters, key)
+	} else {
+		b.waiters[key] = n
+	}
+	return n
+}
+
+// sweeps is how often a loop looks at its connections that are owed something
+// within Config.WriteTimeout.
+const sweeps = 10
+
+// sweepLater has the loop look after a connection that is owed something.
+func (l *loop) sweepLater(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owing = append(l.owing, c)
+}
+
+// sweep looks for slow consumers, if it is time to.
+func (l *loop) sweep() {
+	if l.timers.now-l.swept < l.poller.sweepTicks {
+		return
+	}
+	l.swept = l.timers.now
+	owing := l.takeOwing()
+	still := owing[:0]
+	for _, c := range owing {
+		if c.sweep() {
+			still = append(still, c)
+		}
+	}
+	clear(owing[len(still):])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owing = append(still, l.owing...)
+}
+
+func (l *loop) takeOwing() []*Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	owing := l.owing
+	l.owing = nil
+	return owing
+}
+
+// sweep ends the connection if the kernel has taken nothing for too long, and
+// reports whether to look again. It has less time where all together are owed too
+// much and it is owed its share.
+func (c *Conn) sweep() (again bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rare
+	switch {
+	case c.gone:
+		return false
+	case len(r.queue) == 0 || r.ending != open:
+		r.owing = false
+		c.tidyLocked()
+		return false
+	}
+	r.quiet++
+	if p := c.loop.poller; r.quiet > sweeps || r.quiet > 1 && r.full && p.backlog.full() {
+		c.cutLocked()
+	}
+	return true
+}
+
+// cutLocked ends a slow consumer: what it has not begun to get is dropped, and its
+// handler may say why.
+func (c *Conn) cutLocked() {
+	r, p := c.rare, c.loop.poller
+	quiet := time.Duration(r.quiet) * time.Duration(p.sweepTicks) * tickLength
+	r.ending, r.reason = cut, &SlowConsumerError{Waiting: r.bytes, Quiet: quiet}
+	begun := 0
+	if len(r.queue) > 0 && r.queue[0].begun {
+		begun = 1
+	}
+	r.dropLocked(p, begun)
+	r.full = false
+	p.slow.Add(1)
+	c.loop.post(c.leave)
+}
+
+// leave lets the handler of a slow consumer have its last word.
+func (c *Conn) leave() {
+	defer c.contain()
+	if c.handler == nil {
+		return
+	}
+	c.mu.Lock()
+	why, ok := c.rare.reason.(*SlowConsumerError)
+	c.mu.Unlock()
+	var word []byte
+	if h, leaves := c.handler.(Leaver); ok && leaves {
+		word = h.Leave(c, why)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rare.ending == cut { // else it was killed meanwhile
+		c.rare.ending = open
+		c.finishLocked(word)
+	}
+}
+
+// Owed is how a connection stands that has not taken all that was sent.
+type Owed struct {
+	Waiting int           // bytes in the outbound queue
+	Quiet   time.Duration // since the kernel last took some, to a tenth of Config.WriteTimeout
+}
+
+// EachOwing calls do, on their loops, for the connections whose outbound queues
+// are not empty, and returns when all loops are done. Not on a loop.
+func (p *Poller) EachOwing(do func(*Conn, Owed)) {
+	var done sync.WaitGroup
+	for _, l := range p.loops {
+		done.Add(1)
+		if !l.post(func() { defer done.Done(); l.eachOwing(do) }) {
+			done.Done()
+		}
+	}
+	done.Wait()
+}
+
+func (l *loop) eachOwing(do func(*Conn, Owed)) {
+	l.mu.Lock()
+	owing := slices.Clone(l.owing)
+	l.mu.Unlock()
+	for _, c := range owing {
+		if o := c.owed(); o.Waiting > 0 {
+			do(c, o)
+		}
+	}
+}
+
+func (c *Conn) owed() Owed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rare == nil {
+		return Owed{}
+	}
+	return Owed{c.rare.bytes, time.Duration(c.rare.quiet) * time.Duration(c.loop.poller.sweepTicks) * tickLength}
+}
+
+// Backlog is how many bytes wait in outbound queues, shared ones counted once, and
+// how many may.
+func (p *Poller) Backlog() (bytes, max int64) { return p.backlog.bytes.Load(), p.backlog.max }
