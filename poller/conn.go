@@ -201,7 +201,7 @@ func (c *Conn) release() (reason error) {
 	syscall.Close(fd)
 	if r != nil {
 		reason = r.reason
-		runAll(r.held)
+		resume(r.held)
 	}
 	return reason
 }

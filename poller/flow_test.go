@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -346,13 +347,18 @@ func TestHold(t *testing.T) {
 			t.Parallel()
 			p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundHigh: 1 << 20, OutboundMax: 8 << 20, WriteTimeout: time.Second})
 			c, nc := pair(t, p, hooks{})
+			pool, err := poller.NewPool(1, slog.Default())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close(time.Second)
 			resumed := make(chan struct{}, 9)
-			resume := func() { resumed <- struct{}{} }
-			if c.Hold(resume) {
+			turn := turnFunc(func() { resumed <- struct{}{} })
+			if c.Hold(pool, turn) {
 				t.Fatal("held although nothing is owed")
 			}
 			clog(t, c, 2<<20)
-			if !c.Hold(resume) {
+			if !c.Hold(pool, turn) {
 				t.Fatal("not held although much is owed")
 			}
 			select {
@@ -362,7 +368,12 @@ func TestHold(t *testing.T) {
 			}
 			end(c, nc)
 			within(t, resumed)
-			eventually(t, "it is not held any more", func() bool { return !c.Hold(resume) })
+			eventually(t, "it is not held any more", func() bool { return !c.Hold(pool, turn) })
 		})
 	}
 }
+
+// turnFunc is a turn that is a function.
+type turnFunc func()
+
+func (f turnFunc) Turn() { f() }

@@ -110,7 +110,7 @@ func (c *Conn) onWrite(netpoll.Poll) error {
 	}
 	held := c.relieveLocked()
 	c.mu.Unlock()
-	runAll(held)
+	resume(held)
 	return nil
 }
 
@@ -154,7 +154,7 @@ func (c *Conn) drainedLocked() {
 
 // relieveLocked lets the peer's input in again once it has taken half of what
 // made the connection full. It returns what waited for that.
-func (c *Conn) relieveLocked() (held []func()) {
+func (c *Conn) relieveLocked() (held []heldTurn) {
 	r := c.rare
 	if r.full && r.bytes <= c.loop.poller.outboundHigh/2 {
 		r.full = false
@@ -199,17 +199,17 @@ func (c *Conn) Waiting() int {
 	return c.rare.bytes
 }
 
-// Hold reports whether more than Config.OutboundHigh waits for the peer. Then who
-// makes more for it should wait, too: resume is called, on the loop, once the peer
-// has taken half of that or the connection has ended. It must not wait.
-func (c *Conn) Hold(resume func()) bool {
+// Hold reports whether more than Config.OutboundHigh waits for the peer. Then t,
+// which makes more for it, should wait, too: it gets its turn on pool once the peer
+// has taken half of that, or the connection has ended.
+func (c *Conn) Hold(pool *Pool, t Turn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.rare
 	if c.gone || r == nil || !r.full || r.ending != open {
 		return false
 	}
-	r.held = append(r.held, resume)
+	r.held = append(r.held, heldTurn{pool, t})
 	return true
 }
 
@@ -247,19 +247,19 @@ func (c *Conn) endWritingLocked() {
 	_ = unix.Shutdown(int(c.fd), unix.SHUT_WR) // ENOTCONN: the peer was first
 }
 
-// lingerOn puts a bound on the wait for the peer, and runs what was held.
+// lingerOn puts a bound on the wait for the peer. Nothing is held any more.
 func (c *Conn) lingerOn() {
 	if c.handler == nil {
 		return
 	}
 	c.setTimeout(c.loop.poller.linger, lingerLimit)
 	c.mu.Lock()
-	var held []func()
+	var held []heldTurn
 	if r := c.rare; r != nil {
 		held, r.held = r.held, nil
 	}
 	c.mu.Unlock()
-	runAll(held)
+	resume(held)
 }
 
 // Kill ends the connection at once: the peer gets a reset, and what waits is

@@ -4,13 +4,13 @@ package poller
 // kernel could not take everything, its input has to wait, or it is ending.
 // Conn.mu guards it.
 type rare struct {
-	queue []pending // the outbound queue, oldest first
-	bytes int       // of them that wait
-	armed bool      // the loop has been asked to say when the socket is writable
-	full  bool      // more than Config.OutboundHigh waited, and half of it still does
-	held  []func()  // what Hold was given: called once it is full no more
-	quiet int       // sweeps of the loop since the kernel last took something
-	owing bool      // the loop sweeps it; see loop.owing
+	queue []pending  // the outbound queue, oldest first
+	bytes int        // of them that wait
+	armed bool       // the loop has been asked to say when the socket is writable
+	full  bool       // more than Config.OutboundHigh waited, and half of it still does
+	held  []heldTurn // that Hold keeps back until it is full no more
+	quiet int        // sweeps of the loop since the kernel last took something
+	owing bool       // the loop sweeps it; see loop.owing
 
 	rest   []byte // what Unread gave back: it is handled before more is read
 	paused bool   // the handler wants nothing
@@ -48,8 +48,14 @@ func (c *Conn) tidyLocked() {
 	c.rare = nil
 }
 
-func runAll(tasks []func()) {
-	for _, task := range tasks {
-		task()
+// A heldTurn waits for a connection to take what it is owed.
+type heldTurn struct {
+	pool *Pool
+	turn Turn
+}
+
+func resume(held []heldTurn) {
+	for _, h := range held {
+		h.pool.Go(h.turn)
 	}
 }

@@ -251,7 +251,7 @@ func (c *Conn) hangUp() bool {
 	held := r.held
 	r.held = nil
 	c.mu.Unlock()
-	runAll(held)
+	resume(held)
 	return true
 }
 

@@ -13,6 +13,7 @@ import (
 // AdminHandler shows operators what goes on in the endpoint, as JSON:
 //
 //	GET /stats                          Stats, and whether the endpoint drains
+//	GET /ledger                         what is owed to clients, and who was closed for what
 //	GET /sockets?id=&topic=&limit=      sockets, each with its channels
 //	GET /channels?id=&topic=&limit=     channels, each with its socket
 //
@@ -31,6 +32,10 @@ func (ep *Endpoint) AdminHandler() http.Handler {
 			Stats
 			Draining bool `json:"draining"`
 		}{ep.Stats(), ep.Draining()})
+	})
+	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, r *http.Request) {
+		setJSON(w)
+		_ = json.NewEncoder(w).Encode(ep.Ledger())
 	})
 	mux.HandleFunc("GET /sockets", func(w http.ResponseWriter, r *http.Request) {
 		list(w, r, "sockets", ep.find(r))

@@ -110,6 +110,9 @@ func (ch *Channel) postLocked(j *job) error {
 // Turn runs a few of the mailbox's jobs; see poller.Pool.
 func (ch *Channel) Turn() {
 	for range turnBudget {
+		if ch.socket.transport.Hold(ch.pool(), ch) { // its answer could only wait
+			return
+		}
 		ch.mu.Lock()
 		j := ch.mailbox.pop() // drops the claim when there is none
 		ch.mu.Unlock()

@@ -56,9 +56,27 @@ type Config struct {
 	// (a database) want more of them. Zero means 64 for each processor.
 	Workers int
 
-	// OutboundMax is how many bytes may wait for one client, beyond what the
-	// kernel holds, before it is closed as a slow consumer. Zero means 1 MiB.
+	// OutboundHigh is how many bytes may wait for one client, beyond what the
+	// kernel holds, while it is listened to. A client that is owed more is not read
+	// from, and its callbacks wait, until it has taken half of that. Zero means 1
+	// MiB, or OutboundMax if that is less.
+	OutboundHigh int
+
+	// OutboundMax is how many bytes may wait for one client at all: broadcasts of
+	// others and pushes of a callback go on. One that is sent more is closed as a
+	// slow consumer, with code 1013. Zero means 32 MiB, or four times the largest
+	// Mount.MaxMessage if that is more.
 	OutboundMax int
+
+	// WriteTimeout closes a client as a slow consumer, with code 1013, when bytes
+	// wait for it and it takes none for so long. It is at least 1 s. Zero means 10 s.
+	WriteTimeout time.Duration
+
+	// BacklogMax is how many bytes may wait for all clients together, a broadcast
+	// counted once. While it is more, clients that are owed more than OutboundHigh
+	// are closed as slow consumers when more is sent to them, or when they take
+	// nothing for a fifth of WriteTimeout. Zero means 256 MiB.
+	BacklogMax int
 
 	// SendBuffer is SO_SNDBUF of each connection in bytes. Zero means 64 KiB.
 	SendBuffer int
@@ -249,7 +267,10 @@ func (c *Config) check() error {
 	notNegative("MaxHTTP", int64(c.MaxHTTP))
 	notNegative("Loops", int64(c.Loops))
 	notNegative("Workers", int64(c.Workers))
+	notNegative("OutboundHigh", int64(c.OutboundHigh))
 	notNegative("OutboundMax", int64(c.OutboundMax))
+	notNegative("WriteTimeout", int64(c.WriteTimeout))
+	notNegative("BacklogMax", int64(c.BacklogMax))
 	notNegative("SendBuffer", int64(c.SendBuffer))
 	notNegative("MaxPending", int64(c.MaxPending))
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
@@ -261,6 +282,16 @@ func (c *Config) check() error {
 	for i := range c.Mounts {
 		errs = append(errs, c.Mounts[i].check(fmt.Sprintf("Mounts[%d]", i), seen, notNegative))
 	}
+	if c.OutboundMax == 0 {
+		c.OutboundMax = 32 << 20
+		for _, m := range c.Mounts {
+			c.OutboundMax = max(c.OutboundMax, int(4*m.MaxMessage))
+		}
+	}
+	if c.OutboundHigh = cmp.Or(c.OutboundHigh, min(1<<20, c.OutboundMax)); c.OutboundHigh > c.OutboundMax {
+		errs = append(errs, fmt.Errorf("OutboundHigh is %d, more than OutboundMax, %d: clients would be closed before they are waited for", c.OutboundHigh, c.OutboundMax))
+	}
+	c.BacklogMax = cmp.Or(c.BacklogMax, 256<<20)
 	return errors.Join(errs...)
 }
 

@@ -36,6 +36,7 @@ type Endpoint struct {
 	fanOut   *poller.Pool     // broadcasts: they never do, and must not wait for those that do
 	pubsub   *pubsub.PubSub
 	http     *httpServer
+	cuts     cuts
 	draining atomic.Bool
 
 	stopped sync.Once
@@ -67,7 +68,10 @@ func (ep *Endpoint) start() (err error) {
 		return err
 	}
 	ep.pubsub = pubsub.New(pubsub.Config{MaxPending: cfg.MaxPending, Adapter: cfg.Adapter}, ep.fanOut)
-	ep.poller, err = poller.New(poller.Config{Loops: cfg.Loops, OutboundMax: cfg.OutboundMax, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger})
+	ep.poller, err = poller.New(poller.Config{
+		Loops: cfg.Loops, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger,
+		OutboundHigh: cfg.OutboundHigh, OutboundMax: cfg.OutboundMax, BacklogMax: cfg.BacklogMax, WriteTimeout: cfg.WriteTimeout,
+	})
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ func (s *Socket) decode(data []byte, r receiver) {
 		if err != nil {
 			var protocol *frame.Error
 			errors.As(err, &protocol) // frame has no others
+			s.mount.endpoint.cuts.add(s, BrokenProtocol)
 			s.close(protocol.Code, protocol.Reason, Closed)
 			return
 		}
@@ -61,6 +62,7 @@ func (s *Socket) message(data []byte, binary bool) {
 	m, err := s.codec.Decode(data, binary)
 	if err != nil {
 		s.mount.endpoint.log.Debug("malformed message", "err", err)
+		s.mount.endpoint.cuts.add(s, BrokenProtocol)
 		s.close(ws.StatusInternalServerError, "malformed message", Closed)
 		return
 	}

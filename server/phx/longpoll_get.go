@@ -46,7 +46,7 @@ func (s *pollSession) answerLocked(p *poll, ifNone int) {
 		return
 	}
 	if p.json(http.StatusOK, pollAnswer{http.StatusOK, s.token, s.messages}) {
-		s.messages, s.bytes = nil, 0
+		s.tookLocked()
 	}
 }
 

@@ -32,6 +32,7 @@ type pollSession struct {
 	handler  poller.Handler // who gets messages and the end; nil until open
 	messages []string       // for the client
 	bytes    int            // their sum
+	held     []func()       // turns that Hold keeps back until the client has taken it
 	polled   time.Time      // when the last GET came
 	idle     *time.Timer    // calls checkIdle
 	waiting  *poll          // the last GET, if it waits
@@ -98,11 +99,12 @@ func (s *pollSession) Send(frames []byte) error {
 	s.mu.Lock()
 	dropped := s.dropped
 	err := s.sendLocked(frames)
+	waiting, quiet := s.bytes, time.Since(s.polled)
 	dropped = dropped != s.dropped
 	s.mu.Unlock()
 	if err == poller.ErrSlowConsumer {
 		s.socket.mount.polls.slow.Add(1)
-		s.Kill(err)
+		s.Kill(&poller.SlowConsumerError{Waiting: waiting, Quiet: quiet})
 	}
 	if dropped {
 		s.socket.mount.endpoint.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
@@ -141,13 +143,33 @@ func (s *pollSession) logDropped() {
 // own.
 func (s *pollSession) SendShared(frames []byte) error { return s.Send(frames) }
 
+// Hold makes t wait while the client has much to fetch; see transport.
+func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.bytes <= s.socket.mount.polls.outboundHigh {
+		return false
+	}
+	s.held = append(s.held, func() { pool.Go(t) })
+	return true
+}
+
+// tookLocked is called when nothing waits for the client any more, or it is gone.
+func (s *pollSession) tookLocked() {
+	s.messages, s.bytes = nil, 0
+	for _, resume := range s.held {
+		resume()
+	}
+	s.held = nil
+}
+
 // Finish ends the session. A Close frame has nowhere to go.
 func (s *pollSession) Finish([]byte) { s.end(errFinished) }
 
 // Kill ends the session, and drops what waits for the client.
 func (s *pollSession) Kill(reason error) {
 	s.mu.Lock()
-	s.messages, s.bytes = nil, 0
+	s.tookLocked()
 	s.mu.Unlock()
 	s.end(reason)
 }
@@ -163,6 +185,8 @@ func (s *pollSession) end(why error) {
 	}
 	s.ended, s.why = true, why
 	s.wakeLocked()
+	held := s.held
+	s.held = nil
 	posts := s.posts
 	if s.posting != nil {
 		posts = append(posts, s.posting)
@@ -173,6 +197,9 @@ func (s *pollSession) end(why error) {
 		s.idle.Stop()
 	}
 	s.mu.Unlock()
+	for _, resume := range held {
+		resume()
+	}
 	for _, p := range posts {
 		p.conn.Post(func() { p.status(http.StatusGone) })
 	}

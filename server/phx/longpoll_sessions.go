@@ -18,13 +18,14 @@ const (
 
 // pollSessions are the long-poll sessions of a mount.
 type pollSessions struct {
-	endpoint    *Endpoint
-	tokens      *token.Tokens
-	window      time.Duration
-	max         int
-	outboundMax int          // bytes, of one session
-	frames      frame.Config // of what is sent to sessions: our own, as long as may be
-	slow        atomic.Int64 // sessions that ended as slow consumers
+	endpoint     *Endpoint
+	tokens       *token.Tokens
+	window       time.Duration
+	max          int
+	outboundHigh int          // bytes: see Config
+	outboundMax  int          // likewise
+	frames       frame.Config // of what is sent to sessions: our own, as long as may be
+	slow         atomic.Int64 // sessions that ended as slow consumers
 
 	mu     sync.Mutex // guards the rest
 	places int        // taken: by sessions, and by those that Connect is asked about
@@ -35,13 +36,14 @@ func newPollSessions(ep *Endpoint, cfg LongPoll) *pollSessions {
 	tokens, _ := token.New(ep.cfg.Secret, token.Config{MaxAge: pollMaxAge}) // Config.check has seen the error
 	_, _ = tokens.Sign(pollSalt, "")                                        // derives the key, which takes its time: not on the loop
 	return &pollSessions{
-		endpoint:    ep,
-		tokens:      tokens,
-		window:      cmp.Or(cfg.Window, 10*time.Second),
-		max:         cmp.Or(cfg.MaxSessions, 100_000),
-		outboundMax: cmp.Or(ep.cfg.OutboundMax, 1<<20),
-		frames:      frame.Config{Client: true, SkipUTF8: true, MaxFrame: math.MaxInt64, MaxMessage: math.MaxInt64},
-		byID:        make(map[string]*pollSession),
+		endpoint:     ep,
+		tokens:       tokens,
+		window:       cmp.Or(cfg.Window, 10*time.Second),
+		max:          cmp.Or(cfg.MaxSessions, 100_000),
+		outboundHigh: ep.cfg.OutboundHigh,
+		outboundMax:  ep.cfg.OutboundMax,
+		frames:       frame.Config{Client: true, SkipUTF8: true, MaxFrame: math.MaxInt64, MaxMessage: math.MaxInt64},
+		byID:         make(map[string]*pollSession),
 	}
 }
 

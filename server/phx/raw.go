@@ -161,6 +161,9 @@ func (s *RawSocket) pushLocked(j *job) {
 // Turn runs a few of the mailbox's jobs; see poller.Pool.
 func (s *RawSocket) Turn() {
 	for range turnBudget {
+		if s.transport.Hold(s.mount.endpoint.workers, s) { // what it answers could only wait
+			return
+		}
 		s.mu.Lock()
 		j := s.mailbox.pop() // drops the claim when there is none
 		s.mu.Unlock()

@@ -42,7 +42,7 @@ type ConnectEvent struct {
 type DisconnectEvent struct {
 	Socket   *Socket
 	Reason   Reason        // what its channels were told
-	Err      error         // of the connection, such as poller.ErrSlowConsumer; nil if the client closed it
+	Err      error         // of the connection, such as a *poller.SlowConsumerError; nil if the client closed it
 	Lifetime time.Duration // since it had connected, in ms
 }
 

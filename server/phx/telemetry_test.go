@@ -216,7 +216,7 @@ func TestTelemetryOfSlowConsumers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if e := <-ends; e.Err != poller.ErrSlowConsumer || e.Reason != phx.Closed || e.Lifetime > time.Since(began)+time.Millisecond {
+	if e := <-ends; !errors.Is(e.Err, poller.ErrSlowConsumer) || e.Reason != phx.Closed || e.Lifetime > time.Since(began)+time.Millisecond {
 		t.Errorf("told %+v, want ErrSlowConsumer", e)
 	}
 }
