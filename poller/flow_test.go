@@ -312,11 +312,11 @@ func TestBacklog(t *testing.T) {
 	eventually(t, "nothing is owed any more", func() bool { n, _ := p.Backlog(); return n == 0 })
 }
 
-// While all are owed too much, who is owed the most is ended, and nobody else.
+// While all are owed too much, who is owed much is ended, and nobody else.
 func TestBacklogFull(t *testing.T) {
 	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundHigh: 1 << 20, BacklogMax: 2 << 20, OutboundMax: 64 << 20})
 	little, nc := pair(t, p, hooks{})
-	clog(t, little, 100<<10)
+	clog(t, little, 30<<10)
 	much, _ := pair(t, p, hooks{})
 	var err error
 	for n := 0; err == nil; n++ {

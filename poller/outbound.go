@@ -65,7 +65,7 @@ func (c *Conn) sendLocked(b []byte, shared bool) error {
 // is owed little is spared while all of them together are owed too much.
 func (c *Conn) tooMuchLocked() bool {
 	p := c.loop.poller
-	return c.rare.bytes > p.outboundMax || c.rare.full && p.backlog.full()
+	return c.rare.bytes > p.outboundMax || c.rare.bytes > leastHigh && p.backlog.full()
 }
 
 // queueLocked puts what the kernel has not taken of b behind what waits.
@@ -78,7 +78,7 @@ func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
 	}
 	r.queue = append(r.queue, w)
 	r.bytes += len(w.rest)
-	r.full = r.full || r.bytes > c.loop.poller.outboundHigh
+	r.full = r.full || r.bytes > c.loop.poller.high()
 	c.loop.poller.backlog.add(w)
 	if !r.armed { // before the connection is registered, start does it
 		r.quiet = 0
@@ -156,7 +156,7 @@ func (c *Conn) drainedLocked() {
 // made the connection full. It returns what waited for that.
 func (c *Conn) relieveLocked() (held []heldTurn) {
 	r := c.rare
-	if r.full && r.bytes <= c.loop.poller.outboundHigh/2 {
+	if r.full && r.bytes <= c.loop.poller.high()/2 {
 		r.full = false
 		held, r.held = r.held, nil
 		c.listenLocked()

@@ -34,21 +34,22 @@ type Config struct {
 
 	// OutboundHigh is how many bytes may wait for one connection, beyond what the
 	// kernel holds, while it is still read from. A peer that is owed more is not
-	// listened to until it has taken half of that; see also Conn.Hold. Zero means
-	// 1 MiB, or OutboundMax if that is less.
+	// listened to until it has taken half of that; see also Conn.Hold. It shrinks as
+	// the backlog grows: to 1 MiB when that is half of BacklogMax, to 64 KiB when
+	// it is all. Zero means 16 MiB, or OutboundMax if that is less.
 	OutboundHigh int
 
 	// OutboundMax is how many bytes may wait for one connection at all, for what
 	// others send it does not stop. A send that finds more than this waiting ends
 	// the connection with a SlowConsumerError; so at most OutboundMax plus one
-	// message wait. It should be several times the largest message. Zero means 32
+	// message wait. It should be several times the largest message. Zero means 64
 	// MiB.
 	OutboundMax int
 
 	// BacklogMax is how many bytes may wait for all connections together, shared
-	// ones counted once. While it is more, connections that are owed more than
-	// OutboundHigh are ended when they are sent more, or take nothing for a fifth
-	// of WriteTimeout. Zero means 256 MiB.
+	// ones counted once. While it is more, connections that are owed more than 64
+	// KiB are ended when they are sent more, or take nothing for a fifth of
+	// WriteTimeout. Zero means 256 MiB.
 	BacklogMax int
 
 	// WriteTimeout ends a connection with a SlowConsumerError when bytes wait for
@@ -98,7 +99,7 @@ func New(cfg Config) (*Poller, error) {
 		return nil, fmt.Errorf("start event loops: %w", err)
 	}
 	p := &Poller{
-		outboundMax: cmp.Or(cfg.OutboundMax, 32<<20),
+		outboundMax: cmp.Or(cfg.OutboundMax, 64<<20),
 		backlog:     backlog{max: int64(cmp.Or(cfg.BacklogMax, 256<<20)), waiters: make(map[*byte]int)},
 		sweepTicks:  uint32(max(cmp.Or(cfg.WriteTimeout, 10*time.Second)/sweeps/tickLength, 1)),
 		sendBuffer:  cmp.Or(cfg.SendBuffer, 64<<10),
@@ -106,7 +107,7 @@ func New(cfg Config) (*Poller, error) {
 		log:         cmp.Or(cfg.Logger, slog.Default()),
 		stop:        make(chan struct{}),
 	}
-	p.outboundHigh = cmp.Or(cfg.OutboundHigh, min(1<<20, p.outboundMax))
+	p.outboundHigh = cmp.Or(cfg.OutboundHigh, min(16<<20, p.outboundMax))
 	n := min(cmp.Or(max(cfg.Loops, 0), (runtime.GOMAXPROCS(0)+1)/2), len(polls))
 	for _, poll := range polls[:n] {
 		l, err := newLoop(p, poll)

@@ -42,6 +42,22 @@ type backlog struct {
 
 func (b *backlog) full() bool { return b.bytes.Load() > b.max }
 
+const (
+	halfHigh  = 1 << 20  // the most of Config.OutboundHigh while half of the backlog's room is used
+	leastHigh = 64 << 10 // and when all is
+)
+
+// high is Config.OutboundHigh as far as the backlog has room for it.
+func (p *Poller) high() int {
+	switch n := p.backlog.bytes.Load(); {
+	case n > p.backlog.max:
+		return min(p.outboundHigh, leastHigh)
+	case n > p.backlog.max/2:
+		return min(p.outboundHigh, halfHigh)
+	}
+	return p.outboundHigh
+}
+
 func (b *backlog) add(w pending) {
 	if w.shared && b.count(w, 1) > 1 {
 		return
@@ -125,7 +141,7 @@ func (c *Conn) sweep() (again bool) {
 		return false
 	}
 	r.quiet++
-	if p := c.loop.poller; r.quiet > sweeps || r.quiet > 1 && r.full && p.backlog.full() {
+	if p := c.loop.poller; r.quiet > sweeps || r.quiet > 1 && r.bytes > leastHigh && p.backlog.full() {
 		c.cutLocked()
 	}
 	return true

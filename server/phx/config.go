@@ -58,14 +58,15 @@ type Config struct {
 
 	// OutboundHigh is how many bytes may wait for one client, beyond what the
 	// kernel holds, while it is listened to. A client that is owed more is not read
-	// from, and its callbacks wait, until it has taken half of that. Zero means 1
-	// MiB, or OutboundMax if that is less.
+	// from, and its callbacks wait, until it has taken half of that. It shrinks as
+	// the backlog grows: to 1 MiB when that is half of BacklogMax, to 64 KiB when it
+	// is all. Zero means 16 MiB, or OutboundMax if that is less.
 	OutboundHigh int
 
 	// OutboundMax is how many bytes may wait for one client at all: broadcasts of
 	// others and pushes of a callback go on. One that is sent more is closed as a
-	// slow consumer, with code 1013. Zero means 32 MiB, or four times the largest
-	// Mount.MaxMessage if that is more.
+	// slow consumer, with code 1013. Zero means 64 MiB, or eight times the
+	// largest Mount.MaxMessage if that is more.
 	OutboundMax int
 
 	// WriteTimeout closes a client as a slow consumer, with code 1013, when bytes
@@ -73,9 +74,9 @@ type Config struct {
 	WriteTimeout time.Duration
 
 	// BacklogMax is how many bytes may wait for all clients together, a broadcast
-	// counted once. While it is more, clients that are owed more than OutboundHigh
-	// are closed as slow consumers when more is sent to them, or when they take
-	// nothing for a fifth of WriteTimeout. Zero means 256 MiB.
+	// counted once. While it is more, clients that are owed more than 64 KiB are
+	// closed as slow consumers when more is sent to them, or when they take nothing
+	// for a fifth of WriteTimeout. Zero means 256 MiB.
 	BacklogMax int
 
 	// SendBuffer is SO_SNDBUF of each connection in bytes. Zero means 64 KiB.
@@ -283,12 +284,12 @@ func (c *Config) check() error {
 		errs = append(errs, c.Mounts[i].check(fmt.Sprintf("Mounts[%d]", i), seen, notNegative))
 	}
 	if c.OutboundMax == 0 {
-		c.OutboundMax = 32 << 20
+		c.OutboundMax = 64 << 20
 		for _, m := range c.Mounts {
-			c.OutboundMax = max(c.OutboundMax, int(4*m.MaxMessage))
+			c.OutboundMax = max(c.OutboundMax, int(8*m.MaxMessage))
 		}
 	}
-	if c.OutboundHigh = cmp.Or(c.OutboundHigh, min(1<<20, c.OutboundMax)); c.OutboundHigh > c.OutboundMax {
+	if c.OutboundHigh = cmp.Or(c.OutboundHigh, min(16<<20, c.OutboundMax)); c.OutboundHigh > c.OutboundMax {
 		errs = append(errs, fmt.Errorf("OutboundHigh is %d, more than OutboundMax, %d: clients would be closed before they are waited for", c.OutboundHigh, c.OutboundMax))
 	}
 	c.BacklogMax = cmp.Or(c.BacklogMax, 256<<20)
