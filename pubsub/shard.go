@@ -29,7 +29,7 @@ const (
 type Subscription struct {
 	topic *topic // nil when not subscribed
 	index uint32 // in topic.subscribers; guarded by the shard
-	since uint32 // the topic's count of messages when it subscribed; constant
+	skip  uint32 // of the messages that waited when it subscribed, those it has yet to pass over; then the turn's
 }
 
 // Topic is the name of the topic, or "" when not subscribed. The string is
@@ -39,6 +39,18 @@ func (s *Subscription) Topic() string {
 		return ""
 	}
 	return s.topic.name
+}
+
+// pass returns how many of the next n messages, which are the first of those
+// that wait, the subscriber came too late for. There is no count of messages that
+// could wrap: who has passed over what waited gets everything.
+func (s *Subscription) pass(n int) int {
+	if s.skip == 0 {
+		return 0
+	}
+	passed := min(int(s.skip), n)
+	s.skip -= uint32(passed)
+	return passed
 }
 
 // A shard is a part of all subscribers, with the queue of what they shall get.
@@ -60,11 +72,9 @@ type topic struct {
 
 	subscribers []Subscriber // nil where one has left during a walk
 	holes       int          // how many are nil
-	published   uint32       // count of messages, wraps
 
 	waiting []*Message // not in the batch yet
 	batch   *Batch     // on its walk past the subscribers, or nil; only the turn changes it
-	from    uint32     // published before the first message of the batch; likewise
 	next    int        // who gets the batch next
 	end     int        // subscribers beyond came later
 }
@@ -77,7 +87,7 @@ func (s *shard) subscribe(name string, sub Subscriber) {
 		t = &topic{shard: s, name: name}
 		s.topics[name] = t
 	}
-	*sub.Subscription() = Subscription{t, uint32(len(t.subscribers)), t.published}
+	*sub.Subscription() = Subscription{t, uint32(len(t.subscribers)), uint32(len(t.waiting))}
 	t.subscribers = append(t.subscribers, sub)
 }
 
@@ -134,7 +144,6 @@ func (s *shard) publish(m *Message, few int) {
 		s.mu.Unlock()
 		return
 	}
-	t.published++
 	idle := t.batch == nil && len(t.waiting) == 0
 	if idle && len(t.subscribers) <= few {
 		n := copy(to[:], t.subscribers)
@@ -174,7 +183,7 @@ func (s *shard) Turn() {
 			// loop of its own: the processor fetches several subscribers, none of
 			// which is in its caches, at a time.
 			for i, sub := range group {
-				firsts[i] = max(int(int32(sub.Subscription().since-t.from)), 0)
+				firsts[i] = sub.Subscription().pass(len(t.batch.Messages))
 			}
 			for i, sub := range group {
 				if firsts[i] < len(t.batch.Messages) {
@@ -233,7 +242,6 @@ func (t *topic) startLocked() {
 	if len(t.waiting) == 0 {
 		t.waiting = nil
 	}
-	t.from = t.published - uint32(len(t.waiting)) - uint32(n)
 	t.next, t.end = 0, len(t.subscribers)
 	for _, m := range t.batch.Messages {
 		t.shard.pending.Add(-int64(len(m.Payload) + overhead))

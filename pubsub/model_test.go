@@ -1,0 +1,118 @@
+package pubsub_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/roost-rt/roost/pubsub"
+)
+
+// A member is an inbox with what the model says of it.
+type member struct {
+	inbox
+	since int // messages published before it came
+}
+
+// A model publishes to one topic of one shard whose audience comes and goes, and
+// knows what each of it must get.
+type model struct {
+	t         *testing.T
+	rand      *rand.Rand
+	pool      line
+	ps        *pubsub.PubSub
+	published []string
+	members   []*member
+}
+
+func newModel(t *testing.T, seed uint64) *model {
+	m := &model{t: t, rand: rand.New(rand.NewPCG(seed, seed))}
+	m.ps = pubsub.New(pubsub.Config{Shards: 1}, &m.pool)
+	return m
+}
+
+func (m *model) join() {
+	in := &member{since: len(m.published)}
+	m.ps.Subscribe("a", in)
+	m.members = append(m.members, in)
+}
+
+// leave ends one subscription. What the member has got by then are the first
+// messages that it had to get; it may still get those of the batch on its way.
+func (m *model) leave() {
+	i := m.rand.IntN(len(m.members))
+	in := m.members[i]
+	m.ps.Unsubscribe(in)
+	m.members = slices.Delete(m.members, i, i+1)
+	if got, due := in.got(), m.published[in.since:]; len(got) > len(due) || !slices.Equal(got, due[:len(got)]) {
+		m.t.Fatalf("who came after %d messages and has left got %v", in.since, got)
+	}
+}
+
+func (m *model) publish() {
+	e := fmt.Sprint(len(m.published))
+	m.published = append(m.published, e)
+	publish(m.t, m.ps, "a", e)
+}
+
+// step does one thing at random. Up to crowd members are there.
+func (m *model) step(crowd int) {
+	switch m.rand.IntN(8) {
+	case 0, 1, 2:
+		if len(m.members) < crowd {
+			m.join()
+		}
+	case 3, 4:
+		if len(m.members) > 0 {
+			m.leave()
+		}
+	case 5, 6:
+		for range m.rand.IntN(4) * m.rand.IntN(40) { // often more than a batch
+			m.publish()
+		}
+	case 7:
+		m.pool.step()
+	}
+}
+
+// check has everything delivered and compares.
+func (m *model) check() {
+	m.t.Helper()
+	m.pool.run()
+	for _, in := range m.members {
+		if got, due := in.got(), m.published[in.since:]; !slices.Equal(got, due) {
+			m.t.Fatalf("who came after %d of %d messages got %v", in.since, len(m.published), got)
+		}
+	}
+	if got, want := m.ps.Subscribers("a"), len(m.members); got != want {
+		m.t.Fatalf("Subscribers = %d, want %d", got, want)
+	}
+}
+
+// Whoever comes and goes, and however much waits meanwhile: each subscriber gets
+// what is published while it is there, all of it, once and in order.
+func TestModel(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			m := newModel(t, seed)
+			for range seed % 2 * 1200 { // more than one turn serves, or few
+				m.join()
+			}
+			for range 200 {
+				m.step(1500)
+				if m.rand.IntN(100) == 0 {
+					m.check()
+				}
+			}
+			for len(m.members) > 0 {
+				m.leave()
+				m.step(0)
+			}
+			m.check()
+			m.join()
+			m.publish()
+			m.check()
+		})
+	}
+}
