@@ -3,6 +3,10 @@ package pubsub
 import "errors"
 
 var (
+	// ErrInvalid is what an adapter's deliver returns for a message that Inspect
+	// did not let through.
+	ErrInvalid = errors.New("invalid message")
+
 	// ErrTooLarge is returned for a message that the way to the other nodes does
 	// not take. The message has gone to nobody.
 	ErrTooLarge = errors.New("message too large for the cluster")
@@ -54,5 +58,5 @@ type AdapterStats struct {
 	Dropped   uint64 // messages of this node that did not: too many waited, or too long
 	Received  uint64 // messages of other nodes delivered here
 	Missed    uint64 // messages of other nodes that did not reach this one or found it overloaded
-	Invalid   uint64 // messages that nobody here can read
+	Invalid   uint64 // messages that nobody here can read, or that deliver returned ErrInvalid for
 }

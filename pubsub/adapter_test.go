@@ -149,3 +149,29 @@ func TestWithoutAdapter(t *testing.T) {
 	}
 	ps.Close()
 }
+
+// A message of another node passes Inspect first, one of this node does not.
+func TestInspect(t *testing.T) {
+	b := bus{}
+	there, _, _, _ := join(t, b, "there")
+	bad := errors.New("bad")
+	pool, adapter := new(line), &busNode{bus: b, name: "here"}
+	ps := pubsub.New(pubsub.Config{Shards: 2, Adapter: adapter, Inspect: func(m *pubsub.Message) error {
+		if m.Event == "bad" {
+			return bad
+		}
+		return nil
+	}}, pool)
+	if err := ps.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in := crowd(ps, "a", 1)[0]
+	if err := there.PublishTo("here", &pubsub.Message{Topic: "a", Event: "bad"}); !errors.Is(err, pubsub.ErrInvalid) || !errors.Is(err, bad) {
+		t.Errorf("deliver = %v, want ErrInvalid and why", err)
+	}
+	publish(t, there, "a", "good")
+	pool.run()
+	publish(t, ps, "a", "good here")
+	pool.run()
+	want(t, "subscriber", in, "good", "good here")
+}

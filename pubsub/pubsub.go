@@ -3,6 +3,7 @@ package pubsub
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 )
@@ -42,11 +43,17 @@ type Config struct {
 
 	// Adapter is the way to the other nodes. Nil means that there are none.
 	Adapter Adapter `json:"-"`
+
+	// Inspect is asked about each message of another node before anybody gets it.
+	// If it returns an error nobody does, and the adapter is told ErrInvalid. It
+	// is called by several goroutines. Nil lets all through.
+	Inspect func(*Message) error `json:"-"`
 }
 
 // A PubSub is the topics of one node and who subscribed to them.
 type PubSub struct {
 	adapter    Adapter // or nil
+	inspect    func(*Message) error
 	shards     []*shard
 	next       atomic.Uint32 // round robin over shards
 	pending    atomic.Int64  // bytes, as Config.MaxPending counts
@@ -56,7 +63,10 @@ type PubSub struct {
 // New returns a PubSub whose shards take their turns on pool. With an adapter,
 // it has to be started.
 func New(cfg Config, pool Executor) *PubSub {
-	ps := &PubSub{adapter: cfg.Adapter, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	if ps.inspect == nil {
+		ps.inspect = func(*Message) error { return nil }
+	}
 	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
 		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, topics: make(map[string]*topic)})
 	}
@@ -83,6 +93,9 @@ func (ps *PubSub) Start() error {
 		return nil
 	}
 	return ps.adapter.Start(func(m *Message) error {
+		if err := ps.inspect(m); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
 		// The adapter's goroutine serves nobody itself: it has the messages of all
 		// topics to receive.
 		return ps.deliver(m, 0)

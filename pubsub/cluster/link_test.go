@@ -54,6 +54,23 @@ func TestMessageArrivesWhole(t *testing.T) {
 
 type nobody struct{ pubsub.Subscriber }
 
+// What deliver finds invalid is counted as such, not as missed.
+func TestInvalidMessage(t *testing.T) {
+	s := serve(t, natsserver.Config{})
+	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
+	b := cluster.New(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
+	if err := b.Start(func(m *pubsub.Message) error { return fmt.Errorf("not for us: %w", pubsub.ErrInvalid) }); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	eventually(t, "b knows a", func() bool { return len(b.Stats().Peers) == 1 })
+	send(t, all[0], "1")
+	eventually(t, "it is counted", func() bool { return b.Stats().Invalid == 1 })
+	if got := b.Stats(); got.Missed != 0 || got.Received != 0 {
+		t.Errorf("Stats = %+v, want only Invalid", got)
+	}
+}
+
 func TestSendReachesOneNode(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a", "b", "c")

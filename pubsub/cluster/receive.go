@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -54,9 +55,12 @@ func (l *Link) hear(e *envelope) heard {
 
 func (l *Link) deliverHere(e *envelope) {
 	m := &pubsub.Message{Topic: e.topic, Event: e.event, Payload: e.payload, Binary: e.binary}
-	if err := l.deliver(m); err != nil {
-		l.counts.missed.Add(1) // logged with the next beat
-		return
+	switch err := l.deliver(m); {
+	case err == nil:
+		l.counts.received.Add(1)
+	case errors.Is(err, pubsub.ErrInvalid):
+		l.counts.invalid.Add(1) // logged with the next beat, as is
+	default:
+		l.counts.missed.Add(1)
 	}
-	l.counts.received.Add(1)
 }

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"encoding/binary"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -19,13 +20,15 @@ func ParseClose(payload []byte) (code ws.StatusCode, reason string) {
 	return ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[2:])
 }
 
-// AppendClose appends a Close frame without a mask to dst. The reason must be
-// UTF-8; it is cut to the 123 bytes that fit, between two characters. The code
+// AppendClose appends a Close frame without a mask to dst. In the reason, U+FFFD
+// replaces what is not UTF-8, which the peer would take for a protocol error; it is
+// cut to the 123 bytes that fit, between two characters. The code
 // ws.StatusNoStatusRcvd, which must not be sent, makes a frame with no payload.
 func AppendClose(dst []byte, code ws.StatusCode, reason string) []byte {
 	if code == ws.StatusNoStatusRcvd {
 		return Append(dst, ws.OpClose, nil)
 	}
+	reason = strings.ToValidUTF8(reason, "\uFFFD")
 	if len(reason) > maxCloseReason {
 		end := maxCloseReason
 		for end > 0 && !utf8.RuneStart(reason[end]) {

@@ -94,6 +94,7 @@ func TestAppendClose(t *testing.T) {
 		{"longest", ws.StatusNormalClosure, x(123), "\x88\x7d\x03\xe8" + x(123)},
 		{"too long", ws.StatusNormalClosure, x(124), "\x88\x7d\x03\xe8" + x(123)},
 		{"cut before a character", ws.StatusNormalClosure, x(121) + "€", "\x88\x7b\x03\xe8" + x(121)},
+		{"not UTF-8", ws.StatusNormalClosure, "\xff!", "\x88\x06\x03\xe8\xef\xbf\xbd!"},
 		{"cut after a character", ws.StatusNormalClosure, x(120) + "€!", "\x88\x7d\x03\xe8" + x(120) + "€"},
 	}
 	for _, tt := range tests {

@@ -197,9 +197,9 @@ func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, 
 	failed := err
 	switch {
 	case err == nil:
-		status, response, failed = settle(result)
+		status, response, failed = ch.endpoint().settle(result)
 	case errors.As(err, &refusal):
-		status, response, failed = settle(Reply{"error", refusal.Response})
+		status, response, failed = ch.endpoint().settle(Reply{"error", refusal.Response})
 	}
 	if failed != nil {
 		return "error", reason("join crashed"), failed
@@ -357,7 +357,7 @@ func (ch *Channel) settleIn(ref wire.Ref, result any, err error) {
 		result, err = Reply{"error", Payload{reason("overloaded")}}, nil
 	}
 	if result != nil {
-		status, response, failed := settle(result)
+		status, response, failed := ch.endpoint().settle(result)
 		if failed != nil {
 			ch.crash(failed)
 			return
@@ -405,13 +405,13 @@ func contain(err *error) {
 
 // settle makes status and response of what a callback returned. It survives a
 // MarshalJSON that panics.
-func settle(result any) (status string, response wire.Payload, err error) {
+func (ep *Endpoint) settle(result any) (status string, response wire.Payload, err error) {
 	defer contain(&err)
 	status = "ok"
 	if r, ok := result.(Reply); ok {
 		status, result = r.Status, r.Response
 	}
-	response, err = encode(result)
+	response, err = ep.encode(result, status)
 	return status, response, err
 }
 

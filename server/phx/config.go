@@ -65,8 +65,8 @@ type Config struct {
 
 	// OutboundMax is how many bytes may wait for one client at all: broadcasts of
 	// others and pushes of a callback go on. One that is sent more is closed as a
-	// slow consumer, with code 1013. Zero means 64 MiB, or eight times the
-	// largest Mount.MaxMessage if that is more.
+	// slow consumer, with code 1013. Zero means four times
+	// MaxPayload.
 	OutboundMax int
 
 	// WriteTimeout closes a client as a slow consumer, with code 1013, when bytes
@@ -85,6 +85,13 @@ type Config struct {
 	// MaxPending is how many bytes of broadcasts may wait for delivery before
 	// Broadcast fails with pubsub.ErrOverloaded. Zero means 64 MiB.
 	MaxPending int
+
+	// MaxPayload is the largest payload in bytes, together with its topic and event,
+	// that is sent to clients. A push, reply or broadcast of more fails with
+	// ErrTooLarge; one that comes from another node is dropped and counted in
+	// pubsub.AdapterStats.Invalid. Zero means 16 MiB or, if that is more, the
+	// largest Mount.MaxMessage.
+	MaxPayload int
 
 	// HandshakeTimeout is how long a client may take for its HTTP request. Zero
 	// means 10 s.
@@ -274,21 +281,20 @@ func (c *Config) check() error {
 	notNegative("BacklogMax", int64(c.BacklogMax))
 	notNegative("SendBuffer", int64(c.SendBuffer))
 	notNegative("MaxPending", int64(c.MaxPending))
+	notNegative("MaxPayload", int64(c.MaxPayload))
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
 	errs = append(errs, c.Filter.check())
 	if n := len(c.Secret); n > 0 && n < 20 {
 		errs = append(errs, fmt.Errorf("the Secret has %d bytes: want at least 20 random ones, or none", n))
 	}
 	seen := make(map[string]string) // paths
+	maxPayload := 16 << 20
 	for i := range c.Mounts {
+		maxPayload = max(maxPayload, int(c.Mounts[i].MaxMessage))
 		errs = append(errs, c.Mounts[i].check(fmt.Sprintf("Mounts[%d]", i), seen, notNegative))
 	}
-	if c.OutboundMax == 0 {
-		c.OutboundMax = 64 << 20
-		for _, m := range c.Mounts {
-			c.OutboundMax = max(c.OutboundMax, int(8*m.MaxMessage))
-		}
-	}
+	c.MaxPayload = cmp.Or(c.MaxPayload, maxPayload)
+	c.OutboundMax = cmp.Or(c.OutboundMax, 4*c.MaxPayload)
 	if c.OutboundHigh = cmp.Or(c.OutboundHigh, min(16<<20, c.OutboundMax)); c.OutboundHigh > c.OutboundMax {
 		errs = append(errs, fmt.Errorf("OutboundHigh is %d, more than OutboundMax, %d: clients would be closed before they are waited for", c.OutboundHigh, c.OutboundMax))
 	}

@@ -3,7 +3,6 @@ package phx
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
@@ -68,23 +67,6 @@ func (p Payload) MarshalJSON() ([]byte, error) {
 		return nil, errors.New("binary payload inside JSON")
 	}
 	return p.JSON(), nil
-}
-
-// encode makes the body of a message from what an application gave.
-func encode(v any) (wire.Payload, error) {
-	switch v := v.(type) {
-	case nil:
-		return wire.Payload{}, nil
-	case Payload:
-		return v.body, nil
-	case Binary:
-		return wire.Payload{Data: v, Binary: true}, nil
-	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return wire.Payload{}, fmt.Errorf("encode payload: %w", err)
-	}
-	return wire.Payload{Data: data}, nil
 }
 
 // On makes a handler for payloads that decode into a T: of JSON or, if T is

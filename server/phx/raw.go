@@ -56,7 +56,11 @@ type RawSocket struct {
 }
 
 // Push sends a message to the client. The data is the caller's again afterwards.
+// It fails with ErrTooLarge, and with wire.ErrNotUTF8 for text that is not UTF-8.
 func (s *RawSocket) Push(data []byte, binary bool) error {
+	if err := s.mount.endpoint.check(wire.Payload{Data: data, Binary: binary}); err != nil {
+		return err
+	}
 	return s.encode(func(dst []byte) ([]byte, bool, error) { return append(dst, data...), binary, nil })
 }
 

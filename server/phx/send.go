@@ -58,13 +58,14 @@ func (ch *Channel) JoinRef() string {
 }
 
 // Push sends a message to this client alone. The payload must be a JSON object
-// or Binary.
+// or Binary. Like all that is sent, it fails with ErrTooLarge beyond
+// Config.MaxPayload, and with wire.ErrNotUTF8 where text is not UTF-8.
 func (ch *Channel) Push(event string, payload any) error {
-	p, err := encode(payload)
+	ep := ch.endpoint()
+	p, err := ep.encode(payload, event)
 	if err == nil {
 		err = ch.push(event, p)
 	}
-	ep := ch.endpoint()
 	tell(ep, ep.hooks.Pushed, PushEvent{Channel: ch, Event: event, Size: len(p.Data), Err: err})
 	return err
 }
@@ -154,6 +155,8 @@ func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error)
 }
 
 // Broadcast sends an event to all who joined a topic. It does not wait for them.
+// If it fails, nobody has got it: with pubsub.ErrOverloaded or an error of the
+// adapter, or with one that Channel.Push has for such a payload.
 func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
 	_, err := ep.broadcast(ep.pubsub.Publish, nil, topic, event, payload)
 	return err
@@ -180,7 +183,7 @@ func (ep *Endpoint) Cluster() pubsub.AdapterStats { return ep.pubsub.AdapterStat
 
 // broadcast publishes to all but from, which may be nil.
 func (ep *Endpoint) broadcast(publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
-	m, err := message(topic, event, payload)
+	m, err := ep.message(topic, event, payload)
 	if err == nil {
 		m.From = from
 		err = publish(m)
@@ -197,14 +200,12 @@ func (ep *Endpoint) broadcast(publish func(*pubsub.Message) error, from pubsub.S
 
 // message makes a broadcast that every serializer can encode, but for binary
 // ones, which not all can.
-func message(topic, event string, payload any) (*pubsub.Message, error) {
-	p, err := encode(payload)
-	if err != nil {
-		return nil, err
+func (ep *Endpoint) message(topic, event string, payload any) (*pubsub.Message, error) {
+	p, err := ep.encode(payload, topic, event)
+	if err == nil {
+		err = wire.CheckBroadcast(topic, event, p)
 	}
-	// Encoding it once here finds a payload that is no map or a name too long for
-	// a binary frame before anybody has got it.
-	if _, _, err := (wire.V2{}).AppendBroadcast(nil, topic, event, p); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
@@ -263,7 +264,7 @@ func (ch *Channel) Ref() Ref { return Ref{ch, ch.running.message.Ref} }
 // Reply answers the message as the result of a handler would: with "ok" and the
 // given response, or with the status of a [Reply].
 func (r Ref) Reply(result any) error {
-	status, response, err := settle(result)
+	status, response, err := r.channel.endpoint().settle(result)
 	if err != nil {
 		return err
 	}

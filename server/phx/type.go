@@ -167,4 +167,8 @@ var (
 	// ErrMailboxFull is returned by Channel.Send to a channel that does not keep up,
 	// and is why its connection is closed when a broadcast does not fit.
 	ErrMailboxFull = errors.New("phx: channel mailbox full")
+
+	// ErrTooLarge is returned for what Config.MaxPayload does not let out. It has
+	// gone to nobody.
+	ErrTooLarge = errors.New("phx: payload too large")
 )

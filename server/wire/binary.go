@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"fmt"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // The binary frames of version 2 (spec §2.3): a kind, the sizes of the fields
 // in one byte each, the fields, and data up to the end of the frame.
@@ -75,11 +72,11 @@ func appendQuoted(dst, ref []byte) []byte {
 
 // appendBinary appends a frame with the given fields.
 func appendBinary(dst []byte, kind byte, data []byte, fields ...string) ([]byte, bool, error) {
+	if err := checkFields(fields...); err != nil {
+		return dst, false, err
+	}
 	out := append(dst, kind)
 	for _, f := range fields {
-		if len(f) > 255 {
-			return dst, false, fmt.Errorf("%w: %d bytes", ErrFieldTooLong, len(f))
-		}
 		out = append(out, byte(len(f)))
 	}
 	for _, f := range fields {

@@ -16,8 +16,8 @@ import (
 	"strings"
 )
 
-// Errors of serializers, for errors.Is: Decode returns only the first, the
-// Append methods only the others.
+// Errors for errors.Is: Decode returns only the first, the Append methods only
+// the next three.
 var (
 	// ErrMalformed: the bytes are not a message of this protocol version. The
 	// connection is to be closed with 1011 (spec §1.8).
@@ -35,6 +35,10 @@ var (
 	// ErrFieldTooLong: a join ref, ref, topic, event or status exceeds the 255
 	// bytes a binary frame has room for (spec §2.3).
 	ErrFieldTooLong = errors.New("wire: field longer than 255 bytes")
+
+	// ErrNotUTF8: a text is not UTF-8. Browsers would close the connection
+	// (RFC 6455 §8.1), so CheckUTF8 comes before an Append method.
+	ErrNotUTF8 = errors.New("wire: not UTF-8")
 )
 
 // A Serializer is one version of the protocol: it decodes what clients send and
@@ -42,7 +46,8 @@ var (
 //
 // The Append methods append one message, without a WebSocket header, to dst and
 // return the extended slice; binary tells the opcode to send it with. On error
-// they return dst as it was. They copy whatever they keep.
+// they return dst as it was. They copy whatever they keep. Given UTF-8, see
+// CheckUTF8, what they append for a text frame is UTF-8.
 type Serializer interface {
 	// Version is the protocol version in full, such as "2.0.0". Equal versions
 	// must encode alike: broadcasts are encoded once per version.
