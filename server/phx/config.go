@@ -65,8 +65,7 @@ type Config struct {
 
 	// OutboundMax is how many bytes may wait for one client at all: broadcasts of
 	// others and pushes of a callback go on. One that is sent more is closed as a
-	// slow consumer, with code 1013. Zero means four times
-	// MaxPayload.
+	// slow consumer, with code 1013. Zero means four times MaxPayload.
 	OutboundMax int
 
 	// WriteTimeout closes a client as a slow consumer, with code 1013, when bytes
