@@ -23,17 +23,29 @@ type Listener struct {
 	loop   *loop // the one that accepts
 	addr   net.Addr
 	fd     int
-	spare  int // a descriptor kept for when there are no more
-	op     *netpoll.FDOperator
 	open   func(*Conn) Handler
-	warned time.Time // loop only: when refuse last logged
-	closed sync.Once
+	take   accepter
+
+	spare   int     // loop only: a descriptor kept for when there are no more
+	backoff Backoff // loop only
+
+	mu     sync.Mutex          // guards the rest
+	op     *netpoll.FDOperator // nil while it pauses and when it is closed
+	rest   *time.Timer         // of the last pause, or nil
+	closed bool
 }
+
+// An accepter is accept4(2) without waiting.
+type accepter func(fd int) (int, syscall.Errno)
 
 // Listen accepts TCP connections at addr and spreads them over the loops. For
 // each, open is called on its loop and returns the handler; nil refuses the
 // connection, as does a panic. Close the Listener before the Poller.
 func (p *Poller) Listen(addr string, open func(*Conn) Handler) (*Listener, error) {
+	return p.listen(addr, open, rawAccept)
+}
+
+func (p *Poller) listen(addr string, open func(*Conn) Handler, accept accepter) (*Listener, error) {
 	// KeepAlive: 15-second probes of a million sockets are a core's work
 	// (heartbeats and idle timeouts find the dead).
 	cfg := net.ListenConfig{KeepAlive: -1}
@@ -58,7 +70,7 @@ func (p *Poller) Listen(addr string, open func(*Conn) Handler) (*Listener, error
 		unix.Close(fd)
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	l := &Listener{poller: p, loop: p.pick(), addr: ln.Addr(), fd: fd, spare: spare, open: open}
+	l := &Listener{poller: p, loop: p.pick(), addr: ln.Addr(), fd: fd, open: open, take: accept, spare: spare, backoff: Backoff{Log: p.log}}
 	if err := l.start(); err != nil {
 		unix.Close(fd)
 		unix.Close(spare)
@@ -77,13 +89,21 @@ func (l *Listener) start() error {
 	if err != nil {
 		return err
 	}
-	l.op = l.loop.poll.Alloc()
-	l.op.FD = l.fd
-	l.op.OnRead = l.accept
-	if err := l.op.Control(netpoll.PollReadable); err != nil {
-		l.op.Free()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.watchLocked()
+}
+
+// watchLocked puts the listener on its loop.
+func (l *Listener) watchLocked() error {
+	op := l.loop.poll.Alloc()
+	op.FD = l.fd
+	op.OnRead = l.accept
+	if err := op.Control(netpoll.PollReadable); err != nil {
+		op.Free()
 		return err
 	}
+	l.op = op
 	return nil
 }
 
@@ -92,28 +112,47 @@ func (l *Listener) Addr() net.Addr { return l.addr }
 
 // Close stops accepting. Connections stay. It must not be called on a loop.
 func (l *Listener) Close() {
-	l.closed.Do(func() {
-		_ = l.op.Control(netpoll.PollDetach)
-		l.op.Free() // waits for an accept that is under way
-		unix.Close(l.fd)
-		unix.Close(l.spare)
-	})
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.closed = true
+	op := l.op
+	l.op = nil
+	if l.rest != nil {
+		l.rest.Stop()
+	}
+	l.mu.Unlock()
+	if op != nil {
+		_ = op.Control(netpoll.PollDetach)
+		op.Free() // waits for an accept that is under way
+	}
+	unix.Close(l.fd)
+	unix.Close(l.spare)
 }
 
 // accept takes the connections that wait.
 func (l *Listener) accept(netpoll.Poll) error {
 	for range acceptBatch {
-		fd, errno := rawAccept(l.fd)
-		switch errno {
-		case 0:
+		fd, errno := l.take(l.fd)
+		if errno == 0 {
+			l.backoff.Accepted()
 			l.hand(fd)
-		case syscall.EINTR, syscall.ECONNABORTED:
-		case syscall.EMFILE, syscall.ENFILE:
-			if !l.refuse() {
+			continue
+		}
+		if errno == syscall.EMFILE || errno == syscall.ENFILE { // said even when nobody waits
+			errno = l.refuse(errno)
+		}
+		switch errno {
+		case 0: // refused
+		case syscall.EAGAIN: // none left
+			return nil
+		default:
+			if pause := l.backoff.Failed(errno); pause > 0 {
+				l.pause(pause)
 				return nil
 			}
-		default: // EAGAIN: none left
-			return nil
 		}
 	}
 	return nil
@@ -131,23 +170,43 @@ func (l *Listener) hand(fd int) {
 	}
 }
 
-// warnEvery is how often a Listener says that it has no descriptors.
-const warnEvery = 10 * time.Second
-
 // refuse closes one waiting connection with the help of the spare descriptor:
-// left alone it would keep the listener readable and the loop spinning. It
-// reports false if another thread took the descriptor meanwhile: then the loop
-// does spin, though its connections have their turns, until one is free.
-func (l *Listener) refuse() bool {
-	if now := time.Now(); now.Sub(l.warned) > warnEvery {
-		l.warned = now
-		l.poller.log.Error("out of file descriptors: refusing connections", "fix", "raise the limit: ulimit -n, LimitNOFILE=, or docker --ulimit nofile=")
-	}
+// left alone it would keep the listener readable. It returns what accept did: that
+// there are no descriptors if another thread took the spare one meanwhile.
+func (l *Listener) refuse(why syscall.Errno) syscall.Errno {
+	l.backoff.warn(why)
 	unix.Close(l.spare)
-	fd, errno := rawAccept(l.fd)
+	fd, errno := l.take(l.fd)
 	if errno == 0 {
 		unix.Close(fd)
 	}
 	l.spare, _ = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0) // -1 if it fails: the next round tries again
-	return errno == 0
+	return errno
+}
+
+// pause takes the listener off its loop for a while: connections that wait would
+// keep the loop spinning. netpoll detaches an operator once, so each watch has a
+// new one. Loop only, in accept.
+func (l *Listener) pause(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	_ = l.op.Control(netpoll.PollDetach)
+	l.loop.post(l.op.Free) // not here: the operator is in use below us
+	l.op = nil
+	l.rest = time.AfterFunc(d, l.resume)
+}
+
+// resume ends a pause.
+func (l *Listener) resume() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	if err := l.watchLocked(); err != nil { // out of memory, too
+		l.rest = time.AfterFunc(maxPause, l.resume)
+	}
 }

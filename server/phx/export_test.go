@@ -1,6 +1,8 @@
 package phx
 
 import (
+	"log/slog"
+	"net"
 	"unsafe"
 
 	"github.com/roost-rt/roost/poller"
@@ -15,3 +17,10 @@ const (
 // Feed is what the event loop does with bytes from the client. Nothing may come
 // from the client meanwhile.
 func (s *Socket) Feed(data []byte) { s.Data(s.transport.(*poller.Conn), data) }
+
+// AcceptTLS accepts connections of ln as an endpoint with TLS does, until stop is
+// called.
+func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
+	l := serveTLS(&Endpoint{log: log}, ln, nil)
+	return func() { l.Close(); l.wait() }
+}

@@ -33,22 +33,30 @@ func listenTLS(ep *Endpoint, addr string, config *tls.Config) (*tlsListener, err
 	}
 	config = config.Clone()
 	config.NextProtos = []string{"http/1.1"} // WebSocket over HTTP/2 is another protocol
+	return serveTLS(ep, ln, config), nil
+}
+
+func serveTLS(ep *Endpoint, ln net.Listener, config *tls.Config) *tlsListener {
 	l := &tlsListener{Listener: ln, endpoint: ep, config: config}
 	l.stopping, l.stop = context.WithCancel(context.Background())
 	l.running.Go(l.accept) // ends with Close
-	return l, nil
+	return l
 }
 
 func (l *tlsListener) accept() {
+	backoff := poller.Backoff{Log: l.endpoint.log}
 	for {
 		c, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // no descriptors: others must close first
-			l.endpoint.log.Error("accept", "err", err)
-			time.Sleep(10 * time.Millisecond)
+			select {
+			case <-time.After(backoff.Failed(err)):
+			case <-l.stopping.Done():
+			}
 		default:
+			backoff.Accepted()
 			l.running.Go(func() { l.serve(c) }) // ends with the connection, which ends with the pipe
 		}
 	}

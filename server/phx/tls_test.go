@@ -1,6 +1,7 @@
 package phx_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,7 +12,9 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +102,44 @@ func TestTLS(t *testing.T) {
 	defer idle.Close()
 	shutdown(t, ep)
 	c.wantClosed(ws.StatusCode(1012))
+}
+
+// A fullListener never has descriptors.
+type fullListener struct {
+	calls  chan time.Time
+	closed chan struct{}
+}
+
+func (l *fullListener) Accept() (net.Conn, error) {
+	select {
+	case l.calls <- time.Now():
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *fullListener) Close() error   { close(l.closed); return nil }
+func (l *fullListener) Addr() net.Addr { return nil }
+
+// Without descriptors, the loop that accepts for TLS waits longer and longer, and
+// says so once.
+func TestTLSOutOfDescriptors(t *testing.T) {
+	var out bytes.Buffer
+	ln := &fullListener{make(chan time.Time), make(chan struct{})}
+	stop := phx.AcceptTLS(ln, slog.New(slog.NewTextHandler(&out, nil)))
+	first := within(t, "Accept", ln.calls)
+	for range 4 {
+		within(t, "Accept", ln.calls)
+	}
+	took := within(t, "Accept", ln.calls).Sub(first)
+	stop()
+	if least := (5 + 10 + 20 + 40 + 80) * time.Millisecond; took < least {
+		t.Errorf("six calls of Accept within %v, want at least %v", took, least)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "ulimit") {
+		t.Errorf("%d lines of log, want one with what to do:\n%s", n, &out)
+	}
 }
 
 // Without an address only Dial connects.
