@@ -28,7 +28,7 @@ const (
 // is no subscription.
 type Subscription struct {
 	topic *topic // nil when not subscribed
-	index uint32 // in topic.subscribers; guarded by the shard
+	index uint32 // in topic.roster; guarded by the shard
 	skip  uint32 // of the messages that waited when it subscribed, those it has yet to pass over; then the turn's
 }
 
@@ -70,13 +70,11 @@ type topic struct {
 	shard *shard
 	name  string
 
-	subscribers []Subscriber // nil where one has left during a walk
-	holes       int          // how many are nil
-
+	roster  roster
 	waiting []*Message // not in the batch yet
-	batch   *Batch     // on its walk past the subscribers, or nil; only the turn changes it
-	next    int        // who gets the batch next
-	end     int        // subscribers beyond came later
+	batch   *Batch     // on its walk past the roster, or nil; only the turn changes it
+	next    uint32     // who gets the batch next; 0 without one
+	end     uint32     // who is beyond came later; 0 without a batch
 }
 
 func (s *shard) subscribe(name string, sub Subscriber) {
@@ -87,41 +85,48 @@ func (s *shard) subscribe(name string, sub Subscriber) {
 		t = &topic{shard: s, name: name}
 		s.topics[name] = t
 	}
-	*sub.Subscription() = Subscription{t, uint32(len(t.subscribers)), uint32(len(t.waiting))}
-	t.subscribers = append(t.subscribers, sub)
+	*sub.Subscription() = Subscription{t, t.roster.n, uint32(len(t.waiting))}
+	t.roster.push(sub)
 }
 
 func (s *shard) unsubscribe(t *topic, sub Subscriber) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := sub.Subscription()
-	t.subscribers[h.index] = nil
+	t.removeLocked(h.index)
 	h.topic = nil
-	t.holes++
-	t.tidyLocked()
+	t.dropLocked()
 }
 
-// tidyLocked closes the holes once they are many, and drops a topic that nobody
-// listens to. During a walk positions must stay.
-func (t *topic) tidyLocked() {
-	if t.batch != nil {
-		return
-	}
-	if t.holes == len(t.subscribers) && len(t.waiting) == 0 {
-		delete(t.shard.topics, t.name)
-		return
-	}
-	if t.holes < 16 || t.holes < len(t.subscribers)/4 {
-		return
-	}
-	kept := make([]Subscriber, 0, len(t.subscribers)-t.holes)
-	for _, sub := range t.subscribers {
-		if sub != nil {
-			sub.Subscription().index = uint32(len(kept))
-			kept = append(kept, sub)
+// removeLocked takes number i off the roster. A walk divides that into those who
+// were served, those who are to be, and those who came later. The last of a part
+// moves into its gap, which is at its end then: everybody stays in the same part,
+// and at most three move.
+func (t *topic) removeLocked(i uint32) {
+	for _, end := range [...]*uint32{&t.next, &t.end} {
+		if i < *end {
+			*end--
+			t.moveLocked(*end, i)
+			i = *end
 		}
 	}
-	t.subscribers, t.holes = kept, 0
+	t.moveLocked(t.roster.n-1, i)
+	t.roster.pop()
+}
+
+func (t *topic) moveLocked(from, to uint32) {
+	if from != to {
+		sub := *t.roster.slot(from)
+		*t.roster.slot(to) = sub
+		sub.Subscription().index = to
+	}
+}
+
+// dropLocked forgets a topic that nobody listens to.
+func (t *topic) dropLocked() {
+	if t.roster.n == 0 && t.batch == nil && len(t.waiting) == 0 {
+		delete(t.shard.topics, t.name)
+	}
 }
 
 func (s *shard) count(name string) int {
@@ -131,7 +136,7 @@ func (s *shard) count(name string) int {
 	if t == nil {
 		return 0
 	}
-	return len(t.subscribers) - t.holes
+	return int(t.roster.n)
 }
 
 // publish delivers m at once to up to few subscribers if nothing is before it,
@@ -145,14 +150,12 @@ func (s *shard) publish(m *Message, few int) {
 		return
 	}
 	idle := t.batch == nil && len(t.waiting) == 0
-	if idle && len(t.subscribers) <= few {
-		n := copy(to[:], t.subscribers)
+	if idle && int(t.roster.n) <= few {
+		n := t.roster.read(to[:], 0, t.roster.n)
 		s.mu.Unlock()
 		b := &Batch{Messages: []*Message{m}}
 		for _, sub := range to[:n] {
-			if sub != nil {
-				sub.Deliver(b, 0)
-			}
+			sub.Deliver(b, 0)
 		}
 		return
 	}
@@ -211,12 +214,8 @@ func (s *shard) take(to *[chunk]Subscriber) (t *topic, n int) {
 	if t.batch == nil {
 		t.startLocked()
 	}
-	for ; t.next < t.end && n < len(to); t.next++ {
-		if sub := t.subscribers[t.next]; sub != nil {
-			to[n] = sub
-			n++
-		}
-	}
+	n = t.roster.read(to[:], t.next, t.end)
+	t.next += uint32(n)
 	return t, n
 }
 
@@ -226,8 +225,8 @@ func (s *shard) put(t *topic) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.next == t.end {
-		t.batch = nil
-		t.tidyLocked()
+		t.batch, t.next, t.end = nil, 0, 0
+		t.dropLocked()
 	}
 	if t.batch != nil || len(t.waiting) > 0 {
 		s.busy = append(s.busy, t)
@@ -242,7 +241,7 @@ func (t *topic) startLocked() {
 	if len(t.waiting) == 0 {
 		t.waiting = nil
 	}
-	t.next, t.end = 0, len(t.subscribers)
+	t.end = t.roster.n
 	for _, m := range t.batch.Messages {
 		t.shard.pending.Add(-int64(len(m.Payload) + overhead))
 	}
