@@ -99,3 +99,15 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 	}
 }
+
+// A delivery of what all shards share, each at work on its own processor: the
+// commonest batch has one message.
+func BenchmarkEncoded(b *testing.B) {
+	m := &pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, 128)}
+	b.RunParallel(func(pb *testing.PB) {
+		batch := &pubsub.Batch{Messages: []*pubsub.Message{m}}
+		for pb.Next() {
+			batch.Encoded(codec, encode)
+		}
+	})
+}

@@ -31,7 +31,7 @@ func (m *Message) Encoded(key any, encode func(*Message) []byte) []byte {
 type Batch struct {
 	Messages []*Message
 
-	encodings encodings // of all messages together; used by one turn at a time
+	encodings encodings // of all messages together; used by one turn at a time, so without its lock
 }
 
 // From reports whether a message of the batch leaves s out.
@@ -47,10 +47,10 @@ func (b *Batch) From(s Subscriber) bool {
 // Encoded returns the encodings of all messages in a row, made once for each
 // key, so that what waits for a subscriber leaves in one write.
 func (b *Batch) Encoded(key any, encode func(*Message) []byte) []byte {
-	if len(b.Messages) == 1 {
-		return b.Messages[0].Encoded(key, encode)
-	}
 	return b.encodings.get(key, func() []byte {
+		if len(b.Messages) == 1 {
+			return b.Messages[0].Encoded(key, encode)
+		}
 		var all []byte
 		for _, m := range b.Messages {
 			all = append(all, m.Encoded(key, encode)...)
@@ -63,6 +63,7 @@ func (b *Batch) Encoded(key any, encode func(*Message) []byte) []byte {
 type encodings struct {
 	mu   sync.Mutex // held by Message while it encodes: the others need the result anyway
 	list []encoding
+	room [1]encoding // of list at first: most audiences speak one version
 }
 
 type encoding struct {
@@ -77,6 +78,9 @@ func (e *encodings) get(key any, encode func() []byte) []byte {
 		}
 	}
 	bytes := encode()
+	if e.list == nil {
+		e.list = e.room[:0]
+	}
 	e.list = append(e.list, encoding{key, bytes})
 	return bytes
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/pubsub"
 )
@@ -314,5 +315,27 @@ func TestConcurrently(t *testing.T) {
 	}
 	if got := ps.Subscribers("a"); got != 300 {
 		t.Errorf("Subscribers = %d, want 300", got)
+	}
+}
+
+// Once a turn has the encoding of a message, its deliveries need nothing that
+// other shards use: not even while the message's lock is held.
+func TestBatchKeepsTheEncodingOfOneMessage(t *testing.T) {
+	m := &pubsub.Message{Topic: "a", Event: "e"}
+	b := &pubsub.Batch{Messages: []*pubsub.Message{m}}
+	encode := func(m *pubsub.Message) []byte { return []byte(m.Event) }
+	b.Encoded("v", encode)
+	done := make(chan string, 1)
+	go m.Encoded("of another shard", func(*pubsub.Message) []byte {
+		done <- string(b.Encoded("v", encode))
+		return nil
+	})
+	select {
+	case got := <-done:
+		if got != "e" {
+			t.Errorf("Encoded = %q, want e", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a delivery waits for another shard that encodes")
 	}
 }
