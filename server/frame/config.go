@@ -6,6 +6,8 @@ const (
 	defaultMaxFrame        = 10_000_000 // spec §1.7
 	defaultMaxMessage      = 8_000_000  // spec §1.7
 	defaultMaxInflateRatio = 100
+	defaultMaxBlocks       = 1024
+	defaultMaxFragments    = 8192
 
 	// inflateFree is what a compressed message may inflate to whatever its
 	// ratio: short messages of one repeated word are no bombs.
@@ -38,6 +40,17 @@ type Config struct {
 	// 1009. Zero means 100; 1032, the most DEFLATE can do, is no guard at all.
 	MaxInflateRatio int
 
+	// MaxBlocks is how many DEFLATE blocks a compressed message may have, and one
+	// more for each 64 bytes that it inflates to: blocks take time even if they
+	// are empty. More fail with 1008. Zero means 1,024.
+	MaxBlocks int
+
+	// MaxFragments is how many frames may come from the first to the last one of
+	// a message, control frames between them included, and one more for each 16
+	// bytes of it. More fail with 1008. Zero means 8,192, so that a message of
+	// that many bytes may come byte by byte.
+	MaxFragments int
+
 	// Deflate says that permessage-deflate was negotiated, without context
 	// takeover in the direction that is decoded.
 	Deflate bool
@@ -48,6 +61,8 @@ type Config struct {
 
 func (c *Config) maxFrame() int64   { return cmp.Or(c.MaxFrame, defaultMaxFrame) }
 func (c *Config) maxMessage() int64 { return cmp.Or(c.MaxMessage, defaultMaxMessage) }
+func (c *Config) maxBlocks() int    { return cmp.Or(c.MaxBlocks, defaultMaxBlocks) }
+func (c *Config) maxFragments() int { return cmp.Or(c.MaxFragments, defaultMaxFragments) }
 
 // maxInflated is how large a message of n compressed bytes may become.
 func (c *Config) maxInflated(n int) int64 {

@@ -28,6 +28,7 @@ type partial struct {
 	// The message whose frames are arriving.
 	op         ws.OpCode // ws.OpContinuation outside a message
 	compressed bool
+	frames     int    // of it so far, and the control frames between them
 	message    []byte // its payload so far, unmasked, not inflated
 	text       textChecker
 
@@ -194,7 +195,7 @@ func (d *Decoder) controlFrame(op ws.OpCode, payload []byte) (f Frame, ok bool, 
 // finish inflates and checks a message whose text was not yet checked.
 func finish(cfg *Config, op ws.OpCode, compressed bool, payload []byte) (f Frame, ok bool, err *Error) {
 	if compressed {
-		payload, err = inflate(payload, cfg.maxInflated(len(payload)))
+		payload, err = inflate(payload, cfg.maxInflated(len(payload)), cfg.maxBlocks())
 		if err != nil {
 			return Frame{}, false, err
 		}

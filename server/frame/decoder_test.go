@@ -174,6 +174,40 @@ func TestDecodeLimits(t *testing.T) {
 	}
 }
 
+// Frames without bytes do not go on for ever, between the first and the last of a
+// message.
+func TestDecodeFragmentLimit(t *testing.T) {
+	const tooMany = "close 1008: message in too many frames"
+	first, last := masked(0x01, ""), masked(0x80, "")
+	empty, ping := masked(0x00, ""), masked(0x8a, "")
+	byteByByte := join(fragments(0x01, text(8000), 1)...)
+	carrying := join(fragments(0x01, text(400_000), 16)...) // 25,000
+	tests := []struct {
+		name string
+		max  int
+		data []byte
+		want string
+	}{
+		{"8,192 frames", 0, join(first, bytes.Repeat(empty, 8190), last), `text ""`},
+		{"8,193 frames", 0, join(first, bytes.Repeat(empty, 8191), last), tooMany},
+		{"endless frames", 0, join(first, bytes.Repeat(empty, 100_000)), tooMany},
+		{"8,000 bytes one by one", 0, byteByByte, fmt.Sprintf("text %q", text(8000))},
+		{"16 bytes each", 2, carrying, fmt.Sprintf("text %q", text(400_000))},
+		{"three frames", 3, join(first, empty, last), `text ""`},
+		{"four frames", 3, join(first, empty, empty, last), tooMany},
+		{"control frames count", 3, join(first, ping, ping, last), `pong ""; pong ""; ` + tooMany},
+		{"each message has its own", 3, join(first, empty, last, ping, ping, first, empty, last), `text ""; pong ""; pong ""; text ""`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			want := strings.Split(tt.want, "; ")
+			if got := decode(t, &frame.Config{MaxFragments: tt.max}, tt.data); !slices.Equal(got, want) {
+				t.Errorf("Decode(%s) = %s, want %s", short(tt.data), short(got), short(want))
+			}
+		})
+	}
+}
+
 func TestDecodeUTF8(t *testing.T) {
 	const bad = "close 1007: text is not UTF-8"
 	tests := []struct {

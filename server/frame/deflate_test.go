@@ -2,8 +2,11 @@ package frame_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -200,19 +203,96 @@ func FuzzDeflate(f *testing.F) {
 	})
 }
 
-// Any bytes as a compressed message: an answer within the limit, never a panic.
+// Any bytes as a compressed message: what compress/flate makes of them, within
+// the limit.
 func FuzzInflate(f *testing.F) {
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		cfg := &frame.Config{Client: true, Deflate: true, MaxMessage: 100_000}
-		b := frame.Append(nil, ws.OpBinary, payload)
-		b[0] |= 0x40
-		var d frame.Decoder
-		m, ok, err := d.Next(cfg, &b)
-		if ok == (err != nil) {
-			t.Errorf("Next(%x) = %v, %v, want one of them", payload, ok, err)
+	f.Fuzz(func(t *testing.T, payload []byte) { checkInflate(t, payload) })
+}
+
+// checkInflate compares with a second decoder, which has compress/flate.
+func checkInflate(t *testing.T, payload []byte) {
+	t.Helper()
+	cfg := &frame.Config{Client: true, Deflate: true, MaxMessage: 100_000, MaxBlocks: 1 << 30}
+	b := frame.Append(nil, ws.OpBinary, payload)
+	b[0] |= 0x40
+	want := refDecode(cfg, b)
+	if got := withoutReason(decode(t, cfg, b)); !slices.Equal(got, want) {
+		t.Errorf("Decode(%x) = %s, want %s", payload, short(got), short(want))
+	}
+}
+
+// Broken streams of every kind of block fail where compress/flate fails.
+func TestInflateBroken(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 51))
+	var good [][]byte
+	for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, flate.BestSpeed, flate.BestCompression} {
+		for _, payload := range []string{messages(3000), noise(300), strings.Repeat("a", 1000), "a", octets(600)} {
+			good = append(good, []byte(flushed(t, payload, level)),
+				[]byte(compressed(t, payload, level, (*flate.Writer).Close)+flushed(t, payload, level)))
 		}
-		if len(m.Payload) > 100_000 {
-			t.Errorf("Next(%x) has %d bytes", payload, len(m.Payload))
+	}
+	for range 20_000 {
+		payload := bytes.Clone(good[r.IntN(len(good))])
+		for range r.IntN(4) {
+			payload[r.IntN(min(len(payload), 1+r.IntN(200)))] ^= 1 << r.IntN(8)
 		}
-	})
+		checkInflate(t, payload[:len(payload)-r.IntN(2)*r.IntN(len(payload))])
+	}
+}
+
+// A message is no more work than its bytes, in or out, account for (RFC 1951 lets
+// blocks be empty).
+func TestInflateBlocks(t *testing.T) {
+	const limit = "close 1008: message has too many DEFLATE blocks"
+	const (
+		bytesPerBlock = 64
+		stored        = "\x00\x00\x00\xff\xff"
+		final         = "\x03\x00"
+	)
+	full := "\x00\x40\x00\xbf\xff" + strings.Repeat("x", bytesPerBlock)
+	tests := []struct {
+		name, payload string
+		max           int
+		want          string
+	}{
+		{"8 MB of empty final blocks", strings.Repeat(final, 4_000_000), 0, limit},
+		{"8 MB of empty stored blocks", strings.Repeat(stored, 1_600_000), 0, limit},
+		{"1,024 empty blocks", strings.Repeat(stored, 1024) + "\x00", 0, `text ""`},
+		{"1,025 empty blocks", strings.Repeat(stored, 1025) + "\x00", 0, limit},
+		{"ten empty blocks", strings.Repeat(final, 10) + "\x00", 10, `text ""`},
+		{"eleven empty blocks", strings.Repeat(final, 11) + "\x00", 10, limit},
+		{"20,000 blocks of 64 bytes", strings.Repeat(full, 20_000) + "\x00", 1, fmt.Sprintf("text %q", strings.Repeat("x", 20_000*bytesPerBlock))},
+		{"twice as many blocks", strings.Repeat(full+stored, 1000) + "\x00", 10, limit},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := decode(t, &frame.Config{Deflate: true, MaxBlocks: tt.max}, masked(0xc1, tt.payload)); !slices.Equal(got, []string{tt.want}) {
+				t.Errorf("Decode(%s) = %s, want %s", short(tt.payload), short(got), short(tt.want))
+			}
+		})
+	}
+}
+
+// A client may flush after every few bytes.
+func TestInflateFlushedOften(t *testing.T) {
+	const size, each = 1 << 20, 128
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := messages(size)
+	for i := 0; i < size; i += each {
+		if _, err := w.Write([]byte(text[i : i+each])); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	payload := strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
+	want := fmt.Sprintf("binary %q", text)
+	if got := decode(t, &frame.Config{Deflate: true}, masked(0xc2, payload)); !slices.Equal(got, []string{want}) {
+		t.Errorf("a message flushed after every %d bytes = %s", each, short(got))
+	}
 }

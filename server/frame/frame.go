@@ -43,6 +43,11 @@ func tooBig(reason string) *Error {
 	return &Error{Code: ws.StatusMessageTooBig, Reason: reason}
 }
 
+// policyViolation is for what RFC 6455 allows and nobody needs (§7.4.1).
+func policyViolation(reason string) *Error {
+	return &Error{Code: ws.StatusPolicyViolation, Reason: reason}
+}
+
 func invalidPayload(reason string) *Error {
 	return &Error{Code: ws.StatusInvalidFramePayloadData, Reason: reason}
 }

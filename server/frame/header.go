@@ -59,6 +59,11 @@ func parseHeader(b []byte) (h ws.Header, size int, err *Error) {
 	return h, size, nil
 }
 
+// bytesPerFragment is how much of a message pays for one more of its frames. A
+// frame of a client has 6 bytes besides its payload: nobody who means well sends
+// smaller ones for long.
+const bytesPerFragment = 16
+
 // compressed reports whether h opens a compressed message: RSV1, and no other
 // bit, on the first frame of a data message (RFC 7692 §6).
 func (c *Config) compressed(h ws.Header) bool {
@@ -72,7 +77,7 @@ func unfragmented(h ws.Header) bool {
 }
 
 // checkHeader applies what depends on the negotiation, the limits and, by p,
-// the message that h arrives in.
+// the message that h arrives in, of whose frames it keeps count.
 func checkHeader(cfg *Config, p *partial, h ws.Header, size int) *Error {
 	state := ws.StateServerSide
 	if cfg.Client {
@@ -82,6 +87,10 @@ func checkHeader(cfg *Config, p *partial, h ws.Header, size int) *Error {
 	if p.inMessage() {
 		state = state.Set(ws.StateFragmented)
 		received = int64(len(p.message))
+		p.frames++
+		if p.frames >= cfg.maxFragments()+len(p.message)/bytesPerFragment {
+			return policyViolation("message in too many frames")
+		}
 	}
 	compressed := cfg.compressed(h)
 	if compressed {
