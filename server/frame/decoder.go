@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"math"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -60,7 +61,15 @@ func (p *partial) inMessage() bool {
 // After a Close frame or an error, everything further is consumed and ignored
 // (RFC 6455 §5.5.1, §7.1.7).
 func (d *Decoder) Next(cfg *Config, data *[]byte) (f Frame, ok bool, err error) {
-	for len(*data) > 0 {
+	budget := math.MaxInt
+	return d.NextWithin(cfg, data, &budget)
+}
+
+// NextWithin is Next for a caller with others to serve: it takes one off *budget
+// for each frame it is done with, be it a fragment, a control frame or one without
+// payload, and takes nothing more out of *data once that is zero.
+func (d *Decoder) NextWithin(cfg *Config, data *[]byte, budget *int) (f Frame, ok bool, err error) {
+	for len(*data) > 0 && *budget > 0 {
 		if d.p != nil && d.p.over {
 			*data = (*data)[len(*data):]
 			break
@@ -69,6 +78,9 @@ func (d *Decoder) Next(cfg *Config, data *[]byte) (f Frame, ok bool, err error) 
 		if fault != nil {
 			d.p = &partial{over: true}
 			return Frame{}, false, fault
+		}
+		if d.p == nil || !d.p.inFrame && d.p.nhead == 0 {
+			*budget--
 		}
 		if ok {
 			return f, true, nil

@@ -377,6 +377,52 @@ func TestDecoderRemembersOnlyWhatIsPending(t *testing.T) {
 	}
 }
 
+// Every frame counts, whatever is in it.
+func TestNextWithinABudget(t *testing.T) {
+	tests := []struct {
+		name string
+		one  []byte
+		per  int // frames returned for one
+	}{
+		{"messages", masked(0x81, "a"), 1},
+		{"pings", masked(0x89, ""), 1},
+		{"messages in three fragments", join(masked(0x01, "a"), masked(0x00, ""), masked(0x80, "")), 1},
+		{"empty fragments", masked(0x00, ""), 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var d frame.Decoder
+			if tt.per == 0 {
+				open := masked(0x01, "")
+				if _, _, err := d.Next(&frame.Config{}, &open); err != nil {
+					t.Fatal(err)
+				}
+			}
+			data := bytes.Repeat(tt.one, 100)
+			for len(data) > 0 {
+				before, budget, got := len(data), 30, 0
+				for {
+					_, ok, err := d.NextWithin(&frame.Config{}, &data, &budget)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !ok {
+						break
+					}
+					got++
+				}
+				frames := 30
+				if len(tt.one) > 7 {
+					frames = 10
+				}
+				if want := min(before, frames*len(tt.one)); before-len(data) != want || got != want/len(tt.one)*tt.per {
+					t.Fatalf("30 frames are %d bytes and %d messages, want %d bytes", before-len(data), got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestNextLendsAndAdvances(t *testing.T) {
 	second := masked(0x81, "two")
 	data := join(masked(0x81, "one"), second)

@@ -24,3 +24,6 @@ func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
 	l := serveTLS(&Endpoint{log: log}, ln, nil)
 	return func() { l.Close(); l.wait() }
 }
+
+// Pass is Feed for one pass of the loop: it returns what is left for the next.
+func (s *Socket) Pass(data []byte) (rest []byte) { return s.decode(data, s) }

@@ -16,26 +16,37 @@ type receiver interface {
 	control(op ws.OpCode, payload []byte) // ping or pong; pings are answered already
 }
 
-// Data takes frames from the connection; see poller.Handler.
-func (s *Socket) Data(_ *poller.Conn, data []byte) { s.decode(data, s) }
+// maxEvents is how many frames of one connection are taken before others have
+// their turn. Each may be a system call, for the answer.
+const maxEvents = 64
 
-// decode gives what the client sent to r, message by message. Loop only.
-func (s *Socket) decode(data []byte, r receiver) {
+// Data takes frames from the connection; see poller.Handler.
+func (s *Socket) Data(_ *poller.Conn, data []byte) { s.decodeAll(data, s) }
+
+func (s *Socket) decodeAll(data []byte, r receiver) {
+	for len(data) > 0 {
+		data = s.decode(data, r)
+	}
+}
+
+// decode gives what the client sent to r, message by message, and returns what is
+// left after maxEvents frames. Loop only.
+func (s *Socket) decode(data []byte, r receiver) (rest []byte) {
 	cfg := &s.mount.frames
 	if s.codec.deflater != nil {
 		cfg = &s.mount.deflated
 	}
-	for {
-		f, ok, err := s.decoder.Next(cfg, &data)
+	for budget := maxEvents; ; {
+		f, ok, err := s.decoder.NextWithin(cfg, &data, &budget)
 		if err != nil {
 			var protocol *frame.Error
 			errors.As(err, &protocol) // frame has no others
 			s.mount.endpoint.cuts.add(s, BrokenProtocol)
 			s.close(protocol.Code, protocol.Reason, Closed)
-			return
+			return nil
 		}
 		if !ok {
-			return
+			return data
 		}
 		switch f.Op {
 		case ws.OpText, ws.OpBinary:
@@ -51,7 +62,7 @@ func (s *Socket) decode(data []byte, r receiver) {
 				code = ws.StatusNormalClosure
 			}
 			s.close(code, "", Closed)
-			return
+			return nil
 		}
 	}
 }
