@@ -10,12 +10,14 @@ import (
 )
 
 // A Filter says what parameters and payloads the log may show (spec §8.5). What
-// it may not show is "[FILTERED]" there. The zero value hides passwords and
-// tokens.
+// it may not show is "[FILTERED]" there. The zero value hides what is secret by
+// its name. Whatever it shows, what is longer than 4 KiB the log does not.
 type Filter struct {
-	// Discard hides all below keys that contain one of these terms, and texts
-	// with one and "=" behind it, as in a query. Case matters. Nil means
-	// "password" and "token"; an empty list hides nothing.
+	// Discard hides all below keys that contain one of these terms, and texts with
+	// such a key and "=" behind it, as in a query. Case does not matter. Nil means
+	// passw, secret, token, _key, apikey, api-key, authorization, cookie, otp, ssn
+	// and cvv: that hides the hotpot, too, as a name too many does no harm. An empty
+	// list hides nothing.
 	Discard []string
 
 	// Keep, if it is not nil, hides everything but what is below keys that are
@@ -26,15 +28,24 @@ type Filter struct {
 const (
 	filtered = "[FILTERED]"
 
-	// maxShown is the longest payload in bytes that the log shows.
-	maxShown = 16 << 10
+	// maxShown is the longest payload, or connect parameters, in bytes that the log
+	// shows.
+	maxShown = 4 << 10
 )
+
+// secrets is the default of Filter.Discard.
+var secrets = []string{"passw", "secret", "token", "_key", "apikey", "api-key", "authorization", "cookie", "otp", "ssn", "cvv"}
 
 // Apply returns what may be shown of a value that is made of maps, lists and
 // texts, as encoding/json and connect parameters have them. v is not changed.
 func (f Filter) Apply(v any) any {
-	if f.Discard == nil {
-		f.Discard = []string{"password", "token"}
+	terms := f.Discard
+	if terms == nil {
+		terms = secrets
+	}
+	f.Discard = make([]string, len(terms)) // not the caller's
+	for i, term := range terms {
+		f.Discard[i] = strings.ToLower(term)
 	}
 	return f.apply(v)
 }
@@ -56,7 +67,7 @@ func (f Filter) apply(v any) any {
 		}
 		return shown
 	case string:
-		if f.Keep == nil && slices.ContainsFunc(f.Discard, func(term string) bool { return strings.Contains(v, term+"=") }) {
+		if f.Keep == nil && f.discardsText(v) {
 			return filtered
 		}
 	}
@@ -71,10 +82,26 @@ func (f Filter) member(key string, value any) any {
 	switch {
 	case f.Keep != nil && slices.Contains(f.Keep, key):
 		return value
-	case f.Keep == nil && slices.ContainsFunc(f.Discard, func(term string) bool { return strings.Contains(key, term) }):
+	case f.Keep == nil && f.discards(strings.ToLower(key)):
 		return filtered
 	}
 	return f.apply(value)
+}
+
+// discards reports whether a key, in lower case, contains one of the terms.
+func (f Filter) discards(key string) bool {
+	return slices.ContainsFunc(f.Discard, func(term string) bool { return strings.Contains(key, term) })
+}
+
+// discardsText reports whether a text has such a key before a "=".
+func (f Filter) discardsText(text string) bool {
+	before, rest, found := strings.Cut(strings.ToLower(text), "=")
+	for ; found; before, rest, found = strings.Cut(rest, "=") {
+		if f.discards(before[strings.LastIndexAny(before, "&;?,\n")+1:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // check finds what is wrong with f.
@@ -114,6 +141,9 @@ func shown(v any) json.RawMessage {
 	text, err := json.Marshal(v)
 	if err != nil { // of maps, lists and texts: not reached
 		return json.RawMessage(`"?"`)
+	}
+	if len(text) > maxShown {
+		return shown(fmt.Sprintf("JSON of %d bytes", len(text)))
 	}
 	return text
 }
