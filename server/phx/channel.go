@@ -2,6 +2,7 @@ package phx
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -270,7 +271,7 @@ func (ch *Channel) reportJoin(s span, p Payload, err error) {
 // reportCrash says what a callback did wrong.
 func (ch *Channel) reportCrash(text string, err error) {
 	ep := ch.endpoint()
-	ep.log.Error(text, "topic", ch.topic, "err", err)
+	ep.log.Log(context.Background(), crashLevel(err), text, "topic", ch.topic, "err", err)
 	tell(ep, ep.hooks.Crashed, CrashEvent{ch, err})
 }
 
@@ -331,7 +332,7 @@ func (ch *Channel) handleIn(m wire.Message) {
 	handle, ok := t.In[m.Event]
 	if !ok {
 		if t.Event == nil {
-			ch.crash(fmt.Errorf("no handler for event %q", m.Event))
+			ch.crash(fmt.Errorf("%w %q", errNoHandler, m.Event))
 			return
 		}
 		handle = func(ch *Channel, p Payload) (any, error) { return t.Event(ch, m.Event, p) }
@@ -399,7 +400,7 @@ func (ch *Channel) call(callback func() (any, error)) (result any, err error) {
 // contain, deferred, makes an error of a panic.
 func contain(err *error) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		*err = &panicError{fmt.Sprint(r), string(debug.Stack())}
 	}
 }
 

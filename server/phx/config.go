@@ -107,14 +107,23 @@ type Config struct {
 	Adapter pubsub.Adapter `json:"-"`
 
 	// Logger gets connects, joins and client messages at the levels of
-	// Mount.LogConnect, ChannelType.LogJoin and LogIn, what clients or operators do
-	// wrong as warnings, crashes of callbacks as errors. Its handler should not
-	// block for long: some lines are written on the event loop. Nil means
-	// slog.Default().
+	// Mount.LogConnect, ChannelType.LogJoin and LogIn, what else clients do wrong at
+	// slog.LevelInfo at most, what operators should mend as warnings, crashes of
+	// callbacks as errors. Nobody waits for its handler: up to 1 MiB of lines wait
+	// for it, more are dropped and counted in the next one, and Shutdown gives it a
+	// second for the rest. It gets texts cut to 512 bytes; see [asynclog.Handler].
+	// A logger whose handler is an asynclog.Handler is used as it is, and its owner
+	// closes it. Nil means slog.Default().
 	Logger *slog.Logger
 
-	// Filter says what parameters and payloads the log may show. Zero hides
-	// passwords and tokens.
+	// LogRate is how many lines of one kind, which is level and text, Logger gets in
+	// a second, averaged over ten: ten seconds' worth may come at once. More are left
+	// out, and the next line of that kind says how many ("suppressed"). Zero means
+	// 100.
+	LogRate int
+
+	// Filter says what parameters and payloads the log may show. Zero hides what is
+	// secret by its name; see Filter.Discard.
 	Filter Filter
 
 	// Telemetry is told what happens. Nil tells nobody, and costs nothing.
@@ -282,6 +291,7 @@ func (c *Config) check() error {
 	notNegative("MaxPending", int64(c.MaxPending))
 	notNegative("MaxPayload", int64(c.MaxPayload))
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
+	notNegative("LogRate", int64(c.LogRate))
 	errs = append(errs, c.Filter.check())
 	if n := len(c.Secret); n > 0 && n < 20 {
 		errs = append(errs, fmt.Errorf("the Secret has %d bytes: want at least 20 random ones, or none", n))

@@ -71,7 +71,7 @@ func (m *mount) allows(origin, scheme, host string) bool {
 	if m.origins.allows(origin, scheme, host) {
 		return true
 	}
-	m.endpoint.log.Error("origin refused", "mount", m.Path, "origin", origin, "host", host,
+	m.endpoint.log.Info("origin refused", "mount", m.Path, "origin", origin, "host", host,
 		"fix", "add it to Mount.Origins if pages from there may connect")
 	return false
 }

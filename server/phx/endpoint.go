@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/roost-rt/roost/asynclog"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
 )
@@ -22,7 +23,8 @@ type workers = poller.Pool
 // An Endpoint is a running server.
 type Endpoint struct {
 	cfg       Config
-	log       *slog.Logger
+	log       *slog.Logger // its handler never waits
+	closeLog  func(patience time.Duration) error
 	hooks     Telemetry // zero without Config.Telemetry
 	started   time.Time
 	entrances entrances
@@ -43,12 +45,18 @@ type Endpoint struct {
 	stopErr error // of the first Shutdown
 }
 
+// logPatience is how long the end of an endpoint waits for Config.Logger to take
+// the last lines.
+const logPatience = time.Second
+
 // Start starts an endpoint. Shutdown stops it.
 func Start(cfg Config) (*Endpoint, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("phx: configuration: %w", err)
 	}
-	ep := &Endpoint{cfg: cfg, log: cfg.Logger, started: time.Now(), codecs: make(map[codecKey]*codec)}
+	log, closeLog := asynclog.Wrap(cfg.Logger, asynclog.Config{Rate: cfg.LogRate})
+	cfg.Logger = log
+	ep := &Endpoint{cfg: cfg, log: log, closeLog: closeLog, started: time.Now(), codecs: make(map[codecKey]*codec)}
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
 	}
@@ -133,7 +141,8 @@ func (ep *Endpoint) stopListening() {
 
 // Shutdown stops accepting, closes the sockets as Mount.Drain says, so that their
 // clients come back to whoever follows, and stops when all are gone or ctx is
-// done. It returns ctx's error in that case. Calls after the first wait for it
+// done. It returns ctx's error in that case, and asynclog.ErrNotWritten if the
+// logger did not take the last lines. Calls after the first wait for it
 // and return what it returned.
 func (ep *Endpoint) Shutdown(ctx context.Context) error {
 	ep.stopped.Do(func() { ep.stopErr = ep.shutdown(ctx) })
@@ -179,6 +188,7 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 			errs = append(errs, pool.Close(5*time.Second))
 		}
 	}
+	errs = append(errs, ep.closeLog(logPatience)) // last: the others have things to say
 	return errors.Join(errs...)
 }
 

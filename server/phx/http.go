@@ -3,7 +3,7 @@ package phx
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -31,7 +31,7 @@ func newHTTPServer(ep *Endpoint) *httpServer {
 		ReadHeaderTimeout: cfg.HandshakeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHead,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(httpErrors{cfg.Logger}, "", 0),
 	}
 	h.conns = connQueue{conns: make(chan net.Conn, cfg.MaxHTTP), closed: make(chan struct{})}
 	h.done.Go(func() { // ends with Shutdown, which waits for it

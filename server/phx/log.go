@@ -2,6 +2,7 @@ package phx
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"strings"
@@ -53,6 +54,43 @@ func (s *span) line(text string, err error, args ...any) {
 		args = append(args, "err", err)
 	}
 	s.log.Log(context.Background(), s.level, text, args...)
+}
+
+var errNoHandler = errors.New("no handler for event")
+
+// crashLevel is the level of the line on a crash: an error, unless any client can
+// bring it about.
+func crashLevel(err error) slog.Level {
+	if errors.Is(err, errNoHandler) {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
+}
+
+// A panicError is the panic of a callback. The log has its stack apart from its
+// text, which may be cut.
+type panicError struct{ value, stack string }
+
+func (e *panicError) text() string  { return "panic: " + e.value }
+func (e *panicError) Error() string { return e.text() + "\n" + e.stack }
+
+func (e *panicError) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("text", e.text()), slog.String("stack", e.stack))
+}
+
+// httpErrors is what net/http's server says, as lines of two kinds: a panic of
+// Config.HTTP, and what clients do.
+type httpErrors struct{ log *slog.Logger }
+
+func (h httpErrors) Write(line []byte) (int, error) {
+	text := strings.TrimSuffix(string(line), "\n")
+	if strings.HasPrefix(text, "http: panic serving") {
+		what, stack, _ := strings.Cut(text, "\n")
+		h.log.Error("panic in the HTTP handler", "err", what, "stack", stack)
+	} else {
+		h.log.Info("HTTP server", "err", text)
+	}
+	return len(line), nil
 }
 
 // span is Endpoint.span for what happens on a channel. Topics that start with

@@ -135,7 +135,7 @@ func (s *pollSession) sendLocked(frames []byte) error {
 }
 
 func (s *pollSession) logDropped() {
-	s.socket.mount.endpoint.log.Warn("binary messages cannot be sent over long polling: dropped",
+	s.socket.mount.endpoint.log.Info("binary messages cannot be sent over long polling: dropped",
 		"mount", s.socket.mount.Path, "id", s.socket.ID())
 }
 

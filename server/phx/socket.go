@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -164,8 +163,8 @@ func (s *Socket) Closed(_ *poller.Conn, err error) {
 	s.unsubscribeLocked()
 	s.mu.Unlock()
 	level := slog.LevelDebug
-	if errors.Is(err, ErrMailboxFull) { // the server's fault
-		level = slog.LevelWarn
+	if errors.Is(err, ErrMailboxFull) { // the client did not ask for it
+		level = slog.LevelInfo
 	}
 	ep.log.Log(context.Background(), level, "socket closed", "mount", s.mount.Path, "id", s.ID(), "why", why, "err", err)
 	tell(ep, ep.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
@@ -221,7 +220,7 @@ func (s *Socket) receive(m wire.Message) {
 	refused := s.routeLocked(m)
 	s.mu.Unlock()
 	if refused != nil {
-		s.mount.endpoint.log.Warn("join refused", "mount", s.mount.Path, "topic", strings.Clone(m.Topic), "err", refused)
+		s.mount.endpoint.log.Info("join refused", "mount", s.mount.Path, "topic", m.Topic, "err", refused)
 	}
 }
 

@@ -117,7 +117,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 	}
 	protocol := m.subprotocol(offers)
 	if len(offers) > 0 && protocol == "" {
-		m.endpoint.log.Warn("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
+		m.endpoint.log.Info("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
 		return nil, &RefuseError{cause: errSubprotocol}
 	}
 	params, err := wire.ParseQuery(u.query)
