@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"unsafe"
-
-	"github.com/roost-rt/roost/poller"
 )
 
 // What every client and every join costs at least, in bytes.
@@ -16,7 +14,11 @@ const (
 
 // Feed is what the event loop does with bytes from the client. Nothing may come
 // from the client meanwhile.
-func (s *Socket) Feed(data []byte) { s.Data(s.transport.(*poller.Conn), data) }
+func (s *Socket) Feed(data []byte) {
+	for len(data) > 0 {
+		data = s.decode(data, s)
+	}
+}
 
 // AcceptTLS accepts connections of ln as an endpoint with TLS does, until stop is
 // called.

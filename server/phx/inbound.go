@@ -20,14 +20,9 @@ type receiver interface {
 // their turn. Each may be a system call, for the answer.
 const maxEvents = 64
 
-// Data takes frames from the connection; see poller.Handler.
-func (s *Socket) Data(_ *poller.Conn, data []byte) { s.decodeAll(data, s) }
-
-func (s *Socket) decodeAll(data []byte, r receiver) {
-	for len(data) > 0 {
-		data = s.decode(data, r)
-	}
-}
+// Data takes frames from the connection, as many as a pass may; see
+// poller.Handler.
+func (s *Socket) Data(c *poller.Conn, data []byte) { c.Unread(s.decode(data, s)) }
 
 // decode gives what the client sent to r, message by message, and returns what is
 // left after maxEvents frames. Loop only.
