@@ -13,13 +13,13 @@ const module = "github.com/roost-rt/roost/"
 // others that it may import itself. What is not listed may import nothing.
 var mayImport = map[string][]string{
 	"server":                 {"server/chat"},
-	"server/chat":            {"server/phx", "server/web", "pubsub/cluster", "asynclog"},
+	"server/chat":            {"server/phx", "server/web", "pubsub/cluster", "server/asynclog"},
 	"server/conformance":     {"server/phx"},
 	"server/msgpack":         {"server/wire"},
 	"server/msgpack/example": {"server/msgpack", "server/phx", "server/wire"},
-	"server/phx":             {"server/wire", "server/frame", "server/token", "poller", "pubsub", "asynclog"},
+	"server/phx":             {"server/wire", "server/frame", "server/token", "poller", "pubsub", "server/asynclog"},
 	"server/phxtest":         {"server/phx", "server/frame"},
-	"pubsub/cluster":         {"pubsub", "asynclog"},
+	"pubsub/cluster":         {"pubsub", "server/asynclog"},
 	"loadtest":               {"loadtest/swarm", "loadtest/report", "loadtest/record", "loadtest/kernel", "server/chat", "pubsub/cluster/natsserver"},
 	"loadtest/kernel":        {},
 	"loadtest/swarm":         {"loadtest/record", "loadtest/kernel", "server/wire", "server/frame", "poller"},

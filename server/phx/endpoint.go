@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/roost-rt/roost/asynclog"
+	"github.com/roost-rt/roost/server/asynclog"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
 )

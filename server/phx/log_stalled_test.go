@@ -13,7 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/roost-rt/roost/asynclog"
+	"github.com/roost-rt/roost/server/asynclog"
 	"github.com/roost-rt/roost/server/phx"
 )
 

@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/roost-rt/roost/asynclog"
+	"github.com/roost-rt/roost/server/asynclog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
