@@ -1,7 +1,7 @@
 // Package asynclog makes logging that never waits of any [slog.Handler]: whoever
-// logs only puts a record into a bounded queue, and one goroutine hands it on. A
-// handler that blocks, because nobody reads the pipe that it writes to, costs
-// lines, and nothing else.
+// logs only puts a record into a bounded queue, and one goroutine, which is there
+// only while something waits, hands it on. A handler that blocks, because nobody
+// reads the pipe that it writes to, costs lines, and nothing else.
 //
 // No line is lost in silence: the next one that gets through says how many were
 // dropped, and the next one of its kind how many were left out as too frequent.

@@ -13,20 +13,22 @@ import (
 // they are for still blocks.
 var ErrNotWritten = errors.New("asynclog: the log's handler blocks: lines are lost")
 
-// A queue keeps records for one goroutine that hands them on.
+// A queue keeps records for one goroutine that hands them on, and is there only
+// while there are some.
 type queue struct {
 	root slog.Handler // immutable; gets what the queue itself has to say
 	max  int          // immutable; bytes
 
 	mu      sync.Mutex // guards the rest; never held while a handler is called
-	ready   sync.Cond  // signalled when there is an entry or the end
 	rates   rates
 	entries []entry
 	size    int    // of the entries, and of the one that is being written
 	lost    losses // since the last entry
+	writing bool   // there is the goroutine
 	closed  bool
+	gaveUp  bool // close did not wait any longer
 
-	done chan struct{} // closed when nothing is written any more
+	done chan struct{} // closed when all is written after closed
 }
 
 // An entry is a record on its way.
@@ -39,10 +41,7 @@ type entry struct {
 }
 
 func newQueue(root slog.Handler, max, rate int) *queue {
-	q := &queue{root: root, max: max, rates: newRates(rate), done: make(chan struct{})}
-	q.ready.L = &q.mu
-	go q.write() // close waits for it
-	return q
+	return &queue{root: root, max: max, rates: newRates(rate), done: make(chan struct{})}
 }
 
 // admit decides whether a line is taken, before anything is spent on it. It
@@ -79,10 +78,17 @@ func (q *queue) put(k *kind, e entry) {
 	e.before, q.lost = q.lost, losses{}
 	q.size += e.size
 	q.entries = append(q.entries, e)
-	q.ready.Signal()
+	q.wakeLocked()
 }
 
-// write hands on what comes until the end.
+func (q *queue) wakeLocked() {
+	if !q.writing {
+		q.writing = true
+		go q.write() // close waits for it
+	}
+}
+
+// write hands on what there is.
 func (q *queue) write() {
 	ended := false
 	defer func() {
@@ -90,33 +96,30 @@ func (q *queue) write() {
 			go q.write()
 		}
 	}()
-	for {
-		e, ok := q.pop()
-		if !ok {
-			break
-		}
+	e, ok, last := q.pop()
+	for ; ok; e, ok, last = q.pop() {
 		q.handOn(&e)
 	}
-	q.sayLast()
+	if last {
+		q.sayLast()
+		close(q.done)
+	}
 	ended = true
-	close(q.done)
 }
 
-// pop waits for an entry. It reports false at the end.
-func (q *queue) pop() (e entry, ok bool) {
+// pop takes an entry. If there is none it reports false, and the caller ends: the
+// next entry has another goroutine. last says that there will be no next one.
+func (q *queue) pop() (e entry, ok, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.entries) == 0 && !q.closed {
-		q.ready.Wait()
+	if len(q.entries) > 0 {
+		e, q.entries[0] = q.entries[0], entry{}
+		q.entries = q.entries[1:]
+		return e, true, false
 	}
-	if len(q.entries) == 0 {
-		return entry{}, false
-	}
-	e, q.entries[0] = q.entries[0], entry{}
-	if q.entries = q.entries[1:]; len(q.entries) == 0 {
-		q.entries = nil // a burst's memory goes with it
-	}
-	return e, true
+	q.entries = nil // a burst's memory goes with it
+	q.writing = q.closed
+	return entry{}, false, q.closed
 }
 
 // handOn writes an entry, and then makes room for others.
@@ -137,9 +140,12 @@ func (q *queue) handOn(e *entry) {
 // sayLast says what no line comes after to say.
 func (q *queue) sayLast() {
 	q.mu.Lock()
-	lost, left := q.lost, q.rates.takeLeft()
+	lost, left, gaveUp := q.lost, q.rates.takeLeft(), q.gaveUp
 	q.lost = losses{}
 	q.mu.Unlock()
+	if gaveUp {
+		return
+	}
 	q.tell(lost)
 	for _, k := range left {
 		r := slog.NewRecord(time.Now(), k.level, "log lines suppressed", 0)
@@ -170,8 +176,10 @@ func (q *queue) tell(l losses) {
 // close lets no more in, and waits till the rest is written.
 func (q *queue) close(patience time.Duration) error {
 	q.mu.Lock()
-	q.closed = true
-	q.ready.Signal()
+	if !q.closed {
+		q.closed = true
+		q.wakeLocked()
+	}
 	q.mu.Unlock()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -182,7 +190,7 @@ func (q *queue) close(patience time.Duration) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.entries = nil // the handler may belong to nobody from now on
+	q.entries, q.gaveUp = nil, true // the handler may belong to nobody from now on
 	return ErrNotWritten
 }
 
