@@ -1,6 +1,9 @@
 package pubsub
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // A Message is one broadcast. It must not be changed once published; a Message
 // must not be copied.
@@ -15,7 +18,13 @@ type Message struct {
 	// that is not meant for itself or that it has taken already.
 	From Subscriber
 
+	holders   atomic.Int32 // shards that it waits in
 	encodings encodings
+}
+
+// size is what the message counts while it waits, in bytes.
+func (m *Message) size() int64 {
+	return int64(len(m.Topic) + len(m.Event) + len(m.Payload) + overhead)
 }
 
 // Encoded returns what encode makes of the message for the given key, and calls

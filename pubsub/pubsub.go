@@ -36,9 +36,10 @@ type Config struct {
 	// means one for every processor.
 	Shards int
 
-	// MaxPending is how many bytes of messages may wait for delivery, counted
-	// once for each shard that they wait in, with 256 bytes for each message on
-	// top. Beyond it Publish fails. Zero means 64 MiB.
+	// MaxPending is how many bytes of messages, topics and events included and with
+	// 256 bytes for each message on top, may wait until the last subscriber of this
+	// node has got them. Beyond it Publish fails, so that at most one message more
+	// for each publisher waits. Zero means 64 MiB.
 	MaxPending int
 
 	// Adapter is the way to the other nodes. Nil means that there are none.

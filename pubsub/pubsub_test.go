@@ -316,6 +316,9 @@ func TestConcurrently(t *testing.T) {
 	if got := ps.Subscribers("a"); got != 300 {
 		t.Errorf("Subscribers = %d, want 300", got)
 	}
+	if got := pubsub.Pending(ps); got != 0 {
+		t.Errorf("%d bytes are pending when all have everything", got)
+	}
 }
 
 // Once a turn has the encoding of a message, its deliveries need nothing that

@@ -17,10 +17,12 @@ const (
 	// turnBudget is how many chunks make a turn: some 8 ms of system calls.
 	turnBudget = 4
 
-	// maxBatch is how many messages are delivered at once.
-	maxBatch = 64
+	// maxBatch and maxBatchBytes are how many messages are delivered at once: a
+	// batch has an encoding of its own, and long messages gain nothing by it.
+	maxBatch      = 64
+	maxBatchBytes = 256 << 10
 
-	// overhead is what a waiting message counts beside its payload.
+	// overhead is what a waiting message counts beside its bytes.
 	overhead = 256
 )
 
@@ -160,7 +162,7 @@ func (s *shard) publish(m *Message, few int) {
 		return
 	}
 	t.waiting = append(t.waiting, m)
-	s.pending.Add(int64(len(m.Payload) + overhead))
+	s.hold(m)
 	if idle {
 		s.busy = append(s.busy, t)
 	}
@@ -225,6 +227,9 @@ func (s *shard) put(t *topic) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.next == t.end {
+		for _, m := range t.batch.Messages {
+			s.release(m)
+		}
 		t.batch, t.next, t.end = nil, 0, 0
 		t.dropLocked()
 	}
@@ -235,14 +240,31 @@ func (s *shard) put(t *topic) {
 
 // startLocked makes a batch of what waits and sends it on its walk.
 func (t *topic) startLocked() {
-	n := min(len(t.waiting), maxBatch)
+	n, size := 1, t.waiting[0].size()
+	for n < min(len(t.waiting), maxBatch) {
+		if size += t.waiting[n].size(); size > maxBatchBytes {
+			break
+		}
+		n++
+	}
 	t.batch = &Batch{Messages: t.waiting[:n:n]}
 	t.waiting = t.waiting[n:]
 	if len(t.waiting) == 0 {
 		t.waiting = nil
 	}
 	t.end = t.roster.n
-	for _, m := range t.batch.Messages {
-		t.shard.pending.Add(-int64(len(m.Payload) + overhead))
+}
+
+// hold counts m as pending from its first shard on, until release has been called
+// in each shard that holds it.
+func (s *shard) hold(m *Message) {
+	if m.holders.Add(1) == 1 {
+		s.pending.Add(m.size())
+	}
+}
+
+func (s *shard) release(m *Message) {
+	if m.holders.Add(-1) == 0 {
+		s.pending.Add(-m.size())
 	}
 }

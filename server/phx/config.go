@@ -81,8 +81,9 @@ type Config struct {
 	// SendBuffer is SO_SNDBUF of each connection in bytes. Zero means 64 KiB.
 	SendBuffer int
 
-	// MaxPending is how many bytes of broadcasts may wait for delivery before
-	// Broadcast fails with pubsub.ErrOverloaded. Zero means 64 MiB.
+	// MaxPending is how many bytes of broadcasts, each counted once, may wait on
+	// this node until the last of their receivers has them. Beyond it Broadcast
+	// fails with pubsub.ErrOverloaded. Zero means 64 MiB.
 	MaxPending int
 
 	// MaxPayload is the largest payload in bytes, together with its topic and event,
