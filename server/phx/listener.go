@@ -7,13 +7,15 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// listenerMax is how many broadcasts may wait for one function.
+// listenerMax is how many broadcasts may wait for one function, of mailboxBytes
+// together.
 const listenerMax = 1024
 
 // Subscribe calls do with every broadcast of a topic, for Go code that is no
 // channel: one at a time, in order, on the worker pool, so it may block for a
-// while. Of those that come faster than do takes them 1024 wait; then some are
-// dropped, and the next says how many. After cancel no more calls begin.
+// while. Of those that come faster than do takes them 1024 wait, or fewer if
+// they have 16 MiB; then some are dropped, and the next says how many. After cancel
+// no more calls begin.
 func (ep *Endpoint) Subscribe(topic string, do func(Broadcast)) (cancel func()) {
 	l := &listener{endpoint: ep, do: do}
 	ep.pubsub.Subscribe(topic, l)
@@ -41,7 +43,7 @@ func (l *listener) Deliver(b *pubsub.Batch, first int) {
 		switch {
 		case l.cancelled:
 			return
-		case l.mailbox.len() >= listenerMax:
+		case l.mailbox.full(listenerMax):
 			l.missed++
 			continue
 		}

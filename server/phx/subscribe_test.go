@@ -380,3 +380,33 @@ func TestEndpointSubscribeMissed(t *testing.T) {
 		t.Errorf("heard %v at the end, want %v", got[1024:], want)
 	}
 }
+
+// Large ones count by their size: what waits for a function has a bound in bytes,
+// too.
+func TestEndpointSubscribeMissedBytes(t *testing.T) {
+	ep := start(t)
+	entered, open := make(chan int), make(chan struct{}) // how many each has missed
+	cancel := ep.Subscribe("a", func(b phx.Broadcast) { entered <- b.Missed; <-open })
+	defer cancel()
+	publish := func() {
+		t.Helper()
+		if err := ep.Broadcast("a", "e", make(phx.Binary, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish()
+	within(t, "first call", entered)
+	for range 20 { // 16 MiB wait, the last four are dropped
+		publish()
+	}
+	close(open)
+	for range 16 {
+		if missed := within(t, "call", entered); missed != 0 {
+			t.Fatalf("%d missed among those that waited", missed)
+		}
+	}
+	publish()
+	if missed := within(t, "the next call", entered); missed != 4 {
+		t.Errorf("%d missed, want 4", missed)
+	}
+}
