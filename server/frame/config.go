@@ -1,6 +1,9 @@
 package frame
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+)
 
 const (
 	defaultMaxFrame        = 10_000_000 // spec §1.7
@@ -51,6 +54,11 @@ type Config struct {
 	// that many bytes may come byte by byte.
 	MaxFragments int
 
+	// Inline is the largest message in bytes, before and after inflating, that is
+	// finished in Next. A larger one is returned as Frame.Large, whose Finish may
+	// take its time elsewhere. Zero means that there are none.
+	Inline int64
+
 	// Deflate says that permessage-deflate was negotiated, without context
 	// takeover in the direction that is decoded.
 	Deflate bool
@@ -63,6 +71,8 @@ func (c *Config) maxFrame() int64   { return cmp.Or(c.MaxFrame, defaultMaxFrame)
 func (c *Config) maxMessage() int64 { return cmp.Or(c.MaxMessage, defaultMaxMessage) }
 func (c *Config) maxBlocks() int    { return cmp.Or(c.MaxBlocks, defaultMaxBlocks) }
 func (c *Config) maxFragments() int { return cmp.Or(c.MaxFragments, defaultMaxFragments) }
+
+func (c *Config) inline() int64 { return cmp.Or(c.Inline, math.MaxInt64) }
 
 // maxInflated is how large a message of n compressed bytes may become.
 func (c *Config) maxInflated(n int) int64 {

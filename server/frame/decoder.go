@@ -2,7 +2,6 @@ package frame
 
 import (
 	"math"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -27,17 +26,15 @@ type partial struct {
 	control []byte // they, if it is a control frame
 
 	// The message whose frames are arriving.
-	op         ws.OpCode // ws.OpContinuation outside a message
-	compressed bool
-	frames     int    // of it so far, and the control frames between them
-	message    []byte // its payload so far, unmasked, not inflated
-	text       textChecker
+	message Large // so far; its op is ws.OpContinuation outside a message
+	frames  int   // of it so far, and the control frames between them
+	text    textChecker
 
 	over bool // after a Close frame or an error
 }
 
 func (p *partial) inMessage() bool {
-	return p != nil && p.op != ws.OpContinuation
+	return p != nil && p.message.op != ws.OpContinuation
 }
 
 // Next takes the next frame out of *data and moves *data past it. Without ok
@@ -139,7 +136,7 @@ func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte) (f Frame, ok boo
 		return d.controlFrame(h.OpCode, payload)
 	}
 	d.p = nil
-	return finish(cfg, h.OpCode, cfg.compressed(h), payload)
+	return deliver(cfg, Large{op: h.OpCode, compressed: cfg.compressed(h), last: payload}, true)
 }
 
 // begin makes h the frame whose payload is arriving.
@@ -147,7 +144,7 @@ func (d *Decoder) begin(cfg *Config, h ws.Header) {
 	p := d.state()
 	p.inFrame, p.header, p.taken = true, h, 0
 	if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary {
-		p.op, p.compressed = h.OpCode, cfg.compressed(h)
+		p.message.op, p.message.compressed = h.OpCode, cfg.compressed(h)
 	}
 }
 
@@ -173,22 +170,20 @@ func (d *Decoder) payload(cfg *Config, data *[]byte) (f Frame, ok bool, err *Err
 	}
 
 	// Text is checked as it comes, to fail before the rest is paid for.
-	check := p.op == ws.OpText && !p.compressed && !cfg.SkipUTF8
-	if check && !p.text.write(chunk) {
+	m := &p.message
+	m.checked = m.op == ws.OpText && !m.compressed && !cfg.SkipUTF8
+	if m.checked && !p.text.write(chunk) {
 		return Frame{}, false, errNotUTF8()
 	}
-	p.message = append(p.message, chunk...)
+	m.add(chunk)
 	if p.inFrame || !h.Fin {
 		return Frame{}, false, nil
 	}
 	d.p = nil // the buffer is the caller's from here on
-	switch {
-	case p.compressed:
-		return finish(cfg, p.op, p.compressed, p.message)
-	case check && !p.text.complete():
+	if m.checked && !p.text.complete() {
 		return Frame{}, false, errNotUTF8()
 	}
-	return Frame{Op: p.op, Payload: p.message}, true, nil
+	return deliver(cfg, *m, false)
 }
 
 // controlFrame finishes a control frame, which may have come inside a message.
@@ -204,18 +199,12 @@ func (d *Decoder) controlFrame(op ws.OpCode, payload []byte) (f Frame, ok bool, 
 	return Frame{Op: op, Payload: payload}, true, nil
 }
 
-// finish inflates and checks a message whose text was not yet checked.
-func finish(cfg *Config, op ws.OpCode, compressed bool, payload []byte) (f Frame, ok bool, err *Error) {
-	if compressed {
-		payload, err = inflate(payload, cfg.maxInflated(len(payload)), cfg.maxBlocks())
-		if err != nil {
-			return Frame{}, false, err
-		}
+// Held is how many bytes of memory d keeps of a message that is not whole yet.
+func (d *Decoder) Held() int {
+	if d.p == nil {
+		return 0
 	}
-	if op == ws.OpText && !cfg.SkipUTF8 && !utf8.Valid(payload) {
-		return Frame{}, false, errNotUTF8()
-	}
-	return Frame{Op: op, Payload: payload}, true, nil
+	return d.p.message.Held()
 }
 
 func (d *Decoder) state() *partial {

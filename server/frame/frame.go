@@ -23,6 +23,10 @@ type Frame struct {
 	// Payload is lent: it is valid until the next call of [Decoder.Next], or
 	// until the caller reuses the bytes it gave to Next.
 	Payload []byte
+
+	// Large is the message instead of Payload if it is beyond [Config.Inline],
+	// else nil.
+	Large *Large
 }
 
 // An Error is a fault of the peer that ends the connection.

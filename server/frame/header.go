@@ -86,9 +86,9 @@ func checkHeader(cfg *Config, p *partial, h ws.Header, size int) *Error {
 	var received int64
 	if p.inMessage() {
 		state = state.Set(ws.StateFragmented)
-		received = int64(len(p.message))
+		received = int64(p.message.size())
 		p.frames++
-		if p.frames >= cfg.maxFragments()+len(p.message)/bytesPerFragment {
+		if p.frames >= cfg.maxFragments()+p.message.size()/bytesPerFragment {
 			return policyViolation("message in too many frames")
 		}
 	}

@@ -31,15 +31,16 @@ type Endpoint struct {
 	codecs    map[codecKey]*codec
 	polls     []*pollSessions // of the mounts with long polling
 
-	poller   *poller.Poller
-	listener *poller.Listener // nil with TLS, or without an address
-	secure   *tlsListener     // nil without TLS
-	workers  *workers         // callbacks: they may block
-	fanOut   *poller.Pool     // broadcasts: they never do, and must not wait for those that do
-	pubsub   *pubsub.PubSub
-	http     *httpServer
-	cuts     cuts
-	draining atomic.Bool
+	poller    *poller.Poller
+	listener  *poller.Listener // nil with TLS, or without an address
+	secure    *tlsListener     // nil without TLS
+	workers   *workers         // callbacks: they may block
+	unpackers *poller.Pool     // large messages, before they are for anybody
+	fanOut    *poller.Pool     // broadcasts: they never do, and must not wait for those that do
+	pubsub    *pubsub.PubSub
+	http      *httpServer
+	cuts      cuts
+	draining  atomic.Bool
 
 	stopped sync.Once
 	stopErr error // of the first Shutdown
@@ -73,6 +74,10 @@ func (ep *Endpoint) start() (err error) {
 		return err
 	}
 	if ep.fanOut, err = poller.NewPool(runtime.GOMAXPROCS(0), cfg.Logger); err != nil {
+		return err
+	}
+	// Half of the processors: what is left is enough for all that is not large.
+	if ep.unpackers, err = poller.NewPool((runtime.GOMAXPROCS(0)+1)/2, cfg.Logger); err != nil {
 		return err
 	}
 	ep.pubsub = pubsub.New(pubsub.Config{MaxPending: cfg.MaxPending, Adapter: cfg.Adapter, Inspect: ep.inspect}, ep.fanOut)
@@ -183,7 +188,7 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 	if ep.pubsub != nil {
 		ep.pubsub.Close()
 	}
-	for _, pool := range []*poller.Pool{ep.workers, ep.fanOut} {
+	for _, pool := range []*poller.Pool{ep.unpackers, ep.workers, ep.fanOut} {
 		if pool != nil {
 			errs = append(errs, pool.Close(5*time.Second))
 		}

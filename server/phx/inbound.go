@@ -20,27 +20,24 @@ type receiver interface {
 // their turn. Each may be a system call, for the answer.
 const maxEvents = 64
 
-// Data takes frames from the connection, as many as a pass may; see
-// poller.Handler.
+// Data takes frames from the connection; see poller.Handler.
 func (s *Socket) Data(c *poller.Conn, data []byte) { c.Unread(s.decode(data, s)) }
 
-// decode gives what the client sent to r, message by message, and returns what is
-// left after maxEvents frames. Loop only.
+// decode gives what the client sent to r, message by message. It returns what is
+// left after maxEvents frames, or behind a message that a turn takes. Loop only.
 func (s *Socket) decode(data []byte, r receiver) (rest []byte) {
-	cfg := &s.mount.frames
-	if s.codec.deflater != nil {
-		cfg = &s.mount.deflated
-	}
+	cfg := s.frames()
 	for budget := maxEvents; ; {
 		f, ok, err := s.decoder.NextWithin(cfg, &data, &budget)
 		if err != nil {
-			var protocol *frame.Error
-			errors.As(err, &protocol) // frame has no others
-			s.mount.endpoint.cuts.add(s, BrokenProtocol)
-			s.close(protocol.Code, protocol.Reason, Closed)
+			s.refuse(err)
 			return nil
 		}
 		if !ok {
+			return data
+		}
+		if f.Large != nil {
+			s.unpack(f.Large, f.Op == ws.OpBinary, r)
 			return data
 		}
 		switch f.Op {
@@ -60,6 +57,22 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte) {
 			return nil
 		}
 	}
+}
+
+// frames says what the client may send.
+func (s *Socket) frames() *frame.Config {
+	if s.codec.deflater != nil {
+		return &s.mount.deflated
+	}
+	return &s.mount.frames
+}
+
+// refuse closes the connection for what package frame found wrong.
+func (s *Socket) refuse(err error) {
+	var protocol *frame.Error
+	errors.As(err, &protocol) // frame has no others
+	s.mount.endpoint.cuts.add(s, BrokenProtocol)
+	s.close(protocol.Code, protocol.Reason, Closed)
 }
 
 // message takes a message of the Channels protocol. One that is none closes the

@@ -38,7 +38,7 @@ func newMount(ep *Endpoint, m Mount) *mount {
 	}
 	out := &mount{Mount: m, endpoint: ep, asks: m.Connect != nil || m.CheckOrigin != nil}
 	out.origins, _ = newOrigins(&m, ep.cfg.Host) // Config.check has seen the error
-	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8}
+	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: maxInline}
 	if m.Deflate != nil {
 		out.deflated = out.frames
 		out.deflated.Deflate, out.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio

@@ -1,0 +1,88 @@
+package frame
+
+import (
+	"bytes"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// A Large is a message beyond [Config.Inline], all there but not put together,
+// inflated and checked yet. It owns its memory and may go to another goroutine.
+type Large struct {
+	op         ws.OpCode
+	compressed bool
+	checked    bool     // if it is text, it is UTF-8
+	full       [][]byte // of the payload, each partSize long
+	last       []byte   // what comes behind them
+}
+
+// Finish does what is left to do, with the Config that Next had. The payload is
+// the caller's. The error is an [*Error].
+func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
+	payload, fault := m.finish(cfg, cfg.maxInflated(m.size()))
+	if fault != nil {
+		return nil, fault
+	}
+	return payload, nil
+}
+
+// Held is how many bytes of memory the message takes.
+func (m *Large) Held() int { return len(m.full)*partSize + cap(m.last) }
+
+func (m *Large) size() int { return len(m.full)*partSize + len(m.last) }
+
+func (m *Large) finish(cfg *Config, limit int64) (payload []byte, err *Error) {
+	payload = m.last
+	if m.full != nil {
+		payload = slices.Concat(append(m.full, m.last)...)
+	}
+	if m.compressed {
+		if payload, err = inflate(payload, limit, cfg.maxBlocks()); err != nil {
+			return nil, err
+		}
+	}
+	if m.op == ws.OpText && !m.checked && !cfg.SkipUTF8 && !utf8.Valid(payload) {
+		return nil, errNotUTF8()
+	}
+	return payload, nil
+}
+
+// deliver is the end of a message: a Frame with its payload, or with the message
+// if that is large. lent says that m does not own its memory.
+func deliver(cfg *Config, m Large, lent bool) (f Frame, ok bool, err *Error) {
+	limit, inline := cfg.maxInflated(m.size()), cfg.inline()
+	if int64(m.size()) <= inline {
+		payload, err := m.finish(cfg, min(limit, inline))
+		grew := err != nil && err.Code == ws.StatusMessageTooBig && inline < limit
+		if !grew {
+			return Frame{Op: m.op, Payload: payload}, err == nil, err
+		}
+	}
+	large := m // here, as it goes to the heap
+	if lent {
+		large.last = bytes.Clone(m.last)
+	}
+	return Frame{Op: m.op, Large: &large}, true, nil
+}
+
+// partSize is how much of a message is kept in one piece before it is whole.
+const partSize = 64 << 10
+
+// add keeps what has come of a message: never more than twice that, and from
+// partSize on never more than partSize beyond it.
+func (m *Large) add(b []byte) {
+	for len(b) > 0 {
+		if len(m.last) == partSize {
+			m.full = append(m.full, m.last)
+			m.last = make([]byte, 0, partSize)
+		}
+		n := min(len(b), partSize-len(m.last))
+		if need := len(m.last) + n; need > cap(m.last) {
+			m.last = append(make([]byte, 0, min(max(need, 2*cap(m.last)), partSize)), m.last...)
+		}
+		m.last = append(m.last, b[:n]...)
+		b = b[n:]
+	}
+}

@@ -1,0 +1,50 @@
+package phx
+
+import (
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// maxInline is the largest message in bytes, also when inflated, that the event
+// loop decodes itself.
+const maxInline = 64 << 10
+
+// An unpacking is a turn that puts a large message together, inflates, checks,
+// decodes and routes it: on the event loop, everybody would wait for that. Its
+// connection is paused meanwhile, which keeps order, and bounds what is held.
+//
+// These turns have a pool of their own, as callbacks may block theirs.
+type unpacking struct {
+	socket   *Socket
+	conn     *poller.Conn
+	receiver receiver
+	message  *frame.Large
+	binary   bool
+}
+
+// unpack has a turn take a message before anything else is read. Loop only.
+func (s *Socket) unpack(m *frame.Large, binary bool, r receiver) {
+	u := &unpacking{socket: s, conn: s.transport.(*poller.Conn), receiver: r, message: m, binary: binary}
+	u.conn.Pause()
+	s.mount.endpoint.unpackers.Go(u)
+}
+
+// Turn takes the message; see poller.Pool.
+func (u *unpacking) Turn() {
+	if err := u.run(); err != nil {
+		u.socket.mount.endpoint.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
+		u.conn.Kill(err)
+	}
+	u.conn.Post(u.conn.Resume)
+}
+
+func (u *unpacking) run() (err error) {
+	defer contain(&err)
+	payload, fault := u.message.Finish(u.socket.frames())
+	if fault != nil {
+		u.socket.refuse(fault)
+		return nil
+	}
+	u.receiver.message(payload, u.binary)
+	return nil
+}
