@@ -43,7 +43,7 @@ func BenchmarkPoolMailbox(b *testing.B) {
 			p := newPool(b, 8)
 			all := make([]mailbox, boxes)
 			for i := range all {
-				all[i] = mailbox{pool: p, budget: 64}
+				all[i] = mailbox{pool: p}
 			}
 			var done sync.WaitGroup
 			job := done.Done

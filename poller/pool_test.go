@@ -13,43 +13,22 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// A mailbox is an owner of turns as the pool's users are: it asks for a turn
-// when it has work and no claim, and keeps its claim while work is left.
+// A mailbox is an owner of a lane as the pool's users are.
 type mailbox struct {
-	pool   *poller.Pool
-	budget int
-
-	mu      sync.Mutex
-	jobs    []func()
-	claimed bool
+	pool *poller.Pool
+	mu   sync.Mutex
+	lane poller.Lane[func()]
 }
 
 func (m *mailbox) post(job func()) {
 	m.mu.Lock()
-	m.jobs = append(m.jobs, job)
-	wake := !m.claimed
-	m.claimed = true
-	m.mu.Unlock()
-	if wake {
+	defer m.mu.Unlock()
+	if m.lane.Push(job, 0) {
 		m.pool.Go(m)
 	}
 }
 
-func (m *mailbox) Turn() {
-	for range m.budget {
-		m.mu.Lock()
-		if len(m.jobs) == 0 {
-			m.claimed = false
-			m.mu.Unlock()
-			return
-		}
-		job := m.jobs[0]
-		m.jobs = m.jobs[1:]
-		m.mu.Unlock()
-		job()
-	}
-	m.pool.Go(m)
-}
+func (m *mailbox) Turn() { m.lane.Turn(m.pool, m, &m.mu, nil, func(job func()) { job() }) }
 
 // turn is a Turn that has no owner.
 type turn func()
@@ -79,7 +58,7 @@ func TestPoolOrder(t *testing.T) {
 			var busy [owners]atomic.Bool
 			boxes := make([]*mailbox, owners)
 			for i := range boxes {
-				boxes[i] = &mailbox{pool: p, budget: 3}
+				boxes[i] = &mailbox{pool: p}
 			}
 			for poster := range posters {
 				posting.Go(func() {

@@ -24,7 +24,6 @@ type Channel struct {
 	joinRef unique.Handle[wire.Ref] // immutable; the join's ref if it had no join_ref (spec §2.2)
 
 	assigns map[string]any // turn only
-	running *job           // turn only: what is being handled
 
 	mu      sync.Mutex // guards the next four; never held while a callback runs
 	handle  pubsub.Subscription
@@ -55,7 +54,8 @@ func (p phase) String() string {
 func newChannel(s *Socket, route int, join wire.Message, replaces *Channel) *Channel {
 	ch := &Channel{socket: s, index: uint32(route), topic: join.Topic, noRef: join.JoinRef == ""}
 	ch.joinRef = unique.Make(cmp.Or(join.JoinRef, join.Ref)) // clients count: one copy serves many, and join is not kept
-	ch.mailbox.push(&job{kind: jobJoin, message: join, body: replaces})
+	j := &joinJob{join, replaces}
+	ch.mailbox.Push(j, j.bytes())
 	return ch
 }
 
@@ -78,7 +78,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 	case ch.phase == joining:
 		// What to do depends on how the join ends. A client that gave up waiting
 		// sends a leave and another join meanwhile (spec §9.3).
-		ch.postLocked(&job{kind: jobMessage, message: m.Clone()})
+		ch.postLocked(&messageJob{m.Clone()})
 	case m.Event == "phx_join":
 		ch.mu.Unlock()
 		s.replaceLocked(ch, m)
@@ -86,82 +86,71 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 	case !current: // for a channel that is no more: silence
 	case m.Event == "phx_leave" && ch.phase == joined:
 		ch.phase = leaving
-		ch.postLocked(&job{kind: jobLeave, message: m.Clone()})
+		ch.pushLocked(&leaveJob{m.Clone()})
 	default:
-		ch.postLocked(&job{kind: jobMessage, message: m.Clone()})
+		ch.postLocked(&messageJob{m.Clone()})
 	}
 	ch.mu.Unlock()
 }
 
-// postLocked puts a job in the mailbox. A message for which there is no room is
-// answered.
-func (ch *Channel) postLocked(j *job) error {
-	if ch.mailbox.full(ch.socket.mount.MailboxMax) && j.kind != jobLeave {
-		if j.kind == jobMessage {
-			ch.socket.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("overloaded"))
+// postLocked puts a job in the mailbox if there is room. A message for which
+// there is none is answered.
+func (ch *Channel) postLocked(j job) error {
+	if full(&ch.mailbox, ch.socket.mount.MailboxMax) {
+		if m, ok := j.(*messageJob); ok {
+			ch.socket.reply(m.JoinRef, m.Ref, ch.topic, "error", reason("overloaded"))
 		}
 		return ErrMailboxFull
 	}
-	if ch.mailbox.push(j) {
-		ch.pool().Go(ch)
-	}
+	ch.pushLocked(j)
 	return nil
 }
 
+// pushLocked puts a job in the mailbox.
+func (ch *Channel) pushLocked(j job) {
+	if ch.mailbox.Push(j, j.bytes()) {
+		ch.pool().Go(ch)
+	}
+}
+
 // Turn runs a few of the mailbox's jobs; see poller.Pool.
-func (ch *Channel) Turn() {
-	for range turnBudget {
-		if ch.socket.transport.Hold(ch.pool(), ch) { // its answer could only wait
-			return
-		}
-		ch.mu.Lock()
-		j := ch.mailbox.pop() // drops the claim when there is none
-		ch.mu.Unlock()
-		if j == nil {
-			return
-		}
-		ch.running = j
-		ch.run(j)
-		ch.running = nil
-	}
-	ch.pool().Go(ch) // keep the claim, go to the back of the line
+func (ch *Channel) Turn() { ch.mailbox.Turn(ch.pool(), ch, &ch.mu, ch.held, ch.do) }
+
+// held reports whether the turn has to wait, as its answers could only wait.
+func (ch *Channel) held() bool { return ch.socket.transport.Hold(ch.pool(), ch) }
+
+func (ch *Channel) do(j job) { j.do(ch) }
+
+func (j *messageJob) do(ch *Channel) { ch.handleIn(j.Message) }
+
+func (j *leaveJob) do(ch *Channel) {
+	ch.reply(j.Ref, "ok", wire.Payload{})
+	ch.end("phx_close", Left)
 }
 
-// run does one job.
-func (ch *Channel) run(j *job) {
-	t := ch.route().Type
-	switch j.kind {
-	case jobJoin:
-		ch.join(j)
-	case jobMessage:
-		ch.handleIn(j.message)
-	case jobLeave:
-		ch.reply(j.message.Ref, "ok", wire.Payload{})
-		ch.end("phx_close", Left)
-	case jobOut:
-		m := j.body.(*pubsub.Message)
-		ch.act(func() error {
-			return t.Out(ch, m.Event, payloadOf(m))
-		})
-	case jobInfo:
-		ch.act(func() error {
-			if t.Info == nil {
-				ch.endpoint().log.Warn("info for a channel without an Info callback", "topic", ch.topic)
-				return nil
-			}
-			return t.Info(ch, j.body)
-		})
-	case jobTerminate:
-		ch.terminate(j.body.(Reason))
-	case jobHandOver:
-		ch.endpoint().log.Debug("duplicate join", "topic", ch.topic)
-		ch.terminate(Duplicate)
-		j.body.(*handOver).finish()
-	}
+func (j outJob) do(ch *Channel) {
+	ch.act(func() error { return ch.route().Type.Out(ch, j.Event, payloadOf(j.Message)) })
 }
 
-// join runs the Join callback and settles what became of it.
-func (ch *Channel) join(j *job) {
+func (j infoJob) do(ch *Channel) {
+	info := ch.route().Type.Info
+	if info == nil {
+		ch.endpoint().log.Warn("info for a channel without an Info callback", "topic", ch.topic)
+		return
+	}
+	ch.act(func() error { return info(ch, j.msg) })
+}
+
+func (j endJob) do(ch *Channel) { ch.terminate(j.why) }
+
+func (j handOverJob) do(ch *Channel) {
+	ch.endpoint().log.Debug("duplicate join", "topic", ch.topic)
+	ch.terminate(Duplicate)
+	j.finish()
+}
+
+// do runs the Join callback and settles what became of it.
+func (j *joinJob) do(ch *Channel) {
 	t, p := ch.route().Type, Payload{j.message.Payload}
 	ch.mu.Lock()
 	gone := ch.phase >= ended // the connection was faster
@@ -212,7 +201,7 @@ func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, 
 // comes before every other frame of the channel: whoever delivers to it waits
 // for ch.mu. If the connection has ended meanwhile, it only returns why. An error
 // is that the serializer cannot express the answer.
-func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wire.Payload) (gone Reason, err error) {
+func (ch *Channel) settleJoin(j *joinJob, accepted bool, status string, response wire.Payload) (gone Reason, err error) {
 	s := ch.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +212,7 @@ func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wir
 	}
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
-	waiting := ch.mailbox.takeMessages()
+	waiting := takeMessages(&ch.mailbox)
 	if accepted {
 		ch.phase = joined
 		ch.endpoint().pubsub.Subscribe(ch.topic, ch)
@@ -242,10 +231,10 @@ func (ch *Channel) settleJoin(j *job, accepted bool, status string, response wir
 		s.channels.remove(ch)
 	}
 	ch.mu.Unlock()
-	if old, _ := j.body.(*Channel); old != nil { // spec §1.11: after the new one's reply
+	if old := j.replaces; old != nil { // spec §1.11: after the new one's reply
 		old.sayEnd("phx_close")
 	}
-	j.body, j.message = nil, wire.Message{}
+	j.replaces, j.message = nil, wire.Message{}
 	s.rerouteLocked(waiting)
 	return "", err
 }
@@ -276,9 +265,9 @@ func (ch *Channel) reportCrash(text string, err error) {
 }
 
 // rerouteLocked routes client messages that a channel did not come to.
-func (s *Socket) rerouteLocked(messages *job) {
-	for j := messages; j != nil; j = j.next {
-		_ = s.routeLocked(j.message) // the topic has a route, and one channel less
+func (s *Socket) rerouteLocked(messages []wire.Message) {
+	for _, m := range messages {
+		_ = s.routeLocked(m) // the topic has a route, and one channel less
 	}
 }
 
@@ -295,7 +284,7 @@ func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 	defer old.mu.Unlock()
 	old.endLocked()
 	h := &handOver{next: ch}
-	if old.mailbox.push(&job{kind: jobHandOver, body: h}) {
+	if old.mailbox.Push(handOverJob{h}, 0) {
 		old.pool().Go(old)
 		return
 	}
@@ -433,7 +422,7 @@ func (ch *Channel) end(event string, why Reason) {
 		s.mu.Unlock()
 		return
 	}
-	waiting := ch.mailbox.takeMessages()
+	waiting := takeMessages(&ch.mailbox)
 	ch.endLocked()
 	ch.mu.Unlock()
 	s.channels.remove(ch)
@@ -448,7 +437,7 @@ func (ch *Channel) endLocked() {
 	ch.phase = ended
 	ch.endpoint().pubsub.Unsubscribe(ch)
 	ch.subs.clear(ch.endpoint())
-	ch.mailbox.clear()
+	ch.mailbox.Clear()
 }
 
 // sayEnd sends phx_close or phx_error.
@@ -473,9 +462,7 @@ func (ch *Channel) disconnected(why Reason) {
 	wasIn := ch.phase == joined || ch.phase == leaving
 	ch.endLocked()
 	if wasIn && (ch.route().Type.Terminate != nil || ch.endpoint().hooks.Ended != nil) {
-		if ch.mailbox.push(&job{kind: jobTerminate, body: why}) {
-			ch.pool().Go(ch)
-		}
+		ch.pushLocked(endJob{why})
 	}
 }
 

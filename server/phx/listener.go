@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
 )
 
@@ -29,7 +30,7 @@ type listener struct {
 	handle   pubsub.Subscription
 
 	mu        sync.Mutex // guards the rest; never held while do runs
-	mailbox   mailbox
+	mailbox   poller.Lane[*Broadcast]
 	missed    int // since the last that was queued
 	cancelled bool
 }
@@ -43,39 +44,28 @@ func (l *listener) Deliver(b *pubsub.Batch, first int) {
 		switch {
 		case l.cancelled:
 			return
-		case l.mailbox.full(listenerMax):
+		case full(&l.mailbox, listenerMax):
 			l.missed++
 			continue
 		}
 		broadcast := broadcastOf(m)
 		broadcast.Missed, l.missed = l.missed, 0
-		if l.mailbox.push(&job{kind: jobInfo, body: broadcast}) {
+		if l.mailbox.Push(broadcast, broadcastBytes(broadcast)) {
 			l.endpoint.workers.Go(l)
 		}
 	}
 }
 
 // Turn calls the function for some of what waits; see poller.Pool.
-func (l *listener) Turn() {
-	for range turnBudget {
-		l.mu.Lock()
-		j := l.mailbox.pop() // drops the claim when there is none
-		l.mu.Unlock()
-		if j == nil {
-			return
-		}
-		l.call(*j.body.(*Broadcast))
-	}
-	l.endpoint.workers.Go(l) // keep the claim, go to the back of the line
-}
+func (l *listener) Turn() { l.mailbox.Turn(l.endpoint.workers, l, &l.mu, nil, l.call) }
 
-func (l *listener) call(b Broadcast) {
+func (l *listener) call(b *Broadcast) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.endpoint.log.Error("panic in a subscribed function", "topic", b.Topic, "event", b.Event, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	l.do(b)
+	l.do(*b)
 }
 
 func (l *listener) cancel() {
@@ -83,5 +73,5 @@ func (l *listener) cancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cancelled = true
-	l.mailbox.clear()
+	l.mailbox.Clear()
 }

@@ -50,7 +50,7 @@ type RawSocket struct {
 	*Socket
 
 	mu      sync.Mutex // guards the rest; never held while a callback runs
-	mailbox mailbox
+	mailbox poller.Lane[rawJob]
 	subs    subscriptions
 	ended   bool
 }
@@ -67,7 +67,7 @@ func (s *RawSocket) Push(data []byte, binary bool) error {
 // Send calls Info with a message of the server's own, in its turn. It fails with
 // ErrMailboxFull or ErrClosed.
 func (s *RawSocket) Send(msg any) error {
-	return s.post(&job{kind: jobInfo, body: msg})
+	return s.post(rawInfo{msg})
 }
 
 // Subscribe brings the broadcasts of a topic to Info, each as a *Broadcast, until
@@ -92,7 +92,7 @@ func (s *RawSocket) Unsubscribe(topic string) {
 }
 
 func (s *RawSocket) inform(b *Broadcast) {
-	if s.post(&job{kind: jobInfo, body: b}) == ErrMailboxFull {
+	if s.post(rawInfo{b}) == ErrMailboxFull {
 		s.transport.Kill(fmt.Errorf("%w of broadcasts of %s", ErrMailboxFull, b.Topic))
 	}
 }
@@ -105,7 +105,7 @@ func (s *RawSocket) CloseWith(code int, reason string) {
 // openRaw is open for mounts with a RawType.
 func openRaw(s *Socket) *RawSocket {
 	raw := &RawSocket{Socket: s}
-	_ = raw.post(&job{kind: jobJoin}) // the mailbox is empty
+	_ = raw.post(rawOpen{}) // the mailbox is empty
 	return raw
 }
 
@@ -117,18 +117,14 @@ func (s *RawSocket) message(data []byte, binary bool) { s.take(data, binary, nil
 // take brings a message to In. done, if not nil, is called when In has
 // returned. data is lent.
 func (s *RawSocket) take(data []byte, binary bool, done func()) {
-	j := &job{kind: jobMessage, message: wire.Message{Payload: wire.Payload{Data: slices.Clone(data), Binary: binary}}}
-	if done != nil {
-		j.body = done
-	}
-	if s.post(j) == ErrMailboxFull { // dropping one in silence would be a gap in the stream
+	if s.post(&rawMessage{slices.Clone(data), binary, done}) == ErrMailboxFull { // dropping one in silence would be a gap in the stream
 		s.close(ws.StatusPolicyViolation, "too many messages waiting", Closed)
 	}
 }
 
 func (s *RawSocket) control(op ws.OpCode, payload []byte) {
 	if s.mount.Raw.Control != nil {
-		_ = s.post(&job{kind: jobOut, body: ws.Frame{Header: ws.Header{OpCode: op}, Payload: slices.Clone(payload)}}) // a ping too many harms nobody
+		_ = s.post(&rawControl{op == ws.OpPing, slices.Clone(payload)}) // a ping too many harms nobody
 	}
 }
 
@@ -137,75 +133,103 @@ func (s *RawSocket) Closed(c *poller.Conn, err error) {
 	s.Socket.Closed(c, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mailbox.clear()
+	s.mailbox.Clear()
 	s.subs.clear(s.mount.endpoint)
 	s.ended = true
-	s.pushLocked(&job{kind: jobTerminate})
+	s.pushLocked(rawEnd{})
 }
 
-func (s *RawSocket) post(j *job) error {
+func (s *RawSocket) post(j rawJob) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
 		return ErrClosed
-	case s.mailbox.full(s.mount.MailboxMax):
+	case full(&s.mailbox, s.mount.MailboxMax):
 		return ErrMailboxFull
 	}
 	s.pushLocked(j)
 	return nil
 }
 
-func (s *RawSocket) pushLocked(j *job) {
-	if s.mailbox.push(j) {
+func (s *RawSocket) pushLocked(j rawJob) {
+	if s.mailbox.Push(j, j.bytes()) {
 		s.mount.endpoint.workers.Go(s)
 	}
 }
 
 // Turn runs a few of the mailbox's jobs; see poller.Pool.
-func (s *RawSocket) Turn() {
-	for range turnBudget {
-		if s.transport.Hold(s.mount.endpoint.workers, s) { // what it answers could only wait
-			return
-		}
-		s.mu.Lock()
-		j := s.mailbox.pop() // drops the claim when there is none
-		s.mu.Unlock()
-		if j == nil {
-			return
-		}
-		s.settle(s.run(j))
-		if done, ok := j.body.(func()); ok {
-			done()
-		}
+func (s *RawSocket) Turn() { s.mailbox.Turn(s.mount.endpoint.workers, s, &s.mu, s.held, s.do) }
+
+// held reports whether the turn has to wait, as what it answers could only wait.
+func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.endpoint.workers, s) }
+
+func (s *RawSocket) do(j rawJob) {
+	s.settle(s.run(j))
+	if m, ok := j.(*rawMessage); ok && m.done != nil {
+		m.done()
 	}
-	s.mount.endpoint.workers.Go(s) // keep the claim, go to the back of the line
 }
 
 // run does one job. A panic is an error.
-func (s *RawSocket) run(j *job) (err error) {
+func (s *RawSocket) run(j rawJob) (err error) {
 	defer contain(&err)
-	t := s.mount.Raw
-	switch j.kind {
-	case jobJoin:
-		if t.Open != nil {
-			return t.Open(s)
-		}
-	case jobMessage:
-		if t.In != nil {
-			return t.In(s, j.message.Payload.Data, j.message.Payload.Binary)
-		}
-	case jobOut:
-		f := j.body.(ws.Frame)
-		return t.Control(s, f.Header.OpCode == ws.OpPing, f.Payload)
-	case jobInfo:
-		if t.Info != nil {
-			return t.Info(s, j.body)
-		}
-	case jobTerminate:
-		if t.Terminate != nil {
-			t.Terminate(s, s.reason())
-		}
+	return j.do(s)
+}
+
+// A rawJob is something for the callbacks of a raw socket.
+type rawJob interface {
+	do(s *RawSocket) error
+	bytes() int // what it holds
+}
+
+type (
+	rawOpen    struct{}
+	rawMessage struct { // of the client
+		data   []byte
+		binary bool
+		done   func() // called when In has returned; may be nil
+	}
+	rawControl struct {
+		ping    bool
+		payload []byte
+	}
+	rawInfo struct{ msg any } // what RawSocket.Send was given
+	rawEnd  struct{}
+)
+
+func (rawOpen) bytes() int       { return 0 }
+func (j *rawMessage) bytes() int { return len(j.data) }
+func (j *rawControl) bytes() int { return 0 }
+func (j rawInfo) bytes() int     { return infoBytes(j.msg) }
+func (rawEnd) bytes() int        { return 0 }
+
+func (rawOpen) do(s *RawSocket) error {
+	if open := s.mount.Raw.Open; open != nil {
+		return open(s)
+	}
+	return nil
+}
+
+func (j *rawMessage) do(s *RawSocket) error {
+	if in := s.mount.Raw.In; in != nil {
+		return in(s, j.data, j.binary)
+	}
+	return nil
+}
+
+func (j *rawControl) do(s *RawSocket) error { return s.mount.Raw.Control(s, j.ping, j.payload) }
+
+func (j rawInfo) do(s *RawSocket) error {
+	if info := s.mount.Raw.Info; info != nil {
+		return info(s, j.msg)
+	}
+	return nil
+}
+
+func (rawEnd) do(s *RawSocket) error {
+	if terminate := s.mount.Raw.Terminate; terminate != nil {
+		terminate(s, s.reason())
 	}
 	return nil
 }

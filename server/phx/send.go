@@ -100,14 +100,14 @@ func (ch *Channel) Send(msg any) error {
 	if ch.phase >= ended {
 		return ErrClosed
 	}
-	return ch.postLocked(&job{kind: jobInfo, body: msg})
+	return ch.postLocked(infoJob{msg})
 }
 
 // inform is Send for a broadcast of another topic, for which there must be room.
 func (ch *Channel) inform(b *Broadcast) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.phase < ended && ch.postLocked(&job{kind: jobInfo, body: b}) != nil {
+	if ch.phase < ended && ch.postLocked(infoJob{b}) != nil {
 		ch.socket.transport.Kill(ch.overflow(b.Topic))
 	}
 }
@@ -235,7 +235,7 @@ func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
 
 func (ch *Channel) deliverLocked(m *pubsub.Message) {
 	if t := ch.route().Type; t.intercepts(m.Event) {
-		if ch.postLocked(&job{kind: jobOut, body: m}) != nil {
+		if ch.postLocked(outJob{m}) != nil {
 			ch.socket.transport.Kill(ch.overflow(ch.topic))
 		}
 		return
@@ -259,7 +259,17 @@ type Ref struct {
 
 // Ref is the message being handled. Only handlers of client messages may call
 // it; return nil, nil there to answer later.
-func (ch *Channel) Ref() Ref { return Ref{ch, ch.running.message.Ref} }
+func (ch *Channel) Ref() Ref {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	switch j, _ := ch.mailbox.Running(); j := j.(type) {
+	case *messageJob:
+		return Ref{ch, j.Ref}
+	case *joinJob:
+		return Ref{ch, j.message.Ref}
+	}
+	return Ref{channel: ch}
+}
 
 // Reply answers the message as the result of a handler would: with "ok" and the
 // given response, or with the status of a [Reply].

@@ -1,0 +1,125 @@
+package poller
+
+import "sync"
+
+// laneBudget is how many jobs a turn does before others have theirs.
+const laneBudget = 16
+
+// A Lane is work that is done one job at a time, in order: a queue, the right to
+// work on it, and turns on a [Pool]. It owns no goroutine. Whoever pushes the
+// first job takes the claim with it and asks the pool for a turn; a turn does a
+// few jobs, then drops the claim or goes to the back of the pool's queue.
+//
+// A lane is guarded by a lock of its owner's, so that it costs 24 bytes. It sets
+// no bounds: the owner asks Len and Bytes before it pushes. The zero value is an
+// empty lane. Its owner must be neither copied nor have another lane.
+type Lane[J any] struct {
+	last    *entry[J] // whose next is the first: a ring, as every owner pays for each word here
+	running *entry[J] // what the turn does now, or nil
+	n       int32     // of jobs, and one for the claim while a turn is queued or running
+	bytes   int32     // of the jobs that wait
+}
+
+// An entry is a job in a lane.
+type entry[J any] struct {
+	next  *entry[J]
+	bytes int32
+	job   J
+}
+
+// Len is how many jobs wait.
+func (l *Lane[J]) Len() int { return max(int(l.n)-1, 0) } // without the claim there are none
+
+// Bytes is what the waiting jobs hold, as Push was told.
+func (l *Lane[J]) Bytes() int { return int(l.bytes) }
+
+// Running is the job that is being done.
+func (l *Lane[J]) Running() (j J, ok bool) {
+	if l.running == nil {
+		return j, false
+	}
+	return l.running.job, true
+}
+
+// Push appends a job that holds so many bytes, and reports whether the caller has
+// to ask the pool for a turn.
+func (l *Lane[J]) Push(j J, bytes int) (ask bool) {
+	return l.push(&entry[J]{job: j, bytes: int32(bytes)})
+}
+
+func (l *Lane[J]) push(e *entry[J]) (ask bool) {
+	if l.last == nil {
+		e.next = e
+	} else {
+		e.next, l.last.next = l.last.next, e
+	}
+	l.last = e
+	l.bytes += e.bytes
+	ask = l.n == 0
+	if ask {
+		l.n++ // the claim
+	}
+	l.n++
+	return ask
+}
+
+// pop takes the first job, or drops the claim when there is none.
+func (l *Lane[J]) pop() *entry[J] {
+	if l.last == nil {
+		l.n = 0
+		return nil
+	}
+	e := l.last.next
+	if e == l.last {
+		l.last = nil
+	} else {
+		l.last.next = e.next
+	}
+	e.next = nil
+	l.n--
+	l.bytes -= e.bytes
+	return e
+}
+
+// Take takes the waiting jobs out that match, and leaves the others, each in
+// their order. Only the owner's turn may call it.
+func (l *Lane[J]) Take(match func(J) bool) (taken []J) {
+	for range l.Len() {
+		e := l.pop()
+		if match(e.job) {
+			taken = append(taken, e.job)
+		} else {
+			l.push(e) // there is a claim: the turn's
+		}
+	}
+	return taken
+}
+
+// Clear drops the jobs that wait. The claim stays with the turn that has it.
+func (l *Lane[J]) Clear() { l.last, l.n, l.bytes = nil, min(l.n, 1), 0 }
+
+// Turn is the owner's: it does a few jobs, without mu, which guards the lane.
+// When more are left it asks p for another turn of the owner. Before each job held
+// is asked, under mu, whether to stop: then held sees to another turn, for which
+// the claim is kept. Nil never stops.
+func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(J)) {
+	for range laneBudget {
+		mu.Lock()
+		l.running = nil
+		if held != nil && held() {
+			mu.Unlock()
+			return
+		}
+		e := l.pop() // drops the claim when there is none
+		l.running = e
+		mu.Unlock()
+		if e == nil {
+			return
+		}
+		do(e.job)
+	}
+	mu.Lock()
+	l.running = nil
+	mu.Unlock()
+	p.Go(owner) // keep the claim, go to the back of the line
+}

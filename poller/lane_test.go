@@ -1,0 +1,118 @@
+package poller_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+// Every channel has a lane.
+func TestLaneSize(t *testing.T) {
+	if got := unsafe.Sizeof(poller.Lane[any]{}); got > 24 {
+		t.Errorf("a Lane has %d bytes, want at most 24", got)
+	}
+}
+
+// A modelled lane is one beside the list of jobs that it should hold.
+type modelled struct {
+	t    *testing.T
+	pool *poller.Pool
+
+	mu    sync.Mutex
+	lane  poller.Lane[int]
+	want  []int // begun by nobody, but perhaps the first
+	done  int
+	begun int // has been taken off the list since; its turn goes on
+}
+
+func (m *modelled) Turn() { m.lane.Turn(m.pool, m, &m.mu, nil, m.do) }
+
+func (m *modelled) do(j int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if running, ok := m.lane.Running(); !ok || running != j {
+		m.t.Errorf("job %d is done, Running = %d, %t", j, running, ok)
+	}
+	if len(m.want) == 0 || m.want[0] != j {
+		m.t.Errorf("job %d is done, want the first of %v", j, m.want)
+		return
+	}
+	m.want = m.want[1:]
+	m.begun = j
+	m.done++
+}
+
+// split is how many jobs at the front are the turn's already.
+func (m *modelled) split() int {
+	if j, ok := m.lane.Running(); ok && j != m.begun {
+		return 1
+	}
+	return 0
+}
+
+func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch at, n := m.split(), r.IntN(100); {
+	case n == 0:
+		dropped = m.lane.Len()
+		m.lane.Clear()
+		m.want = m.want[:at]
+	case n < 4 && m.lane.Len() > 0: // there is a claim
+		odd := func(j int) bool { return j%2 == 1 }
+		waiting := slices.Clone(m.want[at:])
+		taken := m.lane.Take(odd)
+		if want := slices.DeleteFunc(slices.Clone(waiting), func(j int) bool { return !odd(j) }); !slices.Equal(taken, want) {
+			m.t.Errorf("Take = %v, want %v", taken, want)
+		}
+		dropped = len(taken)
+		m.want = append(m.want[:at], slices.DeleteFunc(waiting, odd)...)
+	}
+	m.want = append(m.want, j)
+	if m.lane.Push(j, j) {
+		m.pool.Go(m)
+	}
+	sum := 0
+	for _, j := range m.want[m.split():] {
+		sum += j
+	}
+	if got, want := m.lane.Len(), len(m.want)-m.split(); got != want || m.lane.Bytes() != sum {
+		m.t.Errorf("Len and Bytes = %d and %d, want %d and %d", got, m.lane.Bytes(), want, sum)
+	}
+	return dropped
+}
+
+// Whatever the order of pushes, turns and drops, each job that is not dropped is
+// done once, in order, alone; and Len and Bytes are those of what waits.
+func TestLaneModel(t *testing.T) {
+	const lanes, jobs = 8, 3000
+	p := newPool(t, 3)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	all := make([]*modelled, lanes)
+	dropped := make([]int, lanes)
+	var posting sync.WaitGroup
+	for i := range all {
+		all[i] = &modelled{t: t, pool: p}
+		posting.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
+			for j := range jobs {
+				dropped[i] += all[i].step(j+1, r)
+			}
+		})
+	}
+	posting.Wait()
+	if err := p.Close(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range all {
+		if m.done+dropped[i] != jobs || len(m.want) > 0 {
+			t.Errorf("lane %d: %d jobs done and %d dropped of %d, %d left", i, m.done, dropped[i], jobs, len(m.want))
+		}
+	}
+}
