@@ -284,7 +284,7 @@ func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 	defer old.mu.Unlock()
 	old.endLocked()
 	h := &handOver{next: ch}
-	if old.mailbox.Push(handOverJob{h}, 0) {
+	if old.mailbox.Push(handOverJob{h}, jobOverhead) {
 		old.pool().Go(old)
 		return
 	}

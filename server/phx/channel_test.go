@@ -79,6 +79,30 @@ func TestMailboxBytes(t *testing.T) {
 	c.want(`["1","7","room:1","phx_reply",{"status":"ok","response":1}]`)
 }
 
+// All of a message counts: a client may make any part of it the large one.
+func TestMailboxCountsAllParts(t *testing.T) {
+	g := newGate()
+	var ch *phx.Channel
+	ep := start(t, phx.Route{Pattern: "*", Type: &phx.ChannelType{
+		Joined: func(c *phx.Channel, _ phx.Payload) error { ch = c; g.pass(); return nil },
+		Event:  func(*phx.Channel, string, phx.Payload) (any, error) { return nil, nil },
+	}})
+	c := dial(t, ep)
+	topic, joinRef, long := "t"+strings.Repeat("o", 200), strings.Repeat("j", 200), strings.Repeat("x", 200)
+	c.say(fmt.Sprintf(`["%s","1","%s","phx_join",{}]`, joinRef, topic))
+	within(t, "call of Joined", g.entered)
+	const n = 10
+	for range n {
+		c.say(fmt.Sprintf(`["%s","%s","%s","%s",{"a":"%s"}]`, joinRef, long, topic, long, long))
+	}
+	eventually(t, "all parts of all messages count", func() bool { return ch.MailboxBytes() >= n*5*200 })
+	if got := ch.MailboxBytes(); got > n*(5*200+300) {
+		t.Errorf("%d messages of 1 kB count as %d bytes", n, got)
+	}
+	close(g.open)
+	eventually(t, "nothing counts any more", func() bool { return ch.MailboxBytes() == 0 })
+}
+
 // What a full mailbox does not take is answered; the channel lives on.
 func TestMailboxFull(t *testing.T) {
 	g := newGate()

@@ -29,3 +29,10 @@ func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
 
 // Pass is Feed for one pass of the loop: it returns what is left for the next.
 func (s *Socket) Pass(data []byte) (rest []byte) { return s.decode(data, s) }
+
+// MailboxBytes is what the jobs that wait for the channel hold.
+func (ch *Channel) MailboxBytes() int {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.mailbox.Bytes()
+}

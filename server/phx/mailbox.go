@@ -10,6 +10,10 @@ import (
 // but for one message of any size.
 const mailboxBytes = 16 << 20
 
+// jobOverhead is what a job holds beside bytes of its client's or publisher's: the
+// job itself and its place in the mailbox.
+const jobOverhead = 192
+
 // A mailbox is what waits for the callbacks of one channel, guarded by its lock.
 type mailbox = poller.Lane[job]
 
@@ -41,22 +45,27 @@ type (
 func (j *joinJob) bytes() int    { return messageBytes(&j.message) }
 func (j *messageJob) bytes() int { return messageBytes(&j.Message) }
 func (j *leaveJob) bytes() int   { return messageBytes(&j.Message) }
-func (j outJob) bytes() int      { return len(j.Payload) }
+func (j outJob) bytes() int      { return jobOverhead + len(j.Topic) + len(j.Event) + len(j.Payload) }
 func (j infoJob) bytes() int     { return infoBytes(j.msg) }
-func (j endJob) bytes() int      { return 0 }
-func (j handOverJob) bytes() int { return 0 }
+func (j endJob) bytes() int      { return jobOverhead }
+func (j handOverJob) bytes() int { return jobOverhead }
 
-func messageBytes(m *wire.Message) int { return len(m.Payload.Data) }
+// messageBytes counts every part: a client may make any of them the large one.
+func messageBytes(m *wire.Message) int {
+	return jobOverhead + len(m.JoinRef) + len(m.Ref) + len(m.Topic) + len(m.RawTopic) + len(m.Event) + len(m.Payload.Data)
+}
 
 // infoBytes is what a message of the server's own holds, as far as it is known.
 func infoBytes(msg any) int {
 	if b, ok := msg.(*Broadcast); ok {
 		return broadcastBytes(b)
 	}
-	return 0
+	return jobOverhead
 }
 
-func broadcastBytes(b *Broadcast) int { return len(b.Payload.body.Data) }
+func broadcastBytes(b *Broadcast) int {
+	return jobOverhead + len(b.Topic) + len(b.Event) + len(b.Payload.body.Data)
+}
 
 // takeMessages takes the client messages out of a mailbox.
 func takeMessages(m *mailbox) (messages []wire.Message) {

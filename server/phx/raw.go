@@ -198,11 +198,11 @@ type (
 	rawEnd  struct{}
 )
 
-func (rawOpen) bytes() int       { return 0 }
-func (j *rawMessage) bytes() int { return len(j.data) }
-func (j *rawControl) bytes() int { return 0 }
+func (rawOpen) bytes() int       { return jobOverhead }
+func (j *rawMessage) bytes() int { return jobOverhead + len(j.data) }
+func (j *rawControl) bytes() int { return jobOverhead + len(j.payload) }
 func (j rawInfo) bytes() int     { return infoBytes(j.msg) }
-func (rawEnd) bytes() int        { return 0 }
+func (rawEnd) bytes() int        { return jobOverhead }
 
 func (rawOpen) do(s *RawSocket) error {
 	if open := s.mount.Raw.Open; open != nil {
