@@ -193,6 +193,12 @@ type Mount struct {
 	// ones close the connection with 1009. Zero means 10,000,000 and 8,000,000.
 	MaxFrame, MaxMessage int64
 
+	// MaxField is how long the topic, the event, the ref and the join_ref of a
+	// message may each be, in bytes; refs count with the quotes that they have in
+	// JSON. A longer one closes the connection with 1008. Binary frames of version
+	// 2 have no room for more than 255 anyway. Zero means 1024.
+	MaxField int
+
 	// SkipUTF8 lets text that is no UTF-8 through to the JSON decoder. The
 	// default closes the connection with 1007, as RFC 6455 §8.1 asks.
 	SkipUTF8 bool
@@ -352,6 +358,7 @@ func (m *Mount) check(field string, seen map[string]string, notNegative func(fie
 	notNegative(field+".Idle", int64(m.Idle))
 	notNegative(field+".MaxChannels", int64(m.MaxChannels))
 	notNegative(field+".MailboxMax", int64(m.MailboxMax))
+	notNegative(field+".MaxField", int64(m.MaxField))
 	notNegative(field+".MaxFrame", m.MaxFrame)
 	notNegative(field+".MaxMessage", m.MaxMessage)
 	for j, r := range m.Routes {

@@ -36,6 +36,7 @@ func TestConfigErrors(t *testing.T) {
 		{phx.Config{HandshakeTimeout: -time.Second}, "HandshakeTimeout is -1000000000"},
 		{mount(phx.Mount{Idle: -1}), "Mounts[0].Idle is -1"},
 		{mount(phx.Mount{MaxChannels: -1}), "Mounts[0].MaxChannels is -1"},
+		{mount(phx.Mount{MaxField: -1}), "Mounts[0].MaxField is -1"},
 		{mount(phx.Mount{MaxFrame: -1}), "Mounts[0].MaxFrame is -1"},
 		{phx.Config{Addr: "127.0.0.1:nowhere"}, ""},
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/wire"
 )
 
 // A receiver is who the messages of a socket are for: its channels, or the
@@ -85,7 +86,18 @@ func (s *Socket) message(data []byte, binary bool) {
 		s.close(ws.StatusInternalServerError, "malformed message", Closed)
 		return
 	}
+	if longest := longestField(m); longest > s.mount.MaxField { // an answer would echo it
+		s.mount.endpoint.log.Debug("field too long", "mount", s.mount.Path, "bytes", longest, "max", s.mount.MaxField)
+		s.close(ws.StatusPolicyViolation, "topic, event or ref too long", Closed)
+		return
+	}
 	s.receive(m)
+}
+
+// longestField is the length of what the client has chosen beside the payload:
+// each is kept, compared, echoed and logged, so none may be as long as a message.
+func longestField(m wire.Message) int {
+	return max(len(m.JoinRef), len(m.Ref), len(m.Topic), len(m.Event), len(m.RawTopic))
 }
 
 func (s *Socket) control(ws.OpCode, []byte) {} // liveness is enough

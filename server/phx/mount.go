@@ -29,6 +29,7 @@ type mount struct {
 func newMount(ep *Endpoint, m Mount) *mount {
 	m.Idle = cmp.Or(m.Idle, 60*time.Second)
 	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
+	m.MaxField = cmp.Or(m.MaxField, 1024)
 	m.MailboxMax = cmp.Or(m.MailboxMax, 1024)
 	switch {
 	case m.Raw != nil:
