@@ -30,7 +30,8 @@ type partial struct {
 	frames  int   // of it so far, and the control frames between them
 	text    textChecker
 
-	over bool // after a Close frame or an error
+	over bool   // after a Close frame or an error
+	mark uint32 // see Mark
 }
 
 func (p *partial) inMessage() bool {
@@ -206,6 +207,29 @@ func (d *Decoder) Held() int {
 	}
 	return d.p.message.Held()
 }
+
+// Mark is a word for the caller to keep for as long as the same frame or message
+// is not whole: zero at first, such as the time it began. It is nil while there is
+// none.
+func (d *Decoder) Mark() *uint32 {
+	if d.p == nil || d.p.over {
+		return nil
+	}
+	return &d.p.mark
+}
+
+// Received is how many bytes of the payload of a message have come that is not
+// whole yet.
+func (d *Decoder) Received() int {
+	if d.p == nil {
+		return 0
+	}
+	return d.p.message.size()
+}
+
+// Drop gives up what d remembers. Everything further is ignored, as after a Close
+// frame.
+func (d *Decoder) Drop() { d.p = &partial{over: true} }
 
 func (d *Decoder) state() *partial {
 	if d.p == nil {

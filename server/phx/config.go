@@ -78,6 +78,18 @@ type Config struct {
 	// for a fifth of WriteTimeout. Zero means 256 MiB.
 	BacklogMax int
 
+	// IncomingMax is how many bytes may be held of messages, and of bodies of long
+	// polling, that are not whole or not decoded yet, of all clients together. A
+	// client that sends more is closed with 1013, or answered with status 503; up to
+	// 4 KiB each always have room. Zero means 256 MiB.
+	IncomingMax int
+
+	// IncomingTimeout is how long a message or body may take to come, and one second
+	// more for every IncomingRate bytes that have come of it. Then the client is
+	// closed with 1008, or disconnected. Zero means 10 s and 16 KiB.
+	IncomingTimeout time.Duration
+	IncomingRate    int
+
 	// SendBuffer is SO_SNDBUF of each connection in bytes. Zero means 64 KiB.
 	SendBuffer int
 
@@ -294,6 +306,9 @@ func (c *Config) check() error {
 	notNegative("OutboundMax", int64(c.OutboundMax))
 	notNegative("WriteTimeout", int64(c.WriteTimeout))
 	notNegative("BacklogMax", int64(c.BacklogMax))
+	notNegative("IncomingMax", int64(c.IncomingMax))
+	notNegative("IncomingTimeout", int64(c.IncomingTimeout))
+	notNegative("IncomingRate", int64(c.IncomingRate))
 	notNegative("SendBuffer", int64(c.SendBuffer))
 	notNegative("MaxPending", int64(c.MaxPending))
 	notNegative("MaxPayload", int64(c.MaxPayload))
@@ -315,6 +330,9 @@ func (c *Config) check() error {
 		errs = append(errs, fmt.Errorf("OutboundHigh is %d, more than OutboundMax, %d: clients would be closed before they are waited for", c.OutboundHigh, c.OutboundMax))
 	}
 	c.BacklogMax = cmp.Or(c.BacklogMax, 256<<20)
+	c.IncomingMax = cmp.Or(c.IncomingMax, 256<<20)
+	c.IncomingTimeout = cmp.Or(c.IncomingTimeout, 10*time.Second)
+	c.IncomingRate = cmp.Or(c.IncomingRate, 16<<10)
 	return errors.Join(errs...)
 }
 

@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/roost-rt/roost/server/asynclog"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/asynclog"
 )
 
 // workers is the pool that callbacks run on.
@@ -40,6 +40,7 @@ type Endpoint struct {
 	pubsub    *pubsub.PubSub
 	http      *httpServer
 	cuts      cuts
+	incoming  incoming
 	draining  atomic.Bool
 
 	stopped sync.Once
@@ -58,6 +59,7 @@ func Start(cfg Config) (*Endpoint, error) {
 	log, closeLog := asynclog.Wrap(cfg.Logger, asynclog.Config{Rate: cfg.LogRate})
 	cfg.Logger = log
 	ep := &Endpoint{cfg: cfg, log: log, closeLog: closeLog, started: time.Now(), codecs: make(map[codecKey]*codec)}
+	ep.incoming.max, ep.incoming.timeout, ep.incoming.rate = int64(cfg.IncomingMax), cfg.IncomingTimeout, cfg.IncomingRate
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
 	}

@@ -3,7 +3,10 @@ package phx
 import (
 	"log/slog"
 	"net"
+	"time"
 	"unsafe"
+
+	"github.com/roost-rt/roost/poller"
 )
 
 // What every client and every join costs at least, in bytes.
@@ -16,7 +19,7 @@ const (
 // from the client meanwhile.
 func (s *Socket) Feed(data []byte) {
 	for len(data) > 0 {
-		data = s.decode(data, s)
+		data, _ = s.decode(data, s)
 	}
 }
 
@@ -27,8 +30,31 @@ func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
 	return func() { l.Close(); l.wait() }
 }
 
-// Pass is Feed for one pass of the loop: it returns what is left for the next.
-func (s *Socket) Pass(data []byte) (rest []byte) { return s.decode(data, s) }
+// Pass is what the event loop does with bytes from the client in one pass: it
+// returns what is left for the next.
+func (s *Socket) Pass(data []byte) (rest []byte) {
+	done := make(chan []byte)
+	s.transport.(*poller.Conn).Post(func() {
+		rest, _ := s.decode(data, s)
+		done <- rest
+	})
+	return <-done
+}
+
+// Incoming is how many bytes the endpoint holds of what is not whole yet.
+func (ep *Endpoint) Incoming() int { return int(ep.incoming.held.Load()) }
+
+// Expire is what the event loop does when the deadline of a message passes that
+// has been coming for so long.
+func (s *Socket) Expire(after time.Duration) {
+	c := s.transport.(*poller.Conn)
+	c.Post(func() {
+		if mark := s.decoder.Mark(); mark != nil {
+			*mark -= uint32(after.Milliseconds())
+			s.Timeout(c)
+		}
+	})
+}
 
 // MailboxBytes is what the jobs that wait for the channel hold.
 func (ch *Channel) MailboxBytes() int {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -21,25 +20,19 @@ type receiver interface {
 // their turn. Each may be a system call, for the answer.
 const maxEvents = 64
 
-// Data takes frames from the connection; see poller.Handler.
-func (s *Socket) Data(c *poller.Conn, data []byte) { c.Unread(s.decode(data, s)) }
-
 // decode gives what the client sent to r, message by message. It returns what is
-// left after maxEvents frames, or behind a message that a turn takes. Loop only.
-func (s *Socket) decode(data []byte, r receiver) (rest []byte) {
+// left after maxEvents frames, or behind a large message, which is not for r yet.
+// Loop only.
+func (s *Socket) decode(data []byte, r receiver) (rest []byte, large frame.Frame) {
 	cfg := s.frames()
 	for budget := maxEvents; ; {
 		f, ok, err := s.decoder.NextWithin(cfg, &data, &budget)
 		if err != nil {
 			s.refuse(err)
-			return nil
+			return nil, large
 		}
-		if !ok {
-			return data
-		}
-		if f.Large != nil {
-			s.unpack(f.Large, f.Op == ws.OpBinary, r)
-			return data
+		if !ok || f.Large != nil {
+			return data, f
 		}
 		switch f.Op {
 		case ws.OpText, ws.OpBinary:
@@ -55,7 +48,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte) {
 				code = ws.StatusNormalClosure
 			}
 			s.close(code, "", Closed)
-			return nil
+			return nil, large
 		}
 	}
 }
@@ -72,8 +65,7 @@ func (s *Socket) frames() *frame.Config {
 func (s *Socket) refuse(err error) {
 	var protocol *frame.Error
 	errors.As(err, &protocol) // frame has no others
-	s.mount.endpoint.cuts.add(s, BrokenProtocol)
-	s.close(protocol.Code, protocol.Reason, Closed)
+	s.cut(protocol.Code, protocol.Reason, BrokenProtocol)
 }
 
 // message takes a message of the Channels protocol. One that is none closes the
@@ -82,8 +74,7 @@ func (s *Socket) message(data []byte, binary bool) {
 	m, err := s.codec.Decode(data, binary)
 	if err != nil {
 		s.mount.endpoint.log.Debug("malformed message", "err", err)
-		s.mount.endpoint.cuts.add(s, BrokenProtocol)
-		s.close(ws.StatusInternalServerError, "malformed message", Closed)
+		s.cut(ws.StatusInternalServerError, "malformed message", BrokenProtocol)
 		return
 	}
 	if longest := longestField(m); longest > s.mount.MaxField { // an answer would echo it

@@ -36,7 +36,7 @@ func TestPassIsBounded(t *testing.T) {
 			c, s := socketOf(t, phx.Mount{})
 			if one[0]&0x0f == 0 {
 				one[0] = 0 // no FIN
-				s.Feed(append([]byte{0x01}, one[1:]...))
+				s.Pass(append([]byte{0x01}, one[1:]...))
 			}
 			data := bytes.Repeat(one, 200)
 			for _, want := range []int{136, 72, 8, 0} {

@@ -29,6 +29,13 @@ const (
 
 	// BrokenProtocol: what came was no frame or message that the mount takes.
 	BrokenProtocol Cause = "protocol error"
+
+	// SlowMessage: a message took too long to come; see Config.IncomingRate.
+	SlowMessage Cause = "slow message"
+
+	// NoRoom: messages of too many clients were on their way at a time; see
+	// Config.IncomingMax.
+	NoRoom Cause = "no room"
 )
 
 // A CutCount is how many connections the server has ended for a cause.
@@ -50,10 +57,12 @@ type Debtor struct {
 
 // A Ledger is what is owed to clients now, and who was ended for what.
 type Ledger struct {
-	Cuts       []CutCount `json:"cuts"`        // since the start, most first
-	Backlog    int64      `json:"backlog"`     // bytes that wait for clients, shared ones counted once
-	BacklogMax int64      `json:"backlog_max"` // Config.BacklogMax
-	Debtors    []Debtor   `json:"debtors"`     // WebSockets to which most is owed, at most ten
+	Cuts        []CutCount `json:"cuts"`         // since the start, most first
+	Backlog     int64      `json:"backlog"`      // bytes that wait for clients, shared ones counted once
+	BacklogMax  int64      `json:"backlog_max"`  // Config.BacklogMax
+	Incoming    int64      `json:"incoming"`     // bytes held of messages and requests that are not whole or not decoded yet
+	IncomingMax int64      `json:"incoming_max"` // Config.IncomingMax
+	Debtors     []Debtor   `json:"debtors"`      // WebSockets to which most is owed, at most ten
 }
 
 // statusTryAgainLater is of the IANA registry for RFC 6455 §11.7.
@@ -67,6 +76,7 @@ const maxDebtors = 10
 func (ep *Endpoint) Ledger() Ledger {
 	l := Ledger{Cuts: ep.cuts.list(), Debtors: []Debtor{}}
 	l.Backlog, l.BacklogMax = ep.poller.Backlog()
+	l.Incoming, l.IncomingMax = ep.incoming.held.Load(), ep.incoming.max
 	var mu sync.Mutex
 	ep.poller.EachOwing(func(c *poller.Conn, o poller.Owed) {
 		s := socketOf(c)

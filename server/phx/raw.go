@@ -110,7 +110,7 @@ func openRaw(s *Socket) *RawSocket {
 }
 
 // Data takes frames from the connection; see poller.Handler.
-func (s *RawSocket) Data(c *poller.Conn, data []byte) { c.Unread(s.decode(data, s)) }
+func (s *RawSocket) Data(c *poller.Conn, data []byte) { s.feed(c, data, s) }
 
 func (s *RawSocket) message(data []byte, binary bool) { s.take(data, binary, nil) }
 

@@ -147,15 +147,10 @@ func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	return s
 }
 
-// Timeout closes a connection that nothing has come in from; see poller.Handler.
-func (s *Socket) Timeout(*poller.Conn) {
-	s.mount.endpoint.cuts.add(s, IdleTimeout)
-	s.close(ws.StatusProtocolError, "idle timeout", Closed) // the code is Bandit's, spec §1.8
-}
-
 // Closed ends the channels of a connection that is gone; see poller.Handler.
 func (s *Socket) Closed(_ *poller.Conn, err error) {
 	ep := s.mount.endpoint
+	s.forget()
 	s.countEnd(err)
 	s.mu.Lock()
 	left, why := s.channels, s.whyLocked()

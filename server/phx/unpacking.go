@@ -1,6 +1,8 @@
 package phx
 
 import (
+	"github.com/gobwas/ws"
+
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -22,11 +24,10 @@ type unpacking struct {
 	binary   bool
 }
 
-// unpack has a turn take a message before anything else is read. Loop only.
-func (s *Socket) unpack(m *frame.Large, binary bool, r receiver) {
-	u := &unpacking{socket: s, conn: s.transport.(*poller.Conn), receiver: r, message: m, binary: binary}
-	u.conn.Pause()
-	s.mount.endpoint.unpackers.Go(u)
+// unpack has a turn take a large message before anything else is read. Loop only.
+func (s *Socket) unpack(c *poller.Conn, f frame.Frame, r receiver) {
+	c.Pause()
+	s.mount.endpoint.unpackers.Go(&unpacking{socket: s, conn: c, receiver: r, message: f.Large, binary: f.Op == ws.OpBinary})
 }
 
 // Turn takes the message; see poller.Pool.
@@ -35,6 +36,7 @@ func (u *unpacking) Turn() {
 		u.socket.mount.endpoint.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
 		u.conn.Kill(err)
 	}
+	u.socket.mount.endpoint.incoming.add(-u.message.Held(), 0)
 	u.conn.Post(u.conn.Resume)
 }
 
