@@ -46,7 +46,8 @@ type Config struct {
 	// beats counts as gone. All nodes need the same. Zero means 5 s.
 	Beat time.Duration
 
-	// Logger takes what happens to the link and the cluster. Nil means
+	// Logger takes what happens to the link and the cluster. Nobody waits for its
+	// handler; see [asynclog.Handler], which it may be itself. Nil means
 	// slog.Default.
 	Logger *slog.Logger `json:"-"`
 

@@ -11,13 +11,15 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/asynclog"
 )
 
 // A Link is this node's way to the others: the [pubsub.Adapter] over NATS. It
 // reconnects for ever.
 type Link struct {
-	cfg    Config // immutable, with defaults
-	log    *slog.Logger
+	cfg    Config       // immutable, with defaults
+	log    *slog.Logger // its handler never waits
+	endLog func()
 	id     uint64 // of this start of the node
 	all    string // subject of all nodes
 	outbox *outbox
@@ -54,15 +56,20 @@ const (
 	closed
 )
 
+// logPatience is how long Close waits for Config.Logger to take the last lines.
+const logPatience = time.Second
+
 // counts are for pubsub.AdapterStats.
 type counts struct{ published, dropped, received, missed, invalid atomic.Uint64 }
 
 // New returns a Link that does nothing until it is started.
 func New(cfg Config) *Link {
 	cfg = cfg.withDefaults()
+	log, closeLog := asynclog.Wrap(cfg.Logger, asynclog.Config{})
 	return &Link{
 		cfg:    cfg,
-		log:    cfg.Logger.With("cluster", cfg.Cluster, "node", cfg.Node),
+		log:    log.With("cluster", cfg.Cluster, "node", cfg.Node),
+		endLog: func() { _ = closeLog(logPatience) }, // what it could not write it cannot tell
 		id:     rand.Uint64(),
 		all:    "roost." + cfg.Cluster + ".all",
 		outbox: newOutbox(cfg.MaxPending),
@@ -166,9 +173,10 @@ func (l *Link) Stats() pubsub.AdapterStats {
 }
 
 // Close implements [pubsub.Adapter]. It takes up to 10 s when the NATS server
-// does not answer. It must not overlap with Start.
+// does not answer, and 1 s when Config.Logger does not take the last lines. It must not overlap with Start.
 func (l *Link) Close() {
 	l.closing.Do(func() {
+		defer l.endLog()
 		if l.enter(closed, fresh) || !l.enter(closed, started) {
 			return
 		}

@@ -233,7 +233,7 @@ type stringer struct{ text string }
 
 func (s *stringer) String() string { return s.text }
 
-type panicking struct{ error }
+type panicking struct{}
 
 func (*panicking) Error() string { panic("no text") }
 
