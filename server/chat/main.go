@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/pubsub/cluster"
+	"github.com/roost-rt/roost/server/asynclog"
 	"github.com/roost-rt/roost/server/phx"
 )
 
@@ -37,6 +38,9 @@ flags:
 // drainTime is how long a clean end may take.
 const drainTime = 8 * time.Second
 
+// patience is how long a standard stream may take for what the server has to say.
+const patience = time.Second
+
 // fewFiles is a limit of open files that is likely to be a surprise.
 const fewFiles = 10_000
 
@@ -48,8 +52,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	var cfg phx.Config
 	var level slog.Level
+	var lines asynclog.Config
 	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one, an empty host is all addresses")
 	flags.TextVar(&level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
+	flags.IntVar(&lines.Rate, "log-rate", 100, "log `lines` of one kind that are written in a second, averaged over ten; further ones are counted")
 	flags.IntVar(&cfg.Loops, "loops", 0, "event loops; 0 is one for every two processors")
 	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
 	flags.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
@@ -73,14 +79,20 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000\n", cfg.Addr)
 		return 2
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	if lines.Rate < 1 {
+		fmt.Fprintf(stderr, "server: -log-rate is %d: want at least 1; -log error keeps a log small\n", lines.Rate)
+		return 2
+	}
+	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), lines)
+	defer func() { _ = handler.Close(patience) }() // nobody reads what is lost
+	log := slog.New(handler)
 	if *nats != "" {
 		cfg.Adapter = cluster.New(cluster.Config{URL: *nats, Logger: log})
 	}
 	if *profiles != "" {
 		stop, err := serveProfiles(*profiles, log)
 		if err != nil {
-			fmt.Fprintf(stderr, "server: -pprof: %v\n", err)
+			printTo(stderr, "server: -pprof: %v\n", err)
 			return 1
 		}
 		defer stop()
@@ -91,13 +103,14 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		cfg.Mounts[i].Idle = *idle
 	}
 	if err := run(ctx, cfg, scores, stdout); err != nil {
-		fmt.Fprintf(stderr, "server: %v\n", err)
+		printTo(stderr, "server: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
 func run(ctx context.Context, cfg phx.Config, scores *Scores, stdout io.Writer) error {
+	signal.Ignore(syscall.SIGPIPE)  // a reader of the log that dies would take the server with it
 	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
 	signal.Notify(usr1, syscall.SIGUSR1)
 	defer signal.Stop(usr1)
@@ -107,7 +120,7 @@ func run(ctx context.Context, cfg phx.Config, scores *Scores, stdout io.Writer) 
 		return advise(err, cfg.Addr)
 	}
 	warnFewFiles(cfg.Logger)
-	fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
+	printTo(stdout, "listening on %s\n", ep.Addr())
 
 	var playing sync.WaitGroup // the drain below waits for it
 	playing.Go(func() { scores.Run(ctx, ep) })
@@ -124,6 +137,20 @@ func run(ctx context.Context, cfg phx.Config, scores *Scores, stdout io.Writer) 
 			}
 			return nil
 		}
+	}
+}
+
+// printTo writes to a standard stream. It goes on without it when nobody takes that
+// in time: a pipe may be full.
+func printTo(w io.Writer, format string, args ...any) {
+	said := make(chan struct{})
+	go func() { // ends with the process if nobody ever reads
+		defer close(said)
+		fmt.Fprintf(w, format, args...)
+	}()
+	select {
+	case <-said:
+	case <-time.After(patience):
 	}
 }
 
