@@ -33,6 +33,7 @@ func TestConfigErrors(t *testing.T) {
 		{phx.Config{Filter: phx.Filter{Discard: []string{"a", ""}}}, "Filter.Discard has an empty term"},
 		{phx.Config{MaxHTTP: -1}, "MaxHTTP is -1"},
 		{phx.Config{Workers: -1}, "Workers is -1"},
+		{phx.Config{LogRate: -1}, "LogRate is -1"},
 		{phx.Config{HandshakeTimeout: -time.Second}, "HandshakeTimeout is -1000000000"},
 		{mount(phx.Mount{Idle: -1}), "Mounts[0].Idle is -1"},
 		{mount(phx.Mount{MaxChannels: -1}), "Mounts[0].MaxChannels is -1"},
