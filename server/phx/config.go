@@ -211,6 +211,10 @@ type Mount struct {
 	// 2 have no room for more than 255 anyway. Zero means 1024.
 	MaxField int
 
+	// Rates are how fast the client of a socket may send. The zero Rates are far
+	// beyond what people and most programs do.
+	Rates Rates
+
 	// SkipUTF8 lets text that is no UTF-8 through to the JSON decoder. The
 	// default closes the connection with 1007, as RFC 6455 §8.1 asks.
 	SkipUTF8 bool

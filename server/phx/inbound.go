@@ -37,10 +37,14 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large frame.Frame
 		switch f.Op {
 		case ws.OpText, ws.OpBinary:
 			r.message(f.Payload, f.Op == ws.OpBinary)
-		case ws.OpPing:
-			s.write(ws.OpPong, f.Payload)
-			r.control(f.Op, f.Payload)
-		case ws.OpPong:
+		case ws.OpPing, ws.OpPong:
+			if s.charge(len(f.Payload), false) == banished { // to refuse there is nothing
+				s.banish()
+				return nil, large
+			}
+			if f.Op == ws.OpPing {
+				s.write(ws.OpPong, f.Payload)
+			}
 			r.control(f.Op, f.Payload)
 		case ws.OpClose:
 			code, _ := frame.ParseClose(f.Payload)
@@ -79,10 +83,17 @@ func (s *Socket) message(data []byte, binary bool) {
 	}
 	if longest := longestField(m); longest > s.mount.MaxField { // an answer would echo it
 		s.mount.endpoint.log.Debug("field too long", "mount", s.mount.Path, "bytes", longest, "max", s.mount.MaxField)
-		s.close(ws.StatusPolicyViolation, "topic, event or ref too long", Closed)
+		s.cut(ws.StatusPolicyViolation, "topic, event or ref too long", BrokenProtocol)
 		return
 	}
-	s.receive(m)
+	switch s.charge(len(data), m.Event == "phx_join") {
+	case allowed:
+		s.receive(m)
+	case tooFast:
+		s.replyError(m.JoinRef, m, "rate_limited")
+	case banished:
+		s.banish()
+	}
 }
 
 // longestField is the length of what the client has chosen beside the payload:

@@ -36,6 +36,9 @@ const (
 	// NoRoom: messages of too many clients were on their way at a time; see
 	// Config.IncomingMax.
 	NoRoom Cause = "no room"
+
+	// RateLimited: the client went on sending beyond Mount.Rates.
+	RateLimited Cause = "rate limited"
 )
 
 // A CutCount is how many connections the server has ended for a cause.

@@ -2,10 +2,15 @@ package phx_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
+	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/phx"
 )
 
@@ -50,5 +55,73 @@ func TestFieldLengthsPolled(t *testing.T) {
 	}
 	if p := s.post(`[null,"1","0123456789a","x",{}]`); p.Status != 410 {
 		t.Errorf("11 bytes: status %d, want 410", p.Status)
+	}
+}
+
+// Who sends faster than Mount.Rates is told, then closed; others are not. Long
+// polling and raw sockets have the same rates.
+func TestRateLimited(t *testing.T) {
+	rates := phx.Rates{Messages: 1}
+	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{
+		{Path: "/socket", Rates: rates, LongPoll: &phx.LongPoll{Window: time.Second}},
+		{Path: "/joins", Rates: phx.Rates{Joins: 1}},
+		{Path: "/raw", Rates: rates, Raw: &phx.RawType{}},
+	}})
+	flood := func(text string) []string { return slices.Repeat([]string{text}, 500) }
+	heartbeat, limited := beat(7), `[null,"7","phoenix","phx_reply",{"status":"error","response":{"reason":"rate_limited"}}]`
+
+	other := dial(t, ep)
+	c := dial(t, ep)
+	c.say(flood(heartbeat)...)
+	c.want(beaten(7))
+	c.untilClosed(1008, limited)
+	other.heartbeat()
+
+	c = dialAt(t, ep, "/joins/websocket?vsn=2.0.0")
+	c.say(flood(`["7","7","none","phx_join",{}]`)...)
+	c.want(`[null,"7","none","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`)
+	c.untilClosed(1008, `["7","7","none","phx_reply",{"status":"error","response":{"reason":"rate_limited"}}]`)
+
+	c = dial(t, ep)
+	var pings []byte
+	for range 500 {
+		pings = frame.AppendMasked(pings, ws.OpPing, mask, nil)
+	}
+	c.write(pings)
+	c.untilClosed(1008, "")
+
+	c = dialAt(t, ep, "/raw/websocket")
+	c.say(flood("x")...)
+	c.wantClosed(1008)
+
+	s := openSession(t, ep)
+	if p := s.post(flood(heartbeat)...); p.Status != 410 {
+		t.Errorf("a POST of many messages: status %d, want 410", p.Status)
+	}
+	count := map[string]int{}
+	for _, cut := range ep.Ledger().Cuts {
+		if cut.Cause == phx.RateLimited {
+			count[cut.Mount] += cut.Count
+		}
+	}
+	if want := map[string]int{"/socket": 3, "/joins": 1, "/raw": 1}; !maps.Equal(count, want) {
+		t.Errorf("the ledger has %v, want %v", count, want)
+	}
+}
+
+// untilClosed reads until a Close frame with the code. One of the messages before
+// it must be text, unless that is "".
+func (c *client) untilClosed(code ws.StatusCode, text string) {
+	c.t.Helper()
+	for seen := text == ""; ; {
+		switch f := c.next(); f.Op {
+		case ws.OpText:
+			seen = seen || sameJSON(c.t, string(f.Payload), text)
+		case ws.OpClose:
+			if got, reason := frame.ParseClose(f.Payload); got != code || !seen {
+				c.t.Errorf("closed with %d %q, want %d; said %s before: %t", got, reason, code, text, seen)
+			}
+			return
+		}
 	}
 }

@@ -22,6 +22,7 @@ type mount struct {
 	deflated frame.Config  // of those with it
 	dialects []dialect     // in the order of Serializers
 	squeezed []dialect     // likewise, of sockets with permessage-deflate
+	tariff   tariff        // Rates
 	polls    *pollSessions // nil without LongPoll
 	asks     bool          // the application has a say in handshakes: not on the loop
 }
@@ -37,7 +38,7 @@ func newMount(ep *Endpoint, m Mount) *mount {
 	case m.Serializers == nil:
 		m.Serializers = []wire.Serializer{wire.V1{}, wire.V2{}}
 	}
-	out := &mount{Mount: m, endpoint: ep, asks: m.Connect != nil || m.CheckOrigin != nil}
+	out := &mount{Mount: m, endpoint: ep, tariff: newTariff(m.Rates), asks: m.Connect != nil || m.CheckOrigin != nil}
 	out.origins, _ = newOrigins(&m, ep.cfg.Host) // Config.check has seen the error
 	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: maxInline}
 	if m.Deflate != nil {

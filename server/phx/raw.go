@@ -117,6 +117,13 @@ func (s *RawSocket) message(data []byte, binary bool) { s.take(data, binary, nil
 // take brings a message to In. done, if not nil, is called when In has
 // returned. data is lent.
 func (s *RawSocket) take(data []byte, binary bool, done func()) {
+	if s.charge(len(data), false) != allowed { // there are no replies to refuse it with
+		s.banish()
+		if done != nil {
+			done()
+		}
+		return
+	}
 	if s.post(&rawMessage{slices.Clone(data), binary, done}) == ErrMailboxFull { // dropping one in silence would be a gap in the stream
 		s.close(ws.StatusPolicyViolation, "too many messages waiting", Closed)
 	}

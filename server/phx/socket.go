@@ -27,6 +27,7 @@ type Socket struct {
 	extra    *extra // what not all sockets have, or nil
 	opened   bool   // something can be sent
 	closing  bool   // a Close frame was sent: nothing from the client counts any more
+	tempo    tempo  // loop only, and not guarded
 	born     uint32 // when it opened; see Endpoint.age
 }
 
@@ -43,6 +44,7 @@ type extra struct {
 	self    *identity      // subscription to the socket's id, or nil
 	relays  []*relay       // subscriptions that Socket.Subscribe made
 	remote  string         // the client's address, if the connection is not the client's own
+	meter   *meter         // of a client that sends fast, or nil; its content is the loop's
 	why     Reason         // what the channels are told when the connection ends, if not Closed
 }
 
@@ -191,11 +193,12 @@ func (s *Socket) lifetime() time.Duration {
 func (s *Socket) Close() { s.close(ws.StatusGoingAway, "", Disconnected) }
 
 // close sends a Close frame, once, and ends the connection.
-func (s *Socket) close(code ws.StatusCode, reason string, why Reason) {
+// It reports whether it was the first to do so.
+func (s *Socket) close(code ws.StatusCode, reason string, why Reason) (first bool) {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	s.closing = true
 	if why != Closed {
@@ -203,6 +206,7 @@ func (s *Socket) close(code ws.StatusCode, reason string, why Reason) {
 	}
 	s.mu.Unlock()
 	s.transport.Finish(frame.AppendClose(nil, code, reason)) // with nothing behind it
+	return true
 }
 
 // receive routes one message by the table of spec §1.10. m is lent.
@@ -278,14 +282,17 @@ func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error)
 
 // unmatched answers a message for a topic that is not joined, with a null
 // join_ref so that the client's push gets it (spec §1.10).
-func (s *Socket) unmatched(m wire.Message) {
+func (s *Socket) unmatched(m wire.Message) { s.replyError("", m, "unmatched topic") }
+
+// replyError answers a message with an error.
+func (s *Socket) replyError(joinRef wire.Ref, m wire.Message, why string) {
 	if m.RawTopic == nil {
-		s.reply("", m.Ref, m.Topic, "error", reason("unmatched topic"))
+		s.reply(joinRef, m.Ref, m.Topic, "error", reason(why))
 		return
 	}
 	if raw, ok := s.codec.Serializer.(wire.RawTopicReplier); ok {
 		s.encode(func(dst []byte) ([]byte, bool, error) {
-			return raw.AppendRawTopicReply(dst, "", m.Ref, m.RawTopic, "error", reason("unmatched topic"))
+			return raw.AppendRawTopicReply(dst, joinRef, m.Ref, m.RawTopic, "error", reason(why))
 		})
 	}
 }
