@@ -39,7 +39,8 @@ type Config struct {
 	// MaxPending is how many bytes of messages, topics and events included and with
 	// 256 bytes for each message on top, may wait until the last subscriber of this
 	// node has got them. Beyond it Publish fails, so that at most one message more
-	// for each publisher waits. Zero means 64 MiB.
+	// for each publisher waits. It also fails for a topic that holds more than what
+	// is left: one takes half of it, the next half of the rest. Zero means 64 MiB.
 	MaxPending int
 
 	// Adapter is the way to the other nodes. Nil means that there are none.
@@ -99,7 +100,11 @@ func (ps *PubSub) Start() error {
 		}
 		// The adapter's goroutine serves nobody itself: it has the messages of all
 		// topics to receive.
-		return ps.deliver(m, 0)
+		if ps.left() < 0 {
+			return ErrOverloaded
+		}
+		ps.dispatch(m, 0)
+		return nil
 	})
 }
 
@@ -115,7 +120,7 @@ func (ps *PubSub) Close() {
 // wait for them. If it fails nobody has got the message, here or elsewhere: with
 // ErrOverloaded, or with an error of the adapter (spec §6.1).
 func (ps *PubSub) Publish(m *Message) error {
-	if ps.overloaded() { // before the others get it
+	if ps.overloaded(m.Topic) { // before the others get it
 		return ErrOverloaded
 	}
 	if ps.adapter != nil {
@@ -128,7 +133,13 @@ func (ps *PubSub) Publish(m *Message) error {
 }
 
 // PublishLocal is Publish for the subscribers on this node only.
-func (ps *PubSub) PublishLocal(m *Message) error { return ps.deliver(m, inline) }
+func (ps *PubSub) PublishLocal(m *Message) error {
+	if ps.overloaded(m.Topic) {
+		return ErrOverloaded
+	}
+	ps.dispatch(m, inline)
+	return nil
+}
 
 // PublishTo is Publish for the subscribers on one node, this one or another. It
 // fails with ErrUnknownNode.
@@ -158,16 +169,24 @@ func (ps *PubSub) AdapterStats() AdapterStats {
 	return ps.adapter.Stats()
 }
 
-// deliver is dispatch unless too much waits.
-func (ps *PubSub) deliver(m *Message, few int) error {
-	if ps.overloaded() {
-		return ErrOverloaded
-	}
-	ps.dispatch(m, few)
-	return nil
-}
+// left is how much of the budget is.
+func (ps *PubSub) left() int64 { return ps.maxPending - ps.pending.Load() }
 
-func (ps *PubSub) overloaded() bool { return ps.pending.Load() > ps.maxPending }
+// overloaded reports whether too much waits for one more message of a topic. That
+// one may hold as much as is left for all others, so that a crowd which is slow to
+// serve refuses its own publishers, not those of other topics.
+func (ps *PubSub) overloaded(topic string) bool {
+	left := ps.left()
+	if left >= ps.maxPending/2 { // it cannot hold more
+		return false
+	}
+	for _, s := range ps.shards {
+		if s.held(topic) > left {
+			return true
+		}
+	}
+	return left < 0
+}
 
 // dispatch gives m to the shards. Up to few subscribers of each are served by
 // the caller.

@@ -77,6 +77,7 @@ type topic struct {
 	batch   *Batch     // on its walk past the roster, or nil; only the turn changes it
 	next    uint32     // who gets the batch next; 0 without one
 	end     uint32     // who is beyond came later; 0 without a batch
+	held    int64      // bytes of what waits and of the batch
 }
 
 func (s *shard) subscribe(name string, sub Subscriber) {
@@ -141,6 +142,17 @@ func (s *shard) count(name string) int {
 	return int(t.roster.n)
 }
 
+// held is how many bytes wait for the shard's subscribers of a topic.
+func (s *shard) held(name string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[name]
+	if t == nil {
+		return 0
+	}
+	return t.held
+}
+
 // publish delivers m at once to up to few subscribers if nothing is before it,
 // else it queues it. few is at most inline.
 func (s *shard) publish(m *Message, few int) {
@@ -162,7 +174,7 @@ func (s *shard) publish(m *Message, few int) {
 		return
 	}
 	t.waiting = append(t.waiting, m)
-	s.hold(m)
+	t.holdLocked(m)
 	if idle {
 		s.busy = append(s.busy, t)
 	}
@@ -228,7 +240,7 @@ func (s *shard) put(t *topic) {
 	defer s.mu.Unlock()
 	if t.next == t.end {
 		for _, m := range t.batch.Messages {
-			s.release(m)
+			t.releaseLocked(m)
 		}
 		t.batch, t.next, t.end = nil, 0, 0
 		t.dropLocked()
@@ -255,16 +267,18 @@ func (t *topic) startLocked() {
 	t.end = t.roster.n
 }
 
-// hold counts m as pending from its first shard on, until release has been called
-// in each shard that holds it.
-func (s *shard) hold(m *Message) {
+// holdLocked counts m as pending from its first shard on, until releaseLocked has
+// been called in each shard that holds it.
+func (t *topic) holdLocked(m *Message) {
+	t.held += m.size()
 	if m.holders.Add(1) == 1 {
-		s.pending.Add(m.size())
+		t.shard.pending.Add(m.size())
 	}
 }
 
-func (s *shard) release(m *Message) {
+func (t *topic) releaseLocked(m *Message) {
+	t.held -= m.size()
 	if m.holders.Add(-1) == 0 {
-		s.pending.Add(-m.size())
+		t.shard.pending.Add(-m.size())
 	}
 }

@@ -95,7 +95,8 @@ type Config struct {
 
 	// MaxPending is how many bytes of broadcasts, each counted once, may wait on
 	// this node until the last of their receivers has them. Beyond it Broadcast
-	// fails with pubsub.ErrOverloaded. Zero means 64 MiB.
+	// fails with pubsub.ErrOverloaded, and before that for a topic that holds more
+	// than what is left. Zero means 64 MiB.
 	MaxPending int
 
 	// MaxPayload is the largest payload in bytes, together with its topic and event,
