@@ -93,12 +93,6 @@ func (s *Socket) Timeout(c *poller.Conn) {
 	}
 }
 
-// cut closes the connection, for a cause that goes into the ledger.
-func (s *Socket) cut(code ws.StatusCode, reason string, cause Cause) {
-	s.mount.endpoint.cuts.add(s, cause)
-	s.close(code, reason, Closed)
-}
-
 // forget gives up what has come of a message. Nothing comes any more.
 func (s *Socket) forget() {
 	s.mount.endpoint.incoming.add(-s.decoder.Held(), 0)

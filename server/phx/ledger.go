@@ -155,6 +155,13 @@ func (s *Socket) Leave(_ *poller.Conn, why *poller.SlowConsumerError) []byte {
 	return frame.AppendClose(nil, statusTryAgainLater, "slow consumer")
 }
 
+// cut closes the connection and counts it, once: more of the same may have come.
+func (s *Socket) cut(code ws.StatusCode, reason string, cause Cause) {
+	if s.close(code, reason, Closed) {
+		s.mount.endpoint.cuts.add(s, cause)
+	}
+}
+
 // countEnd enters the end of a connection in the ledger, if the server has ended
 // it for the client's sake or the others'. It comes before the channels are let go.
 func (s *Socket) countEnd(err error) {

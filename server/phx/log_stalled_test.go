@@ -62,7 +62,7 @@ func TestStalledLogCounts(t *testing.T) {
 	log := &stalledLog{&logBook{min: slog.LevelInfo}, make(chan struct{})}
 	release := sync.OnceFunc(func() { close(log.released) })
 	t.Cleanup(release)
-	ep := startLogged(t, phx.Config{LogRate: 500, Mounts: []phx.Mount{{Path: "/socket", LogConnect: phx.LogOff}}}, slog.New(log))
+	ep := startLogged(t, phx.Config{LogRate: 500, Mounts: []phx.Mount{{Path: "/socket", LogConnect: phx.LogOff, Rates: phx.Rates{Joins: -1}}}}, slog.New(log))
 	c := dial(t, ep)
 	const joins = 6_000 // of which 5,000 may come at once, for which there is no room
 	for range joins {
@@ -137,11 +137,12 @@ func TestClientsCauseNoWarnings(t *testing.T) {
 		resp.Body.Close()
 	}
 	c := dial(t, ep)
-	c.say(`["1","1","nowhere`+long+`","phx_join",{}]`, `["1","2","room:`+long+`","phx_join",{"`+long+`":1}]`)
+	name := long[:1_000] // the most that topics and events may have
+	c.say(`["1","1","nowhere`+name+`","phx_join",{}]`, `["1","2","room:`+name+`","phx_join",{"`+long+`":1}]`)
 	c.next()
 	c.next()
 	c.join("room:1")
-	c.say(`["3","3","room:2","phx_join",{}]`, `["1","4","room:1","e`+long+`",{}]`)
+	c.say(`["3","3","room:2","phx_join",{}]`, `["1","4","room:1","e`+name+`",{}]`)
 	c.next()
 	c.next()
 	c.say(`{"` + long + `":not JSON`)

@@ -23,7 +23,7 @@ type Rates struct {
 	Bytes int
 
 	// Joins is how many of the messages may be joins, which cost more than others.
-	// Zero means 200, negative that there is no limit.
+	// Zero means 1,000, negative that there is no limit.
 	Joins int
 }
 
@@ -40,7 +40,7 @@ type tariff struct {
 }
 
 func newTariff(r Rates) (t tariff) {
-	messages, bytes, joins := cmp.Or(r.Messages, 50_000), cmp.Or(r.Bytes, 256<<20), cmp.Or(r.Joins, 200)
+	messages, bytes, joins := cmp.Or(r.Messages, 50_000), cmp.Or(r.Bytes, 256<<20), cmp.Or(r.Joins, 1000)
 	t.unit = math.MaxInt
 	for _, rate := range []struct {
 		n    int
@@ -152,7 +152,5 @@ func (s *Socket) charge(size int, join bool) verdict {
 
 // banish ends a connection that goes on beyond its Rates.
 func (s *Socket) banish() {
-	if s.close(ws.StatusPolicyViolation, "rate_limited", Closed) { // more may have come with it
-		s.mount.endpoint.cuts.add(s, RateLimited)
-	}
+	s.cut(ws.StatusPolicyViolation, "rate_limited", RateLimited)
 }
