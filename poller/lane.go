@@ -24,8 +24,13 @@ type Lane[J any] struct {
 type entry[J any] struct {
 	next  *entry[J]
 	bytes int32
+	tries int8 // how often it was begun and not finished
 	job   J
 }
+
+// maxTries is how often a job is begun: once to do it, and twice to settle what
+// it has left behind.
+const maxTries = 3
 
 // Len is how many jobs wait.
 func (l *Lane[J]) Len() int { return max(int(l.n)-1, 0) } // without the claim there are none
@@ -102,24 +107,68 @@ func (l *Lane[J]) Clear() { l.last, l.n, l.bytes = nil, min(l.n, 1), 0 }
 // When more are left it asks p for another turn of the owner. Before each job held
 // is asked, under mu, whether to stop: then held sees to another turn, for which
 // the claim is kept. Nil never stops.
-func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(J)) {
+//
+// A job that panics or calls [runtime.Goexit] ends the turn and perhaps the
+// goroutine, but not the lane: another turn begins with the same job, and tells do
+// that it was left, so that the owner settles it. Whoever leaves that, too, is
+// asked once more; then the job is dropped.
+func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(j J, left bool)) {
+	returned := false
+	defer func() {
+		if !returned {
+			l.leave(mu)
+			p.Go(owner)
+		}
+	}()
+	more := l.work(mu, held, do)
+	returned = true
+	if more {
+		p.Go(owner) // keep the claim, go to the back of the line
+	}
+}
+
+// work does a few jobs and reports whether there may be more.
+func (l *Lane[J]) work(mu *sync.Mutex, held func() bool, do func(j J, left bool)) (more bool) {
 	for range laneBudget {
 		mu.Lock()
 		l.running = nil
 		if held != nil && held() {
 			mu.Unlock()
-			return
+			return false
 		}
 		e := l.pop() // drops the claim when there is none
 		l.running = e
 		mu.Unlock()
 		if e == nil {
-			return
+			return false
 		}
-		do(e.job)
+		do(e.job, e.tries > 0)
 	}
 	mu.Lock()
 	l.running = nil
 	mu.Unlock()
-	p.Go(owner) // keep the claim, go to the back of the line
+	return true
+}
+
+// leave puts the job that runs back to the front, for whoever settles it.
+func (l *Lane[J]) leave(mu *sync.Mutex) {
+	mu.Lock()
+	defer mu.Unlock()
+	e := l.running
+	l.running = nil
+	if e == nil {
+		return
+	}
+	if e.tries++; e.tries < maxTries {
+		l.unshift(e)
+	}
+}
+
+// unshift makes an entry the first. There is a claim: the turn's.
+func (l *Lane[J]) unshift(e *entry[J]) {
+	last := l.last
+	l.push(e)
+	if last != nil { // in a ring, what comes after the last is the first
+		l.last = last
+	}
 }

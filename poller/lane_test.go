@@ -2,6 +2,7 @@ package poller_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -27,14 +28,25 @@ type modelled struct {
 	lane  poller.Lane[int]
 	want  []int // begun by nobody, but perhaps the first
 	done  int
-	begun int // has been taken off the list since; its turn goes on
+	left  map[int]int // how often, by job
+	begun int         // has been taken off the list since; its turn goes on
 }
 
 func (m *modelled) Turn() { m.lane.Turn(m.pool, m, &m.mu, nil, m.do) }
 
-func (m *modelled) do(j int) {
+func (m *modelled) do(j int, left bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	switch {
+	case left && m.left[j] > 1 || !left && m.left[j] > 0 || left && m.left[j] == 0:
+		m.t.Errorf("job %d was left %d times, and is told %t", j, m.left[j], left)
+	case m.left[j] == 0 && j%20 == 7:
+		m.left[j]++
+		runtime.Goexit()
+	case m.left[j] == 0 && j%20 == 14:
+		m.left[j]++
+		panic("on purpose")
+	}
 	if running, ok := m.lane.Running(); !ok || running != j {
 		m.t.Errorf("job %d is done, Running = %d, %t", j, running, ok)
 	}
@@ -87,8 +99,9 @@ func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
 	return dropped
 }
 
-// Whatever the order of pushes, turns and drops, each job that is not dropped is
-// done once, in order, alone; and Len and Bytes are those of what waits.
+// Whatever the order of pushes, turns and drops, and although some jobs panic or
+// end their goroutine at first, each job that is not dropped is done once, in
+// order, alone; and Len and Bytes are those of what waits.
 func TestLaneModel(t *testing.T) {
 	const lanes, jobs = 8, 3000
 	p := newPool(t, 3)
@@ -98,7 +111,7 @@ func TestLaneModel(t *testing.T) {
 	dropped := make([]int, lanes)
 	var posting sync.WaitGroup
 	for i := range all {
-		all[i] = &modelled{t: t, pool: p}
+		all[i] = &modelled{t: t, pool: p, left: make(map[int]int)}
 		posting.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			for j := range jobs {

@@ -76,8 +76,35 @@ func (p *Pool) offer() {
 	}
 }
 
-// drain is the life of a worker: turns until there are none.
+// drain is the life of a worker: turns until there are none, or until one ends
+// the goroutine.
 func (p *Pool) drain() {
+	home := false
+	defer func() {
+		if !home {
+			p.lost()
+		}
+	}()
+	p.turns()
+	home = true
+}
+
+// lost gives the place of a worker back that a turn has taken with it by
+// runtime.Goexit, which cannot be undone.
+func (p *Pool) lost() {
+	p.log.Error("a turn has ended its goroutine: callbacks must not call runtime.Goexit, nor t.FailNow", "stack", string(debug.Stack()))
+	p.mu.Lock()
+	more := p.n > 0 && !p.closed
+	if !more {
+		p.active--
+	}
+	p.mu.Unlock()
+	if more {
+		p.offer()
+	}
+}
+
+func (p *Pool) turns() {
 	for {
 		p.mu.Lock()
 		if p.n == 0 || p.closed {

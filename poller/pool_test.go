@@ -28,7 +28,7 @@ func (m *mailbox) post(job func()) {
 	}
 }
 
-func (m *mailbox) Turn() { m.lane.Turn(m.pool, m, &m.mu, nil, func(job func()) { job() }) }
+func (m *mailbox) Turn() { m.lane.Turn(m.pool, m, &m.mu, nil, func(job func(), _ bool) { job() }) }
 
 // turn is a Turn that has no owner.
 type turn func()
@@ -179,6 +179,25 @@ func TestPoolPanic(t *testing.T) {
 		p.Go(turn(func() { panic("on purpose") }))
 	}
 	p.Go(turn(func() { ran <- true }))
+	within(t, ran)
+	if err := p.Close(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// A turn that ends its goroutine takes no place with it.
+func TestPoolGoexit(t *testing.T) {
+	p := newPool(t, 2)
+	for range 100 {
+		p.Go(turn(runtime.Goexit))
+	}
+	var both sync.WaitGroup
+	both.Add(2)
+	ran := make(chan bool, 2)
+	for range 2 {
+		p.Go(turn(func() { both.Done(); both.Wait(); ran <- true }))
+	}
+	within(t, ran)
 	within(t, ran)
 	if err := p.Close(10 * time.Second); err != nil {
 		t.Error(err)

@@ -119,7 +119,48 @@ func (ch *Channel) Turn() { ch.mailbox.Turn(ch.pool(), ch, &ch.mu, ch.held, ch.d
 // held reports whether the turn has to wait, as its answers could only wait.
 func (ch *Channel) held() bool { return ch.socket.transport.Hold(ch.pool(), ch) }
 
-func (ch *Channel) do(j job) { j.do(ch) }
+func (ch *Channel) do(j job, left bool) {
+	if left {
+		ch.settleLeft(j)
+		return
+	}
+	j.do(ch)
+}
+
+// errLeft is the crash of a callback, or of what the application has put below
+// one, that has ended its goroutine.
+var errLeft = errors.New("the callback has called runtime.Goexit")
+
+// settleLeft does what is left to do of a job that a callback has not returned to.
+func (ch *Channel) settleLeft(j job) {
+	if h, ok := j.(handOverJob); ok {
+		defer h.finish()
+	}
+	ch.mu.Lock()
+	phase := ch.phase
+	ch.mu.Unlock()
+	join, isJoin := j.(*joinJob)
+	switch {
+	case phase == joining && isJoin:
+		p := Payload{join.message.Payload}
+		ch.settleJoin(join, false, "error", reason("join crashed"))
+		ch.reportJoin(span{}, p, errLeft)
+	case phase < ended:
+		ch.crash(errLeft)
+	default: // the last callback, or its connection has ended meanwhile
+		defer ch.closeIfDone()
+		ch.reportCrash("callback crashed", errLeft)
+	}
+}
+
+// closeIfDone ends what the channel may send, unless Terminate is to come.
+func (ch *Channel) closeIfDone() {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.mailbox.Len() == 0 {
+		ch.phase = closed
+	}
+}
 
 func (j *messageJob) do(ch *Channel) { ch.handleIn(j.Message) }
 
@@ -205,14 +246,30 @@ func (ch *Channel) settleJoin(j *joinJob, accepted bool, status string, response
 	s := ch.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	waiting, gone, err := ch.answerJoinLocked(j, accepted, status, response)
+	if gone != "" {
+		return gone, nil
+	}
+	if old := j.replaces; old != nil { // spec §1.11: after the new one's reply
+		old.sayEnd("phx_close")
+	}
+	j.replaces, j.message = nil, wire.Message{}
+	s.rerouteLocked(waiting)
+	return "", err
+}
+
+// answerJoinLocked is settleJoin up to the answer, and returns what has waited for
+// it. The socket is locked.
+func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, response wire.Payload) (waiting []wire.Message, gone Reason, err error) {
+	s := ch.socket
 	ch.mu.Lock()
+	defer ch.mu.Unlock()
 	if ch.phase == ended {
-		ch.mu.Unlock()
-		return s.whyLocked(), nil
+		return nil, s.whyLocked(), nil
 	}
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
-	waiting := takeMessages(&ch.mailbox)
+	waiting = takeMessages(&ch.mailbox)
 	if accepted {
 		ch.phase = joined
 		ch.endpoint().pubsub.Subscribe(ch.topic, ch)
@@ -230,13 +287,7 @@ func (ch *Channel) settleJoin(j *joinJob, accepted bool, status string, response
 		ch.phase = closed
 		s.channels.remove(ch)
 	}
-	ch.mu.Unlock()
-	if old := j.replaces; old != nil { // spec §1.11: after the new one's reply
-		old.sayEnd("phx_close")
-	}
-	j.replaces, j.message = nil, wire.Message{}
-	s.rerouteLocked(waiting)
-	return "", err
+	return waiting, "", err
 }
 
 // reportJoin says how a join has ended.
@@ -407,20 +458,28 @@ func (ep *Endpoint) settle(result any) (status string, response wire.Payload, er
 
 // crash ends the channel, and only it, because of its own mistake.
 func (ch *Channel) crash(err error) {
+	defer ch.end("phx_error", Crash) // also if a hook or the log crashes
 	ch.reportCrash("channel crashed", err)
-	ch.end("phx_error", Crash)
 }
 
 // end takes the channel off the socket, tells the client, and runs Terminate.
 // Turn only.
 func (ch *Channel) end(event string, why Reason) {
+	if ch.takeOff(event) {
+		ch.terminate(why)
+	}
+}
+
+// takeOff is end without Terminate. It reports false if the channel's connection
+// or another join was faster, which has seen to Terminate.
+func (ch *Channel) takeOff(event string) bool {
 	s := ch.socket
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	ch.mu.Lock()
-	if ch.phase >= ended { // its connection or another join was faster, and has told Terminate
+	if ch.phase >= ended {
 		ch.mu.Unlock()
-		s.mu.Unlock()
-		return
+		return false
 	}
 	waiting := takeMessages(&ch.mailbox)
 	ch.endLocked()
@@ -428,8 +487,7 @@ func (ch *Channel) end(event string, why Reason) {
 	s.channels.remove(ch)
 	ch.sayEnd(event)
 	s.rerouteLocked(waiting)
-	s.mu.Unlock()
-	ch.terminate(why)
+	return true
 }
 
 // endLocked makes the channel deaf and drops what is in the mailbox.

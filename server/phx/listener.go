@@ -59,7 +59,11 @@ func (l *listener) Deliver(b *pubsub.Batch, first int) {
 // Turn calls the function for some of what waits; see poller.Pool.
 func (l *listener) Turn() { l.mailbox.Turn(l.endpoint.workers, l, &l.mu, nil, l.call) }
 
-func (l *listener) call(b *Broadcast) {
+func (l *listener) call(b *Broadcast, left bool) {
+	if left {
+		l.endpoint.log.Error("a subscribed function has called runtime.Goexit", "topic", b.Topic, "event", b.Event)
+		return
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			l.endpoint.log.Error("panic in a subscribed function", "topic", b.Topic, "event", b.Event, "panic", r, "stack", string(debug.Stack()))

@@ -56,8 +56,9 @@ func (x *exchange) begin() {
 	default:
 		x.keep()
 		x.onPool(func() {
-			allowed, err := x.askOrigin(origin[0])
-			x.conn.Post(func() { x.checked(allowed, err) })
+			allowed, err := false, error(errLeft) // unless it returns
+			defer func() { x.conn.Post(func() { x.checked(allowed, err) }) }()
+			allowed, err = x.askOrigin(origin[0])
 		})
 	}
 }

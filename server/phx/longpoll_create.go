@@ -22,8 +22,10 @@ func (x *exchange) create() {
 		x.created(x.connect())
 	default:
 		x.onPool(func() {
-			s, err := x.connect()
-			x.conn.Post(func() { x.created(s, err) })
+			var s *pollSession
+			var err error = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic} // unless it returns
+			defer func() { x.conn.Post(func() { x.created(s, err) }) }()
+			s, err = x.connect()
 		})
 	}
 }

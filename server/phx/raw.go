@@ -171,8 +171,12 @@ func (s *RawSocket) Turn() { s.mailbox.Turn(s.mount.endpoint.workers, s, &s.mu, 
 // held reports whether the turn has to wait, as what it answers could only wait.
 func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.endpoint.workers, s) }
 
-func (s *RawSocket) do(j rawJob) {
-	s.settle(s.run(j))
+func (s *RawSocket) do(j rawJob, left bool) {
+	if left {
+		s.settle(errLeft)
+	} else {
+		s.settle(s.run(j))
+	}
 	if m, ok := j.(*rawMessage); ok && m.done != nil {
 		m.done()
 	}

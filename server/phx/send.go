@@ -126,16 +126,21 @@ func (ch *Channel) Broadcast(event string, payload any) error {
 	if err != nil {
 		return err
 	}
-	ch.mu.Lock()
-	if ch.phase == joined || ch.phase == leaving {
-		ch.deliverLocked(m)
-	}
-	own := ch.subs.count(m.Topic)
-	ch.mu.Unlock()
-	for range own { // they were left out, too: m is from the channel
+	for range ch.deliverOwn(m) { // they were left out, too: m is from the channel
 		ch.inform(broadcastOf(m))
 	}
 	return nil
+}
+
+// deliverOwn sends the channel's own broadcast to its client, and returns how many
+// subscriptions it has to the topic beside.
+func (ch *Channel) deliverOwn(m *pubsub.Message) (subscriptions int) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase == joined || ch.phase == leaving {
+		ch.deliverLocked(m)
+	}
+	return ch.subs.count(m.Topic)
 }
 
 // BroadcastFrom is Broadcast to all but this channel. Other sockets of the same

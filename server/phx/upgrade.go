@@ -39,8 +39,22 @@ type upgrade struct {
 
 // Turn runs the upgrade on the worker pool and brings its end to the loop.
 func (u *upgrade) Turn() {
+	defer u.conn.Post(func() { u.finish(u.requests.buf) })
+	returned := false
+	defer func() {
+		if !returned {
+			u.abandon()
+		}
+	}()
 	u.run()
-	u.conn.Post(func() { u.finish(u.requests.buf) })
+	returned = true
+}
+
+// abandon refuses a client whose Connect has not returned.
+func (u *upgrade) abandon() {
+	u.socket = nil
+	u.output = closing([]byte("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"))
+	u.attempt.settle(nil, &RefuseError{Status: http.StatusInternalServerError, cause: errLeft})
 }
 
 // run makes the answer, in the order of spec §1.3, but that the request must be a
