@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"slices"
@@ -47,6 +48,40 @@ type Config struct {
 	// MaxHTTP is how many connections HTTP may hold; more get 503. Zero means
 	// 1024.
 	MaxHTTP int
+
+	// MaxConns is how many connections there may be, give or take one for each
+	// event loop. More are answered 503 with Retry-After, or just closed if they
+	// speak TLS, and counted in Stats.Refused. Zero means as many as the limit of
+	// open files allows, less 64; a connection with TLS takes three.
+	MaxConns int
+
+	// MaxConnsPerIP is how many connections a client's address may have: an IPv4
+	// address, or a /64 network of IPv6. More are refused as beyond MaxConns. Those
+	// that trusted proxies bring count by client once they are WebSockets. An
+	// address may stand for a whole company, or for a proxy that is not in
+	// TrustedProxies: zero, the default, means no limit. With one, each socket takes
+	// about 100 bytes more.
+	MaxConnsPerIP int
+
+	// AcceptRate is how many connections are accepted in a second, which may all
+	// come at once. More are refused as beyond MaxConns. Zero means no limit.
+	AcceptRate int
+
+	// TrustedProxies are the proxies in front of this server. What they say in
+	// ProxyHeader about who a request comes from is what Socket.RemoteAddr and
+	// Connect's and HTTP's requests show, with port 0 if they name none. Nil means
+	// that nobody is believed.
+	TrustedProxies []netip.Prefix
+
+	// ProxyHeader is the header in which the trusted proxies write addresses:
+	// "X-Forwarded-For" or "Forwarded" (RFC 7239). Only the one that they do write
+	// can be believed; clients may send the other. Empty means X-Forwarded-For.
+	ProxyHeader string
+
+	// ProxyProtocol makes every connection of a trusted proxy begin with a header of
+	// the PROXY protocol, version 2, before TLS; one without is closed. From others
+	// it is no request. False means that nobody sends it.
+	ProxyProtocol bool
 
 	// Loops is the number of event loops. Zero means one for every two
 	// processors.
@@ -291,6 +326,7 @@ type Route struct {
 func (c *Config) check() error {
 	c.Addr = cmp.Or(c.Addr, "127.0.0.1:4000")
 	c.MaxHTTP = cmp.Or(c.MaxHTTP, 1024)
+	c.ProxyHeader = cmp.Or(c.ProxyHeader, "X-Forwarded-For")
 	c.Workers = cmp.Or(c.Workers, 64*runtime.GOMAXPROCS(0))
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.Secret = cmp.Or(c.Secret, rand.Text()+rand.Text())
@@ -305,6 +341,10 @@ func (c *Config) check() error {
 		}
 	}
 	notNegative("MaxHTTP", int64(c.MaxHTTP))
+	notNegative("MaxConns", int64(c.MaxConns))
+	notNegative("MaxConnsPerIP", int64(c.MaxConnsPerIP))
+	notNegative("AcceptRate", int64(c.AcceptRate))
+	errs = append(errs, c.checkProxies())
 	notNegative("Loops", int64(c.Loops))
 	notNegative("Workers", int64(c.Workers))
 	notNegative("OutboundHigh", int64(c.OutboundHigh))
@@ -339,6 +379,22 @@ func (c *Config) check() error {
 	c.IncomingTimeout = cmp.Or(c.IncomingTimeout, 10*time.Second)
 	c.IncomingRate = cmp.Or(c.IncomingRate, 16<<10)
 	return errors.Join(errs...)
+}
+
+// checkProxies finds what is wrong with what c says of proxies.
+func (c *Config) checkProxies() error {
+	for i, prefix := range c.TrustedProxies {
+		if !prefix.IsValid() {
+			return fmt.Errorf("TrustedProxies[%d] is not valid: make it with netip.MustParsePrefix, such as 10.0.0.0/8", i)
+		}
+	}
+	switch header := http.CanonicalHeaderKey(c.ProxyHeader); {
+	case header != "X-Forwarded-For" && header != "Forwarded":
+		return fmt.Errorf("ProxyHeader is %q: want X-Forwarded-For or Forwarded", c.ProxyHeader)
+	case c.ProxyProtocol && len(c.TrustedProxies) == 0:
+		return errors.New("ProxyProtocol is set but TrustedProxies is empty: name the proxies that send its headers")
+	}
+	return nil
 }
 
 // check finds what is wrong with m, which is called field. seen has the paths of

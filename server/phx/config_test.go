@@ -1,6 +1,7 @@
 package phx_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,12 @@ func TestConfigErrors(t *testing.T) {
 		{phx.Config{MaxHTTP: -1}, "MaxHTTP is -1"},
 		{phx.Config{Workers: -1}, "Workers is -1"},
 		{phx.Config{LogRate: -1}, "LogRate is -1"},
+		{phx.Config{MaxConns: -1}, "MaxConns is -1"},
+		{phx.Config{MaxConnsPerIP: -1}, "MaxConnsPerIP is -1"},
+		{phx.Config{AcceptRate: -1}, "AcceptRate is -1"},
+		{phx.Config{ProxyProtocol: true}, "ProxyProtocol is set but TrustedProxies is empty"},
+		{phx.Config{ProxyHeader: "X-Real-IP"}, `ProxyHeader is "X-Real-IP"`},
+		{phx.Config{TrustedProxies: make([]netip.Prefix, 1)}, "TrustedProxies[0] is not valid"},
 		{phx.Config{HandshakeTimeout: -time.Second}, "HandshakeTimeout is -1000000000"},
 		{mount(phx.Mount{Idle: -1}), "Mounts[0].Idle is -1"},
 		{mount(phx.Mount{MaxChannels: -1}), "Mounts[0].MaxChannels is -1"},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,8 @@ type Endpoint struct {
 	fanOut    *poller.Pool     // broadcasts: they never do, and must not wait for those that do
 	pubsub    *pubsub.PubSub
 	http      *httpServer
+	admission *admission
+	proxies   proxies
 	cuts      cuts
 	incoming  incoming
 	draining  atomic.Bool
@@ -63,6 +66,7 @@ func Start(cfg Config) (*Endpoint, error) {
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
 	}
+	ep.admission, ep.proxies = newAdmission(&cfg), newProxies(&cfg)
 	ep.entrances = newEntrances(ep, cfg.Mounts)
 	if err := ep.start(); err != nil {
 		return nil, errors.Join(err, ep.stop(context.Background()))
@@ -106,15 +110,66 @@ func (ep *Endpoint) start() (err error) {
 
 // accept takes a new connection. Loop only.
 func (ep *Endpoint) accept(c *poller.Conn) poller.Handler {
-	return ep.acceptFrom(c, origin{})
+	if !ep.admission.admits(ep.conns()) {
+		return refuseEarly(c)
+	}
+	var peer netip.AddrPort
+	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress > 0 { // else nobody asks
+		peer = c.RemoteAddr()
+	}
+	if ep.cfg.ProxyProtocol && ep.proxies.trust(peer.Addr()) {
+		c.SetDeadline(ep.cfg.HandshakeTimeout)
+		return &proxied{endpoint: ep}
+	}
+	if h := ep.welcome(c, peer, origin{}); h != nil {
+		return h
+	}
+	return refuseEarly(c)
 }
 
-func (ep *Endpoint) acceptFrom(c *poller.Conn, from origin) poller.Handler {
+// conns is how many connections are open.
+func (ep *Endpoint) conns() int { return ep.poller.Conns() + int(ep.http.open.Load()) }
+
+// welcome counts a connection by the address that it comes from. It returns nil
+// if that has too many. Loop only.
+func (ep *Endpoint) welcome(c *poller.Conn, peer netip.AddrPort, from origin) *requests {
+	v, ok := ep.enter(peer.Addr())
+	if !ok {
+		return nil
+	}
+	h := ep.acceptFrom(c, from)
+	if h == nil {
+		v.leave()
+		return nil
+	}
+	h.visitor = v
+	return h
+}
+
+// enter counts a connection of a client. Proxies, whose connections are those of
+// many, are not counted.
+func (ep *Endpoint) enter(addr netip.Addr) (_ *visitor, ok bool) {
+	if ep.proxies.trust(addr) {
+		return nil, true
+	}
+	return ep.admission.enter(addr)
+}
+
+// acceptFrom returns nil if it is too late.
+func (ep *Endpoint) acceptFrom(c *poller.Conn, from origin) *requests {
 	if ep.draining.Load() { // it was on its way when the listener closed
 		return nil
 	}
 	c.SetDeadline(ep.cfg.HandshakeTimeout)
 	return &requests{endpoint: ep, origin: from}
+}
+
+// handlerOrNil makes no handler of a nil pointer.
+func handlerOrNil(h *requests) poller.Handler {
+	if h == nil {
+		return nil
+	}
+	return h
 }
 
 // Addr is the address that the endpoint listens on, nil if it listens nowhere.
@@ -132,7 +187,7 @@ func (ep *Endpoint) Addr() net.Addr {
 // clients in the same process; over it goes what would go over TCP.
 func (ep *Endpoint) Dial() (net.Conn, error) {
 	return ep.poller.Pipe(func(c *poller.Conn) poller.Handler {
-		return ep.acceptFrom(c, origin{remote: "127.0.0.1:0"})
+		return handlerOrNil(ep.acceptFrom(c, origin{remote: "127.0.0.1:0"}))
 	})
 }
 
@@ -201,7 +256,7 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 
 // serveHTTP gives a connection to the HTTP handler, with what was read of it.
 // Loop only.
-func (ep *Endpoint) serveHTTP(c *poller.Conn, from origin, read []byte) {
+func (ep *Endpoint) serveHTTP(c *poller.Conn, h *requests, read []byte) {
 	if !ep.http.reserve() {
 		answer(c, http.StatusServiceUnavailable, "")
 		return
@@ -212,5 +267,5 @@ func (ep *Endpoint) serveHTTP(c *poller.Conn, from origin, read []byte) {
 		c.Finish(nil)
 		return
 	}
-	ep.http.serve(conn, from, read)
+	ep.http.serve(conn, h, read)
 }

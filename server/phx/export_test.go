@@ -3,6 +3,7 @@ package phx
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 	"unsafe"
 
@@ -62,3 +63,17 @@ func (ch *Channel) MailboxBytes() int {
 	defer ch.mu.Unlock()
 	return ch.mailbox.Bytes()
 }
+
+// Visits is how many connections of an address are counted.
+func (ep *Endpoint) Visits(addr string) int {
+	a := ep.admission
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if v := a.visitors[netip.MustParseAddr(addr)]; v != nil {
+		return v.conns
+	}
+	return 0
+}
+
+// ParseProxy is parseProxy.
+var ParseProxy = parseProxy

@@ -147,3 +147,26 @@ func FuzzMessages(f *testing.F) {
 		check(t)
 	})
 }
+
+// A PROXY header is taken or refused, whole or in pieces, and never read beyond
+// its end.
+func FuzzProxyHeader(f *testing.F) {
+	for _, seed := range []string{"", proxyHeader(0, 0), proxyHeader(1, 0x11, proxy4...) + "GET", proxyHeader(1, 0x21, proxy6...)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		from, size, err := phx.ParseProxy(data)
+		switch {
+		case size > len(data), err != nil && (size != 0 || from.IsValid()):
+			t.Fatalf("%d of %d bytes, %v, %v", size, len(data), from, err)
+		case size > 0:
+			again, n, err := phx.ParseProxy(data[:size:size])
+			if again != from || n != size || err != nil {
+				t.Fatalf("%v, %d, %v without what follows; %v, %d with it", again, n, err, from, size)
+			}
+			if _, n, err := phx.ParseProxy(data[:size-1]); n != 0 || err != nil {
+				t.Fatalf("%d, %v of a header without its last byte, want more to be waited for", n, err)
+			}
+		}
+	})
+}

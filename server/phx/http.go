@@ -57,6 +57,7 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		ep.reenter(w, r)
 		return
 	}
+	r.RemoteAddr = ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header])
 	ep.cfg.HTTP.ServeHTTP(w, r)
 }
 
@@ -90,14 +91,17 @@ func (h *httpServer) reserve() bool {
 func (h *httpServer) release() { h.open.Add(-1) }
 
 // serve queues a connection for which room was reserved.
-func (h *httpServer) serve(c net.Conn, from origin, read []byte) {
-	h.conns.conns <- &detached{Conn: c, origin: from, read: read, release: sync.OnceFunc(h.release)} // never full: there was room
+func (h *httpServer) serve(c net.Conn, from *requests, read []byte) {
+	v := from.visitor
+	release := sync.OnceFunc(func() { h.release(); v.leave() })
+	h.conns.conns <- &detached{Conn: c, origin: from.origin, visitor: v, read: read, release: release} // never full: there was room
 }
 
 // A detached connection is one from the event loop, with what was already read.
 type detached struct {
 	net.Conn
 	origin  origin
+	visitor *visitor
 	read    []byte
 	release func()
 }

@@ -104,12 +104,14 @@ type Stats struct {
 	Sockets       int `json:"sockets"`        // clients that are connected, by whatever transport
 	Channels      int `json:"channels"`       // joined or joining
 	SlowConsumers int `json:"slow_consumers"` // sockets closed so far because they did not read
+
+	Refused Refusals `json:"refused"`
 }
 
 // Stats counts. It visits every connection: once a second is fine, always is
 // not.
 func (ep *Endpoint) Stats() Stats {
-	st := Stats{Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled()}
+	st := Stats{Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled(), Refused: ep.admission.refusals()}
 	var sockets, channels atomic.Int64
 	ep.eachSocket(func(s *Socket) {
 		s.mu.Lock()

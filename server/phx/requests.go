@@ -39,6 +39,7 @@ type requests struct {
 	need     int       // bytes of its head and body
 	busy     bool      // a request is being answered: others wait
 	room     int       // bytes that buf may have meanwhile
+	visitor  *visitor  // who is counted for the connection, or nil
 	waiting  waiter    // the request that is being answered, if it waits; or nil
 }
 
@@ -98,7 +99,8 @@ func (h *requests) next(c *poller.Conn, data []byte) {
 	}
 	x := h.coming
 	x.body = data[h.need-int(x.request.ContentLength) : h.need]
-	x.request.RemoteAddr = h.remoteAddr(c)
+	proxies := &h.endpoint.proxies
+	x.request.RemoteAddr = proxies.clientOf(h.remoteAddr(c), x.request.Header[proxies.header])
 	h.coming = nil
 	h.wait(c, data[h.need:])
 	x.begin()
@@ -136,6 +138,7 @@ func (h *requests) Timeout(c *poller.Conn) {
 }
 
 func (h *requests) Closed(*poller.Conn, error) {
+	h.visitor.leave()
 	if h.waiting != nil {
 		h.waiting.abandon()
 	}
@@ -152,7 +155,7 @@ func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
 	e, vars := ep.entrances.find(path)
 	switch {
 	case e == nil:
-		ep.serveHTTP(c, h.origin, append(bytes.Clone(head), rest...))
+		ep.serveHTTP(c, h, append(bytes.Clone(head), rest...))
 	case e.kind == overLongPoll:
 		return h.longPollHead(c, e.mount, vars, head, rest)
 	case string(method) != http.MethodGet:
@@ -180,7 +183,7 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 		answer(c, http.StatusBadRequest, "")
 		return false
 	case r.ContentLength < 0: // chunked: net/http knows how to, and brings it back (see reenter)
-		h.endpoint.serveHTTP(c, h.origin, append(bytes.Clone(head), rest...))
+		h.endpoint.serveHTTP(c, h, append(bytes.Clone(head), rest...))
 		return false
 	case from.Buffered() > 0: // a bare LF ended it sooner: a proxy may see another request than we do
 		answer(c, http.StatusBadRequest, "")
@@ -294,18 +297,21 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 	_ = d.SetDeadline(time.Time{}) // net/http's
 	early, _ := io.ReadAll(io.LimitReader(buffered, int64(buffered.Reader.Buffered())))
 	early = append(early, d.read...)
+	v := d.visitor.again() // before release, lest nobody be counted meanwhile
 	defer d.release()
 	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
 		if ep.draining.Load() {
+			v.leave()
 			return nil
 		}
-		h := &requests{endpoint: ep, origin: d.origin}
+		h := &requests{endpoint: ep, origin: d.origin, visitor: v}
 		h.wait(c, append(head.Bytes(), early...))
 		h.room = len(h.buf) + maxEarly
 		c.Post(func() { h.resume(c) }) // not here: the connection is not registered yet
 		return h
 	})
 	if err != nil {
+		v.leave()
 		ep.log.Debug("take a connection back from net/http", "err", err)
 	}
 }

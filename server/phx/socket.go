@@ -44,6 +44,7 @@ type extra struct {
 	self    *identity      // subscription to the socket's id, or nil
 	relays  []*relay       // subscriptions that Socket.Subscribe made
 	remote  string         // the client's address, if the connection is not the client's own
+	visitor *visitor       // who is counted for the connection, or nil
 	meter   *meter         // of a client that sends fast, or nil; its content is the loop's
 	why     Reason         // what the channels are told when the connection ends, if not Closed
 }
@@ -158,6 +159,9 @@ func (s *Socket) Closed(_ *poller.Conn, err error) {
 	left, why := s.channels, s.whyLocked()
 	s.channels, s.closing = channels{}, true
 	s.unsubscribeLocked()
+	if s.extra != nil {
+		s.extra.visitor.leave()
+	}
 	s.mu.Unlock()
 	level := slog.LevelDebug
 	if errors.Is(err, ErrMailboxFull) { // the client did not ask for it

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -66,15 +67,27 @@ func (l *tlsListener) accept() {
 func (l *tlsListener) serve(raw net.Conn) {
 	defer raw.Close()
 	defer context.AfterFunc(l.stopping, func() { _ = raw.SetDeadline(time.Now().Add(time.Second)) })()
+	_ = raw.SetDeadline(time.Now().Add(l.endpoint.cfg.HandshakeTimeout)) // fails only when closed
+	peer, err := l.admit(raw)
+	if err != nil {
+		l.endpoint.log.Debug("TLS connection refused", "remote", raw.RemoteAddr().String(), "err", err)
+		return
+	}
+	v, ok := l.endpoint.enter(peer.Addr())
+	if !ok {
+		return
+	}
+	defer v.leave()
 	c := tls.Server(raw, l.config)
-	_ = c.SetDeadline(time.Now().Add(l.endpoint.cfg.HandshakeTimeout)) // fails only when closed
 	if err := c.Handshake(); err != nil {
 		l.endpoint.log.Debug("TLS handshake", "remote", raw.RemoteAddr().String(), "err", err)
 		return
 	}
 	_ = c.SetDeadline(time.Time{})
-	from := origin{remote: raw.RemoteAddr().String(), https: true}
-	pipe, err := l.endpoint.poller.Pipe(func(pc *poller.Conn) poller.Handler { return l.endpoint.acceptFrom(pc, from) })
+	from := origin{remote: peer.String(), https: true}
+	pipe, err := l.endpoint.poller.Pipe(func(pc *poller.Conn) poller.Handler {
+		return handlerOrNil(l.endpoint.acceptFrom(pc, from))
+	})
 	if err != nil {
 		l.endpoint.log.Warn("TLS connection refused", "err", err)
 		return
@@ -92,6 +105,27 @@ func (l *tlsListener) serve(raw net.Conn) {
 	_, _ = io.Copy(pipe, c)
 	pipe.Close() // the client is gone: nobody reads what may wait
 	out.Wait()
+}
+
+// admit decides on a connection and finds out where it comes from.
+func (l *tlsListener) admit(raw net.Conn) (netip.AddrPort, error) {
+	ep := l.endpoint
+	if !ep.admission.admits(ep.conns()) {
+		return netip.AddrPort{}, errFull
+	}
+	peer, err := netip.ParseAddrPort(raw.RemoteAddr().String())
+	if err != nil {
+		return peer, err
+	}
+	peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+	if !ep.cfg.ProxyProtocol || !ep.proxies.trust(peer.Addr()) {
+		return peer, nil
+	}
+	from, err := readProxy(raw)
+	if err == nil && from.IsValid() {
+		peer = from
+	}
+	return peer, err
 }
 
 // patient writes with a limit of time, lest a client that does not read holds a

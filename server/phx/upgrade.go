@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/gobwas/httphead"
@@ -28,8 +29,11 @@ type upgrade struct {
 
 	query, host  string   // of the request
 	from         *string  // the Origin header, if there is one
+	forwarded    []string // values of Config.ProxyHeader
 	subprotocols []string // offered
 	deflated     bool     // permessage-deflate is agreed on
+
+	visitor *visitor // who is counted for the socket, beside who is for the connection
 
 	attempt attempt
 	refusal *RefuseError // if decide refuses
@@ -68,9 +72,12 @@ func (u *upgrade) run() {
 		},
 		OnHost: func(h []byte) error { u.host = string(h); return nil },
 		OnHeader: func(key, value []byte) error {
-			if string(key) == "Origin" {
+			switch string(key) {
+			case "Origin":
 				origin := string(value)
 				u.from = &origin
+			case u.mount.endpoint.proxies.header:
+				u.forwarded = append(u.forwarded, string(value))
 			}
 			return nil
 		},
@@ -147,15 +154,16 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		return nil, &RefuseError{cause: errVersion}
 	}
 	s := &Socket{dialect: d, transport: u.conn}
-	if remote := u.requests.origin.remote; remote != "" {
-		s.extra = &extra{remote: remote}
+	remote, err := u.count(s)
+	if err != nil {
+		return nil, err
 	}
 	if m.Connect != nil {
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(u.head)))
 		if err != nil {
 			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
-		r.RemoteAddr = u.requests.remoteAddr(u.conn)
+		r.RemoteAddr = cmp.Or(remote, u.requests.remoteAddr(u.conn))
 		if refusal := m.connect(s, params, r, token); refusal != nil {
 			return nil, refusal
 		}
@@ -165,6 +173,30 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		return ws.HandshakeHeaderString("Sec-WebSocket-Protocol: " + protocol + "\r\n"), nil
 	}
 	return nil, nil
+}
+
+// count finds out whose socket s will be. If a trusted proxy has brought it, it
+// counts as a connection of the client. remote is "" if it is the connection's own
+// address.
+func (u *upgrade) count(s *Socket) (remote string, err error) {
+	ep := u.mount.endpoint
+	remote = u.requests.origin.remote
+	if len(ep.proxies.trusted) > 0 {
+		peer := u.requests.remoteAddr(u.conn)
+		if client := ep.proxies.clientOf(peer, u.forwarded); client != peer {
+			remote = client
+			addr, _ := netip.ParseAddrPort(client) // clientOf has made it
+			v, ok := ep.enter(addr.Addr())
+			if !ok {
+				return "", &RefuseError{Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}, cause: errCrowded}
+			}
+			u.visitor = v
+		}
+	}
+	if remote != "" || u.visitor != nil {
+		s.extra = &extra{remote: remote}
+	}
+	return remote, nil
 }
 
 // negotiate takes the first offer of permessage-deflate that can be met: the
@@ -187,6 +219,9 @@ func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) 
 // finish sends the answer and gives the connection to its socket, with what the
 // client has sent meanwhile. Loop only.
 func (u *upgrade) finish(early []byte) {
+	if u.socket == nil || u.conn.Handler() != poller.Handler(u.requests) {
+		u.visitor.leave()
+	}
 	if u.socket != nil && u.conn.Handler() != poller.Handler(u.requests) { // gone meanwhile
 		u.attempt.settle(nil, errClientGone)
 		return
@@ -196,6 +231,9 @@ func (u *upgrade) finish(early []byte) {
 		return
 	}
 	u.requests.buf = nil
+	if v := cmp.Or(u.visitor, u.requests.visitor); v != nil { // never both: proxies are not counted
+		u.socket.extraLocked().visitor = v // nobody else has the socket yet
+	}
 	handler := u.socket.open(&u.attempt, u.output)
 	u.conn.SetHandler(handler)
 	u.conn.SetIdle(u.mount.Idle)
