@@ -59,7 +59,40 @@ func (p *post) begin() {
 		p.keep() // its callback is slower than the loop
 	}
 	p.lines = p.split()
+	if s, ok := p.session.handler.(*Socket); ok && len(p.body) > maxInline { // and so not lent
+		p.wait(p)
+		s.mount.endpoint.unpackers.Go(p)
+		return
+	}
 	p.proceed()
+}
+
+// Turn takes all messages of a large POST; see unpacking and poller.Pool.
+func (p *post) Turn() {
+	if err := p.unpack(); err != nil {
+		p.mount.endpoint.log.Error("panic while decoding a message", "mount", p.mount.Path, "err", err)
+		p.conn.Kill(err)
+	}
+	p.conn.Post(p.end)
+}
+
+func (p *post) unpack() (err error) {
+	defer contain(&err)
+	s := p.session.socket
+	for _, line := range p.lines {
+		data, binary, ok := p.decode(line)
+		if !ok {
+			p.malformed()
+			break
+		}
+		s.message(data, binary)
+	}
+	return nil
+}
+
+// malformed is the end of the session, at once (spec §3.6).
+func (p *post) malformed() {
+	p.session.socket.close(ws.StatusInternalServerError, "malformed message", Closed)
 }
 
 // split takes the body apart. Empty lines are none; in Phoenix they are the end
@@ -84,8 +117,8 @@ func (p *post) proceed() {
 	for len(p.lines) > 0 && !p.answered {
 		data, binary, ok := p.decode(p.lines[0])
 		p.lines = p.lines[1:]
-		if !ok { // at the end of the session, at once (spec §3.6)
-			p.session.socket.close(ws.StatusInternalServerError, "malformed message", Closed)
+		if !ok {
+			p.malformed()
 			break
 		}
 		switch h := p.session.handler.(type) {
@@ -97,6 +130,11 @@ func (p *post) proceed() {
 			h.message(data, binary)
 		}
 	}
+	p.end()
+}
+
+// end answers, and gives the turn to the next POST.
+func (p *post) end() {
 	status := http.StatusOK
 	if p.session.next() {
 		status = http.StatusGone // one of the messages was the end of it

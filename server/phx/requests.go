@@ -40,6 +40,8 @@ type requests struct {
 	busy     bool      // a request is being answered: others wait
 	room     int       // bytes that buf may have meanwhile
 	visitor  *visitor  // who is counted for the connection, or nil
+	held     int       // bytes of a body that count in endpoint.incoming
+	began    uint32    // when it began; see Endpoint.mark
 	waiting  waiter    // the request that is being answered, if it waits; or nil
 }
 
@@ -71,10 +73,30 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 		return
 	}
 	if len(h.buf) > 0 { // most requests come in one piece: no copy
-		h.buf = append(h.buf, data...)
+		h.add(data)
 		data = h.buf
 	}
 	h.next(c, data)
+}
+
+// add appends to buf. What it takes is at most a quarter more than what has come.
+func (h *requests) add(data []byte) {
+	if all := len(h.buf) + len(data); all > cap(h.buf) {
+		room := all + all/4
+		if h.coming != nil {
+			room = max(all, min(room, h.need))
+		}
+		h.buf = append(make([]byte, 0, room), h.buf...)
+	}
+	h.buf = append(h.buf, data...)
+}
+
+// hold counts the bytes of a body that are held from now on. It reports whether
+// there is room for them.
+func (h *requests) hold(n int) (fits bool) {
+	fits = h.endpoint.incoming.add(n-h.held, n)
+	h.held = n
+	return fits
 }
 
 // next takes the request at the beginning of data, if it is complete. data is
@@ -98,22 +120,48 @@ func (h *requests) next(c *poller.Conn, data []byte) {
 		return
 	}
 	x := h.coming
+	if x.request.ContentLength > maxInline {
+		h.hold(len(data)) // until it is answered
+	}
 	x.body = data[h.need-int(x.request.ContentLength) : h.need]
 	proxies := &h.endpoint.proxies
 	x.request.RemoteAddr = proxies.clientOf(h.remoteAddr(c), x.request.Header[proxies.header])
-	h.coming = nil
+	h.coming, h.began = nil, 0
 	h.wait(c, data[h.need:])
 	x.begin()
 }
 
-// keep waits for more. The time for a request counts from its first byte.
+// keep waits for more. The time for a request counts from its first byte, that for
+// its body from its head.
 func (h *requests) keep(c *poller.Conn, data []byte) {
 	if len(h.buf) == 0 {
 		h.buf = bytes.Clone(data)
 		c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
 	}
-	if h.coming != nil { // a large body may take longer, as long as it comes
-		c.SetIdle(h.endpoint.cfg.HandshakeTimeout)
+	switch {
+	case h.coming == nil:
+	case !h.hold(cap(h.buf)):
+		h.cut(NoRoom)
+		h.forget()
+		answer(c, http.StatusServiceUnavailable, "")
+	case h.began == 0:
+		h.began = h.endpoint.mark()
+		c.SetDeadline(h.endpoint.incoming.timeout)
+	}
+}
+
+// forget gives up the request whose body is coming, and lets go of its bytes.
+func (h *requests) forget() {
+	h.hold(0)
+	h.buf, h.coming = nil, nil
+}
+
+// cut enters in the ledger that the body of a session is not waited for.
+func (h *requests) cut(cause Cause) {
+	if x := h.coming; x.mayBeLarge() {
+		if s := x.session(); s != nil {
+			h.endpoint.cuts.add(s.socket, cause)
+		}
 	}
 }
 
@@ -134,11 +182,19 @@ func (h *requests) Timeout(c *poller.Conn) {
 		h.waiting.expire()
 		return
 	}
+	if h.coming != nil && h.began != 0 {
+		if left := h.endpoint.incoming.patience(len(h.buf)) - h.endpoint.since(h.began); left > 0 {
+			c.SetDeadline(left)
+			return
+		}
+		h.cut(SlowMessage)
+	}
 	c.Kill(poller.ErrTimeout)
 }
 
 func (h *requests) Closed(*poller.Conn, error) {
 	h.visitor.leave()
+	h.forget()
 	if h.waiting != nil {
 		h.waiting.abandon()
 	}
@@ -227,6 +283,7 @@ func (h *requests) respond(c *poller.Conn, r *http.Request, status int, header h
 		return false
 	}
 	h.waiting = nil
+	h.hold(0)
 	switch {
 	case r.Close:
 		c.Finish(nil)
@@ -267,7 +324,7 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 	var body []byte
 	if r.ContentLength < 0 || len(r.TransferEncoding) > 0 {
 		var err error
-		if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		if body, err = ep.readBody(w, r); err != nil {
 			http.Error(w, "", http.StatusBadRequest)
 			return
 		}
@@ -313,5 +370,31 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		v.leave()
 		ep.log.Debug("take a connection back from net/http", "err", err)
+	}
+}
+
+var errNoRoom = errors.New("too many messages are on their way")
+
+// readBody reads a body from net/http, by the rules of Config.IncomingMax and
+// IncomingTimeout.
+func (ep *Endpoint) readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
+	in, began := &ep.incoming, time.Now()
+	defer func() { in.add(-len(body), 0) }()
+	conn := http.NewResponseController(w)
+	from := http.MaxBytesReader(w, r.Body, maxBody)
+	for part := make([]byte, 32<<10); ; {
+		if err := conn.SetReadDeadline(began.Add(in.patience(len(body)))); err != nil {
+			return body, err
+		}
+		n, err := from.Read(part)
+		body = append(body, part[:n]...)
+		switch fits := in.add(n, len(body)); {
+		case !fits:
+			return body, errNoRoom
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return body, err
+		}
 	}
 }
