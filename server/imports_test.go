@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"loadtest/kernel":        {},
 	"loadtest/swarm":         {"loadtest/record", "loadtest/kernel", "server/wire", "server/frame", "poller"},
 	"loadtest/report":        {"loadtest/record"},
+	"scripts/attack":         {"server/phx", "server/frame"},
 }
 
 // onlyIn says which packages may import a library directly.

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// A tally counts what an attack did and met. It is safe for concurrent use.
+type tally struct {
+	mu     sync.Mutex // guards the rest
+	events map[string]int
+	losses
+}
+
+// losses are what well-behaved clients of an attack lost: members of its rooms
+// who read all the time.
+type losses struct {
+	Clients  int `json:"clients"`
+	Messages int `json:"messages"`
+}
+
+// An outcome is what the attacker's process tells.
+type outcome struct {
+	Lost losses `json:"lost"`
+	Says string `json:"says"` // what happened to the attacker
+}
+
+// happened counts n events of a kind.
+func (t *tally) happened(what string, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.events == nil {
+		t.events = make(map[string]int)
+	}
+	t.events[what] += n
+}
+
+// lose counts what well-behaved clients lost.
+func (t *tally) lose(clients, messages int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Clients += clients
+	t.Messages += messages
+}
+
+func (t *tally) outcome() outcome {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var parts []string
+	for _, what := range slices.SortedFunc(maps.Keys(t.events), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.events[b], t.events[a]), cmp.Compare(a, b))
+	}) {
+		parts = append(parts, fmt.Sprintf("%d %s", t.events[what], what))
+	}
+	return outcome{t.losses, strings.Join(parts, ", ")}
+}
+
+// fate says how a connection ended, in the table's words.
+func fate(err error) string {
+	var closed *closeError
+	switch {
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed): // we closed it
+		return "left open"
+	case errors.As(err, &closed):
+		return closed.Error()
+	case hungUp(err):
+		return "reset"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "not connected in time"
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// warmUp is what bystanders ping before they are measured.
+	warmUp = 300 * time.Millisecond
+
+	// tolerated is how much the bystanders' p99 may be beyond twice its quiet value.
+	tolerated = 20 * time.Millisecond
+)
+
+// A row is what one attack did.
+type row struct {
+	Attack   string  `json:"attack"`
+	Says     string  `json:"says"`
+	Before   latency `json:"before"`
+	During   latency `json:"during"`
+	After    latency `json:"after"`
+	Newcomer latency `json:"newcomer"` // during: from connecting to the answer of a join
+	RSS      [3]int  `json:"rss_mb"`   // before, largest, at the end
+	CPU      float64 `json:"cpu"`      // processors that the server took during
+	Logged   int64   `json:"log_bytes"`
+	Lost     losses  `json:"lost"` // of bystanders and the attack's own readers
+	Attacker string  `json:"attacker"`
+	Harm     string  `json:"harm"` // "" if there was none
+}
+
+// A latency is a distribution of samples in ms.
+type latency struct {
+	N   int     `json:"n"`
+	P50 float64 `json:"p50_ms"`
+	P99 float64 `json:"p99_ms"`
+	Max float64 `json:"max_ms"`
+}
+
+// try runs one attack.
+func (c *config) try(ctx context.Context, a attack) (row, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return row{}, err
+	}
+	s, err := start(cmp.Or(c.Server, self), a.deaf)
+	if err != nil {
+		return row{}, err
+	}
+	r := row{Attack: a.name, Says: a.says}
+	err = c.observe(ctx, s, self, &r)
+	gone := s.gone()
+	inTime := s.end()
+	if err != nil {
+		return row{}, err
+	}
+	r.Logged = s.logged
+	r.judge(c, gone, inTime)
+	return r, nil
+}
+
+// observe measures the bystanders before, during and after the attack.
+func (c *config) observe(ctx context.Context, s *server, self string, r *row) error {
+	pinging, stop := context.WithCancel(ctx)
+	defer stop()
+	b, err := settle(pinging, s.addr, c.Bystanders)
+	if err != nil {
+		return err
+	}
+	sleepUntil(ctx, time.Now().Add(warmUp))
+	before := time.Now()
+	sleepUntil(ctx, before.Add(c.Quiet))
+	r.RSS[0] = s.takePeak()
+	busy, during := s.cpu(), time.Now()
+	o, err := s.strike(ctx, self, r.Attack, c.For)
+	after := time.Now()
+	r.CPU = max(0, (s.cpu()-busy).Seconds()/after.Sub(during).Seconds())
+	sleepUntil(ctx, after.Add(c.Quiet))
+	end := time.Now()
+	stop()
+	b.await()
+	r.RSS[1], r.RSS[2] = s.takePeak(), s.rss()
+	lost, samples := b.result()
+	if err != nil {
+		return err
+	}
+	r.Before, r.During, r.After = within(samples, before, during), within(samples, during, after), within(samples, after, end)
+	r.Newcomer = within(b.came, during, after)
+	r.Lost = losses{lost.Clients + o.Lost.Clients + b.turned, lost.Messages + o.Lost.Messages}
+	r.Attacker = o.Says
+	return ctx.Err()
+}
+
+// within is the distribution of the samples meant for that time.
+func within(samples []sample, from, to time.Time) latency {
+	var took []time.Duration
+	for _, s := range samples {
+		if !s.intended.Before(from) && s.intended.Before(to) {
+			took = append(took, s.took)
+		}
+	}
+	if len(took) == 0 {
+		return latency{}
+	}
+	slices.Sort(took)
+	at := func(part float64) float64 { return ms(took[min(len(took)-1, int(part*float64(len(took))))]) }
+	return latency{len(took), at(.5), at(.99), ms(took[len(took)-1])}
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// judge says what harm was done.
+func (r *row) judge(c *config, gone, inTime bool) {
+	var harm []string
+	say := func(format string, args ...any) { harm = append(harm, fmt.Sprintf(format, args...)) }
+	if gone {
+		say("server ended")
+	}
+	if r.Lost != (losses{}) {
+		say("lost")
+	}
+	if limit := ms(tolerated) + 2*r.Before.P99; r.During.P99 > limit {
+		say("p99 > %.0f ms", limit)
+	}
+	if grown := r.RSS[1] - r.RSS[0]; grown > c.MaxGrowth {
+		say("RSS +%d MB", grown)
+	}
+	if !inTime {
+		say("deaf to SIGTERM")
+	}
+	r.Harm = strings.Join(harm, ", ")
+}
