@@ -28,12 +28,14 @@ type Adapter interface {
 	// other nodes, by several goroutines; its error means that nobody has got it.
 	Start(deliver func(*Message) error) error
 
-	// Broadcast sends m to all other nodes. That the cluster is out of reach is no
-	// error: subscribers of this node shall get the message all the same. What is
-	// lost is counted.
+	// Broadcast sends m to all other nodes. It fails with ErrOverloaded when too
+	// much waits to be sent. That the cluster is out of reach is no error:
+	// subscribers of this node shall get the message all the same. What is lost is
+	// counted.
 	Broadcast(m *Message) error
 
-	// Send sends m to one other node, or fails with ErrUnknownNode. It keeps no
+	// Send sends m to one other node, or fails with ErrUnknownNode or, as Broadcast
+	// does, with ErrOverloaded. It keeps no
 	// order with Broadcast.
 	Send(node string, m *Message) error
 

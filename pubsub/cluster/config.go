@@ -30,11 +30,12 @@ type Config struct {
 	Node string
 
 	// MaxPending is how many bytes of messages may wait for the link, with 128 bytes
-	// for each on top. What comes then is dropped and counted. Zero means 8 MiB.
+	// for each on top. What comes then is refused with pubsub.ErrOverloaded, or, if
+	// the link is down, dropped and counted. Zero means 64 MiB.
 	MaxPending int
 
-	// MaxWait is how long a message may wait for the link before it is dropped and
-	// counted. Zero means 30 s.
+	// MaxWait is how long a message may wait for the link, or for this node to
+	// deliver what waits already, before it is dropped and counted. Zero means 30 s.
 	MaxWait time.Duration
 
 	// MaxInbound is how many bytes of messages may wait to be delivered here, once
@@ -59,7 +60,7 @@ func (c Config) withDefaults() Config {
 	c.URL = cmp.Or(c.URL, nats.DefaultURL)
 	c.Cluster = cmp.Or(c.Cluster, "default")
 	c.Node = cmp.Or(c.Node, hostProcess())
-	c.MaxPending = cmp.Or(c.MaxPending, 8<<20)
+	c.MaxPending = cmp.Or(c.MaxPending, 64<<20)
 	c.MaxWait = cmp.Or(c.MaxWait, 30*time.Second)
 	c.MaxInbound = cmp.Or(c.MaxInbound, 64<<20)
 	c.Beat = cmp.Or(c.Beat, 5*time.Second)

@@ -17,8 +17,9 @@
 // # What is lost
 //
 // At most once (spec §6.2): nothing is acknowledged. While the link is down or
-// slow messages wait, up to Config.MaxPending bytes and Config.MaxWait long. When
-// it comes back they wait a little more, for the nodes that lost theirs, too, so
+// slow messages wait, up to Config.MaxPending bytes and Config.MaxWait long. Who
+// publishes faster than the link takes it is told so before anybody has got the
+// message: pubsub.ErrOverloaded. When a lost link comes back messages wait a little more, for the nodes that lost theirs, too, so
 // that a restart of the NATS server loses only what was inside it. Subscribers
 // of this node never wait: what is published is delivered to them all the same.
 //

@@ -144,7 +144,7 @@ func (l *Link) post(k kind, subject string, m *pubsub.Message) error {
 		return fmt.Errorf("%s %s: %w: it has %d bytes and the NATS server takes %d: raise max_payload there",
 			m.Topic, m.Event, pubsub.ErrTooLarge, len(data), limit)
 	}
-	taken, err := l.outbox.put(letter{kind: k, subject: subject, data: data, since: time.Now()})
+	taken, err := l.outbox.put(letter{kind: k, subject: subject, data: data, since: time.Now()}, l.isUp())
 	if err == nil && !taken {
 		l.counts.dropped.Add(1) // logged with the next beat
 	}

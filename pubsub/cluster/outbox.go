@@ -36,19 +36,24 @@ func newOutbox(max int) *outbox {
 	return &outbox{max: max, wake: make(chan struct{}, 1), number: 1}
 }
 
-// put adds a message. It reports false when too much waits already. The number of
-// a broadcast is used up even so: those who miss it shall know.
-func (o *outbox) put(l letter) (taken bool, err error) {
+// put adds a message. When too much waits already it fails with ErrOverloaded if
+// the link is up: the publisher can try again. If it is down put reports false.
+// The number of a broadcast is used up then: those who miss it shall know.
+func (o *outbox) put(l letter, up bool) (taken bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.open {
+	full := o.bytes > 0 && o.bytes+l.size() > o.max // one message always has room
+	switch {
+	case !o.open:
 		return false, pubsub.ErrNotConnected
+	case full && up:
+		return false, pubsub.ErrOverloaded
 	}
 	if l.kind == broadcast {
 		setNumber(l.data, o.number)
 		o.number++
 	}
-	if o.bytes+l.size() > o.max {
+	if full {
 		return false, nil
 	}
 	o.addLocked(l)

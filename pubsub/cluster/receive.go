@@ -9,6 +9,9 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
+// overloadPause is the time between two attempts to deliver.
+const overloadPause = 5 * time.Millisecond
+
 // receive takes what comes from NATS, each subject in a goroutine of its own.
 func (l *Link) receive(in *nats.Msg) {
 	e, err := decode(in.Data)
@@ -55,12 +58,32 @@ func (l *Link) hear(e *envelope) heard {
 
 func (l *Link) deliverHere(e *envelope) {
 	m := &pubsub.Message{Topic: e.topic, Event: e.event, Payload: e.payload, Binary: e.binary}
-	switch err := l.deliver(m); {
+	switch err := l.deliverInTime(m); {
 	case err == nil:
 		l.counts.received.Add(1)
 	case errors.Is(err, pubsub.ErrInvalid):
 		l.counts.invalid.Add(1) // logged with the next beat, as is
 	default:
 		l.counts.missed.Add(1)
+	}
+}
+
+// deliverInTime delivers m when this node has room for it, or fails after
+// Config.MaxWait. What comes from NATS in that time waits there: Config.MaxInbound.
+func (l *Link) deliverInTime(m *pubsub.Message) error {
+	err := l.deliver(m)
+	for end := time.Now().Add(l.cfg.MaxWait); errors.Is(err, pubsub.ErrOverloaded) && time.Now().Before(end) && l.pause(); {
+		err = l.deliver(m)
+	}
+	return err
+}
+
+// pause waits for a node that is overloaded. It reports false when the link closes.
+func (l *Link) pause() bool {
+	select {
+	case <-time.After(overloadPause):
+		return true
+	case <-l.quit:
+		return false
 	}
 }
