@@ -59,6 +59,8 @@ type AdapterStats struct {
 	Published uint64 // messages that left this node
 	Dropped   uint64 // messages of this node that did not: too many waited, or too long
 	Received  uint64 // messages of other nodes delivered here
+	Repaired  uint64 // of those, the ones that had to be sent again
 	Missed    uint64 // messages of other nodes that did not reach this one or found it overloaded
+	Gaps      uint64 // times that some were missed, one or many in a row
 	Invalid   uint64 // messages that nobody here can read, or that deliver returned ErrInvalid for
 }

@@ -35,12 +35,19 @@ type Config struct {
 	MaxPending int
 
 	// MaxWait is how long a message may wait for the link, or for this node to
-	// deliver what waits already, before it is dropped and counted. Zero means 30 s.
+	// deliver what waits already, before it is dropped and counted, and how long a
+	// node waits for broadcasts that are missing. Zero means 30 s.
 	MaxWait time.Duration
 
-	// MaxInbound is how many bytes of messages may wait to be delivered here, once
-	// for those to all nodes and once for those to this one. What comes then is
-	// dropped and counted. Zero means 64 MiB.
+	// MaxKept is how many bytes of broadcasts are kept after they were sent, with
+	// 128 bytes for each on top, and for up to 2 × MaxWait: nodes that miss some ask
+	// for them. Zero means 64 MiB.
+	MaxKept int
+
+	// MaxInbound is how many bytes of messages may wait to be delivered here: once
+	// for those to all nodes, for those to this one, for those that are sent again,
+	// and for those that came before their turn. Broadcasts that come then are asked
+	// for later, the others are dropped and counted. Zero means 64 MiB.
 	MaxInbound int
 
 	// Beat is how often a node makes itself heard. One that is silent for three
@@ -62,6 +69,7 @@ func (c Config) withDefaults() Config {
 	c.Node = cmp.Or(c.Node, hostProcess())
 	c.MaxPending = cmp.Or(c.MaxPending, 64<<20)
 	c.MaxWait = cmp.Or(c.MaxWait, 30*time.Second)
+	c.MaxKept = cmp.Or(c.MaxKept, 64<<20)
 	c.MaxInbound = cmp.Or(c.MaxInbound, 64<<20)
 	c.Beat = cmp.Or(c.Beat, 5*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -86,8 +94,8 @@ func (c Config) check() error {
 		return fmt.Errorf("cluster: Config.Cluster is %q: use only letters, digits, - and _", c.Cluster)
 	case len(c.Node) > maxName:
 		return fmt.Errorf("cluster: Config.Node has %d bytes: use at most %d", len(c.Node), maxName)
-	case c.MaxPending < 0 || c.MaxWait < 0 || c.MaxInbound < 0 || c.Beat < 0:
-		return errors.New("cluster: Config.MaxPending, MaxWait, MaxInbound or Beat is negative: use 0 for the default")
+	case c.MaxPending < 0 || c.MaxWait < 0 || c.MaxKept < 0 || c.MaxInbound < 0 || c.Beat < 0:
+		return errors.New("cluster: Config.MaxPending, MaxWait, MaxKept, MaxInbound or Beat is negative: use 0 for the default")
 	}
 	_, err := c.where()
 	return err

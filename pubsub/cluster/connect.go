@@ -18,7 +18,7 @@ const (
 	lastWait  = 2 * time.Second        // before later ones
 )
 
-// connect opens the connection to NATS and subscribes to both subjects.
+// connect opens the connection to NATS and subscribes to what is for this node.
 func (l *Link) connect() error {
 	options := append([]nats.Option{
 		nats.Name("roost " + l.cfg.Node),
@@ -53,12 +53,15 @@ func (l *Link) connect() error {
 	return nil
 }
 
-// listen returns when the server has taken both subscriptions or refused one.
+// listen returns when the server has taken all subscriptions or refused one.
 func (l *Link) listen() (err error) {
 	if _, err = l.subscribe(l.all); err != nil {
 		return err
 	}
 	if l.toUs, err = l.subscribe(l.subject(l.id)); err != nil {
+		return err
+	}
+	if _, err = l.subscribe(l.repairs(l.id)); err != nil {
 		return err
 	}
 	if err = l.conn.FlushTimeout(dialTimeout); err != nil {

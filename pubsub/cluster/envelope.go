@@ -29,10 +29,12 @@ type kind byte
 const (
 	broadcast kind = iota + 1 // to all; has the next number
 	direct                    // to one node; no number
-	join                      // to all: here I am, answer; no number
+	join                      // to all: here I am, answer; the number of the next broadcast
 	beat                      // to all: still here; the number of the next broadcast
-	answer                    // to one that joined; no number
+	answer                    // to one that joined; the number of the next broadcast
 	leave                     // to all: goodbye; the number of the next broadcast
+	again                     // to one node: send your broadcasts from a number on; a question
+	have                      // to the one that asked: what follows; a verdict
 )
 
 // carries reports whether there is a message inside.
@@ -45,6 +47,12 @@ const (
 	numberAt = 11 // where the number begins
 	headSize = 19
 	maxName  = 255
+
+	questionSize = 8  // bytes of payload, after the number: until
+	verdictSize  = 32 // from, until, next, upTo
+
+	// maxNumber leaves room to count on. No node gets there.
+	maxNumber = 1 << 62
 )
 
 // errInvalid is returned for bytes that are no envelope of this version.
@@ -69,13 +77,19 @@ func (e *envelope) encode() []byte {
 	return append(b, e.payload...)
 }
 
+// size is what a held or waiting envelope counts.
+func (e *envelope) size() int { return len(e.payload) + letterSize }
+
+// inOrder reports whether the number is one in the order of broadcasts.
+func (e *envelope) inOrder() bool { return e.number != 0 && e.kind != direct && e.kind < again }
+
 // setNumber puts the number into an encoded envelope.
 func setNumber(b []byte, number uint64) { binary.BigEndian.PutUint64(b[numberAt:], number) }
 
 // decode reads an envelope. The payload is a part of b. It returns errInvalid
 // and does not trust b in any way; what a payload means is not checked.
 func decode(b []byte) (envelope, error) {
-	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] > byte(leave) || b[2]&^flagBinary != 0 {
+	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] > byte(have) || b[2]&^flagBinary != 0 {
 		return envelope{}, errInvalid
 	}
 	e := envelope{
@@ -83,6 +97,9 @@ func decode(b []byte) (envelope, error) {
 		binary: b[2] == flagBinary,
 		id:     binary.BigEndian.Uint64(b[3:]),
 		number: binary.BigEndian.Uint64(b[numberAt:]),
+	}
+	if e.number > maxNumber {
+		return envelope{}, errInvalid
 	}
 	rest := b[headSize:]
 	for _, s := range []*string{&e.node, &e.topic, &e.event} {
@@ -100,5 +117,8 @@ func decode(b []byte) (envelope, error) {
 		return envelope{}, errInvalid
 	}
 	e.payload = rest
+	if e.kind == again && len(rest) != questionSize || e.kind == have && len(rest) != verdictSize {
+		return envelope{}, errInvalid
+	}
 	return e, nil
 }

@@ -32,18 +32,21 @@ type Link struct {
 	conn    *nats.Conn
 	toUs    *nats.Subscription // to what is for this node only
 	readers sync.WaitGroup     // goroutines that call deliver
-	hungUp  chan struct{}      // closed when the NATS client makes no more calls
+
+	receiving sync.Mutex    // held while broadcasts are put in order and delivered; before all other locks
+	hungUp    chan struct{} // closed when the NATS client makes no more calls
 
 	closing sync.Once
 	quit    chan struct{} // closed by Close: send what waits, then end
 	ended   chan struct{} // closed when the sending goroutine has
 
-	mu    sync.Mutex // guards the rest; no other lock is taken while it is held
-	state state
-	up    bool
-	ups   uint64    // times the link came up
-	lost  time.Time // when it was lost last
-	asked []uint64  // nodes that wait for an answer
+	mu        sync.Mutex // guards the rest; no other lock is taken while it is held
+	state     state
+	up        bool
+	ups       uint64     // times the link came up
+	lost      time.Time  // when it was lost last
+	asked     []uint64   // nodes that wait for an answer
+	questions []question // of nodes that miss broadcasts
 }
 
 // A state is where a Link is in its life.
@@ -60,7 +63,7 @@ const (
 const logPatience = time.Second
 
 // counts are for pubsub.AdapterStats.
-type counts struct{ published, dropped, received, missed, invalid atomic.Uint64 }
+type counts struct{ published, dropped, received, repaired, missed, gaps, invalid atomic.Uint64 }
 
 // New returns a Link that does nothing until it is started.
 func New(cfg Config) *Link {
@@ -72,8 +75,8 @@ func New(cfg Config) *Link {
 		endLog: func() { _ = closeLog(logPatience) }, // what it could not write it cannot tell
 		id:     rand.Uint64(),
 		all:    "roost." + cfg.Cluster + ".all",
-		outbox: newOutbox(cfg.MaxPending),
-		peers:  &peers{beat: cfg.Beat, byID: make(map[uint64]*peer)},
+		outbox: newOutbox(cfg.MaxPending, cfg.MaxKept),
+		peers:  &peers{beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound, byID: make(map[uint64]*peer)},
 		quit:   make(chan struct{}),
 		ended:  make(chan struct{}),
 	}
@@ -82,6 +85,11 @@ func New(cfg Config) *Link {
 // subject is that of one node.
 func (l *Link) subject(id uint64) string {
 	return fmt.Sprintf("roost.%s.node.%016x", l.cfg.Cluster, id)
+}
+
+// repairs is the subject of questions to one node, and of what it asked for.
+func (l *Link) repairs(id uint64) string {
+	return fmt.Sprintf("roost.%s.repair.%016x", l.cfg.Cluster, id)
 }
 
 // Node implements [pubsub.Adapter].
@@ -103,7 +111,8 @@ func (l *Link) Start(deliver func(*pubsub.Message) error) error {
 	}
 	l.enter(started, starting)
 	l.outbox.setOpen(true)
-	go l.send() // Close waits for it
+	go l.send()               // Close waits for it
+	l.readers.Go(l.lookAfter) // Close waits for it
 	return nil
 }
 
@@ -162,7 +171,9 @@ func (l *Link) Stats() pubsub.AdapterStats {
 		Published: l.counts.published.Load(),
 		Dropped:   l.counts.dropped.Load(),
 		Received:  l.counts.received.Load(),
+		Repaired:  l.counts.repaired.Load(),
 		Missed:    l.counts.missed.Load(),
+		Gaps:      l.counts.gaps.Load(),
 		Invalid:   l.counts.invalid.Load(),
 	}
 	l.mu.Lock()

@@ -95,8 +95,14 @@ func meet(t testing.TB, all ...*node) {
 
 func send(t testing.TB, n *node, events ...string) {
 	t.Helper()
+	publish(t, n, 2, events...)
+}
+
+// publish broadcasts events with payloads of size bytes.
+func publish(t testing.TB, n *node, size int, events ...string) {
+	t.Helper()
 	for _, e := range events {
-		if err := n.Broadcast(&pubsub.Message{Topic: "room:1", Event: e, Payload: []byte(`{}`)}); err != nil {
+		if err := n.Broadcast(&pubsub.Message{Topic: "room:1", Event: e, Payload: make([]byte, size)}); err != nil {
 			t.Fatalf("Broadcast(%s) = %v", e, err)
 		}
 	}

@@ -60,7 +60,7 @@ func TestBurst(t *testing.T) {
 				})
 			}
 			for i, l := range crowd {
-				eventually(t, fmt.Sprintf("node %d gets everything", i), func() bool { return len(l.got()) >= c.count })
+				eventually(t, fmt.Sprintf("node %d gets everything", i), func() bool { return l.count() >= c.count })
 				if got := l.got(); !slices.Equal(got, numbers(0, c.count)) {
 					t.Errorf("node %d got %d events, not the %d in order", i, len(got), c.count)
 				}

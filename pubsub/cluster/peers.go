@@ -16,27 +16,39 @@ const (
 type peer struct {
 	name    string
 	heard   time.Time
-	next    uint64 // number of its next broadcast, or 0 if not known
-	here    bool   // heard lately
-	awaited bool   // was here when the link was lost, and not heard since
+	here    bool // heard lately
+	awaited bool // was here when the link was lost, and not heard since
+	sequence
 }
 
 // peers are the other nodes by id.
 type peers struct {
-	beat time.Duration // immutable
+	beat     time.Duration // immutable
+	maxWait  time.Duration // immutable; for the answer to a question
+	maxBytes int           // immutable; of broadcasts held for their turn
 
 	mu      sync.Mutex // guards the rest
 	byID    map[uint64]*peer
 	awaited int // how many are
+	bytes   int // of broadcasts held
 }
 
 // heard is what an envelope told about its sender.
 type heard struct {
-	came   bool   // it was not here before
-	left   bool   // it was, and said goodbye
-	stale  bool   // this broadcast has been missed or delivered already
-	missed uint64 // how many before this one did not arrive
-	all    bool   // nobody is awaited any more
+	came bool // it was not here before
+	left bool // it was, and said goodbye
+	all  bool // nobody is awaited any more
+	due  bool // it is a broadcast to deliver now
+	news
+}
+
+// news are what there is to do for the broadcasts of a peer, in this order.
+type news struct {
+	node  string     // whose they are
+	lost  uint64     // so many will not come any more
+	ready []envelope // these are to be delivered
+	asks  bool       // and this is to be asked
+	question
 }
 
 // hear takes note of an envelope. Numbers tell what is missing; zero tells
@@ -56,25 +68,70 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	if r.awaited {
 		h.all = p.arrivedLocked(r)
 	}
-	if e.number != 0 {
-		switch {
-		case r.next == 0:
-		case e.number < r.next:
-			h.stale = true
-			return h
-		default:
-			h.missed = e.number - r.next
-		}
-		r.next = e.number
-		if e.kind == broadcast {
-			r.next++
-		}
+	h.node = r.name
+	before := r.bytes
+	defer func() { p.bytes += r.bytes - before }()
+	switch {
+	case e.inOrder():
+		h.due = r.take(e, p.maxBytes-p.bytes+r.bytes, now)
+		h.ready, _ = r.skip(r.next)
+	case e.kind == have:
+		v := verdictOf(e)
+		h.ready, h.lost = r.judge(&v, now)
 	}
-	if e.kind == leave {
+	if e.kind == leave { // nobody is left to ask
 		h.came, h.left = false, !h.came
+		h.ready, h.lost = r.skip(r.end)
 		delete(p.byID, e.id)
+		return h
+	}
+	if h.question, h.asks = r.ask(now); h.asks {
+		h.id = e.id
 	}
 	return h
+}
+
+// chase looks after a peer whose broadcasts are missing: it is asked again, or the
+// wait is over.
+func (p *peers) chase(id uint64, now time.Time) (n news) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.byID[id]
+	if r == nil {
+		return n
+	}
+	n.node = r.name
+	before := r.bytes
+	if r.open() && now.Sub(r.since) > p.maxWait {
+		n.ready, n.lost = r.giveUp()
+	}
+	p.bytes += r.bytes - before
+	if n.question, n.asks = r.ask(now); n.asks {
+		n.id = id
+	}
+	return n
+}
+
+// troubled are the peers whose broadcasts are missing.
+func (p *peers) troubled() (ids []uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, r := range p.byID {
+		if r.open() {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// hold stops the clock of those that have been asked: nobody can answer while the
+// link is down.
+func (p *peers) hold(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.byID {
+		r.since = now
+	}
 }
 
 // arrivedLocked ends the wait for one peer, and reports whether it was the last.
@@ -120,10 +177,11 @@ func (p *peers) sweep(now time.Time) (gone []string) {
 	defer p.mu.Unlock()
 	for id, r := range p.byID {
 		switch quiet := now.Sub(r.heard); {
-		case quiet > memory*p.beat:
+		case quiet > max(memory*p.beat, 2*p.maxWait): // the wait for what is missing is over
 			if r.awaited {
 				p.arrivedLocked(r)
 			}
+			p.bytes -= r.bytes
 			delete(p.byID, id)
 		case quiet > silence*p.beat && r.here:
 			r.here = false

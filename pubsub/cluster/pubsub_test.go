@@ -37,6 +37,12 @@ func (l *listener) got() []string {
 	return slices.Clone(l.events)
 }
 
+func (l *listener) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.events)
+}
+
 // goroutines is a pool without a bound.
 type goroutines struct{ sync.WaitGroup }
 

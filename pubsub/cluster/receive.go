@@ -22,23 +22,26 @@ func (l *Link) receive(in *nats.Msg) {
 	if e.id == l.id {
 		return // NoEcho knows nothing of the connection before this one
 	}
-	if h := l.hear(&e); h.stale {
-		return
+	if e.kind != direct && e.kind != again {
+		l.receiving.Lock()
+		defer l.receiving.Unlock()
 	}
+	h := l.hear(&e)
 	switch {
-	case e.kind.carries():
+	case e.kind == direct:
 		l.deliverHere(&e)
-	case e.kind == join:
-		l.mu.Lock()
-		if len(l.asked) < maxPeers {
-			l.asked = append(l.asked, e.id)
+	case h.due:
+		l.deliverHere(&e)
+		if in.Subject != l.all {
+			l.counts.repaired.Add(1)
 		}
-		l.mu.Unlock()
-		l.outbox.nudge()
+	case e.kind == join || e.kind == again:
+		l.note(&e)
 	}
+	l.catchUp(&h.news)
 }
 
-// hear takes note of the sender, and logs and counts what is new.
+// hear takes note of the sender, and logs what is new.
 func (l *Link) hear(e *envelope) heard {
 	h := l.peers.hear(e, time.Now())
 	switch {
@@ -49,11 +52,71 @@ func (l *Link) hear(e *envelope) heard {
 	case h.left:
 		l.log.Info("node has left", "peer", e.node)
 	}
-	l.counts.missed.Add(h.missed)
 	if h.all {
 		l.outbox.nudge()
 	}
 	return h
+}
+
+// note keeps for the sending goroutine what another node wants to know.
+func (l *Link) note(e *envelope) {
+	l.mu.Lock()
+	if e.kind == join && len(l.asked) < maxPeers {
+		l.asked = append(l.asked, e.id)
+	}
+	if e.kind == again && len(l.questions) < maxPeers {
+		l.questions = append(l.questions, questionOf(e))
+	}
+	l.mu.Unlock()
+	l.outbox.nudge()
+}
+
+// catchUp does what there is to do for broadcasts that did not come in order.
+func (l *Link) catchUp(n *news) {
+	if n.lost > 0 {
+		l.missed(n.node, n.lost)
+	}
+	for i := range n.ready {
+		l.deliverHere(&n.ready[i])
+	}
+	if n.asks {
+		e := l.envelope(again)
+		n.question.put(&e)
+		l.say(&e, l.repairs(n.id))
+	}
+}
+
+// missed counts broadcasts of a node that will not come any more.
+func (l *Link) missed(node string, messages uint64) {
+	l.counts.gaps.Add(1)
+	l.counts.missed.Add(messages) // logged with the next beat
+}
+
+// lookAfter asks again for what is missing, until the link closes.
+func (l *Link) lookAfter() {
+	ticks := time.NewTicker(min(askEvery, l.cfg.Beat))
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			l.chase()
+		case <-l.quit:
+			return
+		}
+	}
+}
+
+func (l *Link) chase() {
+	if !l.isUp() {
+		l.peers.hold(time.Now())
+		return
+	}
+	for _, id := range l.peers.troubled() {
+		l.receiving.Lock()
+		n := l.peers.chase(id, time.Now())
+		l.catchUp(&n)
+		l.receiving.Unlock()
+	}
 }
 
 func (l *Link) deliverHere(e *envelope) {
@@ -64,7 +127,7 @@ func (l *Link) deliverHere(e *envelope) {
 	case errors.Is(err, pubsub.ErrInvalid):
 		l.counts.invalid.Add(1) // logged with the next beat, as is
 	default:
-		l.counts.missed.Add(1)
+		l.missed(e.node, 1)
 	}
 }
 

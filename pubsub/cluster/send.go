@@ -60,12 +60,12 @@ func (s *sender) work() {
 	}
 }
 
-// greet says hello when the link came up, and to those who did. It reports
-// whether the link is up.
+// greet says hello when the link came up, and to those who did, and answers
+// questions. It reports whether the link is up.
 func (s *sender) greet() bool {
 	s.mu.Lock()
-	up, ups, lost, asked := s.up, s.ups, s.lost, s.asked
-	s.asked = nil
+	up, ups, lost, asked, questions := s.up, s.ups, s.lost, s.asked, s.questions
+	s.asked, s.questions = nil, nil
 	s.mu.Unlock()
 	if ups != s.seen {
 		s.seen = ups
@@ -73,19 +73,42 @@ func (s *sender) greet() bool {
 			s.peers.await(lost)
 		}
 		s.giveUp = time.After(patience)
-		s.say(join, s.all)
+		s.sayWhere(join, s.all)
 	}
 	for _, id := range asked {
-		s.say(answer, s.subject(id))
+		s.sayWhere(answer, s.subject(id))
+	}
+	for _, q := range questions {
+		s.repair(q)
 	}
 	return up
 }
 
 // say sends what is lost with the link: it will be said again when that is back.
-func (s *sender) say(k kind, subject string) {
+func (l *Link) say(e *envelope, subject string) {
+	if err := l.conn.Publish(subject, e.encode()); err != nil {
+		l.log.Debug("not said to other nodes", "kind", e.kind, "err", err)
+	}
+}
+
+// sayWhere says hello, with the number of the next broadcast.
+func (s *sender) sayWhere(k kind, subject string) {
 	e := s.envelope(k)
-	if err := s.conn.Publish(subject, e.encode()); err != nil {
-		s.log.Debug("not said to other nodes", "kind", k, "err", err)
+	e.number = s.outbox.sent()
+	s.say(&e, subject)
+}
+
+// repair sends broadcasts again to the node that has asked for them.
+func (s *sender) repair(q question) {
+	subject := s.repairs(q.id)
+	v, part := s.outbox.look(q)
+	e := s.envelope(have)
+	v.put(&e)
+	s.say(&e, subject)
+	for _, l := range part {
+		if err := s.conn.Publish(subject, l.data); err != nil {
+			return // it will ask again
+		}
 	}
 }
 
@@ -94,23 +117,27 @@ func (s *sender) say(k kind, subject string) {
 func (s *sender) flush() (more bool) {
 	for range flushBudget {
 		m, ok := s.outbox.head()
-		if !ok || !s.hand(&m) {
+		if !ok {
 			return false
 		}
-		s.outbox.pop()
+		done, sent := s.hand(&m)
+		if !done {
+			return false
+		}
+		s.outbox.pop(sent)
 	}
 	return true
 }
 
-// hand gives one letter to NATS or drops it. It reports false when the letter has
-// to wait.
-func (s *sender) hand(m *letter) bool {
+// hand gives one letter to NATS or drops it, or reports that it is not done: the
+// letter has to wait.
+func (s *sender) hand(m *letter) (done, sent bool) {
 	err := errLate
 	if time.Since(m.since) <= s.cfg.MaxWait {
 		err = s.conn.Publish(m.subject, m.data)
 	}
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
-		return false // the link is lost; cameUp will be called
+		return false, false // the link is lost; cameUp will be called
 	}
 	if m.kind.carries() {
 		if err == nil {
@@ -122,7 +149,7 @@ func (s *sender) hand(m *letter) bool {
 	if err != nil && !errors.Is(err, errLate) && !errors.Is(err, nats.ErrMaxPayload) {
 		s.renew(err)
 	}
-	return true
+	return true, err == nil
 }
 
 // errLate is for letters that have waited too long.
@@ -143,6 +170,7 @@ func (s *sender) tick() {
 	} else {
 		s.dropLate()
 	}
+	s.outbox.expire(time.Now().Add(-2 * s.cfg.MaxWait))
 	for _, name := range s.peers.sweep(time.Now()) {
 		s.log.Warn("node is not heard of any more", "peer", name)
 	}
@@ -162,8 +190,8 @@ func (s *sender) dropLate() {
 		if !ok || time.Since(m.since) <= s.cfg.MaxWait {
 			return
 		}
-		s.hand(&m)
-		s.outbox.pop()
+		_, sent := s.hand(&m)
+		s.outbox.pop(sent)
 	}
 }
 
