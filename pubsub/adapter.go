@@ -26,7 +26,9 @@ var (
 type Adapter interface {
 	// Start joins the cluster. From then on deliver is called with what comes from
 	// other nodes, by several goroutines; its error means that nobody has got it.
-	Start(deliver func(*Message) error) error
+	// gap is told of messages that are lost for good, after those before them were
+	// delivered. It must not wait.
+	Start(deliver func(*Message) error, gap func(Gap)) error
 
 	// Broadcast sends m to all other nodes. It fails with ErrOverloaded when too
 	// much waits to be sent. That the cluster is out of reach is no error:
@@ -47,6 +49,17 @@ type Adapter interface {
 
 	// Close sends what waits, leaves the cluster and waits for deliver to return.
 	Close()
+}
+
+// A Gap is messages that were lost between nodes and will not come any more, one or
+// many in a row.
+type Gap struct {
+	// Node is the node that has sent them: this one, if they did not leave it, or ""
+	// if that is not known.
+	Node string
+
+	// Messages is how many there are.
+	Messages uint64
 }
 
 // AdapterStats is the state of an Adapter and its counts since Start.

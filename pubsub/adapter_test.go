@@ -15,10 +15,11 @@ type busNode struct {
 	name    string
 	fail    error // of Broadcast
 	deliver func(*pubsub.Message) error
+	gap     func(pubsub.Gap)
 }
 
-func (n *busNode) Start(deliver func(*pubsub.Message) error) error {
-	n.deliver = deliver
+func (n *busNode) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) error {
+	n.deliver, n.gap = deliver, gap
 	n.bus[n.name] = n
 	return nil
 }
@@ -103,6 +104,20 @@ func TestAdapterFails(t *testing.T) {
 		t.Errorf("Publish = %v, want ErrTooLarge", err)
 	}
 	want(t, "a subscriber", in[0])
+}
+
+func TestGap(t *testing.T) {
+	var got []pubsub.Gap
+	for _, hook := range []func(pubsub.Gap){nil, func(g pubsub.Gap) { got = append(got, g) }} {
+		adapter := &busNode{bus: bus{}, name: "one"}
+		if err := pubsub.New(pubsub.Config{Adapter: adapter, Gap: hook}, new(line)).Start(); err != nil {
+			t.Fatal(err)
+		}
+		adapter.gap(pubsub.Gap{Node: "two", Messages: 3})
+	}
+	if len(got) != 1 || got[0] != (pubsub.Gap{Node: "two", Messages: 3}) {
+		t.Errorf("told of %v, want one gap", got)
+	}
 }
 
 // The adapter's goroutine delivers nothing itself, but is told when too much waits.

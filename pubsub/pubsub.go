@@ -50,12 +50,17 @@ type Config struct {
 	// If it returns an error nobody does, and the adapter is told ErrInvalid. It
 	// is called by several goroutines. Nil lets all through.
 	Inspect func(*Message) error `json:"-"`
+
+	// Gap is told what is lost between nodes. It must not wait; it may publish. Nil
+	// tells nobody.
+	Gap func(Gap) `json:"-"`
 }
 
 // A PubSub is the topics of one node and who subscribed to them.
 type PubSub struct {
 	adapter    Adapter // or nil
 	inspect    func(*Message) error
+	gap        func(Gap) // or nil
 	shards     []*shard
 	next       atomic.Uint32 // round robin over shards
 	pending    atomic.Int64  // bytes, as Config.MaxPending counts
@@ -65,7 +70,7 @@ type PubSub struct {
 // New returns a PubSub whose shards take their turns on pool. With an adapter,
 // it has to be started.
 func New(cfg Config, pool Executor) *PubSub {
-	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	if ps.inspect == nil {
 		ps.inspect = func(*Message) error { return nil }
 	}
@@ -105,7 +110,13 @@ func (ps *PubSub) Start() error {
 		}
 		ps.dispatch(m, 0)
 		return nil
-	})
+	}, ps.tellGap)
+}
+
+func (ps *PubSub) tellGap(g Gap) {
+	if ps.gap != nil {
+		ps.gap(g)
+	}
 }
 
 // Close leaves the cluster, if there is an adapter. Subscribers of this node

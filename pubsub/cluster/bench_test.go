@@ -15,7 +15,7 @@ func hop(b *testing.B) (from *cluster.Link, in chan *pubsub.Message) {
 	s := serve(b, natsserver.Config{})
 	in = make(chan *pubsub.Message, 1024)
 	to := cluster.New(cluster.Config{URL: s.URL(), Node: "to", Logger: quiet})
-	if err := to.Start(func(m *pubsub.Message) error { in <- m; return nil }); err != nil {
+	if err := to.Start(func(m *pubsub.Message) error { in <- m; return nil }, noGap); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(to.Close)

@@ -29,6 +29,7 @@ type Link struct {
 
 	// Set by Start.
 	deliver func(*pubsub.Message) error
+	gap     func(pubsub.Gap)
 	conn    *nats.Conn
 	toUs    *nats.Subscription // to what is for this node only
 	readers sync.WaitGroup     // goroutines that call deliver
@@ -97,14 +98,14 @@ func (l *Link) Node() string { return l.cfg.Node }
 
 // Start implements [pubsub.Adapter]. It fails when no NATS server can be reached
 // now, and may then be called again; one that is lost later is waited for.
-func (l *Link) Start(deliver func(*pubsub.Message) error) error {
+func (l *Link) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) error {
 	if err := l.cfg.check(); err != nil {
 		return err
 	}
 	if !l.enter(starting, fresh) {
 		return fmt.Errorf("cluster: a Link is started once: %w", pubsub.ErrNotConnected)
 	}
-	l.deliver = deliver
+	l.deliver, l.gap = deliver, gap
 	if err := l.connect(); err != nil {
 		l.enter(fresh, starting)
 		return err

@@ -37,7 +37,7 @@ func TestMessageArrivesWhole(t *testing.T) {
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
 	in := make(chan *pubsub.Message, 1)
 	b := cluster.New(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
-	if err := b.Start(func(m *pubsub.Message) error { in <- m; return nil }); err != nil {
+	if err := b.Start(func(m *pubsub.Message) error { in <- m; return nil }, noGap); err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
@@ -59,7 +59,7 @@ func TestInvalidMessage(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
 	b := cluster.New(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
-	if err := b.Start(func(m *pubsub.Message) error { return fmt.Errorf("not for us: %w", pubsub.ErrInvalid) }); err != nil {
+	if err := b.Start(func(m *pubsub.Message) error { return fmt.Errorf("not for us: %w", pubsub.ErrInvalid) }, noGap); err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
@@ -162,7 +162,7 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	for what, err := range map[string]error{
 		"Broadcast": all[0].Broadcast(&pubsub.Message{}),
 		"Send":      all[0].Send("b", &pubsub.Message{}),
-		"Start":     all[0].Start(nil),
+		"Start":     all[0].Start(nil, nil),
 	} {
 		if !errors.Is(err, pubsub.ErrNotConnected) {
 			t.Errorf("%s after Close = %v, want ErrNotConnected", what, err)
@@ -194,7 +194,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 		{cluster.Config{URL: s.URL(), MaxPending: -1}, []string{"Config.MaxPending"}},
 	} {
 		l := cluster.New(c.cfg)
-		err := l.Start(func(*pubsub.Message) error { return nil })
+		err := l.Start(func(*pubsub.Message) error { return nil }, noGap)
 		l.Close()
 		if err == nil {
 			t.Errorf("Start(%+v) succeeds", c.cfg)
@@ -217,11 +217,11 @@ func TestStartAgainAfterFailure(t *testing.T) {
 	s.Close()
 	n := &node{Link: cluster.New(cluster.Config{URL: s.URL(), Logger: quiet})}
 	defer n.Close()
-	if err := n.Start(n.deliver); err == nil {
+	if err := n.Start(n.deliver, n.gap); err == nil {
 		t.Fatal("Start without a server succeeds")
 	}
 	serve(t, natsserver.Config{Addr: strings.TrimPrefix(s.URL(), "nats://")})
-	if err := n.Start(n.deliver); err != nil {
+	if err := n.Start(n.deliver, n.gap); err != nil {
 		t.Fatalf("Start with a server = %v", err)
 	}
 	if got := n.Stats(); !got.Connected || got.Reconnects != 0 {

@@ -27,7 +27,7 @@ func TestStalledLog(t *testing.T) {
 	defer close(log.released)
 	server := serve(t, natsserver.Config{})
 	deaf := &node{Link: cluster.New(cluster.Config{URL: server.URL(), Node: "deaf", Beat: 50 * time.Millisecond, Logger: slog.New(log)})}
-	if err := deaf.Start(deaf.deliver); err != nil {
+	if err := deaf.Start(deaf.deliver, deaf.gap); err != nil {
 		t.Fatal(err)
 	}
 	other := open(t, cluster.Config{URL: server.URL(), Node: "other"})

@@ -160,6 +160,9 @@ func TestTooMuchWaits(t *testing.T) {
 	restart()
 	want(t, all[1], numbers(0, 101-dropped)...)
 	eventually(t, "b knows what it has missed", func() bool { return int(all[1].Stats().Missed) == dropped })
+	eventually(t, "applications are told at both ends", func() bool {
+		return int(all[0].told("a")) == dropped && int(all[1].told("a")) == dropped
+	})
 	send(t, all[0], "z")
 	want(t, all[1], append(numbers(0, 101-dropped), "z")...)
 }
@@ -207,7 +210,7 @@ func slowNode(t *testing.T, kept int) pubsub.AdapterStats {
 	proceed := make(chan struct{})
 	release := sync.OnceFunc(func() { close(proceed) })
 	defer release()
-	if err := slow.Start(func(m *pubsub.Message) error { <-proceed; return slow.deliver(m) }); err != nil {
+	if err := slow.Start(func(m *pubsub.Message) error { <-proceed; return slow.deliver(m) }, noGap); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(slow.Close)
@@ -233,7 +236,7 @@ func TestSlowNodeMissesWhatIsForItOnly(t *testing.T) {
 	proceed := make(chan struct{})
 	release := sync.OnceFunc(func() { close(proceed) })
 	defer release()
-	if err := slow.Start(func(*pubsub.Message) error { <-proceed; return nil }); err != nil {
+	if err := slow.Start(func(*pubsub.Message) error { <-proceed; return nil }, noGap); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(slow.Close)
@@ -256,7 +259,7 @@ func TestOverloadedNode(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
 	full := cluster.New(cluster.Config{URL: s.URL(), Node: "b", MaxWait: 50 * time.Millisecond, Logger: quiet})
-	if err := full.Start(func(*pubsub.Message) error { return pubsub.ErrOverloaded }); err != nil {
+	if err := full.Start(func(*pubsub.Message) error { return pubsub.ErrOverloaded }, noGap); err != nil {
 		t.Fatal(err)
 	}
 	defer full.Close()
@@ -274,7 +277,7 @@ func TestLossesAreLogged(t *testing.T) {
 	n := &node{Link: cluster.New(cluster.Config{
 		URL: s.URL(), Node: "a", MaxPending: 1, Beat: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&out, nil)),
 	})}
-	if err := n.Start(n.deliver); err != nil {
+	if err := n.Start(n.deliver, n.gap); err != nil {
 		t.Fatal(err)
 	}
 	defer n.Close()

@@ -40,6 +40,7 @@ type node struct {
 	*cluster.Link
 	mu     sync.Mutex
 	events []string
+	gaps   []pubsub.Gap
 }
 
 func (n *node) deliver(m *pubsub.Message) error {
@@ -55,6 +56,27 @@ func (n *node) got() []string {
 	return slices.Clone(n.events)
 }
 
+func (n *node) gap(g pubsub.Gap) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gaps = append(n.gaps, g)
+}
+
+// told is how many messages of a node it was told are lost.
+func (n *node) told(name string) (messages uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, g := range n.gaps {
+		if g.Node == name {
+			messages += g.Messages
+		}
+	}
+	return messages
+}
+
+// noGap is for nodes whose losses another count tells.
+func noGap(pubsub.Gap) {}
+
 // open starts a node that is closed when the test ends. Beats are quick.
 func open(t testing.TB, cfg cluster.Config) *node {
 	t.Helper()
@@ -63,7 +85,7 @@ func open(t testing.TB, cfg cluster.Config) *node {
 	}
 	cfg.Logger = quiet
 	n := &node{Link: cluster.New(cfg)}
-	if err := n.Start(n.deliver); err != nil {
+	if err := n.Start(n.deliver, n.gap); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.Close)

@@ -86,10 +86,11 @@ func (l *Link) catchUp(n *news) {
 	}
 }
 
-// missed counts broadcasts of a node that will not come any more.
+// missed counts messages of a node that will not come any more, and tells of them.
 func (l *Link) missed(node string, messages uint64) {
 	l.counts.gaps.Add(1)
 	l.counts.missed.Add(messages) // logged with the next beat
+	l.gap(pubsub.Gap{Node: node, Messages: messages})
 }
 
 // lookAfter asks again for what is missing, until the link closes.

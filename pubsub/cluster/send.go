@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/roost-rt/roost/pubsub"
 )
 
 const (
@@ -198,12 +200,15 @@ func (s *sender) dropLate() {
 // reportLosses logs what was lost since it did so last.
 func (s *sender) reportLosses() {
 	if n, err := s.toUs.Dropped(); err == nil && n > s.overflow {
-		s.counts.missed.Add(uint64(n - s.overflow))
+		s.missed("", uint64(n-s.overflow))
 		s.overflow = n
 	}
 	now := lossCounts{s.counts.dropped.Load(), s.counts.missed.Load(), s.counts.invalid.Load()}
 	if now == s.told {
 		return
+	}
+	if now.dropped > s.told.dropped {
+		s.gap(pubsub.Gap{Node: s.cfg.Node, Messages: now.dropped - s.told.dropped})
 	}
 	s.log.Warn("messages lost between nodes",
 		"dropped", now.dropped-s.told.dropped, "missed", now.missed-s.told.missed, "invalid", now.invalid-s.told.invalid)

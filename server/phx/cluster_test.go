@@ -94,3 +94,35 @@ func TestClusterDisconnect(t *testing.T) {
 	a.wantClosed(1001)
 	b.wantClosed(1001)
 }
+
+// A lossy adapter is alone in its cluster.
+type lossy struct {
+	pubsub.Adapter
+	gap func(pubsub.Gap)
+}
+
+func (l *lossy) Start(_ func(*pubsub.Message) error, gap func(pubsub.Gap)) error {
+	l.gap = gap
+	return nil
+}
+
+func (l *lossy) Close() {}
+
+// An application can tell its clients what was lost between nodes.
+func TestGap(t *testing.T) {
+	adapter := new(lossy)
+	var ep *phx.Endpoint
+	ep = startConfig(t, phx.Config{
+		Adapter: adapter,
+		Mounts:  []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}}}},
+		Telemetry: &phx.Telemetry{Gap: func(g pubsub.Gap) {
+			if err := ep.LocalBroadcast("a", "reload", map[string]any{"node": g.Node, "missed": g.Messages}); err != nil {
+				t.Error(err)
+			}
+		}},
+	})
+	c := dial(t, ep)
+	c.join("a")
+	adapter.gap(pubsub.Gap{Node: "node2", Messages: 3})
+	c.want(`[null,null,"a","reload",{"missed":3,"node":"node2"}]`)
+}

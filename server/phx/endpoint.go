@@ -86,7 +86,12 @@ func (ep *Endpoint) start() (err error) {
 	if ep.unpackers, err = poller.NewPool((runtime.GOMAXPROCS(0)+1)/2, cfg.Logger); err != nil {
 		return err
 	}
-	ep.pubsub = pubsub.New(pubsub.Config{MaxPending: cfg.MaxPending, Adapter: cfg.Adapter, Inspect: ep.inspect}, ep.fanOut)
+	ep.pubsub = pubsub.New(pubsub.Config{
+		MaxPending: cfg.MaxPending,
+		Adapter:    cfg.Adapter,
+		Inspect:    ep.inspect,
+		Gap:        func(g pubsub.Gap) { tell(ep, ep.hooks.Gap, g) },
+	}, ep.fanOut)
 	ep.poller, err = poller.New(poller.Config{
 		Loops: cfg.Loops, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger,
 		OutboundHigh: cfg.OutboundHigh, OutboundMax: cfg.OutboundMax, BacklogMax: cfg.BacklogMax, WriteTimeout: cfg.WriteTimeout,

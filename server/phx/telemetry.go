@@ -3,6 +3,8 @@ package phx
 import (
 	"runtime/debug"
 	"time"
+
+	"github.com/roost-rt/roost/pubsub"
 )
 
 // Telemetry is what wants to know what happens in an endpoint, to count and to
@@ -25,6 +27,11 @@ type Telemetry struct {
 	Crashed      func(CrashEvent)
 	Pushed       func(PushEvent)
 	Broadcast    func(BroadcastEvent)
+
+	// Gap is told of messages that were lost between the nodes of a cluster and
+	// will not come any more. It may tell clients with LocalBroadcast to load anew
+	// what they show.
+	Gap func(pubsub.Gap)
 }
 
 // A ConnectEvent is a client that has connected or was refused.
