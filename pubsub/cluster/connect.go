@@ -10,9 +10,13 @@ import (
 )
 
 const (
-	dialTimeout  = 2 * time.Second
-	writeTimeout = 5 * time.Second // then the link counts as lost
-	pingEvery    = 5 * time.Second // two without an answer, and it does, too
+	// With a hundred nodes on one host NATS may take seconds to answer: a link that
+	// is given up for that makes more work for all. What a dead one loses for so
+	// long is sent again.
+	dialTimeout  = 5 * time.Second  // for connection, TLS and credentials
+	writeTimeout = 10 * time.Second // then the link counts as lost
+	pingEvery    = 10 * time.Second
+	maxPings     = 2 // without an answer; with the next one, after 30 s at most, the link counts as lost
 
 	firstWait = 100 * time.Millisecond // before the first attempt to reconnect
 	lastWait  = 2 * time.Second        // before later ones
@@ -27,6 +31,7 @@ func (l *Link) connect() error {
 		nats.FlusherTimeout(writeTimeout),
 		nats.ReconnectOnFlusherError(),
 		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(maxPings),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a password may be changed on one side first
 		nats.CustomReconnectDelay(backoff),

@@ -184,8 +184,9 @@ func (l *Link) Stats() pubsub.AdapterStats {
 	return s
 }
 
-// Close implements [pubsub.Adapter]. It takes up to 10 s when the NATS server
-// does not answer, and 1 s when Config.Logger does not take the last lines. It must not overlap with Start.
+// Close implements [pubsub.Adapter]. It takes up to 15 s when the NATS server
+// does not answer, and 1 s when Config.Logger does not take the last lines. It must
+// not overlap with Start.
 func (l *Link) Close() {
 	l.closing.Do(func() {
 		defer l.endLog()

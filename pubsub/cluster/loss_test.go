@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/pubsub/cluster"
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
@@ -366,7 +368,9 @@ func TestNumbers(t *testing.T) {
 func TestStuckLink(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	p := newProxy(t, strings.TrimPrefix(s.URL(), "nats://"))
-	all := openAll(t, cluster.Config{URL: "nats://" + p.addr, MaxPending: 1 << 20}, "a")
+	all := openAll(t, cluster.Config{
+		URL: "nats://" + p.addr, MaxPending: 1 << 20, Options: []nats.Option{nats.FlusherTimeout(time.Second)},
+	}, "a")
 	p.stick()
 	m := &pubsub.Message{Topic: "t", Payload: make([]byte, 100_000)}
 	begin := time.Now()

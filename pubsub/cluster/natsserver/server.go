@@ -17,8 +17,15 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startTimeout is far more than a start takes.
-const startTimeout = 10 * time.Second
+const (
+	startTimeout = 10 * time.Second // far more than a start takes
+
+	// How long a node may take to read what waits for it and to say who it is. It
+	// may share its host with a hundred others that all have a broadcast to deliver;
+	// NATS's own 10 s and 2 s end the links of busy nodes.
+	writeDeadline = 30 * time.Second
+	authTimeout   = 30 * time.Second
+)
 
 // A Config says how a Server works. The zero value is usable.
 type Config struct {
@@ -89,6 +96,8 @@ func (c Config) options() (*server.Options, error) {
 		Port:            int(n),
 		Authorization:   c.Token,
 		MaxPayload:      int32(cmp.Or(c.MaxPayload, 8<<20)),
+		WriteDeadline:   writeDeadline,
+		AuthTimeout:     authTimeout.Seconds(),
 		NoSigs:          true,
 		NoSystemAccount: true,
 	}
