@@ -29,17 +29,18 @@ var mayImport = map[string][]string{
 
 // onlyIn says which packages may import a library directly.
 var onlyIn = map[string][]string{
-	"github.com/cloudwego/netpoll":             {"poller"},
-	"github.com/panjf2000/ants/v2":             {"poller"},
-	"github.com/vmihailenco/msgpack/v5":        {"server/msgpack"},
-	"github.com/gobwas/ws":                     {"server/frame", "server/phx"},
-	"github.com/gobwas/httphead":               {"server/phx"},
-	"github.com/HdrHistogram/hdrhistogram-go":  {"loadtest/swarm", "loadtest/report"},
-	"github.com/nats-io/nats.go":               {"pubsub/cluster"},
-	"github.com/nats-io/nats-server/v2/server": {"pubsub/cluster/natsserver"},
-	"github.com/peterbourgon/ff/v3":            {"loadtest"},
-	"golang.org/x/crypto/chacha20poly1305":     {"server/token"},
-	"golang.org/x/sys/unix":                    {"poller", "loadtest", "loadtest/swarm"},
+	"github.com/KimMachineGun/automemlimit/memlimit": {"server/chat"},
+	"github.com/cloudwego/netpoll":                   {"poller"},
+	"github.com/panjf2000/ants/v2":                   {"poller"},
+	"github.com/vmihailenco/msgpack/v5":              {"server/msgpack"},
+	"github.com/gobwas/ws":                           {"server/frame", "server/phx"},
+	"github.com/gobwas/httphead":                     {"server/phx"},
+	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/swarm", "loadtest/report"},
+	"github.com/nats-io/nats.go":                     {"pubsub/cluster"},
+	"github.com/nats-io/nats-server/v2/server":       {"pubsub/cluster/natsserver"},
+	"github.com/peterbourgon/ff/v3":                  {"loadtest"},
+	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/swarm"},
 }
 
 // TestImportDirection holds every package to the picture in CONTRIBUTING.md:

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
 	"github.com/roost-rt/roost/pubsub/cluster"
 	"github.com/roost-rt/roost/server/asynclog"
 	"github.com/roost-rt/roost/server/phx"
@@ -86,6 +88,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), lines)
 	defer func() { _ = handler.Close(patience) }() // nobody reads what is lost
 	log := slog.New(handler)
+	followMemory(log, memlimit.FromCgroup)
 	if *nats != "" {
 		cfg.Adapter = cluster.New(cluster.Config{URL: *nats, Logger: log})
 	}
