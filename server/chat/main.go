@@ -61,6 +61,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&cfg.Loops, "loops", 0, "event loops; 0 is one for every two processors")
 	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
 	flags.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
+	limitFlags(flags, &cfg)
 	nats := flags.String("cluster", "", "`URL` of a NATS server, such as nats://127.0.0.1:4222: servers that share one are a cluster, with the same rooms")
 	idle := flags.Duration("idle", time.Minute, "`time` without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")

@@ -1,0 +1,44 @@
+package chat
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// prefixes is a flag of addresses and networks, separated by commas.
+type prefixes []netip.Prefix
+
+func (p *prefixes) String() string { return strings.Trim(fmt.Sprint([]netip.Prefix(*p)), "[]") }
+
+// Set takes the flag's value; see flag.Value.
+func (p *prefixes) Set(text string) error {
+	*p = nil
+	for part := range strings.SplitSeq(text, ",") {
+		prefix, err := parsePrefix(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("%q: want addresses or networks, such as 10.0.0.0/8,127.0.0.1", part)
+		}
+		*p = append(*p, prefix)
+	}
+	return nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	return netip.ParsePrefix(text)
+}
+
+// limitFlags are those of who may connect.
+func limitFlags(flags *flag.FlagSet, cfg *phx.Config) {
+	flags.IntVar(&cfg.MaxConns, "max-conns", 0, "`connections` at most; more get 503; 0 is what the limit of open files allows")
+	flags.IntVar(&cfg.MaxConnsPerIP, "max-conns-per-ip", 0, "`connections` of one client's address at most; 0 is no limit")
+	flags.IntVar(&cfg.AcceptRate, "accept-rate", 0, "`connections` accepted in a second; more get 503; 0 is no limit")
+	flags.Var((*prefixes)(&cfg.TrustedProxies), "trusted-proxies", "`networks` of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,127.0.0.1; default none")
+	flags.BoolVar(&cfg.ProxyProtocol, "proxy-protocol", false, "connections of trusted proxies begin with a header of the PROXY protocol, version 2")
+}
