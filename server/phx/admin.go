@@ -12,7 +12,8 @@ import (
 
 // AdminHandler shows operators what goes on in the endpoint, as JSON:
 //
-//	GET /stats                          Stats, and whether the endpoint drains
+//	GET /stats                          Stats, Budgets, and whether the endpoint drains
+//	GET /ready                          200, or 503 with what Ready says
 //	GET /ledger                         what is owed to clients, and who was closed for what
 //	GET /sockets?id=&topic=&limit=      sockets, each with its channels
 //	GET /channels?id=&topic=&limit=     channels, each with its socket
@@ -30,8 +31,16 @@ func (ep *Endpoint) AdminHandler() http.Handler {
 		setJSON(w)
 		_ = json.NewEncoder(w).Encode(struct { // an operator who is gone needs no answer
 			Stats
-			Draining bool `json:"draining"`
-		}{ep.Stats(), ep.Draining()})
+			Draining bool     `json:"draining"`
+			Budgets  []Budget `json:"budgets"`
+		}{ep.Stats(), ep.Draining(), ep.Budgets()})
+	})
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		if err := ep.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n") // an operator who is gone needs no answer
 	})
 	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, r *http.Request) {
 		setJSON(w)

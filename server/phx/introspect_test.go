@@ -18,7 +18,7 @@ import (
 // The gate holds up joins of slow:*.
 func crowded(t *testing.T, g *gate) *phx.Endpoint {
 	t.Helper()
-	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{
+	ep := startConfig(t, phx.Config{MaxConns: 5000, Mounts: []phx.Mount{
 		{
 			Path: "/socket", LongPoll: &phx.LongPoll{},
 			Connect: func(s *phx.Socket, p phx.Params, _ *http.Request) error {
@@ -163,7 +163,9 @@ func TestAdminHandler(t *testing.T) {
 		}
 	}
 	for target, want := range map[string]string{
-		"/admin/stats":              `{"connections":4,"sockets":3,"channels":4,"slow_consumers":0,"draining":false}`,
+		"/admin/stats": `{"connections":4,"sockets":3,"channels":4,"slow_consumers":0,` +
+			`"refused":{"full":0,"per_address":0,"rate":0},"draining":false,"budgets":[{"name":"connections","used":4,"max":5000},` +
+			`{"name":"incoming bytes","used":0,"max":268435456},{"name":"outbound bytes","used":0,"max":268435456}]}`,
 		"/admin/sockets?limit=many": "limit is \"many\": want a number",
 	} {
 		w := httptest.NewRecorder()
