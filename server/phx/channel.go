@@ -315,11 +315,30 @@ func (ch *Channel) reportCrash(text string, err error) {
 	tell(ep, ep.hooks.Crashed, CrashEvent{ch, err})
 }
 
-// rerouteLocked routes client messages that a channel did not come to.
+// rerouteLocked routes client messages that a channel did not come to: all of one
+// topic, and owned. When one of them is a join, the rest waits for it as it is: to
+// copy that again for each join of a long queue would be quadratic.
 func (s *Socket) rerouteLocked(messages []wire.Message) {
-	for _, m := range messages {
+	for i, m := range messages {
+		if ch := s.findLocked(m); ch != nil && ch.adopts(messages[i:]) {
+			return
+		}
 		_ = s.routeLocked(m) // the topic has a route, and one channel less
 	}
+}
+
+// adopts takes messages that wait for what becomes of the channel's join. It
+// reports false if that is known. The socket is locked.
+func (ch *Channel) adopts(messages []wire.Message) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase != joining {
+		return false
+	}
+	for _, m := range messages {
+		_ = ch.postLocked(&messageJob{m}) // it answers those that there is no room for
+	}
+	return true
 }
 
 // replaceLocked puts a new channel in the place of one that is joined. The old

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -472,5 +473,41 @@ func TestDuplicateJoinOverrunsCallback(t *testing.T) {
 				c.want(`["3","4","room:1","phx_reply",{"status":"ok","response":{"n":1}}]`)
 			}
 		})
+	}
+}
+
+// Joins and leaves that come while the first Join runs are taken in order, and
+// copied a few times at most, however many joins there are.
+func TestQueueOfJoins(t *testing.T) {
+	const pairs, size = 200, 20 << 10
+	started, open := make(chan bool, 1), make(chan bool)
+	ep := start(t, phx.Route{Pattern: "a", Type: &phx.ChannelType{Join: func(*phx.Channel, phx.Payload) (any, error) {
+		select {
+		case started <- true:
+		default:
+		}
+		<-open
+		return nil, nil
+	}}})
+	c := dial(t, ep)
+	c.say(`["0","0","a","phx_join",{}]`)
+	within(t, "call of Join", started)
+	filler := strings.Repeat("x", size)
+	for i := range pairs {
+		c.say(fmt.Sprintf(`["%d","l%d","a","phx_leave",{"x":%q}]`, i, i, filler), fmt.Sprintf(`["%d","%d","a","phx_join",{"x":%q}]`, i+1, i+1, filler))
+	}
+	c.heartbeat() // all of it is there
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	close(open)
+	for i := 0; i <= pairs; {
+		if text := c.message(); strings.HasPrefix(text, fmt.Sprintf(`["%d","%d","a","phx_reply",{"status":"ok"`, i, i)) ||
+			strings.HasPrefix(text, fmt.Sprintf(`["%d","%d","a","phx_reply",{"response":{},"status":"ok"`, i, i)) {
+			i++
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 10*2*pairs*size {
+		t.Errorf("%d MB allocated for a queue of %d MB", n>>20, 2*pairs*size>>20)
 	}
 }
