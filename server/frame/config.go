@@ -55,7 +55,7 @@ type Config struct {
 	MaxFragments int
 
 	// Inline is the largest message in bytes, before and after inflating, that is
-	// finished in Next. A larger one is returned as Frame.Large, whose Finish may
+	// finished in Next. A larger one is for Decoder.TakeLarge, and Large.Finish may
 	// take its time elsewhere. Zero means that there are none.
 	Inline int64
 

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"math"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -30,8 +31,9 @@ type partial struct {
 	frames  int   // of it so far, and the control frames between them
 	text    textChecker
 
-	over bool   // after a Close frame or an error
-	mark uint32 // see Mark
+	large *Large // that was returned and not taken yet; nothing else then
+	over  bool   // after a Close frame or an error
+	mark  uint32 // see Mark
 }
 
 func (p *partial) inMessage() bool {
@@ -137,7 +139,14 @@ func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte) (f Frame, ok boo
 		return d.controlFrame(h.OpCode, payload)
 	}
 	d.p = nil
-	return deliver(cfg, Large{op: h.OpCode, compressed: cfg.compressed(h), last: payload}, true)
+	compressed := cfg.compressed(h)
+	if compressed || h.Length > cfg.inline() {
+		return d.deliver(cfg, &Large{op: h.OpCode, compressed: compressed, last: payload}, true)
+	}
+	if h.OpCode == ws.OpText && !cfg.SkipUTF8 && !utf8.Valid(payload) {
+		return Frame{}, false, errNotUTF8()
+	}
+	return Frame{Op: h.OpCode, Payload: payload}, true, nil
 }
 
 // begin makes h the frame whose payload is arriving.
@@ -184,7 +193,7 @@ func (d *Decoder) payload(cfg *Config, data *[]byte) (f Frame, ok bool, err *Err
 	if m.checked && !p.text.complete() {
 		return Frame{}, false, errNotUTF8()
 	}
-	return deliver(cfg, *m, false)
+	return d.deliver(cfg, m, false)
 }
 
 // controlFrame finishes a control frame, which may have come inside a message.
@@ -206,6 +215,14 @@ func (d *Decoder) Held() int {
 		return 0
 	}
 	return d.p.message.Held()
+}
+
+// TakeLarge returns the message of a Frame that is Large, before the next call of
+// Next.
+func (d *Decoder) TakeLarge() *Large {
+	m := d.p.large
+	d.p = nil
+	return m
 }
 
 // Mark is a word for the caller to keep for as long as the same frame or message

@@ -28,6 +28,9 @@ func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
 	return payload, nil
 }
 
+// Binary reports whether it is binary, and not text.
+func (m *Large) Binary() bool { return m.op == ws.OpBinary }
+
 // Held is how many bytes of memory the message takes.
 func (m *Large) Held() int { return len(m.full)*partSize + cap(m.last) }
 
@@ -49,9 +52,9 @@ func (m *Large) finish(cfg *Config, limit int64) (payload []byte, err *Error) {
 	return payload, nil
 }
 
-// deliver is the end of a message: a Frame with its payload, or with the message
-// if that is large. lent says that m does not own its memory.
-func deliver(cfg *Config, m Large, lent bool) (f Frame, ok bool, err *Error) {
+// deliver is the end of a message: a Frame with its payload, or the message
+// itself if that is large. lent says that m does not own its memory.
+func (d *Decoder) deliver(cfg *Config, m *Large, lent bool) (f Frame, ok bool, err *Error) {
 	limit, inline := cfg.maxInflated(m.size()), cfg.inline()
 	if int64(m.size()) <= inline {
 		payload, err := m.finish(cfg, min(limit, inline))
@@ -60,11 +63,12 @@ func deliver(cfg *Config, m Large, lent bool) (f Frame, ok bool, err *Error) {
 			return Frame{Op: m.op, Payload: payload}, err == nil, err
 		}
 	}
-	large := m // here, as it goes to the heap
+	large := *m // a copy, that only large ones go to the heap
 	if lent {
 		large.last = bytes.Clone(m.last)
 	}
-	return Frame{Op: m.op, Large: &large}, true, nil
+	d.p = &partial{large: &large}
+	return Frame{Op: m.op, Large: true}, true, nil
 }
 
 // partSize is how much of a message is kept in one piece before it is whole.

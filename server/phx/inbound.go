@@ -23,16 +23,19 @@ const maxEvents = 64
 // decode gives what the client sent to r, message by message. It returns what is
 // left after maxEvents frames, or behind a large message, which is not for r yet.
 // Loop only.
-func (s *Socket) decode(data []byte, r receiver) (rest []byte, large frame.Frame) {
+func (s *Socket) decode(data []byte, r receiver) (rest []byte, large *frame.Large) {
 	cfg := s.frames()
 	for budget := maxEvents; ; {
 		f, ok, err := s.decoder.NextWithin(cfg, &data, &budget)
 		if err != nil {
 			s.refuse(err)
-			return nil, large
+			return nil, nil
 		}
-		if !ok || f.Large != nil {
-			return data, f
+		switch {
+		case !ok:
+			return data, nil
+		case f.Large:
+			return data, s.decoder.TakeLarge()
 		}
 		switch f.Op {
 		case ws.OpText, ws.OpBinary:
@@ -40,7 +43,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large frame.Frame
 		case ws.OpPing, ws.OpPong:
 			if s.charge(len(f.Payload), false) == banished { // to refuse there is nothing
 				s.banish()
-				return nil, large
+				return nil, nil
 			}
 			if f.Op == ws.OpPing {
 				s.write(ws.OpPong, f.Payload)
@@ -52,7 +55,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large frame.Frame
 				code = ws.StatusNormalClosure
 			}
 			s.close(code, "", Closed)
-			return nil, large
+			return nil, nil
 		}
 	}
 }

@@ -43,8 +43,8 @@ func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 	before, waited := s.decoder.Held(), s.decoder.Mark() != nil
 	rest, large := s.decode(data, r)
 	held := s.decoder.Held()
-	if large.Large != nil {
-		held += large.Large.Held()
+	if large != nil {
+		held += large.Held()
 	}
 	if !in.add(held-before, held) {
 		in.add(s.decoder.Held()-held, 0) // large is dropped
@@ -59,7 +59,7 @@ func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 		*mark = s.mount.endpoint.mark()
 		c.SetDeadline(in.timeout)
 	}
-	if large.Large != nil {
+	if large != nil {
 		s.unpack(c, large, r)
 	}
 	c.Unread(rest)

@@ -1,8 +1,6 @@
 package phx
 
 import (
-	"github.com/gobwas/ws"
-
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -21,13 +19,12 @@ type unpacking struct {
 	conn     *poller.Conn
 	receiver receiver
 	message  *frame.Large
-	binary   bool
 }
 
 // unpack has a turn take a large message before anything else is read. Loop only.
-func (s *Socket) unpack(c *poller.Conn, f frame.Frame, r receiver) {
+func (s *Socket) unpack(c *poller.Conn, m *frame.Large, r receiver) {
 	c.Pause()
-	s.mount.endpoint.unpackers.Go(&unpacking{socket: s, conn: c, receiver: r, message: f.Large, binary: f.Op == ws.OpBinary})
+	s.mount.endpoint.unpackers.Go(&unpacking{socket: s, conn: c, receiver: r, message: m})
 }
 
 // Turn takes the message; see poller.Pool.
@@ -47,6 +44,6 @@ func (u *unpacking) run() (err error) {
 		u.socket.refuse(fault)
 		return nil
 	}
-	u.receiver.message(payload, u.binary)
+	u.receiver.message(payload, u.message.Binary())
 	return nil
 }
