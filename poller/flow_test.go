@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -347,7 +346,7 @@ func TestHold(t *testing.T) {
 			t.Parallel()
 			p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundHigh: 1 << 20, OutboundMax: 8 << 20, WriteTimeout: time.Second})
 			c, nc := pair(t, p, hooks{})
-			pool, err := poller.NewPool(1, slog.Default())
+			pool, err := poller.NewPool(poller.PoolConfig{Places: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

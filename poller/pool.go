@@ -1,10 +1,15 @@
 package poller
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,33 +20,116 @@ import (
 // and then either gives its claim up or asks the pool for another turn.
 type Turn = interface{ Turn() }
 
+// A PoolConfig describes a Pool.
+type PoolConfig struct {
+	// Places is how many turns run at the same time, those apart that have run for
+	// Long. It must be at least 1.
+	Places int
+
+	// MaxWorkers is how many turns run at the same time in all. Zero means Places.
+	MaxWorkers int
+
+	// Long is how long a turn may run before its place is another one's while turns
+	// wait; up to half as much again, as this is looked at from time to time. Zero
+	// means 20 ms.
+	Long time.Duration
+
+	// OwnerShare is how many turns of one owner may run, once one of its has been
+	// long, before others of its must wait for them. A turn with a method Owner() any is that owner's, which
+	// must be a pointer; others are nobody's. Zero means 16.
+	OwnerShare int
+
+	// Overdue is how long a turn may run before OnOverdue is told, once for each
+	// turn and at most once a second, on a goroutine of its own. Zero means 5 s.
+	// Nil tells nobody.
+	Overdue   time.Duration
+	OnOverdue func(Overdue)
+
+	// Logger gets the panics of turns. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+func (c *PoolConfig) check() error {
+	if c.Places < 1 {
+		return fmt.Errorf("Places is %d: want at least 1", c.Places)
+	}
+	for _, n := range []int64{int64(c.MaxWorkers), int64(c.Long), int64(c.OwnerShare), int64(c.Overdue)} {
+		if n < 0 {
+			return errors.New("MaxWorkers, Long, OwnerShare and Overdue must not be negative; zero is the default")
+		}
+	}
+	c.MaxWorkers = max(c.MaxWorkers, c.Places)
+	c.Long = cmp.Or(c.Long, 20*time.Millisecond)
+	c.OwnerShare = cmp.Or(c.OwnerShare, 16)
+	c.Overdue = cmp.Or(c.Overdue, 5*time.Second)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return nil
+}
+
 // A Pool runs turns on a bounded number of goroutines. ants has no queue: a
 // full pool of its refuses or blocks. So the queue is here; it is as long as
 // the number of claims at most, because whoever holds a claim asks only once.
+//
+// Turns that are short share few places. One that has turned out to be long gives
+// its place to the next that waits, and goes on without one.
 type Pool struct {
+	cfg     PoolConfig
 	workers *ants.Pool
-	work    func() // drain, bound once: each use of a method as a value allocates
-	max     int
-	log     *slog.Logger
+	work    func()    // drain, bound once: each use of a method as a value allocates
+	born    time.Time // what worker.began counts from
 
-	mu     sync.Mutex // guards the rest; never held while a turn runs
-	queue  []Turn     // a ring: n turns from first on
-	first  int
-	n      int
-	active int // workers that drain the queue or are about to
-	closed bool
+	mu       sync.Mutex // guards the rest; never held while a turn runs
+	queue    []Turn     // a ring: n turns from first on
+	first    int
+	n        int
+	active   int       // workers that have a place: they drain the queue or are about to
+	placed   []*worker // those of them that have begun
+	long     []*worker // the others, each with a turn
+	spare    []*worker // records of workers that have left
+	made     int       // records
+	shares   map[any]*share
+	parked   int // turns in shares
+	monitor  *time.Timer
+	tick     time.Duration // until the monitor looks; 0 if it does not
+	reported time.Duration // when OnOverdue was last told, since born
+	closed   bool
 }
 
-// NewPool returns a pool of at most max goroutines. It starts with none, and
-// lets those go that were idle for ten seconds.
-func NewPool(max int, log *slog.Logger) (*Pool, error) {
-	p := &Pool{max: max, log: log, queue: make([]Turn, 64)}
+// A worker is a goroutine that runs turns.
+type worker struct {
+	name   string
+	labels context.Context // for WorkerStack
+	index  int             // in Pool.placed or Pool.long
+	turn   Turn            // or nil
+	began  time.Duration   // since Pool.born
+	share  *share          // that the turn counts for, or nil
+	long   bool
+	told   bool // that it is overdue
+}
+
+// A share is what an owner has that has, or had, a long turn. Short turns count,
+// too, until then: it cannot begin many at once again.
+type share struct {
+	owner   any
+	running int
+	waiting []Turn // while that is too many
+}
+
+// NewPool returns a pool. It starts without goroutines, and lets those go that
+// were idle for ten seconds.
+func NewPool(cfg PoolConfig) (*Pool, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("worker pool: %w", err)
+	}
+	p := &Pool{cfg: cfg, queue: make([]Turn, 64), shares: make(map[any]*share), born: time.Now()}
 	p.work = p.drain
+	p.monitor = time.AfterFunc(time.Hour, p.look)
+	p.monitor.Stop()
 	var err error
 	// Room for workers that have left the queue but not yet come home to ants.
-	p.workers, err = ants.NewPool(2*max, ants.WithNonblocking(true), ants.WithExpiryDuration(10*time.Second))
+	p.workers, err = ants.NewPool(2*cfg.MaxWorkers, ants.WithNonblocking(true), ants.WithExpiryDuration(10*time.Second))
 	if err != nil {
-		return nil, fmt.Errorf("worker pool of %d: %w", max, err)
+		return nil, fmt.Errorf("worker pool of %d: %w", cfg.MaxWorkers, err)
 	}
 	return p, nil
 }
@@ -54,19 +142,28 @@ func (p *Pool) Go(t Turn) {
 		return
 	}
 	p.push(t)
-	more := p.active < p.max
-	if more {
-		p.active++
-	}
+	more := p.placeLocked()
 	p.mu.Unlock()
 	if more {
 		p.offer()
 	}
 }
 
-// offer gets one more worker. It is counted already, so at most max-1 others
-// are in drain: when ants refuses, more than max are on their way home, and this
-// waits for one of those, never for a turn.
+// placeLocked takes a place for one more worker, if there is one. It has the
+// monitor look.
+func (p *Pool) placeLocked() bool {
+	if p.active == p.cfg.Places || p.active+len(p.long) == p.cfg.MaxWorkers {
+		p.lookLocked(p.cfg.Long / 2)
+		return false
+	}
+	p.lookLocked(time.Second)
+	p.active++
+	return true
+}
+
+// offer gets one more worker. It is counted already, so fewer than MaxWorkers
+// others are in drain: when ants refuses, more than that are on their way home, and
+// this waits for one of those, never for a turn.
 func (p *Pool) offer() {
 	for p.workers.Submit(p.work) != nil {
 		if p.workers.IsClosed() {
@@ -79,42 +176,125 @@ func (p *Pool) offer() {
 // drain is the life of a worker: turns until there are none, or until one ends
 // the goroutine.
 func (p *Pool) drain() {
-	home := false
+	w, home := p.begin(), false
 	defer func() {
 		if !home {
-			p.lost()
+			p.lost(w)
 		}
 	}()
-	p.turns()
+	pprof.SetGoroutineLabels(w.labels)
+	for p.next(w) {
+		p.run(w.turn)
+	}
 	home = true
 }
 
-// lost gives the place of a worker back that a turn has taken with it by
-// runtime.Goexit, which cannot be undone.
-func (p *Pool) lost() {
-	p.log.Error("a turn has ended its goroutine: callbacks must not call runtime.Goexit, nor t.FailNow", "stack", string(debug.Stack()))
+// begin is a worker's first step.
+func (p *Pool) begin() *worker {
 	p.mu.Lock()
-	more := p.n > 0 && !p.closed
-	if !more {
-		p.active--
+	defer p.mu.Unlock()
+	var w *worker
+	if n := len(p.spare); n > 0 {
+		w, p.spare = p.spare[n-1], p.spare[:n-1]
+	} else {
+		p.made++
+		w = &worker{name: strconv.Itoa(p.made)}
+		w.labels = pprof.WithLabels(context.Background(), pprof.Labels(workerLabel, w.name))
 	}
-	p.mu.Unlock()
-	if more {
-		p.offer()
+	add(&p.placed, w)
+	return w
+}
+
+// next gets a worker its next turn, and reports whether there is one.
+func (p *Pool) next(w *worker) bool {
+	now := time.Since(p.born)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLocked(w)
+	if w.long {
+		remove(&p.long, w)
+		w.long, w.told = false, false
+		if p.active == p.cfg.Places { // another one has its place
+			p.spare = append(p.spare, w)
+			return false
+		}
+		p.active++
+		add(&p.placed, w)
+	}
+	if p.closed || !p.takeLocked(w) {
+		p.leaveLocked(w) // under the lock that saw the queue empty: no turn is left behind
+		return false
+	}
+	w.began = now
+	return true
+}
+
+// takeLocked gives a worker the first turn whose owner may have another one.
+func (p *Pool) takeLocked(w *worker) bool {
+	for p.n > 0 {
+		t := p.pop()
+		if len(p.shares) > 0 {
+			switch s := p.shares[ownerOf(t)]; {
+			case s == nil:
+			case s.running >= p.cfg.OwnerShare:
+				s.waiting = append(s.waiting, t)
+				p.parked++
+				continue
+			default:
+				s.running++
+				w.share = s
+			}
+		}
+		w.turn = t
+		return true
+	}
+	return false
+}
+
+// leaveLocked gives the place of a worker back.
+func (p *Pool) leaveLocked(w *worker) {
+	remove(&p.placed, w)
+	p.active--
+	p.spare = append(p.spare, w)
+}
+
+// endLocked is the end of a worker's turn. If turns of the same owner wait for
+// that, it lets one go on: it will do the same.
+func (p *Pool) endLocked(w *worker) {
+	s := w.share
+	w.turn, w.share = nil, nil
+	if s == nil {
+		return
+	}
+	s.running--
+	if s.running < p.cfg.OwnerShare && len(s.waiting) > 0 {
+		p.push(s.waiting[0])
+		p.parked--
+		s.waiting[0] = nil
+		s.waiting = s.waiting[1:]
+	}
+	if s.running == 0 && len(s.waiting) == 0 {
+		delete(p.shares, s.owner)
 	}
 }
 
-func (p *Pool) turns() {
-	for {
-		p.mu.Lock()
-		if p.n == 0 || p.closed {
-			p.active-- // under the lock that saw the queue empty: no turn is left behind
-			p.mu.Unlock()
-			return
-		}
-		t := p.pop()
-		p.mu.Unlock()
-		p.run(t)
+// lost gives back what a worker had that a turn has taken with it by
+// runtime.Goexit, which cannot be undone.
+func (p *Pool) lost(w *worker) {
+	p.cfg.Logger.Error("a turn has ended its goroutine: callbacks must not call runtime.Goexit, nor t.FailNow", "stack", string(debug.Stack()))
+	p.mu.Lock()
+	p.endLocked(w)
+	if w.long {
+		remove(&p.long, w)
+		w.long, w.told = false, false
+		p.spare = append(p.spare, w)
+	} else {
+		p.leaveLocked(w)
+	}
+	more := p.n > 0 && !p.closed && p.placeLocked()
+	p.mu.Unlock()
+	if more {
+		p.offer()
 	}
 }
 
@@ -123,10 +303,74 @@ func (p *Pool) turns() {
 func (p *Pool) run(t Turn) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.log.Error("panic in a turn", "panic", r, "stack", string(debug.Stack()))
+			p.cfg.Logger.Error("panic in a turn", "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	t.Turn()
+}
+
+// lookLocked has the monitor look at the turns that run, after in at the latest.
+func (p *Pool) lookLocked(in time.Duration) {
+	if p.tick == 0 || in < p.tick {
+		p.tick = in
+		p.monitor.Reset(in)
+	}
+}
+
+// look is the monitor. It is there while turns run: often while others wait, else
+// once a second.
+func (p *Pool) look() {
+	now := time.Since(p.born)
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.tick = 0
+	for i := len(p.placed) - 1; i >= 0; i-- { // from the end: what is removed is replaced by the last
+		if w := p.placed[i]; w.turn != nil && now-w.began >= p.cfg.Long {
+			p.promoteLocked(w)
+		}
+	}
+	begin := 0
+	for begin < p.n && p.active < p.cfg.Places && p.active+len(p.long) < p.cfg.MaxWorkers {
+		p.active++
+		begin++
+	}
+	switch {
+	case p.n > 0:
+		p.lookLocked(p.cfg.Long / 2)
+	case p.active+len(p.long) > 0:
+		p.lookLocked(time.Second)
+	}
+	report := p.overdueLocked(now)
+	p.mu.Unlock()
+	for range begin {
+		p.offer()
+	}
+	if report != nil {
+		report()
+	}
+}
+
+// promoteLocked makes a worker's turn a long one: it goes on without a place.
+func (p *Pool) promoteLocked(w *worker) {
+	remove(&p.placed, w)
+	p.active--
+	w.long = true
+	add(&p.long, w)
+	if w.share != nil {
+		return
+	}
+	if owner := ownerOf(w.turn); owner != nil {
+		s := p.shares[owner]
+		if s == nil {
+			s = &share{owner: owner}
+			p.shares[owner] = s
+		}
+		s.running++
+		w.share = s
+	}
 }
 
 // Close waits until the queue is empty and the workers are idle, at most d, and
@@ -137,7 +381,8 @@ func (p *Pool) Close(d time.Duration) error {
 	}
 	p.mu.Lock()
 	p.closed = true
-	queued, running := p.n, p.active
+	p.monitor.Stop()
+	queued, running := p.n+p.parked, p.active+len(p.long)
 	p.mu.Unlock()
 	if queued+running > 0 {
 		p.workers.Release()
@@ -149,14 +394,36 @@ func (p *Pool) Close(d time.Duration) error {
 func (p *Pool) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.n == 0 && p.active == 0
+	return p.n+p.parked == 0 && p.active+len(p.long) == 0
 }
 
 // Queued is how many turns wait for a worker.
 func (p *Pool) Queued() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.n
+	return p.n + p.parked
+}
+
+// ownerOf is whose share a turn counts for, or nil.
+func ownerOf(t Turn) any {
+	if o, ok := t.(interface{ Owner() any }); ok {
+		return o.Owner()
+	}
+	return nil
+}
+
+func add(list *[]*worker, w *worker) {
+	w.index = len(*list)
+	*list = append(*list, w)
+}
+
+func remove(list *[]*worker, w *worker) {
+	l := *list
+	last := len(l) - 1
+	l[w.index] = l[last]
+	l[w.index].index = w.index
+	l[last] = nil
+	*list = l[:last]
 }
 
 func (p *Pool) push(t Turn) {

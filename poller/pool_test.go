@@ -37,7 +37,7 @@ func (f turn) Turn() { f() }
 
 func newPool(t testing.TB, max int) *poller.Pool {
 	t.Helper()
-	p, err := poller.NewPool(max, slog.New(slog.DiscardHandler))
+	p, err := poller.NewPool(poller.PoolConfig{Places: max, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,9 +87,24 @@ type Config struct {
 	// processors.
 	Loops int
 
-	// Workers is how many callbacks run at the same time. Callbacks that block
-	// (a database) want more of them. Zero means 64 for each processor.
+	// Workers is how many callbacks run at the same time, those apart that have
+	// run for 20 ms: they wait for something, and others go on. As many again may
+	// run of Connect and CheckOrigin. Zero means 64 for each processor.
 	Workers int
+
+	// MaxWorkers is how many callbacks run at the same time in all, and as many of
+	// Connect and CheckOrigin. One that waits costs the stack of a goroutine, some
+	// 10 KB. Zero means 10,000, or Workers if that is more; as many as Workers
+	// means that a callback holds up others however long it runs.
+	MaxWorkers int
+
+	// SocketShare is how many callbacks of one socket may have run for 20 ms
+	// before its others wait for them. Zero means 16.
+	SocketShare int
+
+	// Overdue is how long a callback may run before the log says so, once, with its
+	// stack. Zero means 5 s.
+	Overdue time.Duration
 
 	// OutboundHigh is how many bytes may wait for one client, beyond what the
 	// kernel holds, while it is listened to. A client that is owed more is not read
@@ -328,6 +343,7 @@ func (c *Config) check() error {
 	c.MaxHTTP = cmp.Or(c.MaxHTTP, 1024)
 	c.ProxyHeader = cmp.Or(c.ProxyHeader, "X-Forwarded-For")
 	c.Workers = cmp.Or(c.Workers, 64*runtime.GOMAXPROCS(0))
+	c.MaxWorkers = cmp.Or(c.MaxWorkers, max(10_000, c.Workers))
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.Secret = cmp.Or(c.Secret, rand.Text()+rand.Text())
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -347,6 +363,12 @@ func (c *Config) check() error {
 	errs = append(errs, c.checkProxies())
 	notNegative("Loops", int64(c.Loops))
 	notNegative("Workers", int64(c.Workers))
+	notNegative("MaxWorkers", int64(c.MaxWorkers))
+	notNegative("SocketShare", int64(c.SocketShare))
+	notNegative("Overdue", int64(c.Overdue))
+	if 0 <= c.MaxWorkers && c.MaxWorkers < c.Workers {
+		errs = append(errs, fmt.Errorf("MaxWorkers is %d, fewer than the %d Workers: want at least as many; zero is the default", c.MaxWorkers, c.Workers))
+	}
 	notNegative("OutboundHigh", int64(c.OutboundHigh))
 	notNegative("OutboundMax", int64(c.OutboundMax))
 	notNegative("WriteTimeout", int64(c.WriteTimeout))

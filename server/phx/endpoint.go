@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +35,7 @@ type Endpoint struct {
 	listener  *poller.Listener // nil with TLS, or without an address
 	secure    *tlsListener     // nil without TLS
 	workers   *workers         // callbacks: they may block
+	connects  *workers         // Connect and CheckOrigin: those who come in wait for none of those
 	unpackers *poller.Pool     // large messages, before they are for anybody
 	fanOut    *poller.Pool     // broadcasts: they never do, and must not wait for those that do
 	pubsub    *pubsub.PubSub
@@ -76,14 +76,7 @@ func Start(cfg Config) (*Endpoint, error) {
 
 func (ep *Endpoint) start() (err error) {
 	cfg := ep.cfg
-	if ep.workers, err = poller.NewPool(cfg.Workers, cfg.Logger); err != nil {
-		return err
-	}
-	if ep.fanOut, err = poller.NewPool(runtime.GOMAXPROCS(0), cfg.Logger); err != nil {
-		return err
-	}
-	// Half of the processors: what is left is enough for all that is not large.
-	if ep.unpackers, err = poller.NewPool((runtime.GOMAXPROCS(0)+1)/2, cfg.Logger); err != nil {
+	if err := ep.startPools(); err != nil {
 		return err
 	}
 	ep.pubsub = pubsub.New(pubsub.Config{
@@ -250,7 +243,7 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 	if ep.pubsub != nil {
 		ep.pubsub.Close()
 	}
-	for _, pool := range []*poller.Pool{ep.unpackers, ep.workers, ep.fanOut} {
+	for _, pool := range []*poller.Pool{ep.unpackers, ep.connects, ep.workers, ep.fanOut} {
 		if pool != nil {
 			errs = append(errs, pool.Close(5*time.Second))
 		}

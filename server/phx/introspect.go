@@ -100,6 +100,8 @@ func (ch *Channel) info() ChannelInfo {
 
 // Stats are counts of an endpoint at one moment.
 type Stats struct {
+	Callbacks CallbackStats `json:"callbacks"`
+
 	Connections   int `json:"connections"`    // open TCP connections, those in the handshake included
 	Sockets       int `json:"sockets"`        // clients that are connected, by whatever transport
 	Channels      int `json:"channels"`       // joined or joining
@@ -111,7 +113,7 @@ type Stats struct {
 // Stats counts. It visits every connection: once a second is fine, always is
 // not.
 func (ep *Endpoint) Stats() Stats {
-	st := Stats{Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled(), Refused: ep.admission.refusals()}
+	st := Stats{Callbacks: ep.callbackStats(), Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled(), Refused: ep.admission.refusals()}
 	var sockets, channels atomic.Int64
 	ep.eachSocket(func(s *Socket) {
 		s.mu.Lock()

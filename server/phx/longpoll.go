@@ -164,8 +164,8 @@ func (x *exchange) respond(status int, header http.Header, body []byte) bool {
 	return x.requests.respond(x.conn, x.request, status, header, body)
 }
 
-// onPool runs a task on the worker pool, where the application's code belongs.
-func (x *exchange) onPool(task func()) { x.mount.endpoint.workers.Go(turnFunc(task)) }
+// onPool runs a task where Connect and CheckOrigin belong.
+func (x *exchange) onPool(task func()) { x.mount.endpoint.connects.Go(turnFunc(task)) }
 
 // A turnFunc is a turn that is a function.
 type turnFunc func()

@@ -225,7 +225,7 @@ func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
 		up.finish(rest)
 	default:
 		h.wait(c, rest)
-		ep.workers.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: bytes.Clone(head)})
+		ep.connects.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: bytes.Clone(head)})
 	}
 	return false
 }

@@ -16,7 +16,7 @@ func TestTranscripts(t *testing.T) {
 	}
 	routes := []phx.Route{{Pattern: "room:*", Type: transcriptRoom()}, {Pattern: "quiet:*", Type: &phx.ChannelType{}}}
 	ep := startConfig(t, phx.Config{
-		Workers: 1, // so that what is asked last is answered last: see quiet
+		Workers: 1, MaxWorkers: 1, // so that what is asked last is answered last: see quiet
 		Mounts: []phx.Mount{
 			{Path: "/socket", Routes: routes},
 			{Path: "/two", Routes: routes, MaxChannels: 2},
