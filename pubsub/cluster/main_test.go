@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -16,7 +17,16 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
+func TestMain(m *testing.M) {
+	if addrs := os.Getenv(natsAddrs); addrs != "" {
+		if err := runNATS(addrs); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+}
 
 var quiet = slog.New(slog.DiscardHandler)
 

@@ -138,8 +138,15 @@ func (s *sender) hand(m *letter) (done, sent bool) {
 	if time.Since(m.since) <= s.cfg.MaxWait {
 		err = s.conn.Publish(m.subject, m.data)
 	}
-	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+	switch {
+	case err == nil, errors.Is(err, errLate), errors.Is(err, nats.ErrMaxPayload):
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
 		return false, false // the link is lost; cameUp will be called
+	default:
+		s.renew(err)
+		if m.kind == broadcast {
+			return false, false // a part or all of it may have left: others drop it by its number
+		}
 	}
 	if m.kind.carries() {
 		if err == nil {
@@ -147,9 +154,6 @@ func (s *sender) hand(m *letter) (done, sent bool) {
 		} else {
 			s.counts.dropped.Add(1)
 		}
-	}
-	if err != nil && !errors.Is(err, errLate) && !errors.Is(err, nats.ErrMaxPayload) {
-		s.renew(err)
 	}
 	return true, err == nil
 }
