@@ -59,7 +59,10 @@ type Config struct {
 	// slog.Default.
 	Logger *slog.Logger `json:"-"`
 
-	// Options are further ones for the NATS client: credentials, TLS.
+	// Credentials are files that NATS asks for, or none. Bad ones fail at Start.
+	Credentials
+
+	// Options are further ones for the NATS client.
 	Options []nats.Option `json:"-"`
 }
 

@@ -24,6 +24,10 @@ const (
 
 // connect opens the connection to NATS and subscribes to what is for this node.
 func (l *Link) connect() error {
+	credentials, err := l.cfg.Credentials.options()
+	if err != nil {
+		return err
+	}
 	options := append([]nats.Option{
 		nats.Name("roost " + l.cfg.Node),
 		nats.NoEcho(),
@@ -40,7 +44,7 @@ func (l *Link) connect() error {
 		nats.ReconnectHandler(l.cameUp),
 		nats.ErrorHandler(l.complain),
 		nats.ClosedHandler(func(*nats.Conn) { close(l.hungUp) }),
-	}, l.cfg.Options...)
+	}, append(credentials, l.cfg.Options...)...)
 	l.hungUp = make(chan struct{})
 	l.mu.Lock()
 	l.up, l.ups = true, 1 // before any call of the handlers
@@ -98,7 +102,7 @@ func (l *Link) explain(err error) error {
 	advice := "is one running there? Start it, or correct Config.URL"
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		advice = "put user and password or a token into Config.URL, or credentials into Config.Options"
+		advice = "put user and password or a token into Config.URL, or the names of their files into Config.Credentials"
 	case errors.Is(err, nats.ErrPermissionViolation):
 		advice = fmt.Sprintf("let this user publish and subscribe to roost.%s.>", l.cfg.Cluster)
 	}

@@ -24,7 +24,7 @@ func hang(t *testing.T) time.Duration {
 	t.Helper()
 	text, ok := os.LookupEnv("ROOST_TEST_HANG")
 	if !ok {
-		return 2 * time.Second
+		return 1500 * time.Millisecond
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
@@ -37,21 +37,24 @@ func hang(t *testing.T) time.Duration {
 // trouble. What Broadcast has returned nil for arrives everywhere, once and in
 // order.
 func TestServersInTrouble(t *testing.T) {
+	hung := func(t *testing.T, p *process) {
+		p.signal(t, syscall.SIGSTOP)
+		defer p.signal(t, syscall.SIGCONT)
+		<-time.After(hang(t))
+	}
 	for _, c := range []struct {
 		name    string
 		trouble func(t *testing.T, p *process)
+		ping    time.Duration // 0 is that of the Link
 	}{
-		{"killed", func(t *testing.T, p *process) { p.end(syscall.SIGKILL); p.start(t) }},
-		{"restarted", func(t *testing.T, p *process) { p.end(0); p.start(t) }},
-		{"hung", func(t *testing.T, p *process) {
-			p.signal(t, syscall.SIGSTOP)
-			defer p.signal(t, syscall.SIGCONT)
-			<-time.After(hang(t))
-		}},
+		{"killed", func(t *testing.T, p *process) { p.end(syscall.SIGKILL); p.start(t) }, 0},
+		{"restarted", func(t *testing.T, p *process) { p.end(0); p.start(t) }, 0},
+		{"hung", hung, 0},
+		{"hung and given up", hung, 200 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			servers := startNATS(t, 3)
-			talk := startTalk(t, servers)
+			talk := startTalk(t, servers, c.ping)
 			for _, p := range servers {
 				talk.goOn(t, 200)
 				c.trouble(t, p)
@@ -65,7 +68,7 @@ func TestServersInTrouble(t *testing.T) {
 // So it is with 40 MB at once from one node, whose server dies meanwhile.
 func TestBurstWhileServerDies(t *testing.T) {
 	servers := startNATS(t, 3)
-	talk := startTalk(t, servers)
+	talk := startTalk(t, servers, 0)
 	talk.goOn(t, 100)
 	burst := make([]byte, 1<<20)
 	for range 40 {
@@ -91,9 +94,13 @@ type talk struct {
 
 // startTalk starts a node for each server. All know each other's numbers when it
 // returns.
-func startTalk(t *testing.T, servers []*process) *talk {
+func startTalk(t *testing.T, servers []*process, ping time.Duration) *talk {
 	t.Helper()
 	k := &talk{enough: make(chan struct{}), said: make([]int, len(servers))}
+	options := []nats.Option{nats.DontRandomize()}
+	if ping != 0 {
+		options = append(options, nats.PingInterval(ping))
+	}
 	for i := range servers {
 		var urls []string
 		for n := range servers { // its own first
@@ -101,7 +108,7 @@ func startTalk(t *testing.T, servers []*process) *talk {
 		}
 		k.nodes = append(k.nodes, open(t, cluster.Config{
 			URL: strings.Join(urls, ","), Node: string(rune('a' + i)), Beat: 500 * time.Millisecond,
-			Options: []nats.Option{nats.DontRandomize()},
+			Options: options,
 		}))
 	}
 	meet(t, k.nodes...)

@@ -62,7 +62,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
 	flags.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
 	limitFlags(flags, &cfg)
-	nats := flags.String("cluster", "", "`URL` of a NATS server, such as nats://127.0.0.1:4222: servers that share one are a cluster, with the same rooms")
+	link := clusterFlags(flags)
 	idle := flags.Duration("idle", time.Minute, "`time` without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	flags.Usage = func() {
@@ -78,6 +78,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: unexpected argument %q; see -help\n", flags.Arg(0))
 		return 2
 	}
+	if err := clusterFromEnv(flags, link); err != nil {
+		fmt.Fprintf(stderr, "server: %v\n", err)
+		return 2
+	}
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
 		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000\n", cfg.Addr)
 		return 2
@@ -90,8 +94,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	defer func() { _ = handler.Close(patience) }() // nobody reads what is lost
 	log := slog.New(handler)
 	followMemory(log, memlimit.FromCgroup)
-	if *nats != "" {
-		cfg.Adapter = cluster.New(cluster.Config{URL: *nats, Logger: log})
+	if link.URL != "" {
+		link.Logger = log
+		cfg.Adapter = cluster.New(*link)
 	}
 	if *profiles != "" {
 		stop, err := serveProfiles(*profiles, log)

@@ -1,0 +1,43 @@
+package chat
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"strings"
+
+	"github.com/roost-rt/roost/pubsub/cluster"
+)
+
+// clusterFlags are the flags of a cluster. What is secret is in a file, or in the
+// environment: arguments are shown by ps.
+func clusterFlags(flags *flag.FlagSet) *cluster.Config {
+	cfg := new(cluster.Config)
+	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS server, such as nats://127.0.0.1:4222: servers that share one are a cluster, with the same rooms. Put one with a password into ROOST_CLUSTER")
+	flags.StringVar(&cfg.CA, "cluster-ca", "", "`file` of the certificates that sign that of the NATS server, PEM; default those of the system")
+	flags.StringVar(&cfg.Cert, "cluster-cert", "", "`file` of the certificate that the NATS server asks for, PEM")
+	flags.StringVar(&cfg.Key, "cluster-key", "", "`file` of the private key of -cluster-cert, PEM")
+	flags.StringVar(&cfg.Creds, "cluster-creds", "", "`file` of NATS credentials, as nsc writes them")
+	flags.StringVar(&cfg.NKey, "cluster-nkey", "", "`file` of the seed of a NATS user")
+	return cfg
+}
+
+// clusterFromEnv sets the flags of a cluster that are not given from the environment:
+// ROOST_CLUSTER, ROOST_CLUSTER_CA and so on.
+func clusterFromEnv(flags *flag.FlagSet, cfg *cluster.Config) error {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var errs []error
+	flags.VisitAll(func(f *flag.Flag) {
+		name := "ROOST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := os.Getenv(name)
+		if value == "" || given[f.Name] || !strings.HasPrefix(f.Name, "cluster") {
+			return
+		}
+		errs = append(errs, f.Value.Set(value))
+	})
+	if cfg.URL == "" && cfg.Credentials != (cluster.Credentials{}) {
+		errs = append(errs, errors.New("credentials for a cluster, but no NATS server: set -cluster or ROOST_CLUSTER"))
+	}
+	return errors.Join(errs...)
+}
