@@ -16,6 +16,8 @@ func scenariosOf(name string) []swarm.Scenario {
 		return []swarm.Scenario{swarm.Rooms}
 	case "churn":
 		return []swarm.Scenario{swarm.Churn}
+	case "pushers", "push":
+		return []swarm.Scenario{swarm.Burst}
 	case "slow":
 		return []swarm.Scenario{swarm.Slow}
 	case "inflight":
@@ -26,7 +28,9 @@ func scenariosOf(name string) []swarm.Scenario {
 		return []swarm.Scenario{swarm.Echo, swarm.Idle, swarm.Soak}
 	case "messages", "writers", "late":
 		return scenariosBut(swarm.Echo, swarm.Idle)
-	case "rate", "size":
+	case "rate":
+		return scenariosBut(swarm.Idle, swarm.Burst)
+	case "size":
 		return scenariosBut(swarm.Idle)
 	}
 	return nil

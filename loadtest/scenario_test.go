@@ -55,6 +55,7 @@ func TestScenarios(t *testing.T) {
 		{"rooms -rooms 7 -servers 3 -writers 2 -messages 5 -rate 5", 0, 0, 2 * 5 * clients},
 		{"churn -churn 100 -messages 10 -rate 10 -drain 1s", 50, clients, 10 * clients},
 		{"slow -rate 20", clients / 20, clients / 20, 20 * (clients - clients/20)},
+		{"burst -pushers 5 -push 4000000 -messages 4 -size 600000", 5 * 200, 5 * 200, 4 * clients},
 		{"soak -for 2s -rate 5", 0, 0, 10 * clients},
 		{"kill -servers 3 -messages 20 -rate 10", clients / 3, clients / 3, 20 * clients},
 	} {
@@ -162,7 +163,7 @@ func TestScenariosAreListed(t *testing.T) {
 	if code := exitCode(t, c.Wait()); code != 0 {
 		t.Fatalf("exit code %d, want 0", code)
 	}
-	for _, name := range []string{"chat", "echo", "idle", "rooms", "churn", "slow", "storm", "kill", "soak"} {
+	for _, name := range []string{"chat", "echo", "idle", "rooms", "churn", "slow", "storm", "kill", "burst", "soak"} {
 		if !strings.Contains(out.String(), "\n  "+name+" ") {
 			t.Errorf("the list lacks %s:\n%s", name, out)
 		}

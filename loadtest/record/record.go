@@ -83,13 +83,13 @@ type Shortfall struct {
 // are 0.
 type Tick struct {
 	AtMs        int64            `json:"at_ms"`                // since the start of the run
-	Phase       string           `json:"phase"`                // "connect", "settle", "broadcast" or "close"; "echo", "idle" or "storm" in these scenarios
+	Phase       string           `json:"phase"`                // "connect", "settle", "broadcast" or "close"; "echo", "idle", "burst" or "storm" in these scenarios
 	Connected   int64            `json:"connected"`            // now; of "slow" also those that the server has cut off, until they find out at the end
 	Joined      int64            `json:"joined"`               // ever
 	Present     int64            `json:"present,omitempty"`    // joined now; 0 if not recorded
 	Sent        int64            `json:"sent"`                 // broadcasts sent
 	Delivered   int64            `json:"delivered"`            // receipts of them
-	Replies     int64            `json:"replies,omitempty"`    // to the pings of echo
+	Replies     int64            `json:"replies,omitempty"`    // to the pings of echo and the pushes of burst
 	Heartbeats  int64            `json:"heartbeats,omitempty"` // answered
 	Errors      map[string]int64 `json:"errors,omitempty"`
 	ServerRSS   int64            `json:"server_rss"`    // bytes, all server processes
@@ -133,7 +133,7 @@ type Memory struct {
 
 // An Activity is what one scenario came to, broadcasts apart.
 type Activity struct {
-	Name        string `json:"name"`                    // "echo", "idle", "storm", "kill", "churn" and "leave", or "slow"
+	Name        string `json:"name"`                    // "echo", "idle", "storm", "kill", "churn" and "leave", "slow", or "burst"
 	AtMs        int64  `json:"at_ms"`                   // its start, since the start of the run
 	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server: from the end of the last one until the first listened again
 	Count       int64  `json:"count"`                   // replies, heartbeats answered, clients that came back, joined again or left, or slow ones that the server cut off

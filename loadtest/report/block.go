@@ -37,6 +37,9 @@ func (s Summary) scenarioBlocks() (blocks []block) {
 	if w := s.Slow; w != nil {
 		blocks = append(blocks, w.block())
 	}
+	if b := s.Burst; b != nil {
+		blocks = append(blocks, b.block())
+	}
 	for _, o := range s.Others {
 		blocks = append(blocks, o.block())
 	}
@@ -74,6 +77,10 @@ func (p *Percentiles) counted(label string, n int64) blockRow {
 		row.Cells = append(row.Cells, milliseconds(ms))
 	}
 	return row
+}
+
+func (b *Burst) block() block {
+	return block{"pushed in one go", []string{"count", "p50", "p90", "p99", "max"}, []blockRow{b.ReplyMs.counted("  reply", b.Replies)}}
 }
 
 // share is how many were cut off, of how many if that is known.

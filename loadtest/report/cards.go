@@ -39,6 +39,12 @@ func (s Summary) cards() []card {
 			last.Value = milliseconds(c.JoinMs.P99)
 		}
 	}
+	if b := s.Burst; b != nil {
+		last = card{"Pushes answered", count(b.Replies), notMeasured}
+		if b.ReplyMs != nil {
+			last.More = "the last after " + milliseconds(b.ReplyMs.Max)
+		}
+	}
 	if w := s.Slow; w != nil {
 		last = card{"Slow clients disconnected", count(w.CutOff), "how many do not read, is not recorded"}
 		if w.Stalled != nil {

@@ -31,6 +31,8 @@ func matters(name, scenario string) bool {
 		return of("rooms")
 	case "churn":
 		return of(churn)
+	case "pushers", "push":
+		return of(burst)
 	case "slow":
 		return of(slow)
 	case "in_flight":
@@ -41,7 +43,9 @@ func matters(name, scenario string) bool {
 		return of(echo, idle, "soak")
 	case "messages", "writers", "late_ns", "event":
 		return !of(echo, idle)
-	case "rate", "size", "drain_ns":
+	case "rate":
+		return !of(idle, burst)
+	case "size", "drain_ns":
 		return !of(idle)
 	}
 	return true

@@ -18,10 +18,11 @@ func TestConfigurationIsOfTheScenario(t *testing.T) {
 		"storm": "drain event how late messages net.x_y rate size writers",
 		"rooms": "drain event late messages net.x_y rate rooms size writers zipf",
 		"churn": "churn drain event late messages net.x_y rate size writers",
+		"burst": "drain event late messages net.x_y push pushers size writers",
 		"slow":  "drain event late messages net.x_y rate size slow writers",
 	} {
 		config := map[string]any{"scenario": scenario, "drain_ns": 1e10, "late_ns": 1e10, "for_ns": 1.5e9}
-		for _, name := range []string{"event", "messages", "rate", "size", "writers", "in_flight", "how", "rooms", "zipf", "churn", "slow", "net.x_y"} {
+		for _, name := range []string{"event", "messages", "rate", "size", "writers", "in_flight", "how", "rooms", "zipf", "churn", "slow", "push", "pushers", "net.x_y"} {
 			config[name] = 7.0
 		}
 		page := html(t, newResult(t, []record.Record{{Run: &record.Run{Schema: 1, Config: config}}}))

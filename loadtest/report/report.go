@@ -66,6 +66,9 @@ func New(records []record.Record) (*Result, error) {
 	r.countSenders()
 	r.Summary = r.summarize()
 	var err error
+	if r.Summary.Burst, err = r.burst(); err != nil {
+		return nil, err
+	}
 	if r.Summary.Churn, err = r.churn(); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ const (
 	churn = "churn"
 	leave = "leave" // the other half of churn
 	slow  = "slow"
+	burst = "burst"
 )
 
 // Echo is what the pings of that scenario came to. Their latencies are those of
@@ -60,6 +61,13 @@ type Churn struct {
 type Slow struct {
 	Stalled *int64 `json:"stalled"` // clients that stopped to read; nil in old records
 	CutOff  int64  `json:"cut_off"` // of them, by the server
+}
+
+// Burst is what became of the messages that clients pushed in one go. Broadcasts
+// and their latencies are those of the summary.
+type Burst struct {
+	Replies int64        `json:"replies"`
+	ReplyMs *Percentiles `json:"reply_ms"` // from the moment at which all were pushed to the reply
 }
 
 // Other is what a scenario came to that has no figures of its own here.
@@ -152,10 +160,19 @@ func (r *Result) slow() *Slow {
 	return &Slow{measured(a.Stalled), a.Count}
 }
 
+func (r *Result) burst() (*Burst, error) {
+	a := r.activity(burst)
+	if a == nil {
+		return nil, nil
+	}
+	p, err := latencies(a)
+	return &Burst{a.Count, p}, err
+}
+
 func (r *Result) others() (others []Other, err error) {
 	for _, a := range r.activities {
 		switch a.Name {
-		case echo, idle, storm, kill, churn, leave, slow:
+		case echo, idle, storm, kill, churn, leave, slow, burst:
 			continue
 		}
 		p, err := latencies(&a)

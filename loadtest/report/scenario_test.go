@@ -65,6 +65,11 @@ func killedOf(t *testing.T, back, all int64) *record.Activity {
 	return a
 }
 
+// pushed is a burst of n messages, answered in 1, 2, 3 ... milliseconds.
+func pushed(t *testing.T, n int64) *record.Activity {
+	return &record.Activity{Name: "burst", Ms: 2000, Count: n, Latency: histogram(t, upTo(n)...)}
+}
+
 // churned is a chat during which n clients left and joined again.
 func churned(t *testing.T, n int64) *report.Result {
 	t.Helper()
@@ -122,6 +127,8 @@ func TestScenarioSummary(t *testing.T) {
 			"map[join_ms:map[max:100.031 p50:50.015 p90:90.047 p99:99.007 p999:100.031] joins:100 joins_per_second:50 leave_ms:map[max:10.007 p50:5.003 p90:9.007 p99:10.007 p999:10.007] leaves:100]"},
 		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), "slow", "map[cut_off:3 stalled:<nil>]"},
 		{played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3, Stalled: 5}, broadcasts(0)), "slow", "map[cut_off:3 stalled:5]"},
+		{played(t, pushed(t, 100), broadcasts(0)), "burst",
+			"map[replies:100 reply_ms:map[max:100.031 p50:50.015 p90:90.047 p99:99.007 p999:100.031]]"},
 		{played(t, &record.Activity{Name: "juggle", Ms: 2000, Count: 3}, broadcasts(0)), "others",
 			"[map[count:3 latency_ms:<nil> name:juggle per_second:1.5]]"},
 	} {
@@ -129,7 +136,7 @@ func TestScenarioSummary(t *testing.T) {
 		if text := fmt.Sprint(got[test.name]); text != test.want {
 			t.Errorf("summary[%q] = %s, want %s", test.name, text, test.want)
 		}
-		for _, other := range []string{"echo", "idle", "comeback", "churn", "slow", "others"} {
+		for _, other := range []string{"echo", "idle", "comeback", "churn", "slow", "burst", "others"} {
 			if _, present := got[other]; present && other != test.name {
 				t.Errorf("summary of %s has %q, too", test.name, other)
 			}
@@ -194,6 +201,11 @@ func TestScenarioText(t *testing.T) {
 		{"slow of an old record", played(t, &record.Activity{Name: "slow", Ms: 2000, Count: 3}, broadcasts(0)), []string{
 			"\ndo not read    disconnected\n                          3\n\nmessages  ",
 			"messages to those of 100 clients that read, each once and in order; 3 slow ones disconnected\n",
+		}, nil},
+		{"burst", played(t, pushed(t, 100), broadcasts(0)), []string{
+			"\npushed in one go      count          p50          p90          p99          max\n" +
+				"  reply                 100      50.0 ms      90.0 ms      99.0 ms       100 ms\n\nmessages  ",
+			"messages to 100 clients, each once and in order; 100 pushes answered\n",
 		}, nil},
 		{"one that is not known here", played(t, &record.Activity{Name: "juggle", Ms: 2000, Count: 50, Latency: histogram(t, upTo(100)...)}, broadcasts(0)), []string{
 			"\njuggle                count         rate          p50          p99          max\n" +
@@ -289,6 +301,7 @@ func TestScenarioVerdict(t *testing.T) {
 		}), false, "FAIL  no client left the topic\n"},
 		{"churn of an old record", played(t, &record.Activity{Name: "churn", Count: 5}, broadcasts(0)), true, "OK "},
 		{"nobody to kill", played(t, nothing("kill"), broadcasts(0)), false, "FAIL  no client was disconnected\n"},
+		{"nobody pushes", played(t, nothing("burst"), broadcasts(0)), false, "FAIL  no push was answered\n"},
 		{"everybody reads", played(t, nothing("slow"), broadcasts(0)), false, "FAIL  no client stopped to read\n"},
 		{"slow ones are waited for", played(t, &record.Activity{Name: "slow", Stalled: 5}, broadcasts(0)), true, "; 0 of 5 slow ones disconnected\n"},
 		{"nobody back", played(t, cutOff(t, 0), broadcasts(0)), false, "FAIL  0 of 100 clients reconnected\n"},

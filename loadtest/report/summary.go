@@ -39,6 +39,7 @@ type Summary struct {
 	Comeback *Comeback `json:"comeback,omitempty"`
 	Churn    *Churn    `json:"churn,omitempty"`
 	Slow     *Slow     `json:"slow,omitempty"`
+	Burst    *Burst    `json:"burst,omitempty"`
 	Others   []Other   `json:"others,omitempty"`
 
 	// Bytes between "empty" and "joined", for each client joined by then.

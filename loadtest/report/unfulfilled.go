@@ -30,6 +30,10 @@ func (s Summary) unfulfilled() (reasons []string) {
 		reason = s.Comeback.lacks()
 	case churn:
 		reason = s.Churn.lacks()
+	case burst:
+		if s.Burst == nil || s.Burst.Replies == 0 {
+			reason = "no push was answered"
+		}
 	case slow:
 		if s.Slow == nil || s.Slow.Stalled == nil && s.Slow.CutOff == 0 {
 			reason = "no client stopped to read"

@@ -106,6 +106,9 @@ func headline(s Summary) string {
 	if s.Slow != nil {
 		text += fmt.Sprintf("; %s slow ones disconnected", s.Slow.share())
 	}
+	if s.Burst != nil {
+		text += fmt.Sprintf("; %s pushes answered", count(s.Burst.Replies))
+	}
 	if s.Comeback != nil {
 		text = fmt.Sprintf("%s disconnected clients reconnected. ", count(s.Comeback.Back)) + text
 	}

@@ -80,8 +80,8 @@ func (p *planner) explainAgents(shares []Plan, agents []*Agent) {
 			a.Host.Ports, plural(a.Host.Cores, "core", "cores"), gigabytes(a.Host.FreeMemory()), cmp.Or(a.Commit, "unknown"))
 	}
 	if p.config.Scenario.sends() {
-		say("In %s, %s each: a writer sends %s of %d bytes, %s a second.",
+		say("In %s, %s each: a writer sends %s of %d bytes, %s.",
 			plural(len(p.Rooms), "room", "rooms"), plural(p.Writers, "writer", "writers"),
-			plural(p.Messages, "message", "messages"), p.config.Size, perSecond(p.Rate))
+			plural(p.Messages, "message", "messages"), p.config.Size, p.pacing())
 	}
 }

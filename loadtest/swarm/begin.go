@@ -111,6 +111,7 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 		Writers:   r.plan.Writers,
 		Late:      r.cfg.Late,
 		Tell:      r.waits(),
+		Queue:     r.cfg.queue(r.plan.Messages),
 		Raw:       r.cfg.Protocol == Raw,
 		Reconnect: r.cfg.Scenario.reconnects(),
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names

@@ -49,29 +49,38 @@ type Config struct {
 	// name, in percent below 100. Zero means 5.
 	Slow float64 `json:"slow,omitempty"`
 
+	// Pushers is how many clients push in Burst. Zero means 10, or all if there are
+	// fewer.
+	Pushers int `json:"pushers,omitempty"`
+
+	// Push is how many bytes each of them pushes in one go, in messages of 20 kB.
+	// Zero means 16,000,000.
+	Push int `json:"push,omitempty"`
+
 	// Servers is the least number of server processes. Zero means as many as the
 	// limit of open files asks for.
 	Servers int `json:"servers,omitempty"`
 
 	// Clients is how many to connect. Zero means 10,000, or fewer if the
-	// machine cannot hold that many.
+	// machine cannot hold that many, and 1,000 in Burst.
 	Clients int `json:"clients"`
 
 	// Writers is how many clients of each room write. Zero means 1.
 	Writers int `json:"writers"`
 
 	// Messages is how many each writer sends. Zero means 20, fewer if that would
-	// take more than a minute, but at least 5; or what Soak has time for.
+	// take more than a minute, but at least 5; what Soak has time for; or 3 in Burst.
 	Messages int `json:"messages"`
 
 	// Rate is messages a second of each writer. Zero means 2, or less where that
-	// would be more deliveries than about half of what the processors can do.
+	// would be more deliveries than about half of what the processors can do. In
+	// Burst all come in one go.
 	Rate float64 `json:"rate"`
 
 	// Size is the payload of a message in bytes: the JSON object alone, without
 	// the Phoenix array around it, the WebSocket header and the mask. Zero
-	// means 128, or 16 KiB in Slow, where buffers are to be filled; the least is
-	// 100.
+	// means 128, or 16 KiB in Slow, where buffers are to be filled, or 1,200,000 in
+	// Burst; the least is 100.
 	Size int `json:"size"`
 
 	// ConnectRate bounds the connects a second, over all. Zero means as fast
@@ -140,6 +149,12 @@ func (c Config) complete() Config {
 	if c.Scenario == Slow {
 		c.Size = cmp.Or(c.Size, 16<<10)
 	}
+	if c.Scenario == Burst {
+		c.Clients, c.Messages = cmp.Or(c.Clients, 1000), cmp.Or(c.Messages, 3)
+		c.Size = cmp.Or(c.Size, 1_200_000)
+		c.Pushers = cmp.Or(c.Pushers, min(10, c.Clients))
+	}
+	c.Push = cmp.Or(c.Push, 16_000_000)
 	c.Rooms = cmp.Or(c.Rooms, 100)
 	c.Zipf = cmp.Or(c.Zipf, 1)
 	c.Slow = cmp.Or(c.Slow, 5)
@@ -159,7 +174,7 @@ func (c Config) Check() error {
 		negative bool
 	}{
 		{"clients", c.Clients < 0}, {"messages", c.Messages < 0}, {"writers", c.Writers < 0}, {"servers", c.Servers < 0}, {"rooms", c.Rooms < 0},
-		{"inflight", c.InFlight < 0}, {"rate", c.Rate < 0}, {"connect-rate", c.ConnectRate < 0}, {"churn", c.Churn < 0}, {"zipf", c.Zipf < 0},
+		{"inflight", c.InFlight < 0}, {"pushers", c.Pushers < 0}, {"push", c.Push < 0}, {"rate", c.Rate < 0}, {"connect-rate", c.ConnectRate < 0}, {"churn", c.Churn < 0}, {"zipf", c.Zipf < 0},
 		{"for", c.For < 0}, {"drain", c.Drain < 0}, {"late", c.Late < 0}, {"heartbeat", c.Heartbeat < 0},
 	} {
 		if number.negative {
@@ -175,6 +190,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("how: %q: want %s or %s", c.How, Drain, Crash)
 	case c.Clients > 0 && c.Writers > c.Clients:
 		return fmt.Errorf("writers: %d of %d clients: there cannot be more of them", c.Writers, c.Clients)
+	case c.Scenario == Burst && c.Clients > 0 && c.Pushers > c.Clients:
+		return fmt.Errorf("pushers: %d of %d clients: there cannot be more of them", c.Pushers, c.Clients)
 	case c.Scenario == Rooms && c.Clients > 0 && c.Rooms > c.Clients:
 		return fmt.Errorf("rooms: %d for %d clients: each needs one", c.Rooms, c.Clients)
 	case c.Scenario == Idle && c.For > 0 && c.For < cmp.Or(c.Heartbeat, beat):

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -20,6 +21,7 @@ var echoHead = []byte(`["1","` + echoRef + `",`)
 type echoOrder struct {
 	Pace     pacer `json:"pace"`      // of an open loop; zero is a closed one
 	InFlight int   `json:"in_flight"` // of a closed loop
+	Burst    int   `json:"burst"`     // instead of a loop: pings that each of InFlight clients sends in one go
 	Size     int   `json:"size"`      // bytes of payload
 }
 
@@ -35,14 +37,14 @@ type echoing struct {
 // echo sends pings until ctx is done. All joined clients take turns.
 func (f *fleet) echo(ctx context.Context, o echoOrder) {
 	f.mu.Lock()
-	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0, latency: newHistogram(3), raw: newHistogram(3)}
+	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0 && o.Burst == 0, latency: newHistogram(3), raw: newHistogram(3)}
 	f.mu.Unlock()
 	for range o.InFlight {
-		f.ping(f.now())
+		f.ping(f.now(), max(1, o.Burst))
 	}
 	if o.InFlight == 0 {
 		for n := 0; f.waitUntil(ctx, o.Pace.due(n)); n++ {
-			f.ping(o.Pace.due(n))
+			f.ping(o.Pace.due(n), 1)
 		}
 	}
 	<-ctx.Done()
@@ -51,8 +53,9 @@ func (f *fleet) echo(ctx context.Context, o echoOrder) {
 	f.mu.Unlock()
 }
 
-// ping sends one. It is meant for the moment intended.
-func (f *fleet) ping(intended int64) {
+// ping has one client send n pings in one go. They are meant for the moment
+// intended.
+func (f *fleet) ping(intended int64, n int) {
 	f.mu.Lock()
 	e := f.echoing
 	c := f.takeTurnLocked(&e.next, func(c *client) bool { return c.conn != nil && c.joinedOnce })
@@ -68,12 +71,16 @@ func (f *fleet) ping(intended int64) {
 	now := f.now()
 	text := f.opening(echoRef, c.group.topic, "ping")
 	text = f.closing(appendPayload(text, 0, c.pingSeq(), intended, now, e.size))
-	if err := conn.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
+	data := frame.AppendMasked(nil, opText, mask, text)
+	if n > 1 {
+		data = bytes.Repeat(data, n)
+	}
+	if err := conn.Send(data); err != nil {
 		f.fault("ping: " + err.Error())
 		return
 	}
 	f.mu.Lock()
-	f.counts.Pings++
+	f.counts.Pings += int64(n)
 	f.mu.Unlock()
 }
 
@@ -121,7 +128,7 @@ func (f *fleet) echoed(c *client, payload []byte, now int64) {
 	again := e.closed
 	f.mu.Unlock()
 	if again {
-		f.ping(f.now())
+		f.ping(f.now(), 1)
 	}
 }
 
@@ -185,5 +192,8 @@ func (r *run) sendPings(start int64) error {
 // allAnswered says that there is no answer to wait for any more.
 func (r *run) allAnswered() bool {
 	c := r.counts()
-	return c.Replies >= c.Pings || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+	return c.Replies >= c.Pings || r.silent()
 }
+
+// silent says that nothing has come for so long that nothing more will.
+func (r *run) silent() bool { return monotonic() > r.lastArrival+int64(r.cfg.Drain) }

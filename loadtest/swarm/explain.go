@@ -51,13 +51,16 @@ func (p *planner) explain() {
 	if p.Writers > 1 {
 		who = fmt.Sprintf("Each of the %d writers of a room", p.Writers)
 	}
-	say("%s sends %s of %d bytes, %s a second.",
-		who, plural(p.Messages, "message", "messages"), p.config.Size, perSecond(p.Rate))
+	say("%s sends %s of %d bytes, %s.",
+		who, plural(p.Messages, "message", "messages"), p.config.Size, p.pacing())
 	p.explainScenario(say)
 }
 
 func (p *planner) explainScenario(say func(format string, args ...any)) {
 	switch p.config.Scenario {
+	case Burst:
+		say("Before that, %s push %s bytes each in one go, in messages of %s, and read the replies.",
+			plural(p.config.Pushers, "client", "clients"), grouped(p.config.Push), grouped(pushSize))
 	case Churn:
 		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), pause)
 	case Slow:
@@ -91,6 +94,14 @@ func gigabytes(bytes kernel.Count) string {
 		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
 	}
 	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+}
+
+// pacing is how fast a writer sends.
+func (p *planner) pacing() string {
+	if p.Rate == 0 {
+		return "all in one go"
+	}
+	return perSecond(p.Rate) + " a second"
 }
 
 // perSecond is a rate to three digits, or all that it has before the point.

@@ -53,9 +53,7 @@ type fleet struct {
 }
 
 func newFleet(o orders) (*fleet, error) {
-	// One loop: its clients share lines of cache, not locks. More loops are
-	// more processes.
-	p, err := poller.New(poller.Config{Loops: 1})
+	p, err := poller.New(o.poller())
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +80,18 @@ func newFleet(o orders) (*fleet, error) {
 		}
 	}
 	return f, nil
+}
+
+// poller is what carries the clients. It has one loop: they share lines of cache,
+// not locks. More loops are more processes. Clients read, however much they have to
+// send: if each end waited for the other to read, neither would.
+func (o orders) poller() poller.Config {
+	c := poller.Config{Loops: 1}
+	if o.Queue > 0 {
+		const unlimited = 1 << 40
+		c.OutboundHigh, c.OutboundMax, c.BacklogMax = o.Queue, o.Queue, unlimited
+	}
+	return c
 }
 
 // clientFrame masks a text frame.

@@ -27,6 +27,9 @@ func (p *planner) pace() {
 		p.Rate = min(2, float64(deliveriesPerCore*p.host.Cores)/float64(p.Clients*p.Writers))
 		p.Rate = min(p.Rate, broadcasts/float64(len(p.Rooms)*p.Writers))
 	}
+	if p.config.Scenario == Burst {
+		p.Rate = 0 // at once
+	}
 	p.Messages = p.config.Messages
 	switch {
 	case p.Messages > 0:

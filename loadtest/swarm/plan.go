@@ -14,7 +14,7 @@ type Plan struct {
 	Clients  int
 	Writers  int     // of each room
 	Messages int     // of each writer
-	Rate     float64 // of each writer, a second
+	Rate     float64 // of each writer, a second; 0 is all at once
 	Churn    float64 // clients that leave, a second
 
 	Heartbeat time.Duration // between those of one client

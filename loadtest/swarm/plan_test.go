@@ -30,6 +30,8 @@ func TestPlan(t *testing.T) {
 	churn.Scenario = swarm.Churn
 	slow := local(10_000)
 	slow.Scenario = swarm.Slow
+	burst := local(0)
+	burst.Scenario = swarm.Burst
 	soak := local(10_000)
 	soak.Scenario = swarm.Soak
 	apart := local(100_000)
@@ -66,6 +68,7 @@ func TestPlan(t *testing.T) {
 		{"writers", writers, small, 10_000, 1, 1, 13_675, 20, 1, "Each of the 5 writers of a room sends 20 messages of 128 bytes, 1 a second"},
 		{"churn", churn, small, 10_000, 1, 1, 13_675, 20, 2, "100 clients a second leave"},
 		{"slow", slow, small, 10_000, 1, 1, 13_675, 20, 2, "20 messages of 16384 bytes, 2 a second.\n5 % of the clients do not read"},
+		{"burst", burst, small, 1000, 1, 1, 13_675, 3, 0, "3 messages of 1200000 bytes, all in one go.\nBefore that, 10 clients push 16,000,000 bytes each in one go"},
 		{"soak", soak, small, 10_000, 1, 1, 13_675, 7_200, 2, "7,200 messages"},
 		{"remote", remote, small, 10_000, 1, 1, 0, 20, 2, "clients of ws://192.0.2.1:4000"},
 	} {
@@ -225,6 +228,8 @@ func TestCheck(t *testing.T) {
 		{swarm.Config{URL: "ws://localhost", Clients: -1}, "clients"},
 		{swarm.Config{URL: "ws://localhost", Rate: -1}, "rate"},
 		{swarm.Config{URL: "ws://localhost", Slow: 100}, "slow"},
+		{swarm.Config{URL: "ws://localhost", Push: -1}, "push: must not be negative"},
+		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Burst, Pushers: 11, Clients: 10}, "pushers: 11 of 10 clients"},
 		{swarm.Config{URL: "ws://localhost", Writers: -1}, "writers: must not be negative"},
 		{swarm.Config{URL: "ws://localhost", Writers: 11, Clients: 10}, "writers: 11 of 10 clients"},
 		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Rooms, Rooms: 11, Clients: 10}, "rooms: 11 for 10 clients"},

@@ -33,6 +33,9 @@ func (c Config) checkProtocol() error {
 		if c.Scenario == Rooms || c.Scenario == Churn {
 			return fmt.Errorf("%s: plain WebSocket has no topics to join and leave", c.Scenario)
 		}
+		if c.Scenario == Burst {
+			return errors.New("burst: a plain WebSocket is for pushes or for broadcasts, and this needs both")
+		}
 		return nil
 	}
 	return errors.New("protocol: want " + Phoenix + " or " + Raw)

@@ -395,6 +395,26 @@ func latencyOf(t *testing.T, records []record.Record, name string) *hdrhistogram
 	return nil
 }
 
+// All that was pushed in one go is answered, and what then came to all in one go is
+// accounted for.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	cfg := config((&fake{}).start(t))
+	cfg.Scenario, cfg.Pushers, cfg.Push, cfg.Messages, cfg.Size = swarm.Burst, 3, 200_000, 4, 20_000
+	end, records, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if want := (account{clients, 4 * clients, 4 * clients, 0, 0, 0}); accountOf(end) != want || len(end.Errors) > 0 {
+		t.Errorf("account %+v, errors %v, want %+v and none", accountOf(end), end.Errors, want)
+	}
+	for _, r := range records {
+		if a := r.Activity; a != nil && (a.Name != "burst" || a.Count != 3*10) {
+			t.Errorf("activity %s counts %d, want burst and 30", a.Name, a.Count)
+		}
+	}
+}
+
 // Those who do not read are found to be cut off, or not, and cost the others
 // nothing.
 func TestSlow(t *testing.T) {

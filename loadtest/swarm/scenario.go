@@ -20,6 +20,7 @@ const (
 	Storm Scenario = "storm"
 	Kill  Scenario = "kill"
 	Soak  Scenario = "soak"
+	Burst Scenario = "burst"
 )
 
 // Scenarios explains them all, in the order in which people will want them.
@@ -35,6 +36,7 @@ var Scenarios = []struct {
 	{Slow, "a chat in which -slow percent of the clients stop to read: the others must lose nothing, the server should cut these off"},
 	{Storm, "all servers are restarted (-how drain) or killed and started again (-how kill), all clients come back, then a chat"},
 	{Kill, "a chat during which one of several servers is killed: its clients go to the others"},
+	{Burst, "-pushers clients push -push bytes each in one go and read the replies; then -messages of -size bytes come to all in one go: who reads must lose nothing"},
 	{Soak, "a chat for -for with a look at the memory every minute: it must not grow by more than 10 %"},
 }
 
@@ -80,6 +82,8 @@ func (r *run) play(ctx context.Context) error {
 		return r.killAmid(ctx)
 	case Soak:
 		return r.soak(ctx)
+	case Burst:
+		return r.burst(ctx)
 	case Storm:
 		if err := r.storm(ctx); err != nil {
 			return err
