@@ -23,8 +23,9 @@ const (
 	slowBuffer = 4 << 10
 
 	// lastRead is how long a slow client reads at the end, to find out whether it
-	// has been cut off.
-	lastRead = 2 * time.Second
+	// has been cut off: longer than the 5 s for which a server of ours holds a
+	// connection that it has sent a Close frame.
+	lastRead = 7 * time.Second
 )
 
 // slow reports whether a client is one of those that stop to read: they are
