@@ -49,7 +49,7 @@ type member struct {
 // start runs the fake until the test ends.
 func (f *fake) start(t *testing.T) *fake {
 	t.Helper()
-	p, err := poller.New(poller.Config{Loops: 1})
+	p, err := poller.New(poller.Config{Loops: 1, OutboundMax: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
