@@ -51,10 +51,10 @@ func TestDoctor(t *testing.T) {
 	}{
 		{"-clients 10000 -same-host", 0, "Enough for 10,000 clients. The first limit is memory (host), at 856,"},
 		{"-clients 1000000 -same-host", 99, "First limit: memory (host), at 845,"},
-		{"-clients 30000 -single", 99, "First limit: RLIMIT_NOFILE (process), at 19,984 clients. Asked for: 30,000."},
+		{"-clients 30000 -single", 99, "First limit: RLIMIT_NOFILE (process), at 19,936 clients. Asked for: 30,000."},
 		{"-clients 30000 -single", 99, "LIMIT  RLIMIT_NOFILE: raise ulimit -Hn"},
-		{"-clients 19984 -single", 0, "Enough for 19,984 clients."},
-		{"-clients 30000 -single -files-per-process 50000", 0, "at 49,984."},
+		{"-clients 19936 -single", 0, "Enough for 19,936 clients."},
+		{"-clients 30000 -single -files-per-process 50000", 0, "at 49,936."},
 		{"-clients 30000 -same-host -single -files-per-process 50000 -addresses 1", 99, "First limit: net.ipv4.ip_local_port_range (network namespace), at 28,232 clients."},
 		{"-clients 10000", 0, `"loadtest tune diff -clients 10000"`},
 		{"-clients 10000", 0, "10,000 clients, the servers here, clients elsewhere (-same-host: both here); server processes: 1\n"},
@@ -97,8 +97,8 @@ func TestDoctorJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Enough || report.First.Name != "RLIMIT_NOFILE" || report.First.Fits != 19_984 || len(report.Limits) < 10 {
-		t.Errorf("enough %v, first %+v, %d limits, want RLIMIT_NOFILE at 19984", report.Enough, report.First, len(report.Limits))
+	if report.Enough || report.First.Name != "RLIMIT_NOFILE" || report.First.Fits != 19_936 || len(report.Limits) < 10 {
+		t.Errorf("enough %v, first %+v, %d limits, want RLIMIT_NOFILE at 19936", report.Enough, report.First, len(report.Limits))
 	}
 }
 

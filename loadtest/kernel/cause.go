@@ -40,10 +40,8 @@ func (r Root) FilesOf(pid int, name string) Files {
 	return f
 }
 
-// nearlyAll is how many files a server may keep free to refuse connections with.
-const nearlyAll = 8
-
-func (f Files) full() bool { return f.Open.known() && f.Max.known() && f.Open+nearlyAll >= f.Max }
+// full reports whether a server would refuse more connections.
+func (f Files) full() bool { return f.Open.known() && f.Max.known() && f.Open+keptFiles >= f.Max }
 
 // Diagnose names the limit of h that explains s, the surest sign first. h is the
 // host before the run.

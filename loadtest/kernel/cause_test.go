@@ -35,7 +35,7 @@ func v2() machine {
 
 func TestDiagnose(t *testing.T) {
 	full := kernel.Files{Process: "server process 3 (pid 42)", Open: 19_994, Max: 20_000}
-	free := kernel.Files{Process: "server process 2 (pid 41)", Open: 19_991, Max: 20_000}
+	free := kernel.Files{Process: "server process 2 (pid 41)", Open: 19_935, Max: 20_000}
 	unread := kernel.Files{Process: "server process 1 (pid 40)", Open: kernel.Unknown, Max: kernel.Unknown}
 	errors := func(list ...syscall.Errno) (texts []string) {
 		for _, e := range list {

@@ -21,6 +21,10 @@ const (
 	// counted in the server, 14 in one of clients.
 	ownFiles = 16
 
+	// keptFiles is how many files a server of ours keeps from connections, by its
+	// default of MaxConns: more get 503.
+	keptFiles = 64
+
 	// SpareFiles is what a load test leaves free when it divides clients among
 	// processes.
 	SpareFiles = 200

@@ -34,9 +34,9 @@ func (h Host) processFileRules(l layout) []rule {
 		ceiling.reason = "no bound: what RLIMIT_NOFILE of a process can be raised to"
 		return []rule{files, ceiling}
 	}
-	need := func(n int64) int64 { return n + ownFiles }
+	need := func(n int64) int64 { return n + keptFiles }
 	files.stops, files.need = true, need
-	files.reason = "one for each connection; past it accept fails with EMFILE, and the client is closed or waits"
+	files.reason = "one for each connection and 64 for all else; a server of ours answers more with 503, others fail to accept with EMFILE"
 	files.fix = moreFiles + ", or do without -single: more processes"
 	ceiling.stops, ceiling.need = true, need
 	ceiling.have = max(h.NrOpen, l.files) // a limit that was set before fs.nr_open sank stays
