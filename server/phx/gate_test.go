@@ -153,12 +153,15 @@ func TestMaxPayload(t *testing.T) {
 // A foreigner is an adapter that brings what the test says.
 type foreigner struct{ deliver func(*pubsub.Message) error }
 
-func (f *foreigner) Start(deliver func(*pubsub.Message) error, _ func(pubsub.Gap)) error { f.deliver = deliver; return nil }
-func (f *foreigner) Broadcast(*pubsub.Message) error                 { return nil }
-func (f *foreigner) Send(string, *pubsub.Message) error              { return pubsub.ErrUnknownNode }
-func (f *foreigner) Node() string                                    { return "here" }
-func (f *foreigner) Stats() pubsub.AdapterStats                      { return pubsub.AdapterStats{} }
-func (f *foreigner) Close()                                          {}
+func (f *foreigner) Start(deliver func(*pubsub.Message) error, _ func(pubsub.Gap)) error {
+	f.deliver = deliver
+	return nil
+}
+func (f *foreigner) Broadcast(*pubsub.Message) error    { return nil }
+func (f *foreigner) Send(string, *pubsub.Message) error { return pubsub.ErrUnknownNode }
+func (f *foreigner) Node() string                       { return "here" }
+func (f *foreigner) Stats() pubsub.AdapterStats         { return pubsub.AdapterStats{} }
+func (f *foreigner) Close()                             {}
 
 // What another node sends is not trusted either: what clients could not read is
 // dropped, and its adapter told so.
