@@ -213,6 +213,13 @@ func (c *Conn) Hold(pool *Pool, t Turn) bool {
 	return true
 }
 
+// Full reports whether Hold would make a turn wait.
+func (c *Conn) Full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rare != nil && c.rare.full
+}
+
 // Finish ends the connection politely: last is sent behind what waits, with
 // nothing after it, then the writing side is shut, then the peer has
 // Config.Linger to close its own. last may be nil, and may be reused at once.

@@ -55,7 +55,7 @@ func (c *PoolConfig) check() error {
 	}
 	for _, n := range []int64{int64(c.MaxWorkers), int64(c.Long), int64(c.OwnerShare), int64(c.Overdue)} {
 		if n < 0 {
-			return errors.New("MaxWorkers, Long, OwnerShare and Overdue must not be negative; zero is the default")
+			return errors.New("none of MaxWorkers, Long, OwnerShare and Overdue may be negative; zero is the default")
 		}
 	}
 	c.MaxWorkers = max(c.MaxWorkers, c.Places)

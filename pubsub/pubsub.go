@@ -51,6 +51,11 @@ type Config struct {
 	// is called by several goroutines. Nil lets all through.
 	Inspect func(*Message) error `json:"-"`
 
+	// Behind reports whether most of some subscribers of a topic have yet to get what
+	// they were sent before. What is published then waits for them, up to MaxPending.
+	// It must not wait, nor call the PubSub. Nil means that nobody ever is.
+	Behind func([]Subscriber) bool `json:"-"`
+
 	// Gap is told what is lost between nodes. It must not wait; it may publish. Nil
 	// tells nobody.
 	Gap func(Gap) `json:"-"`
@@ -75,7 +80,7 @@ func New(cfg Config, pool Executor) *PubSub {
 		ps.inspect = func(*Message) error { return nil }
 	}
 	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
-		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, topics: make(map[string]*topic)})
+		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: cfg.Behind, topics: make(map[string]*topic)})
 	}
 	return ps
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -340,5 +341,48 @@ func TestBatchKeepsTheEncodingOfOneMessage(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("a delivery waits for another shard that encodes")
+	}
+}
+
+// What is published waits while subscribers are behind, is refused when it is too
+// much, and then reaches them in order. Other topics go on.
+func TestWaitsForThoseBehind(t *testing.T) {
+	var behind atomic.Bool
+	slow := map[pubsub.Subscriber]bool{}
+	ps := pubsub.New(pubsub.Config{Shards: 1, MaxPending: 100_000, Behind: func(of []pubsub.Subscriber) bool {
+		return behind.Load() && slow[of[0]]
+	}}, &goroutines{})
+	room, other := crowd(ps, "room", 3), crowd(ps, "other", 1)
+	for _, i := range room {
+		slow[i] = true
+	}
+	behind.Store(true)
+	n := 0
+	for ; ps.Publish(&pubsub.Message{Topic: "room", Event: fmt.Sprint(n), Payload: make([]byte, 1000)}) == nil; n++ {
+		if n > 100 {
+			t.Fatal("100 kB are accepted for subscribers that are behind")
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d messages are accepted, want some to wait", n)
+	}
+	publish(t, ps, "other", "goes on")
+	want(t, "the other", other[0], "goes on")
+	if got := room[0].got(); len(got) > 0 {
+		t.Errorf("%v is delivered to those who are behind", got)
+	}
+	behind.Store(false)
+	for _, i := range room {
+		for end := time.Now().Add(10 * time.Second); len(i.got()) < n; {
+			if time.Now().After(end) {
+				t.Fatalf("%d of %d messages within 10 s", len(i.got()), n)
+			}
+			<-time.After(time.Millisecond)
+		}
+		for k, event := range i.got() {
+			if event != fmt.Sprint(k) {
+				t.Fatalf("message %d is %s", k, event)
+			}
+		}
 	}
 }

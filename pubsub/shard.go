@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -21,6 +22,11 @@ const (
 	// batch has an encoding of its own, and long messages gain nothing by it.
 	maxBatch      = 64
 	maxBatchBytes = 256 << 10
+
+	// sample is how many of a topic's subscribers are looked at to see whether they
+	// are behind, and pause is how long until that is done again.
+	sample = 32
+	pause  = 5 * time.Millisecond
 
 	// overhead is what a waiting message counts beside its bytes.
 	overhead = 256
@@ -58,7 +64,8 @@ func (s *Subscription) pass(n int) int {
 // A shard is a part of all subscribers, with the queue of what they shall get.
 type shard struct {
 	pool    Executor
-	pending *atomic.Int64 // of the PubSub
+	pending *atomic.Int64           // of the PubSub
+	behind  func([]Subscriber) bool // Config.Behind, or nil
 
 	mu      sync.Mutex // guards the rest and what topics say; never held while delivering
 	topics  map[string]*topic
@@ -164,7 +171,7 @@ func (s *shard) publish(m *Message, few int) {
 		return
 	}
 	idle := t.batch == nil && len(t.waiting) == 0
-	if idle && int(t.roster.n) <= few {
+	if idle && int(t.roster.n) <= few && !t.behindLocked() {
 		n := t.roster.read(to[:], 0, t.roster.n)
 		s.mu.Unlock()
 		b := &Batch{Messages: []*Message{m}}
@@ -215,22 +222,53 @@ func (s *shard) Turn() {
 
 // take takes the next topic off the queue and fills to with who gets its batch
 // next. Without a topic, the claim is dropped.
-func (s *shard) take(to *[chunk]Subscriber) (t *topic, n int) {
+func (s *shard) take(to *[chunk]Subscriber) (*topic, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.busy) == 0 {
-		s.claimed = false
-		return nil, 0
+	for len(s.busy) > 0 {
+		t := s.busy[0]
+		s.busy[0] = nil
+		s.busy = s.busy[1:]
+		if t.batch == nil {
+			if t.behindLocked() {
+				time.AfterFunc(pause, func() { s.resume(t) })
+				continue
+			}
+			t.startLocked()
+		}
+		n := t.roster.read(to[:], t.next, t.end)
+		t.next += uint32(n)
+		return t, n
 	}
-	t = s.busy[0]
-	s.busy[0] = nil
-	s.busy = s.busy[1:]
-	if t.batch == nil {
-		t.startLocked()
+	s.claimed = false
+	return nil, 0
+}
+
+// behindLocked reports whether too many of the topic's subscribers have not got
+// what they were sent before: then its next batch waits for them. As it waits it is
+// counted, so that who publishes is told, instead of them being cut off.
+func (t *topic) behindLocked() bool {
+	if t.shard.behind == nil || t.roster.n == 0 {
+		return false
 	}
-	n = t.roster.read(to[:], t.next, t.end)
-	t.next += uint32(n)
-	return t, n
+	var of [sample]Subscriber
+	n := min(t.roster.n, sample)
+	for i := range n {
+		of[i] = *t.roster.slot(uint32(uint64(i) * uint64(t.roster.n) / uint64(n)))
+	}
+	return t.shard.behind(of[:n])
+}
+
+// resume looks again at a topic whose subscribers were behind.
+func (s *shard) resume(t *topic) {
+	s.mu.Lock()
+	s.busy = append(s.busy, t)
+	ask := !s.claimed
+	s.claimed = true
+	s.mu.Unlock()
+	if ask {
+		s.pool.Go(s)
+	}
 }
 
 // put gives a topic back after the chunk has been delivered. Until then it was

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -58,8 +59,11 @@ func TestBurstIntoARoom(t *testing.T) {
 			}
 			speaker := dial(t, ep)
 			speaker.join("room:1")
-			for i := range tt.messages { // without reading, all at once
+			for i := range tt.messages { // all at once, before it reads
 				speaker.say(fmt.Sprintf(`["1",null,"room:1","say",{"n":%d,"text":%q}]`, i, text))
+			}
+			for i := range tt.messages { // its own
+				speaker.want(fmt.Sprintf(`[null,null,"room:1","said",{"n":%d,"text":%q}]`, i, text))
 			}
 			readers.Wait()
 			if st := ep.Stats(); st.Sockets != len(members)+1 || st.SlowConsumers != 0 {
@@ -172,5 +176,58 @@ func TestSlowConsumerIsTold(t *testing.T) {
 				t.Errorf("Ledger() = %+v, want %+v and no backlog", l, want)
 			}
 		})
+	}
+}
+
+// Who publishes faster than a room can read is refused, and nobody in the room is
+// cut off for it; what was not refused has reached all.
+func TestPublisherIsFasterThanTheRoom(t *testing.T) {
+	const size = 1 << 20
+	ep := loudRoom(t, phx.Config{OutboundHigh: 2 << 20, OutboundMax: 8 << 20, MaxPending: 8 << 20})
+	members := make([]*client, 4)
+	for i := range members {
+		members[i] = dial(t, ep)
+		members[i].join("room:1")
+	}
+	text := strings.Repeat("x", size)
+	accepted, refused := 0, 0
+	publish := func() {
+		switch err := ep.Broadcast("room:1", "e", map[string]any{"n": accepted, "text": text}); err {
+		case nil:
+			accepted++
+		case pubsub.ErrOverloaded:
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	for range 50 { // nobody reads
+		publish()
+	}
+	if refused == 0 {
+		t.Errorf("%d MB were published to clients that do not read", accepted)
+	}
+	all := accepted + 40
+	var readers sync.WaitGroup
+	for _, c := range members {
+		readers.Go(func() {
+			for n := range all {
+				if got, want := c.message(), fmt.Sprintf(`[null,null,"room:1","e",{"n":%d,`, n); !strings.HasPrefix(got, want) {
+					t.Errorf("got %.60s, want %s", got, want)
+					return
+				}
+			}
+			c.heartbeat()
+		})
+	}
+	for accepted < all {
+		if publish(); refused > 0 {
+			<-time.After(time.Millisecond)
+			refused = 0
+		}
+	}
+	readers.Wait()
+	if n := ep.Stats().SlowConsumers; n != 0 {
+		t.Errorf("%d slow consumers", n)
 	}
 }

@@ -154,6 +154,13 @@ func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 	return true
 }
 
+// Full reports whether Hold would make a turn wait.
+func (s *pollSession) Full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ended && s.bytes > s.socket.mount.polls.outboundHigh
+}
+
 // tookLocked is called when nothing waits for the client any more, or it is gone.
 func (s *pollSession) tookLocked() {
 	s.messages, s.bytes = nil, 0

@@ -17,6 +17,9 @@ type transport interface {
 	// more, gets its turn on pool later; see poller.Conn.
 	Hold(pool *poller.Pool, t poller.Turn) bool
 
+	// Full reports whether Hold would make a turn wait.
+	Full() bool
+
 	// Finish sends a Close frame behind everything else, and ends.
 	Finish(last []byte)
 
