@@ -69,7 +69,11 @@ func (t *target) exchange(c *client, messages []byte, count int) (accepted int, 
 			continue
 		}
 		replies++
-		if reason := refusal(message); reason != "" {
+		reason := refusal(message)
+		if reason == "" && !bytes.Contains(message[:min(len(message), 200)], []byte(`"phx_reply"`)) {
+			reason = "channel ended" // a callback's error is phx_error, and phx_close may follow
+		}
+		if reason != "" {
 			t.happened(reason, 1)
 			continue
 		}
@@ -167,6 +171,7 @@ func stalledMember(ctx context.Context, t *target) error {
 		}
 		<-tick.C
 	}
+	c.await(owed)
 	for err == nil {
 		_, err = stalled.receive()
 	}

@@ -43,10 +43,10 @@ func (t *target) gather(ctx context.Context, topic string, n int) (*crowd, error
 func (c *crowd) gone() bool { return c.all(func(m *member) bool { return m.ended.Load() }) }
 
 func (m *member) listen() {
-	defer m.ended.Store(true)
 	for {
 		message, err := m.receive()
 		if err != nil {
+			m.ended.Store(fate(err) != leftOpen)
 			return
 		}
 		if isBroadcast(message) {

@@ -64,12 +64,15 @@ func (t *tally) outcome() outcome {
 	return outcome{t.losses, strings.Join(parts, ", ")}
 }
 
+// leftOpen is the fate of a connection that the server has not ended.
+const leftOpen = "left open"
+
 // fate says how a connection ended, in the table's words.
 func fate(err error) string {
 	var closed *closeError
 	switch {
 	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed): // we closed it
-		return "left open"
+		return leftOpen
 	case errors.As(err, &closed):
 		return closed.Error()
 	case hungUp(err):
