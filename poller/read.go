@@ -8,8 +8,8 @@ import (
 )
 
 // maxReads bounds how much of one connection is read before the others of the
-// loop have their turn: 256 KiB.
-const maxReads = 4
+// loop have their turn: 64 KiB.
+const maxReads = 1
 
 // appetite is what becomes of the input of a connection.
 type appetite uint8

@@ -142,7 +142,7 @@ func (c *config) flags(f *flag.FlagSet) {
 	f.IntVar(&c.Bystanders, "bystanders", 50, "`number` of clients that ping")
 	f.DurationVar(&c.For, "for", 4*time.Second, "`time` of each attack")
 	f.DurationVar(&c.Quiet, "quiet", 2*time.Second, "`time` that is measured before and after each attack")
-	f.IntVar(&c.MaxGrowth, "rss", 300, "`MB` that an attack may add to the server's memory")
+	f.IntVar(&c.MaxGrowth, "rss", 600, "`MB` that an attack may add to the server's memory; default twice 256 MiB, the most that clients together may have under way, as the collector lets the heap double")
 }
 
 func (c *config) check(rest int) error {

@@ -61,7 +61,10 @@ func room(joined func(*phx.Channel, phx.Payload) error) *phx.ChannelType {
 			"wait":    phx.On(wait),
 			"goexit":  func(*phx.Channel, phx.Payload) (any, error) { runtime.Goexit(); return nil, nil },
 			"raw": func(ch *phx.Channel, _ phx.Payload) (any, error) {
-				return phx.OK, ch.Broadcast("raw", json.RawMessage("{\"k\":\"\xff\xfe\"}"))
+				if err := ch.Broadcast("raw", json.RawMessage("{\"k\":\"\xff\xfe\"}")); err != nil {
+					return nil, err // with OK, too, the reply would go out before the crash
+				}
+				return phx.OK, nil
 			},
 		},
 		Event: func(*phx.Channel, string, phx.Payload) (any, error) { return nil, nil }, // events of any length are fine

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,14 +80,15 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 	h.next(c, data)
 }
 
-// add appends to buf. What it takes is at most a quarter more than what has come.
+// add appends to buf. What it takes is at most twice what has come, and no more than
+// the request: so each byte is copied about once.
 func (h *requests) add(data []byte) {
 	if all := len(h.buf) + len(data); all > cap(h.buf) {
-		room := all + all/4
+		room := 2 * all
 		if h.coming != nil {
 			room = max(all, min(room, h.need))
 		}
-		h.buf = append(make([]byte, 0, room), h.buf...)
+		h.buf = slices.Grow(h.buf, room-len(h.buf))
 	}
 	h.buf = append(h.buf, data...)
 }
