@@ -11,8 +11,9 @@ const laneBudget = 16
 // few jobs, then drops the claim or goes to the back of the pool's queue.
 //
 // A lane is guarded by a lock of its owner's, so that it costs 24 bytes. It sets
-// no bounds: the owner asks Len and Bytes before it pushes. The zero value is an
-// empty lane. Its owner must be neither copied nor have another lane.
+// no bounds: the owner asks Len and Bytes, and [Pool.LaneBytes] for those of all
+// lanes, before it pushes. The zero value is an empty lane. Its owner must be
+// neither copied nor have another lane, and always name the same pool.
 type Lane[J any] struct {
 	last    *entry[J] // whose next is the first: a ring, as every owner pays for each word here
 	running *entry[J] // what the turn does now, or nil
@@ -22,10 +23,11 @@ type Lane[J any] struct {
 
 // An entry is a job in a lane.
 type entry[J any] struct {
-	next  *entry[J]
-	bytes int32
-	tries int8 // how often it was begun and not finished
-	job   J
+	next   *entry[J]
+	bytes  int32
+	tries  int8 // how often it was begun and not finished
+	shared bool // the bytes are not the job's alone: no part of Pool.LaneBytes
+	job    J
 }
 
 // maxTries is how often a job is begun: once to do it, and twice to settle what
@@ -47,9 +49,21 @@ func (l *Lane[J]) Running() (j J, ok bool) {
 }
 
 // Push appends a job that holds so many bytes, and reports whether the caller has
-// to ask the pool for a turn.
-func (l *Lane[J]) Push(j J, bytes int) (ask bool) {
-	return l.push(&entry[J]{job: j, bytes: int32(bytes)})
+// to ask p for a turn. Bytes that jobs of other lanes hold, too, are shared: no part
+// of [Pool.LaneBytes], where they would count once for each.
+func (l *Lane[J]) Push(p *Pool, j J, bytes int, shared bool) (ask bool) {
+	e := &entry[J]{job: j, bytes: int32(bytes), shared: shared}
+	p.laneBytes.Add(e.own())
+	return l.push(e)
+}
+
+// own is what an entry adds to Pool.LaneBytes, from Push until its job is done,
+// taken or dropped.
+func (e *entry[J]) own() int64 {
+	if e.shared {
+		return 0
+	}
+	return int64(e.bytes)
 }
 
 func (l *Lane[J]) push(e *entry[J]) (ask bool) {
@@ -88,11 +102,12 @@ func (l *Lane[J]) pop() *entry[J] {
 
 // Take takes the waiting jobs out that match, and leaves the others, each in
 // their order. Only the owner's turn may call it.
-func (l *Lane[J]) Take(match func(J) bool) (taken []J) {
+func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
 	for range l.Len() {
 		e := l.pop()
 		if match(e.job) {
 			taken = append(taken, e.job)
+			p.laneBytes.Add(-e.own())
 		} else {
 			l.push(e) // there is a claim: the turn's
 		}
@@ -101,7 +116,11 @@ func (l *Lane[J]) Take(match func(J) bool) (taken []J) {
 }
 
 // Clear drops the jobs that wait. The claim stays with the turn that has it.
-func (l *Lane[J]) Clear() { l.last, l.n, l.bytes = nil, min(l.n, 1), 0 }
+func (l *Lane[J]) Clear(p *Pool) {
+	for l.last != nil {
+		p.laneBytes.Add(-l.pop().own())
+	}
+}
 
 // Turn is the owner's: it does a few jobs, without mu, which guards the lane.
 // When more are left it asks p for another turn of the owner. Before each job held
@@ -116,11 +135,11 @@ func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do
 	returned := false
 	defer func() {
 		if !returned {
-			l.leave(mu)
+			l.leave(p, mu)
 			p.Go(owner)
 		}
 	}()
-	more := l.work(mu, held, do)
+	more := l.work(p, mu, held, do)
 	returned = true
 	if more {
 		p.Go(owner) // keep the claim, go to the back of the line
@@ -128,7 +147,7 @@ func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do
 }
 
 // work does a few jobs and reports whether there may be more.
-func (l *Lane[J]) work(mu *sync.Mutex, held func() bool, do func(j J, left bool)) (more bool) {
+func (l *Lane[J]) work(p *Pool, mu *sync.Mutex, held func() bool, do func(j J, left bool)) (more bool) {
 	for range laneBudget {
 		mu.Lock()
 		l.running = nil
@@ -143,6 +162,7 @@ func (l *Lane[J]) work(mu *sync.Mutex, held func() bool, do func(j J, left bool)
 			return false
 		}
 		do(e.job, e.tries > 0)
+		p.laneBytes.Add(-e.own())
 	}
 	mu.Lock()
 	l.running = nil
@@ -151,7 +171,7 @@ func (l *Lane[J]) work(mu *sync.Mutex, held func() bool, do func(j J, left bool)
 }
 
 // leave puts the job that runs back to the front, for whoever settles it.
-func (l *Lane[J]) leave(mu *sync.Mutex) {
+func (l *Lane[J]) leave(p *Pool, mu *sync.Mutex) {
 	mu.Lock()
 	defer mu.Unlock()
 	e := l.running
@@ -161,6 +181,8 @@ func (l *Lane[J]) leave(mu *sync.Mutex) {
 	}
 	if e.tries++; e.tries < maxTries {
 		l.unshift(e)
+	} else {
+		p.laneBytes.Add(-e.own())
 	}
 }
 

@@ -73,12 +73,12 @@ func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
 	switch at, n := m.split(), r.IntN(100); {
 	case n == 0:
 		dropped = m.lane.Len()
-		m.lane.Clear()
+		m.lane.Clear(m.pool)
 		m.want = m.want[:at]
 	case n < 4 && m.lane.Len() > 0: // there is a claim
 		odd := func(j int) bool { return j%2 == 1 }
 		waiting := slices.Clone(m.want[at:])
-		taken := m.lane.Take(odd)
+		taken := m.lane.Take(m.pool, odd)
 		if want := slices.DeleteFunc(slices.Clone(waiting), func(j int) bool { return !odd(j) }); !slices.Equal(taken, want) {
 			m.t.Errorf("Take = %v, want %v", taken, want)
 		}
@@ -86,7 +86,7 @@ func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
 		m.want = append(m.want[:at], slices.DeleteFunc(waiting, odd)...)
 	}
 	m.want = append(m.want, j)
-	if m.lane.Push(j, j) {
+	if m.lane.Push(m.pool, j, j, j%3 == 0) {
 		m.pool.Go(m)
 	}
 	sum := 0
@@ -101,7 +101,8 @@ func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
 
 // Whatever the order of pushes, turns and drops, and although some jobs panic or
 // end their goroutine at first, each job that is not dropped is done once, in
-// order, alone; and Len and Bytes are those of what waits.
+// order, alone; and Len and Bytes are those of what waits. At the end no lane holds
+// anything.
 func TestLaneModel(t *testing.T) {
 	const lanes, jobs = 8, 3000
 	p := newPool(t, 3)
@@ -122,6 +123,9 @@ func TestLaneModel(t *testing.T) {
 	posting.Wait()
 	if err := p.Close(10 * time.Second); err != nil {
 		t.Fatal(err)
+	}
+	if n := p.LaneBytes(); n != 0 {
+		t.Errorf("LaneBytes is %d when no jobs are left", n)
 	}
 	for i, m := range all {
 		if m.done+dropped[i] != jobs || len(m.want) > 0 {

@@ -11,6 +11,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/ants/v2"
@@ -77,6 +78,8 @@ type Pool struct {
 	workers *ants.Pool
 	work    func()    // drain, bound once: each use of a method as a value allocates
 	born    time.Time // what worker.began counts from
+
+	laneBytes atomic.Int64
 
 	mu       sync.Mutex // guards the rest; never held while a turn runs
 	queue    []Turn     // a ring: n turns from first on
@@ -403,6 +406,10 @@ func (p *Pool) Queued() int {
 	defer p.mu.Unlock()
 	return p.n + p.parked
 }
+
+// LaneBytes is what the jobs of all lanes on the pool hold for themselves: those
+// that wait, and those that are being done.
+func (p *Pool) LaneBytes() int64 { return p.laneBytes.Load() }
 
 // ownerOf is whose share a turn counts for, or nil.
 func ownerOf(t Turn) any {

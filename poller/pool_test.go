@@ -23,7 +23,7 @@ type mailbox struct {
 func (m *mailbox) post(job func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.lane.Push(job, 0) {
+	if m.lane.Push(m.pool, job, 0, false) {
 		m.pool.Go(m)
 	}
 }

@@ -55,7 +55,7 @@ func newChannel(s *Socket, route int, join wire.Message, replaces *Channel) *Cha
 	ch := &Channel{socket: s, index: uint32(route), topic: join.Topic, noRef: join.JoinRef == ""}
 	ch.joinRef = unique.Make(cmp.Or(join.JoinRef, join.Ref)) // clients count: one copy serves many, and join is not kept
 	j := &joinJob{join, replaces}
-	ch.mailbox.Push(j, j.bytes())
+	ch.mailbox.Push(ch.pool(), j, j.bytes(), false)
 	return ch
 }
 
@@ -86,6 +86,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 	case !current: // for a channel that is no more: silence
 	case m.Event == "phx_leave" && ch.phase == joined:
 		ch.phase = leaving
+		m.Payload = wire.Payload{} // nobody reads it, and there is always room for a leave
 		ch.pushLocked(&leaveJob{m.Clone()})
 	default:
 		ch.postLocked(&messageJob{m.Clone()})
@@ -96,7 +97,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 // postLocked puts a job in the mailbox if there is room. A message for which
 // there is none is answered.
 func (ch *Channel) postLocked(j job) error {
-	if full(&ch.mailbox, ch.socket.mount.MailboxMax) {
+	if full(&ch.mailbox, ch.socket.mount.MailboxMax) || !shared(j) && ch.endpoint().crowded(ch.mailbox.Bytes()+j.bytes()) {
 		if m, ok := j.(*messageJob); ok {
 			ch.socket.reply(m.JoinRef, m.Ref, ch.topic, "error", reason("overloaded"))
 		}
@@ -108,7 +109,7 @@ func (ch *Channel) postLocked(j job) error {
 
 // pushLocked puts a job in the mailbox.
 func (ch *Channel) pushLocked(j job) {
-	if ch.mailbox.Push(j, j.bytes()) {
+	if ch.mailbox.Push(ch.pool(), j, j.bytes(), shared(j)) {
 		ch.pool().Go(ch)
 	}
 }
@@ -269,7 +270,7 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 	}
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
-	waiting = takeMessages(&ch.mailbox)
+	waiting = ch.takeMessages()
 	if accepted {
 		ch.phase = joined
 		ch.endpoint().pubsub.Subscribe(ch.topic, ch)
@@ -345,16 +346,16 @@ func (ch *Channel) adopts(messages []wire.Message) bool {
 // one finishes what it is doing first, and is told that it is closed after the
 // new one's join reply (spec §1.11).
 func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
-	s.channels.remove(old)
 	ch, _ := s.openLocked(m, old)
-	if ch == nil { // the route is there and there is room: not reached
+	if ch == nil { // there is no room for a join of this size
 		return
 	}
+	s.channels.remove(old)
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	old.endLocked()
 	h := &handOver{next: ch}
-	if old.mailbox.Push(handOverJob{h}, jobOverhead) {
+	if old.mailbox.Push(old.pool(), handOverJob{h}, jobOverhead, false) {
 		old.pool().Go(old)
 		return
 	}
@@ -500,7 +501,7 @@ func (ch *Channel) takeOff(event string) bool {
 		ch.mu.Unlock()
 		return false
 	}
-	waiting := takeMessages(&ch.mailbox)
+	waiting := ch.takeMessages()
 	ch.endLocked()
 	ch.mu.Unlock()
 	s.channels.remove(ch)
@@ -514,7 +515,7 @@ func (ch *Channel) endLocked() {
 	ch.phase = ended
 	ch.endpoint().pubsub.Unsubscribe(ch)
 	ch.subs.clear(ch.endpoint())
-	ch.mailbox.Clear()
+	ch.mailbox.Clear(ch.pool())
 }
 
 // sayEnd sends phx_close or phx_error.

@@ -140,6 +140,12 @@ type Config struct {
 	IncomingTimeout time.Duration
 	IncomingRate    int
 
+	// MailboxesMax is how many bytes of client messages may wait for callbacks, or be
+	// with them, of all clients together. More, and joins, are answered with the error
+	// "overloaded", or close a raw socket with 1008; up to 64 KiB for each channel and
+	// each raw socket always have room. Broadcasts do not count. Zero means 256 MiB.
+	MailboxesMax int
+
 	// SendBuffer is SO_SNDBUF of each connection in bytes. Zero means 64 KiB.
 	SendBuffer int
 
@@ -374,6 +380,7 @@ func (c *Config) check() error {
 	notNegative("WriteTimeout", int64(c.WriteTimeout))
 	notNegative("BacklogMax", int64(c.BacklogMax))
 	notNegative("IncomingMax", int64(c.IncomingMax))
+	notNegative("MailboxesMax", int64(c.MailboxesMax))
 	notNegative("IncomingTimeout", int64(c.IncomingTimeout))
 	notNegative("IncomingRate", int64(c.IncomingRate))
 	notNegative("SendBuffer", int64(c.SendBuffer))
@@ -398,6 +405,7 @@ func (c *Config) check() error {
 	}
 	c.BacklogMax = cmp.Or(c.BacklogMax, 256<<20)
 	c.IncomingMax = cmp.Or(c.IncomingMax, 256<<20)
+	c.MailboxesMax = cmp.Or(c.MailboxesMax, 256<<20)
 	c.IncomingTimeout = cmp.Or(c.IncomingTimeout, 10*time.Second)
 	c.IncomingRate = cmp.Or(c.IncomingRate, 16<<10)
 	return errors.Join(errs...)

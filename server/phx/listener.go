@@ -50,7 +50,7 @@ func (l *listener) Deliver(b *pubsub.Batch, first int) {
 		}
 		broadcast := broadcastOf(m)
 		broadcast.Missed, l.missed = l.missed, 0
-		if l.mailbox.Push(broadcast, broadcastBytes(broadcast)) {
+		if l.mailbox.Push(l.endpoint.workers, broadcast, broadcastBytes(broadcast), true) {
 			l.endpoint.workers.Go(l)
 		}
 	}
@@ -77,5 +77,5 @@ func (l *listener) cancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cancelled = true
-	l.mailbox.Clear()
+	l.mailbox.Clear(l.endpoint.workers)
 }

@@ -23,9 +23,29 @@ type job interface {
 	bytes() int     // what it holds
 }
 
+// mailboxRoom is how many bytes of messages each mailbox has room for, however
+// full those of others are.
+const mailboxRoom = 64 << 10
+
 // full reports whether a message must not be pushed any more.
 func full[J any](l *poller.Lane[J], max int) bool {
 	return l.Len() >= max || l.Bytes() >= mailboxBytes
+}
+
+// crowded reports whether the mailboxes of all clients hold too much for one to
+// hold so many bytes.
+func (ep *Endpoint) crowded(bytes int) bool {
+	return bytes > mailboxRoom && ep.workers.LaneBytes() >= int64(ep.cfg.MailboxesMax)
+}
+
+// shared reports whether a job holds no more than others do: a broadcast, which is
+// there once for all who get it, or a message of the server's own.
+func shared(j job) bool {
+	switch j.(type) {
+	case outJob, infoJob:
+		return true
+	}
+	return false
 }
 
 type (
@@ -67,9 +87,9 @@ func broadcastBytes(b *Broadcast) int {
 	return jobOverhead + len(b.Topic) + len(b.Event) + len(b.Payload.body.Data)
 }
 
-// takeMessages takes the client messages out of a mailbox.
-func takeMessages(m *mailbox) (messages []wire.Message) {
-	for _, j := range m.Take(isMessage) {
+// takeMessages takes the client messages out of the mailbox.
+func (ch *Channel) takeMessages() (messages []wire.Message) {
+	for _, j := range ch.mailbox.Take(ch.pool(), isMessage) {
 		switch j := j.(type) {
 		case *messageJob:
 			messages = append(messages, j.Message)

@@ -140,7 +140,7 @@ func (s *RawSocket) Closed(c *poller.Conn, err error) {
 	s.Socket.Closed(c, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mailbox.Clear()
+	s.mailbox.Clear(s.mount.endpoint.workers)
 	s.subs.clear(s.mount.endpoint)
 	s.ended = true
 	s.pushLocked(rawEnd{})
@@ -152,7 +152,7 @@ func (s *RawSocket) post(j rawJob) error {
 	switch {
 	case s.ended:
 		return ErrClosed
-	case full(&s.mailbox, s.mount.MailboxMax):
+	case full(&s.mailbox, s.mount.MailboxMax), !rawShared(j) && s.mount.endpoint.crowded(s.mailbox.Bytes()+j.bytes()):
 		return ErrMailboxFull
 	}
 	s.pushLocked(j)
@@ -160,7 +160,7 @@ func (s *RawSocket) post(j rawJob) error {
 }
 
 func (s *RawSocket) pushLocked(j rawJob) {
-	if s.mailbox.Push(j, j.bytes()) {
+	if s.mailbox.Push(s.mount.endpoint.workers, j, j.bytes(), rawShared(j)) {
 		s.mount.endpoint.workers.Go(s)
 	}
 }
@@ -208,6 +208,12 @@ type (
 	rawInfo struct{ msg any } // what RawSocket.Send was given
 	rawEnd  struct{}
 )
+
+// rawShared is shared.
+func rawShared(j rawJob) bool {
+	_, ok := j.(rawInfo)
+	return ok
+}
 
 func (rawOpen) bytes() int       { return jobOverhead }
 func (j *rawMessage) bytes() int { return jobOverhead + len(j.data) }

@@ -7,7 +7,7 @@ import (
 
 // A Budget is what all clients of an endpoint share, and how much of it is in use.
 type Budget struct {
-	Name string `json:"name"` // "connections", "incoming bytes" or "outbound bytes"
+	Name string `json:"name"` // "connections", "incoming bytes", "mailbox bytes" or "outbound bytes"
 	Used int64  `json:"used"`
 	Max  int64  `json:"max"` // 0: there is no limit
 }
@@ -18,6 +18,7 @@ func (ep *Endpoint) Budgets() []Budget {
 	return []Budget{
 		{"connections", int64(ep.conns()), int64(ep.admission.max)},
 		{"incoming bytes", ep.incoming.held.Load(), ep.incoming.max},
+		{"mailbox bytes", ep.workers.LaneBytes(), int64(ep.cfg.MailboxesMax)},
 		{"outbound bytes", outbound, outboundMax},
 	}
 }

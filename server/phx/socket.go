@@ -230,6 +230,7 @@ func (s *Socket) receive(m wire.Message) {
 var (
 	errNoRoute         = errors.New("the topic has no route")
 	errTooManyChannels = errors.New("the socket has Mount.MaxChannels already: raise it if clients may have more")
+	errMailboxesFull   = errors.New("the mailboxes hold Config.MailboxesMax, and its payload is large")
 )
 
 // routeLocked brings a message to its channel. It returns why a join has made
@@ -271,13 +272,20 @@ func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error)
 	if m.RawTopic == nil {
 		route = s.mount.route(m.Topic)
 	}
+	others := s.channels.len()
+	if replaces != nil {
+		others--
+	}
 	switch {
 	case route < 0:
 		s.unmatched(m)
 		return nil, errNoRoute
-	case s.channels.len() >= s.mount.MaxChannels:
+	case others >= s.mount.MaxChannels:
 		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("too many channels joined"))
 		return nil, errTooManyChannels
+	case s.mount.endpoint.crowded(messageBytes(&m)):
+		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("overloaded"))
+		return nil, errMailboxesFull
 	}
 	ch := newChannel(s, route, m.Clone(), replaces)
 	s.channels.add(ch)
