@@ -51,10 +51,11 @@ type Config struct {
 	// is called by several goroutines. Nil lets all through.
 	Inspect func(*Message) error `json:"-"`
 
-	// Behind reports whether most of some subscribers of a topic have yet to get what
-	// they were sent before. What is published then waits for them, up to MaxPending.
-	// It must not wait, nor call the PubSub. Nil means that nobody ever is.
-	Behind func([]Subscriber) bool `json:"-"`
+	// Full returns what tells whether a subscriber has yet to get so much of what it
+	// was sent that it should get no more, or nil while none has. What is published to
+	// a topic waits while most of its subscribers are full, up to MaxPending. Neither
+	// must wait, nor call the PubSub. Nil means that nobody ever is.
+	Full func() func(Subscriber) bool `json:"-"`
 
 	// Gap is told what is lost between nodes. It must not wait; it may publish. Nil
 	// tells nobody.
@@ -65,7 +66,8 @@ type Config struct {
 type PubSub struct {
 	adapter    Adapter // or nil
 	inspect    func(*Message) error
-	gap        func(Gap) // or nil
+	gap        func(Gap)                    // or nil
+	full       func() func(Subscriber) bool // or nil
 	shards     []*shard
 	next       atomic.Uint32 // round robin over shards
 	pending    atomic.Int64  // bytes, as Config.MaxPending counts
@@ -75,12 +77,12 @@ type PubSub struct {
 // New returns a PubSub whose shards take their turns on pool. With an adapter,
 // it has to be started.
 func New(cfg Config, pool Executor) *PubSub {
-	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, full: cfg.Full, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	if ps.inspect == nil {
 		ps.inspect = func(*Message) error { return nil }
 	}
 	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
-		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: cfg.Behind, topics: make(map[string]*topic)})
+		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: ps.behind, topics: make(map[string]*topic)})
 	}
 	return ps
 }
@@ -204,9 +206,31 @@ func (ps *PubSub) overloaded(topic string) bool {
 	return left < 0
 }
 
+// behind reports whether most of a topic's subscribers are full. Then it waits for
+// them, so that who publishes is refused in the end, and not they cut off. It does
+// not wait for the few that are slower than the others.
+func (ps *PubSub) behind(topic string) bool {
+	if ps.full == nil {
+		return false
+	}
+	isFull := ps.full()
+	if isFull == nil {
+		return false
+	}
+	full, of := 0, 0
+	for _, s := range ps.shards {
+		f, n := s.fullOf(topic, isFull)
+		full, of = full+f, of+n
+	}
+	return 2*full > of
+}
+
 // dispatch gives m to the shards. Up to few subscribers of each are served by
 // the caller.
 func (ps *PubSub) dispatch(m *Message, few int) {
+	if few > 0 && ps.behind(m.Topic) {
+		few = 0
+	}
 	for _, s := range ps.shards {
 		s.publish(m, few)
 	}

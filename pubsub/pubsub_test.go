@@ -349,8 +349,8 @@ func TestBatchKeepsTheEncodingOfOneMessage(t *testing.T) {
 func TestWaitsForThoseBehind(t *testing.T) {
 	var behind atomic.Bool
 	slow := map[pubsub.Subscriber]bool{}
-	ps := pubsub.New(pubsub.Config{Shards: 1, MaxPending: 100_000, Behind: func(of []pubsub.Subscriber) bool {
-		return behind.Load() && slow[of[0]]
+	ps := pubsub.New(pubsub.Config{Shards: 1, MaxPending: 100_000, Full: func() func(pubsub.Subscriber) bool {
+		return func(s pubsub.Subscriber) bool { return behind.Load() && slow[s] }
 	}}, &goroutines{})
 	room, other := crowd(ps, "room", 3), crowd(ps, "other", 1)
 	for _, i := range room {

@@ -23,7 +23,7 @@ const (
 	maxBatch      = 64
 	maxBatchBytes = 256 << 10
 
-	// sample is how many of a topic's subscribers are looked at to see whether they
+	// sample is how many of a topic's subscribers a shard looks at to see whether they
 	// are behind, and pause is how long until that is done again.
 	sample = 32
 	pause  = 5 * time.Millisecond
@@ -65,7 +65,7 @@ func (s *Subscription) pass(n int) int {
 type shard struct {
 	pool    Executor
 	pending *atomic.Int64           // of the PubSub
-	behind  func([]Subscriber) bool // Config.Behind, or nil
+	behind  func(topic string) bool // of the PubSub
 
 	mu      sync.Mutex // guards the rest and what topics say; never held while delivering
 	topics  map[string]*topic
@@ -171,7 +171,7 @@ func (s *shard) publish(m *Message, few int) {
 		return
 	}
 	idle := t.batch == nil && len(t.waiting) == 0
-	if idle && int(t.roster.n) <= few && !t.behindLocked() {
+	if idle && int(t.roster.n) <= few {
 		n := t.roster.read(to[:], 0, t.roster.n)
 		s.mu.Unlock()
 		b := &Batch{Messages: []*Message{m}}
@@ -230,8 +230,7 @@ func (s *shard) take(to *[chunk]Subscriber) (*topic, int) {
 		s.busy[0] = nil
 		s.busy = s.busy[1:]
 		if t.batch == nil {
-			if t.behindLocked() {
-				time.AfterFunc(pause, func() { s.resume(t) })
+			if s.waitLocked(t) {
 				continue
 			}
 			t.startLocked()
@@ -244,19 +243,35 @@ func (s *shard) take(to *[chunk]Subscriber) (*topic, int) {
 	return nil, 0
 }
 
-// behindLocked reports whether too many of the topic's subscribers have not got
-// what they were sent before: then its next batch waits for them. As it waits it is
-// counted, so that who publishes is told, instead of them being cut off.
-func (t *topic) behindLocked() bool {
-	if t.shard.behind == nil || t.roster.n == 0 {
+// waitLocked reports whether the next batch of a topic has to wait for its
+// subscribers, and sees to it that it does. It lets go of the lock in between; the
+// topic stays the turn's, as it is not idle.
+func (s *shard) waitLocked(t *topic) bool {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	if !s.behind(t.name) {
 		return false
 	}
-	var of [sample]Subscriber
-	n := min(t.roster.n, sample)
-	for i := range n {
-		of[i] = *t.roster.slot(uint32(uint64(i) * uint64(t.roster.n) / uint64(n)))
+	time.AfterFunc(pause, func() { s.resume(t) })
+	return true
+}
+
+// fullOf looks at some subscribers of a topic, and returns how many of how many are
+// full.
+func (s *shard) fullOf(name string, isFull func(Subscriber) bool) (full, of int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[name]
+	if t == nil {
+		return 0, 0
 	}
-	return t.shard.behind(of[:n])
+	of = int(min(t.roster.n, sample))
+	for i := range of {
+		if isFull(*t.roster.slot(uint32(uint64(i) * uint64(t.roster.n) / uint64(of)))) {
+			full++
+		}
+	}
+	return full, of
 }
 
 // resume looks again at a topic whose subscribers were behind.

@@ -83,7 +83,7 @@ func (ep *Endpoint) start() (err error) {
 		MaxPending: cfg.MaxPending,
 		Adapter:    cfg.Adapter,
 		Inspect:    ep.inspect,
-		Behind:     ep.behind,
+		Full:       ep.full,
 		Gap:        func(g pubsub.Gap) { tell(ep, ep.hooks.Gap, g) },
 	}, ep.fanOut)
 	ep.poller, err = poller.New(poller.Config{

@@ -231,3 +231,22 @@ func TestPublisherIsFasterThanTheRoom(t *testing.T) {
 		t.Errorf("%d slow consumers", n)
 	}
 }
+
+// One member that reads nothing does not hold up its room, however small.
+func TestOneStalledMemberHoldsUpNobody(t *testing.T) {
+	ep := loudRoom(t, phx.Config{SendBuffer: 8 << 10, OutboundHigh: 64 << 10, WriteTimeout: time.Hour, MaxPending: 1 << 20})
+	stalled, good := dial(t, ep), dial(t, ep)
+	stalled.conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+	stalled.join("room:1")
+	good.join("room:1")
+	text := strings.Repeat("x", 16<<10)
+	for n := range 500 { // 8 MB
+		if err := ep.Broadcast("room:1", "e", map[string]any{"n": n, "text": text}); err != nil {
+			t.Fatalf("broadcast %d: %v", n, err)
+		}
+		good.want(fmt.Sprintf(`[null,null,"room:1","e",{"n":%d,"text":%q}]`, n, text))
+	}
+	if l := ep.Ledger(); len(l.Debtors) != 1 || l.Debtors[0].Waiting < 1<<20 {
+		t.Errorf("Ledger() = %+v, want the stalled one with megabytes", l)
+	}
+}
