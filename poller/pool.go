@@ -52,7 +52,7 @@ type PoolConfig struct {
 
 func (c *PoolConfig) check() error {
 	if c.Places < 1 {
-		return fmt.Errorf("Places is %d: want at least 1", c.Places)
+		return fmt.Errorf("want at least one of Places, not %d", c.Places)
 	}
 	for _, n := range []int64{int64(c.MaxWorkers), int64(c.Long), int64(c.OwnerShare), int64(c.Overdue)} {
 		if n < 0 {
