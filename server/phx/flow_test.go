@@ -183,7 +183,7 @@ func TestSlowConsumerIsTold(t *testing.T) {
 // cut off for it; what was not refused has reached all.
 func TestPublisherIsFasterThanTheRoom(t *testing.T) {
 	const size = 1 << 20
-	ep := loudRoom(t, phx.Config{OutboundHigh: 2 << 20, OutboundMax: 8 << 20, MaxPending: 8 << 20})
+	ep := loudRoom(t, phx.Config{OutboundHigh: 2 << 20, MaxPending: 8 << 20})
 	members := make([]*client, 4)
 	for i := range members {
 		members[i] = dial(t, ep)
