@@ -37,7 +37,7 @@ const maxTries = 3
 // Len is how many jobs wait.
 func (l *Lane[J]) Len() int { return max(int(l.n)-1, 0) } // without the claim there are none
 
-// Bytes is what the waiting jobs hold, as Push was told.
+// Bytes is how much the waiting jobs hold, as Push was told.
 func (l *Lane[J]) Bytes() int { return int(l.bytes) }
 
 // Running is the job that is being done.

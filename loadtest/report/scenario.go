@@ -63,7 +63,7 @@ type Slow struct {
 	CutOff  int64  `json:"cut_off"` // of them, by the server
 }
 
-// Burst is what became of the messages that clients pushed in one go. Broadcasts
+// Burst tells what became of the messages that clients pushed in one go. Broadcasts
 // and their latencies are those of the summary.
 type Burst struct {
 	Replies int64        `json:"replies"`

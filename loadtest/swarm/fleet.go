@@ -82,7 +82,7 @@ func newFleet(o orders) (*fleet, error) {
 	return f, nil
 }
 
-// poller is what carries the clients. It has one loop: they share lines of cache,
+// poller carries the clients. It has one loop: they share lines of cache,
 // not locks. More loops are more processes. Clients read, however much they have to
 // send: if each end waited for the other to read, neither would.
 func (o orders) poller() poller.Config {

@@ -39,7 +39,7 @@ type orders struct {
 	Late      time.Duration `json:"late"`                // a receipt after more than this is late
 	Tell      time.Duration `json:"tell,omitempty"`      // the receipts of a message are told after this, though some may be missing; 0 waits for them
 	Slow      float64       `json:"slow,omitempty"`      // percent of the clients that do not read once they have joined
-	Queue     int           `json:"queue,omitempty"`     // bytes that a client may have to send at a time; 0 is what the poller thinks
+	Queue     int           `json:"queue,omitempty"`     // bytes that a client may have to send at a time; 0 is the default of the poller
 	Raw       bool          `json:"raw,omitempty"`       // plain WebSocket, no Channels
 	Reconnect bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
 	Clock     int64         `json:"clock,omitempty"`     // nanoseconds that the coordinator's clock is ahead
