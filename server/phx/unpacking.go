@@ -1,6 +1,8 @@
 package phx
 
 import (
+	"runtime"
+
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -44,6 +46,7 @@ func (u *unpacking) run() (err error) {
 		u.socket.refuse(fault)
 		return nil
 	}
+	runtime.Gosched() // both halves take milliseconds: whoever waits for a processor goes first
 	u.receiver.message(payload, u.message.Binary())
 	return nil
 }

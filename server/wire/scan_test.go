@@ -1,8 +1,11 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -26,6 +29,24 @@ func TestScanGrammar(t *testing.T) {
 		_, err := wire.V2{}.Decode([]byte(`["11","22","t","e",`+payload+`]`), false)
 		if want := json.Valid([]byte(payload)); want != (err == nil) {
 			t.Errorf("payload %q: %v, want valid %v", payload, err, want)
+		}
+	}
+}
+
+// Strings are scanned eight bytes at a time: every byte is tried in every place
+// of a group, and behind it.
+func TestScanStrings(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{'~'}, length)
+				text[at] = byte(c)
+				payload := slices.Concat([]byte{'"'}, text, []byte{'"'})
+				_, err := wire.V1{}.Decode(slices.Concat([]byte(`{"topic":"t","event":"e","ref":"1","payload":`), payload, []byte{'}'}), false)
+				if want := json.Valid(payload) && utf8.Valid(payload); want != (err == nil) {
+					t.Fatalf("payload %q: %v, want valid %v", payload, err, want)
+				}
+			}
 		}
 	}
 }
