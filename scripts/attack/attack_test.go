@@ -145,7 +145,7 @@ func TestWithin(t *testing.T) {
 	start := time.Now()
 	var samples []sample
 	for n := range 100 {
-		samples = append(samples, sample{start.Add(time.Duration(n) * time.Second), time.Duration(n+1) * time.Millisecond})
+		samples = append(samples, sample{intended: start.Add(time.Duration(n) * time.Second), took: time.Duration(n+1) * time.Millisecond})
 	}
 	if got, want := within(samples, start, start.Add(time.Minute)), (latency{60, 31, 60, 60}); got != want {
 		t.Errorf("within(first minute) = %+v, want %+v", got, want)

@@ -28,6 +28,7 @@ const (
 type sample struct {
 	intended time.Time     // when it should have been sent
 	took     time.Duration // from then to the answer
+	loop     bool          // answered by the event loop, rather than by a callback
 }
 
 // bystanders are the clients that an attack must not harm.
@@ -73,6 +74,15 @@ func settle(ctx context.Context, addr string, n int) (*bystanders, error) {
 	return b, nil
 }
 
+// The last digit of a ref says what the request was: 0 is an echo.
+const (
+	beatRef = 1 // a heartbeat
+	castRef = 2 // a message to all
+)
+
+// ofLoop reports whether the event loop itself answers a request.
+func ofLoop(ref int) bool { return ref%10 == beatRef }
+
 // ping sends at the intended moments, or as soon as possible after them.
 func (b *bystander) ping(ctx context.Context, start time.Time, number int) {
 	for n := 0; ; n++ {
@@ -82,11 +92,11 @@ func (b *bystander) ping(ctx context.Context, start time.Time, number int) {
 		}
 		ref := 10 * n
 		data := push(strconv.Itoa(ref), lobby, "echo", "{}")
-		data = append(data, text(fmt.Sprintf(`[null,"%d","phoenix","heartbeat",{}]`, ref+1))...)
-		refs := []int{ref, ref + 1}
+		data = append(data, text(fmt.Sprintf(`[null,"%d","phoenix","heartbeat",{}]`, ref+beatRef))...)
+		refs := []int{ref, ref + beatRef}
 		if (n+number)%castEvery == castEvery-1 {
-			data = append(data, push(strconv.Itoa(ref+2), lobby, "new_msg", "{}")...)
-			refs = append(refs, ref+2)
+			data = append(data, push(strconv.Itoa(ref+castRef), lobby, "new_msg", "{}")...)
+			refs = append(refs, ref+castRef)
 		}
 		if !b.expect(refs, intended) {
 			return
@@ -158,8 +168,8 @@ func (b *bystander) heardLocked(message []byte) {
 		b.refused++
 		return
 	}
-	b.samples = append(b.samples, sample{intended, time.Since(intended)})
-	if ref%10 == 2 {
+	b.samples = append(b.samples, sample{intended, time.Since(intended), ofLoop(ref)})
+	if ref%10 == castRef {
 		b.cast++
 	}
 }
@@ -174,7 +184,7 @@ func (b *bystanders) welcome(ctx context.Context) {
 		}
 		err := b.visit()
 		b.mu.Lock()
-		b.came = append(b.came, sample{intended, time.Since(intended)})
+		b.came = append(b.came, sample{intended: intended, took: time.Since(intended)})
 		if err != nil {
 			b.turned++
 		}
@@ -259,8 +269,8 @@ func (b *bystanders) result() (lost losses, samples []sample) {
 		}
 		lost.Messages += len(each.pending) + each.refused
 		samples = append(samples, each.samples...)
-		for _, intended := range each.pending {
-			samples = append(samples, sample{intended, now.Sub(intended)})
+		for ref, intended := range each.pending {
+			samples = append(samples, sample{intended, now.Sub(intended), ofLoop(ref)})
 		}
 		each.mu.Unlock()
 		each.Close()

@@ -25,6 +25,7 @@ type row struct {
 	Before   latency `json:"before"`
 	During   latency `json:"during"`
 	After    latency `json:"after"`
+	Loop     latency `json:"loop"`     // during: of heartbeats, which the event loop answers
 	Newcomer latency `json:"newcomer"` // during: from connecting to the answer of a join
 	RSS      [3]int  `json:"rss_mb"`   // before, largest, at the end
 	CPU      float64 `json:"cpu"`      // processors that the server took during
@@ -90,6 +91,7 @@ func (c *config) observe(ctx context.Context, s *server, self string, r *row) er
 		return err
 	}
 	r.Before, r.During, r.After = within(samples, before, during), within(samples, during, after), within(samples, after, end)
+	r.Loop = within(slices.DeleteFunc(samples, func(s sample) bool { return !s.loop }), during, after)
 	r.Newcomer = within(b.came, during, after)
 	r.Lost = losses{lost.Clients + o.Lost.Clients + b.turned, lost.Messages + o.Lost.Messages}
 	r.Attacker = o.Says
