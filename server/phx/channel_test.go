@@ -476,14 +476,33 @@ func TestJoinRef(t *testing.T) {
 	c.want(`[null,"2","a","phx_reply",{"status":"ok","response":"2"}]`)
 }
 
-// Value is what is kept, if it is of that type.
+// Value is what is kept, numbers as the type that is asked for. What cannot be one
+// crashes the channel: a zero could be somebody.
 func TestValueOfType(t *testing.T) {
-	ep := start(t, phx.Route{Pattern: "*", Assigns: map[string]any{"n": 7}, Type: &phx.ChannelType{
-		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
-			return []any{phx.Value[int](ch, "n"), phx.Value[string](ch, "n"), phx.Value[*int](ch, "none"), phx.Value[int](ch.Socket(), "n")}, nil
-		},
-	}})
+	crashes := make(chan error, 1)
+	ep := startConfig(t, phx.Config{
+		Telemetry: &phx.Telemetry{Crashed: func(e phx.CrashEvent) { crashes <- e.Err }},
+		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Assigns: map[string]any{"n": int64(7), "nil": nil}, Type: &phx.ChannelType{
+			Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
+				return []any{
+					phx.Value[int](ch, "n"), phx.Value[float64](ch, "n"), phx.Value[any](ch, "n"),
+					phx.Value[*int](ch, "none"), phx.Value[string](ch, "nil"), phx.Value[int](ch.Socket(), "n"),
+				}, nil
+			},
+			In: phx.Events{
+				"text": func(ch *phx.Channel, _ phx.Payload) (any, error) { return phx.Value[string](ch, "n"), nil },
+				"bool": func(ch *phx.Channel, _ phx.Payload) (any, error) { return phx.Value[bool](ch, "n"), nil },
+			},
+		}}}}},
+	})
 	c := dial(t, ep)
-	c.say(`["1","1","a","phx_join",{}]`)
-	c.want(`["1","1","a","phx_reply",{"status":"ok","response":[7,"",null,0]}]`)
+	for event, want := range map[string]string{"text": `what is kept under "n": int64 is no string`, "bool": "int64 is no bool"} {
+		c.say(`["1","1","a","phx_join",{}]`)
+		c.want(`["1","1","a","phx_reply",{"status":"ok","response":[7,7,7,null,"",0]}]`)
+		c.say(`["1","2","a","` + event + `",{}]`)
+		c.want(`["1","1","a","phx_error",{"reason":"channel_crash"}]`)
+		if err := within(t, "crash", crashes); !strings.Contains(err.Error(), want) {
+			t.Errorf("after %s the crash is %v, want %q", event, err, want)
+		}
+	}
 }

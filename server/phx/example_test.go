@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/token"
 )
 
 // The room channel of the Phoenix guide: everybody may join the lobby, and what
@@ -79,6 +80,39 @@ func ExampleMount_connect() {
 		Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{
 			Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
 				return map[string]any{"you": ch.Value("user")}, nil
+			},
+		}}},
+	}
+	fmt.Println(mount.Path)
+	// Output: /socket
+}
+
+// Connect finds out whose token it is, and the channels know it from there. In Go a
+// token's number is an int64; VerifyAs and Value make of it what is wanted.
+func ExampleValue() {
+	tokens, err := token.New("of 48 random bytes from the environment, not the source", token.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mount := phx.Mount{
+		Path:      "/socket",
+		AuthToken: true,
+		Connect: func(s *phx.Socket, _ phx.Params, r *http.Request) error {
+			signed, _ := phx.AuthToken(r)
+			user, err := token.VerifyAs[int](tokens, "user socket", signed, 14*24*time.Hour)
+			if err != nil {
+				return err
+			}
+			s.Assign("user", user)
+			return nil
+		},
+		Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{
+			Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
+				if phx.Value[int](ch, "user") != 7 {
+					return nil, phx.Errorf("unauthorized")
+				}
+				return nil, nil
 			},
 		}}},
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/internal/number"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -37,12 +38,24 @@ func (ch *Channel) Value(key string) any {
 	return ch.socket.Value(key)
 }
 
-// Value is what a channel or a socket keeps under a key, if it is a T; else the
-// zero T:
+// Value is what a channel or a socket keeps under a key, the zero T if there is
+// nothing:
 //
 //	user := phx.Value[string](ch, "user")
+//
+// Numbers become a T if it can hold them exactly: int64(7), as package token has
+// it, is the int 7. All else must be a T, or Value panics, as a type assertion
+// does: the zero T would be somebody else's id. In a callback that is a crash of
+// its channel.
 func Value[T any](of interface{ Value(key string) any }, key string) T {
-	v, _ := of.Value(key).(T)
+	kept := of.Value(key)
+	if kept == nil {
+		return *new(T)
+	}
+	v, err := number.As[T](kept)
+	if err != nil {
+		panic(fmt.Sprintf("phx.Value: what is kept under %q: %v", key, err))
+	}
 	return v
 }
 

@@ -22,7 +22,7 @@ func Example() {
 		return
 	}
 
-	user, err := tokens.Verify("user socket", page, 14*24*time.Hour)
+	user, err := token.VerifyAs[int](tokens, "user socket", page, 14*24*time.Hour)
 	fmt.Println(user, err)
 
 	_, err = tokens.Verify("password reset", page, time.Hour)

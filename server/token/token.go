@@ -23,6 +23,8 @@
 //	Tuple             tuple                         Tuple
 //	map[string]any    map with keys of binaries     map[string]any
 //
+// So a 7 comes back as an int64; [VerifyAs] makes an int of it again.
+//
 // A map from Elixir may also have atoms for keys. All else is [ErrTerm], as are
 // integers of more than 64 bits and terms over 64 KiB or 64 levels.
 package token
@@ -33,6 +35,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/roost-rt/roost/server/internal/number"
 )
 
 // What can be wrong with a token or its data, for errors.Is.
@@ -47,6 +51,9 @@ var (
 	// ErrTerm means data that tokens do not carry. Found in a token, it is
 	// wrapped with ErrInvalid.
 	ErrTerm = errors.New("token: not a term that tokens carry")
+	// ErrType means that the token is genuine but its data of another type than
+	// was asked for. It is wrapped with ErrInvalid.
+	ErrType = errors.New("token: data of another type")
 )
 
 // Forever is the age limit of what does not expire: Elixir's :infinity.
@@ -109,6 +116,13 @@ func (t *Tokens) Verify(salt, token string, maxAge time.Duration) (any, error) {
 	return t.open(verify, salt, token, maxAge)
 }
 
+// VerifyAs is [Tokens.Verify] for data that must be a T: one of the types that
+// data comes back as, or any number type, named ones included, if it can hold the
+// number exactly. Else it also fails with [ErrType].
+func VerifyAs[T any](t *Tokens, salt, token string, maxAge time.Duration) (T, error) {
+	return as[T](t.Verify(salt, token, maxAge))
+}
+
 // Encrypt is Sign for data that nobody else may read. Phoenix derives one key
 // for both, so give the two different salts.
 func (t *Tokens) Encrypt(salt string, data any) (string, error) {
@@ -119,6 +133,22 @@ func (t *Tokens) Encrypt(salt string, data any) (string, error) {
 // plug_crypto 1 are not read: [ErrInvalid].
 func (t *Tokens) Decrypt(salt, token string, maxAge time.Duration) (any, error) {
 	return t.open(decrypt, salt, token, maxAge)
+}
+
+// DecryptAs is [VerifyAs] for [Tokens.Decrypt].
+func DecryptAs[T any](t *Tokens, salt, token string, maxAge time.Duration) (T, error) {
+	return as[T](t.Decrypt(salt, token, maxAge))
+}
+
+func as[T any](data any, err error) (typed T, _ error) {
+	if err != nil {
+		return typed, err
+	}
+	typed, err = number.As[T](data)
+	if err != nil {
+		return typed, fmt.Errorf("%w: %w: %w", ErrInvalid, ErrType, err)
+	}
+	return typed, nil
 }
 
 func (t *Tokens) seal(wrap func(key, term []byte) (string, error), salt string, data any) (string, error) {

@@ -285,6 +285,51 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
+// Data comes back as what is asked for, if it is that, and signed numbers as any
+// type that can hold them.
+func TestVerifyAs(t *testing.T) {
+	type userID uint32
+	tokens := newTokens(t, token.Config{})
+	sign := func(data any) string {
+		tok, err := tokens.Sign(salt, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok
+	}
+	if got, err := token.VerifyAs[int](tokens, salt, sign(7), 0); got != 7 || err != nil {
+		t.Errorf("VerifyAs[int] of 7 = %v, %v", got, err)
+	}
+	if got, err := token.VerifyAs[userID](tokens, salt, sign(7), 0); got != 7 || err != nil {
+		t.Errorf("VerifyAs[userID] of 7 = %v, %v", got, err)
+	}
+	if got, err := token.VerifyAs[string](tokens, salt, sign("u"), 0); got != "u" || err != nil {
+		t.Errorf("VerifyAs[string] of u = %q, %v", got, err)
+	}
+	if got, err := token.VerifyAs[map[string]any](tokens, salt, sign(map[string]any{"id": 7}), 0); got["id"] != int64(7) || err != nil {
+		t.Errorf("VerifyAs[map] = %v, %v", got, err)
+	}
+	if got, err := token.VerifyAs[any](tokens, salt, sign(nil), 0); got != nil || err != nil {
+		t.Errorf("VerifyAs[any] of nil = %v, %v", got, err)
+	}
+	if got, err := token.VerifyAs[int8](tokens, salt, sign(300), 0); got != 0 || !errors.Is(err, token.ErrType) || !errors.Is(err, token.ErrInvalid) {
+		t.Errorf("VerifyAs[int8] of 300 = %v, %v, want ErrType and ErrInvalid", got, err)
+	}
+	if got, err := token.VerifyAs[int](tokens, salt, sign("7"), 0); got != 0 || !errors.Is(err, token.ErrType) {
+		t.Errorf("VerifyAs[int] of a string = %v, %v, want ErrType", got, err)
+	}
+	if _, err := token.VerifyAs[int](tokens, salt, sign(7)+"x", 0); err != token.ErrInvalid {
+		t.Errorf("VerifyAs of a forged token: %v, want ErrInvalid", err)
+	}
+	sealed, err := tokens.Encrypt(salt, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := token.DecryptAs[int](tokens, salt, sealed, 0); got != 7 || err != nil {
+		t.Errorf("DecryptAs[int] of 7 = %v, %v", got, err)
+	}
+}
+
 func TestNewErrors(t *testing.T) {
 	for _, tt := range []struct {
 		secret string
