@@ -54,11 +54,18 @@ func EndpointOf(r *http.Request) *Endpoint {
 // handleHTTP is the HTTP server's handler.
 func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 	if e, _ := ep.entrances.find([]byte(r.URL.EscapedPath())); e != nil {
-		ep.reenter(w, r)
+		ep.reenter(w, r, e)
 		return
 	}
 	r.RemoteAddr = ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header])
 	ep.cfg.HTTP.ServeHTTP(w, r)
+}
+
+// refuse answers a request whose body is not waited for.
+func refuse(w http.ResponseWriter, status int) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // fails only when closed
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(status)
 }
 
 // Shutdown ends the server when its requests are done or ctx is.
@@ -121,6 +128,15 @@ func (d *detached) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return d.Conn.Read(b)
+}
+
+// CloseWrite lets an answer reach a client that is still sending; net/http looks for
+// it.
+func (d *detached) CloseWrite() error {
+	if c, ok := d.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
 }
 
 func (d *detached) Close() error {

@@ -116,9 +116,9 @@ func (x *exchange) session() *pollSession {
 	return x.mount.polls.find(signed)
 }
 
-// mayBeLarge reports whether a body is worth waiting for: one without a session
-// is not, and nobody shall fill our memory with those.
-func (x *exchange) mayBeLarge() bool {
+// wantsBody reports whether a body is worth waiting for: one without a session is
+// not, and nobody shall fill our memory with those.
+func (x *exchange) wantsBody() bool {
 	query, err := wire.ParseQuery(x.request.URL.RawQuery)
 	x.params = query
 	return err == nil && x.session() != nil

@@ -40,6 +40,7 @@ type requests struct {
 	need     int       // bytes of its head and body
 	busy     bool      // a request is being answered: others wait
 	room     int       // bytes that buf may have meanwhile
+	last     bool      // it ends the connection: what follows it is dropped
 	visitor  *visitor  // who is counted for the connection, or nil
 	held     int       // bytes of a body that count in endpoint.incoming
 	began    uint32    // when it began; see Endpoint.mark
@@ -67,7 +68,10 @@ func (o origin) scheme() string {
 }
 
 func (h *requests) Data(c *poller.Conn, data []byte) {
-	if h.busy {
+	switch {
+	case h.last:
+		return
+	case h.busy:
 		if h.buf = append(h.buf, data...); len(h.buf) > h.room {
 			c.Kill(errors.New("too much sent before the request was answered"))
 		}
@@ -126,10 +130,15 @@ func (h *requests) next(c *poller.Conn, data []byte) {
 		h.hold(len(data)) // until it is answered
 	}
 	x.body = data[h.need-int(x.request.ContentLength) : h.need]
+	h.take(c, x, data[h.need:])
+}
+
+// take answers a request. rest is what has come behind it.
+func (h *requests) take(c *poller.Conn, x *exchange, rest []byte) {
 	proxies := &h.endpoint.proxies
 	x.request.RemoteAddr = proxies.clientOf(h.remoteAddr(c), x.request.Header[proxies.header])
-	h.coming, h.began = nil, 0
-	h.wait(c, data[h.need:])
+	h.coming, h.began, h.last = nil, 0, x.request.Close
+	h.wait(c, rest)
 	x.begin()
 }
 
@@ -160,7 +169,7 @@ func (h *requests) forget() {
 
 // cut enters in the ledger that the body of a session is not waited for.
 func (h *requests) cut(cause Cause) {
-	if x := h.coming; x.mayBeLarge() {
+	if x := h.coming; x.wantsBody() {
 		if s := x.session(); s != nil {
 			h.endpoint.cuts.add(s.socket, cause)
 		}
@@ -240,25 +249,25 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 	case err != nil, r.ContentLength > maxBody:
 		answer(c, http.StatusBadRequest, "")
 		return false
-	case r.ContentLength < 0: // chunked: net/http knows how to, and brings it back (see reenter)
-		h.endpoint.serveHTTP(c, h, append(bytes.Clone(head), rest...))
-		return false
 	case from.Buffered() > 0: // a bare LF ended it sooner: a proxy may see another request than we do
 		answer(c, http.StatusBadRequest, "")
 		return false
-	case int64(len(rest)) < r.ContentLength && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
-		_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
 	}
 	r.Close = r.Close || !r.ProtoAtLeast(1, 1)
-	h.coming = &exchange{conn: c, requests: h, mount: m, vars: vars, request: r}
-	h.need = len(head) + int(r.ContentLength)
-	if r.ContentLength > maxEarly && !h.coming.mayBeLarge() {
-		x := h.coming
-		h.coming, r.Close = nil, true
-		h.wait(c, nil)
-		x.status(http.StatusGone)
+	x := &exchange{conn: c, requests: h, mount: m, vars: vars, request: r}
+	whole := 0 <= r.ContentLength && r.ContentLength <= int64(len(rest))
+	switch {
+	case !whole && !x.wantsBody(): // it gets its answer without
+		r.Close = true
+		h.take(c, x, nil)
 		return false
+	case r.ContentLength < 0: // chunked: net/http knows how to, and brings it back (see reenter)
+		h.endpoint.serveHTTP(c, h, append(bytes.Clone(head), rest...))
+		return false
+	case !whole && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+		_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
 	}
+	h.coming, h.need = x, len(head)+int(r.ContentLength)
 	return true
 }
 
@@ -322,17 +331,29 @@ func answer(c *poller.Conn, status int, body string) {
 
 // reenter brings a request for a mount back to the event loop: net/http had the
 // connection because of an earlier request, or of a chunked body.
-func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
+func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance) {
 	var body []byte
-	if r.ContentLength < 0 || len(r.TransferEncoding) > 0 {
+	chunked := r.ContentLength < 0 || len(r.TransferEncoding) > 0
+	switch x := (exchange{mount: e.mount, request: r}); {
+	case !chunked:
+	case e.kind != overLongPoll: // a GET that has none
+		refuse(w, http.StatusBadRequest)
+		return
+	case x.wantsBody():
 		var err error
-		if body, err = ep.readBody(w, r); err != nil {
-			http.Error(w, "", http.StatusBadRequest)
+		switch body, err = ep.readBody(w, r); {
+		case errors.Is(err, errNoRoom):
+			refuse(w, http.StatusServiceUnavailable)
+			return
+		case err != nil:
+			refuse(w, http.StatusBadRequest)
 			return
 		}
-		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	} else if r.ContentLength > 0 {
-		r.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	default:
+		r.Close = true
+	}
+	if n := max(r.ContentLength, int64(len(body))); n > 0 {
+		r.Header.Set("Content-Length", strconv.FormatInt(n, 10))
 	}
 	if r.Close {
 		r.Header.Set("Connection", "close")
@@ -345,31 +366,33 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 	head.WriteString(r.Method + " " + target + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
 	_ = r.Header.Write(&head) // a bytes.Buffer takes everything
 	head.WriteString("\r\n")
-	head.Write(body)
 
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil { // HTTP/2 is not spoken here
+		ep.incoming.add(-len(body), 0)
 		ep.log.Error("take a connection back from net/http", "err", err)
 		return
 	}
 	d := conn.(*detached)
 	_ = d.SetDeadline(time.Time{}) // net/http's
 	early, _ := io.ReadAll(io.LimitReader(buffered, int64(buffered.Reader.Buffered())))
-	early = append(early, d.read...)
+	all := slices.Concat(head.Bytes(), body, early, d.read)
 	v := d.visitor.again() // before release, lest nobody be counted meanwhile
 	defer d.release()
 	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
 		if ep.draining.Load() {
+			ep.incoming.add(-len(body), 0)
 			v.leave()
 			return nil
 		}
-		h := &requests{endpoint: ep, origin: d.origin, visitor: v}
-		h.wait(c, append(head.Bytes(), early...))
-		h.room = len(h.buf) + maxEarly
+		h := &requests{endpoint: ep, origin: d.origin, visitor: v, held: len(body)}
+		h.wait(c, nil)
+		h.buf, h.room = all, len(all)+maxEarly
 		c.Post(func() { h.resume(c) }) // not here: the connection is not registered yet
 		return h
 	})
 	if err != nil {
+		ep.incoming.add(-len(body), 0)
 		v.leave()
 		ep.log.Debug("take a connection back from net/http", "err", err)
 	}
@@ -378,10 +401,14 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request) {
 var errNoRoom = errors.New("too many messages are on their way")
 
 // readBody reads a body from net/http, by the rules of Config.IncomingMax and
-// IncomingTimeout.
+// IncomingTimeout. The body counts as held unless there is an error.
 func (ep *Endpoint) readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	in, began := &ep.incoming, time.Now()
-	defer func() { in.add(-len(body), 0) }()
+	defer func() {
+		if err != nil {
+			in.add(-len(body), 0)
+		}
+	}()
 	conn := http.NewResponseController(w)
 	from := http.MaxBytesReader(w, r.Body, maxBody)
 	for part := make([]byte, 32<<10); ; {

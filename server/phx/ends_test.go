@@ -1,0 +1,53 @@
+package phx_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Where no session waits for a body, nobody does: the request is answered as if it
+// had none, whoever has the connection, and the connection ends.
+func TestBodyWithoutSession(t *testing.T) {
+	ep := startConfig(t, longPolling(time.Minute))
+	const path = "/socket/longpoll?vsn=2.0.0"
+	for _, tt := range []struct {
+		name, method, target, header, part string
+		code, status                       int
+	}{
+		{"short", "POST", path, "Content-Length: 10", "[", 200, 410},
+		{"long", "POST", path, "Content-Length: 7000000", "[", 200, 410},
+		{"not begun", "POST", path, "Content-Length: 7000000", "", 200, 410},
+		{"chunked", "POST", path, "Transfer-Encoding: chunked", "700000\r\n[", 200, 410},
+		{"chunked, not begun", "POST", path, "Transfer-Encoding: chunked", "", 200, 410},
+		{"false token", "POST", path + "&token=abc", "Transfer-Encoding: chunked", "700000\r\n[", 200, 410},
+		{"expects 100", "POST", path, "Content-Length: 10\r\nExpect: 100-continue", "", 200, 410},
+		{"chunked, expects 100", "POST", path, "Transfer-Encoding: chunked\r\nExpect: 100-continue", "", 200, 410},
+		{"other origin", "POST", path, "Origin: http://evil.test\r\nContent-Length: 10", "[", 200, 403},
+		{"no query", "POST", path + "&a=%zz", "Content-Length: 10", "[", 400, 0},
+		{"PUT", "PUT", path, "Content-Length: 10", "[", 400, 0},
+		{"GET", "GET", path, "Transfer-Encoding: chunked", "700000\r\n[", 200, 410},
+		{"upgrade", "GET", "/socket/websocket", "Transfer-Encoding: chunked", "700000\r\n[", 400, 0},
+	} {
+		for _, holder := range []string{"loop", "net/http"} {
+			t.Run(tt.name+", "+holder, func(t *testing.T) {
+				c := dialWeb(t, ep)
+				if holder == "net/http" {
+					c.do("GET", "/", "")
+				}
+				fmt.Fprintf(c.conn, "%s %s HTTP/1.1\r\nHost: example.test:4000\r\n%s\r\n\r\n%s", tt.method, tt.target, tt.header, tt.part)
+				if a := c.receive(); a.code != tt.code || a.Status != tt.status {
+					t.Errorf("answer %d %q, want %d with status %d", a.code, a.body, tt.code, tt.status)
+				}
+				c.conn.SetWriteDeadline(time.Now().Add(patience))
+				_, _ = io.WriteString(c.conn, strings.Repeat("x", 200<<10)) // nobody minds what follows
+				c.wantEnd()
+				if n := ep.Incoming(); n != 0 {
+					t.Errorf("%d bytes are held", n)
+				}
+			})
+		}
+	}
+}
