@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/wire"
 )
 
 // What every client and every join costs at least, in bytes.
@@ -74,6 +75,9 @@ func (ep *Endpoint) Visits(addr string) int {
 	}
 	return 0
 }
+
+// PayloadOf is a JSON payload.
+func PayloadOf(text string) Payload { return Payload{wire.Payload{Data: []byte(text)}} }
 
 // ParseProxy is parseProxy.
 var ParseProxy = parseProxy

@@ -23,7 +23,10 @@ func payloadOf(m *pubsub.Message) Payload {
 
 // Decode decodes a JSON payload as json.Unmarshal does, and a binary one into a
 // *Binary. Its error can be returned by a callback as it is: it is a ReplyError
-// for the client.
+// for the client, with a reason such as "invalid payload: items.2.price: string
+// where a number is expected". What encoding/json says of it, which has names of Go
+// types in it, is for the log. A ReplyError of an UnmarshalJSON method is told as
+// it is. Only what can never be decoded into is another error: a crash.
 func (p Payload) Decode(into any) error {
 	if b, ok := into.(*Binary); ok {
 		if !p.body.Binary {
@@ -36,7 +39,7 @@ func (p Payload) Decode(into any) error {
 		return Errorf("invalid payload: binary, want JSON")
 	}
 	if err := json.Unmarshal(p.JSON(), into); err != nil {
-		return Errorf("invalid payload: %v", err)
+		return mismatch(p.JSON(), err)
 	}
 	return nil
 }
@@ -72,7 +75,8 @@ func (p Payload) MarshalJSON() ([]byte, error) {
 // On makes a handler for payloads that decode into a T: of JSON or, if T is
 // Binary, of bytes. One that does not, or whose Validate method (if T or *T has
 // one) returns an error, is answered with an error reply and never reaches
-// handle.
+// handle. The client is told the text of that error, so let it be for clients, or a
+// ReplyError.
 func On[T any](handle func(ch *Channel, in T) (any, error)) Handler {
 	return func(ch *Channel, p Payload) (any, error) {
 		var in T
@@ -81,6 +85,9 @@ func On[T any](handle func(ch *Channel, in T) (any, error)) Handler {
 		}
 		if v, ok := any(&in).(interface{ Validate() error }); ok {
 			if err := v.Validate(); err != nil {
+				if refusal := (*ReplyError)(nil); errors.As(err, &refusal) {
+					return nil, err
+				}
 				return nil, Errorf("%v", err)
 			}
 		}

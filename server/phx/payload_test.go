@@ -1,9 +1,13 @@
 package phx_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -17,6 +21,9 @@ type order struct {
 }
 
 func (o *order) Validate() error {
+	if o.Count < 0 {
+		return fmt.Errorf("order %v: %w", o, phx.Errorf("unheard of"))
+	}
 	if o.Count < 1 {
 		return errors.New("count must be positive")
 	}
@@ -34,7 +41,8 @@ func TestOn(t *testing.T) {
 	for _, tt := range []struct{ payload, want string }{
 		{`{"item":"tea","count":2}`, `{"status":"ok","response":"2 tea"}`},
 		{`{"item":"tea"}`, `{"status":"error","response":{"reason":"count must be positive"}}`},
-		{`[]`, `{"status":"error","response":{"reason":"invalid payload: json: cannot unmarshal array into Go value of type phx_test.order"}}`},
+		{`[]`, `{"status":"error","response":{"reason":"invalid payload: array where an object is expected"}}`},
+		{`{"count":-1}`, `{"status":"error","response":{"reason":"unheard of"}}`},
 	} {
 		c.say(`["1","2","shop","buy",` + tt.payload + `]`)
 		c.want(`["1","2","shop","phx_reply",` + tt.want + `]`)
@@ -45,6 +53,95 @@ func TestOn(t *testing.T) {
 	c.want(`["1","2","shop","phx_reply",{"status":"ok","response":2}]`)
 	c.say(`["1","2","shop","raw","x"]`)
 	c.want(`["1","2","shop","phx_reply",{"status":"error","response":{"reason":"invalid payload: JSON, want binary"}}]`)
+}
+
+// picky is a payload with fields of all kinds.
+type (
+	Common struct { // its name must not show
+		ID int `json:"id"`
+	}
+	picky struct {
+		*Common
+		Name   string           `json:"name"`
+		Items  []item           `json:"items"`
+		Prices map[string]*item `json:"prices"`
+		Places map[int]bool     `json:"places"`
+		Small  int8             `json:"small"`
+		Share  float32          `json:"share"`
+		Data   []byte           `json:"data"`
+		From   netip.Addr       `json:"from"`
+		At     time.Time        `json:"at"`
+		Number json.Number      `json:"number"`
+		Pair   [2]int           `json:"pair"`
+		Any    fmt.Stringer     `json:"any"`
+		Color  color            `json:"color"`
+		Bare   int
+	}
+	item struct {
+		Price float64 `json:"price"`
+		Sold  bool    `json:"sold"`
+	}
+	color string
+)
+
+func (c *color) UnmarshalJSON(text []byte) error {
+	if string(text) == `"red"` {
+		return fmt.Errorf("color %s: %w", text, phx.Errorf("no red, please"))
+	}
+	return fmt.Errorf("*phx_test.color: %s", text)
+}
+
+// What clients are told of a payload that does not decode is in their words, and
+// the log has what encoding/json says.
+func TestDecodeErrors(t *testing.T) {
+	long := strings.Repeat("ä", 300)
+	for _, tt := range []struct{ payload, want, log string }{
+		{`7`, ": number where an object is expected", "picky"},
+		{`{"name":7}`, ": name: number where a string is expected", "picky.name"},
+		{`{"name":{"a":[1]}}`, ": name: object where a string is expected", "string"},
+		{`{"NAME":false}`, ": NAME: boolean where a string is expected", "string"},
+		{`{"id":"7"}`, ": id: string where an integer is expected", "int"},
+		{`{"Bare":[]}`, ": Bare: array where an integer is expected", "int"},
+		{`{"name":"x","items":[{"price":1},{"sold":true,"price":"2"}]}`, ": items.1.price: string where a number is expected", "float64"},
+		{`{"items":[[],{}]}`, ": items.0: array where an object is expected", "item"},
+		{`{"items":{}}`, ": items: object where an array is expected", "item"},
+		{`{"prices":{"a":{"sold":true},"b.c":{"sold":"no"}}}`, ": prices.b.c.sold: string where a boolean is expected", "bool"},
+		{`{"prices":{"` + long + `":[]}}`, ": prices." + long[:248] + "…: array where an object is expected", "item"},
+		{`{"places":{"7":true,"x":true}}`, ": places.x: string where an integer is expected", "int"},
+		{`{"small":300}`, ": small: number out of range", "int8"},
+		{`{"small":3.5}`, ": small: number where an integer is expected", "int8"},
+		{`{"share":1e300}`, ": share: number out of range", "float32"},
+		{`{"data":7}`, ": data: number where a string is expected", "uint8"},
+		{`{"from":7}`, ": from: number where a string is expected", "netip.Addr"},
+		{`{"number":true}`, ": number: boolean where a number is expected", "json.Number"},
+		{`{"pair":"x"}`, ": pair: string where an array is expected", "[2]int"},
+		{`{"any":"x"}`, ": any: unexpected string", "fmt.Stringer"},
+		{`{"data":"!"}`, "", "base64"},
+		{`{"from":"x"}`, "", "ParseAddr"},
+		{`{"at":7}`, "", "Time.UnmarshalJSON"},
+		{`{"color":"blue"}`, "", "phx_test.color"},
+		{`{`, ": not JSON", "unexpected end"},
+	} {
+		var refusal *phx.ReplyError
+		err := phx.PayloadOf(tt.payload).Decode(new(picky))
+		if !errors.As(err, &refusal) {
+			t.Errorf("%s: %v, want a ReplyError", tt.payload, err)
+			continue
+		}
+		if got := fmt.Sprint(refusal.Response); got != "map[reason:invalid payload"+tt.want+"]" {
+			t.Errorf("%s: the client is told %s, want %q", tt.payload, got, tt.want)
+		}
+		if !strings.Contains(err.Error(), tt.log) {
+			t.Errorf("%s: the log is told %v, want %q", tt.payload, err, tt.log)
+		}
+	}
+	var refusal *phx.ReplyError
+	if err := phx.PayloadOf(`{"color":"red"}`).Decode(new(picky)); !errors.As(err, &refusal) || fmt.Sprint(refusal.Response) != "map[reason:no red, please]" {
+		t.Errorf("what UnmarshalJSON has for the client becomes %v", err)
+	}
+	if err := phx.PayloadOf(`{}`).Decode(picky{}); err == nil || errors.As(err, &refusal) {
+		t.Errorf("decoding into no pointer: %v, want an error that is not the client's", err)
+	}
 }
 
 // Binary payloads travel in binary frames, in all directions (spec §2.3).

@@ -100,13 +100,23 @@ type Reply struct {
 // A ReplyError answers one message with status "error". Nothing else changes.
 type ReplyError struct {
 	Response any // nil is {}
+
+	cause error // for the log; nil if there is nothing more to say
 }
 
-func (e *ReplyError) Error() string { return fmt.Sprintf("error reply: %v", e.Response) }
+func (e *ReplyError) Error() string {
+	text := fmt.Sprintf("error reply: %v", e.Response)
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
+func (e *ReplyError) Unwrap() error { return e.cause }
 
 // Errorf returns a ReplyError with the response {"reason": …}.
 func Errorf(format string, args ...any) error {
-	return &ReplyError{map[string]string{"reason": fmt.Sprintf(format, args...)}}
+	return &ReplyError{Response: map[string]string{"reason": fmt.Sprintf(format, args...)}}
 }
 
 // A StopError stops a channel. With Normal or Shutdown the client gets phx_close,
