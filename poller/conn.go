@@ -83,10 +83,9 @@ func (c *Conn) setTimeout(d time.Duration, kind limit) {
 	if c.limit == lingerLimit {
 		return
 	}
-	w := &c.loop.timers
-	c.idle, c.limit, c.seen = uint16(ticks(d)), kind, w.now
+	c.idle, c.limit, c.seen = uint16(ticks(d)), kind, c.loop.now()
 	if c.idle != 0 && int32(c.expires()-c.due) < 0 {
-		w.add(c, uint32(c.idle)) // sooner than the wheel would look; the old entry is void
+		c.loop.timers.add(c, uint32(c.idle)) // sooner than the wheel would look; the old entry is void
 	}
 }
 
@@ -136,6 +135,7 @@ func (l *loop) start(fd int, open func(*Conn) Handler) {
 		return
 	}
 	l.poller.live.Add(1)
+	l.now() // for add, and for the clock to take notice
 	l.timers.add(c, max(uint32(c.idle), 1))
 	if err := c.register(); err != nil {
 		c.Kill(err)

@@ -1,6 +1,9 @@
 package poller
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // ListenTaking is Listen with an accept4(2) of the test's own; RawAccept is the
 // real one.
@@ -9,3 +12,19 @@ func (p *Poller) ListenTaking(addr string, open func(*Conn) Handler, take func(f
 }
 
 var RawAccept = rawAccept
+
+// Asleep reports whether no loop means to wake within a time.
+func (p *Poller) Asleep(within time.Duration) bool {
+	answers := make(chan bool, len(p.loops))
+	for _, l := range p.loops {
+		l.post(func() {
+			k := &l.clock
+			answers <- k.asleep && (k.rings == 0 || k.rings > k.alarm.elapsed()+within)
+		})
+	}
+	all := true
+	for range p.loops {
+		all = <-answers && all
+	}
+	return all
+}

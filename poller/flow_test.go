@@ -223,6 +223,19 @@ func TestWriteTimeout(t *testing.T) {
 	}
 }
 
+// A slow consumer is also found where nothing else happens.
+func TestSlowConsumerWakesClock(t *testing.T) {
+	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, WriteTimeout: time.Second, Linger: 100 * time.Millisecond})
+	closed := make(chan error, 1)
+	c, _ := pair(t, p, hooks{closed: func(_ *poller.Conn, err error) { closed <- err }})
+	eventually(t, "the clock sleeps", func() bool { return p.Asleep(time.Minute) })
+	clog(t, c, 4<<20)
+	if err := within(t, closed); !errors.Is(err, poller.ErrSlowConsumer) {
+		t.Errorf("Closed(%v), want a SlowConsumerError", err)
+	}
+	eventually(t, "the clock sleeps again", func() bool { return p.Asleep(time.Minute) })
+}
+
 // leaver is a handler with a last word.
 type leaver struct {
 	hooks

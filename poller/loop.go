@@ -22,6 +22,7 @@ type loop struct {
 	lent   []byte   // loop only: what Data has of an Unread, which need not be copied
 	iov    [][]byte // loop only: what a write gathers
 	timers wheel    // loop only
+	clock  clock    // loop only
 	swept  uint32   // loop only: tick of the last sweep
 
 	mu     sync.Mutex // guards the next three; never held while a task runs
@@ -38,11 +39,18 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, readSize), iov: make([][]byte, 0, maxGather)}
+	timer, err := newTimerFD(poll, func() { l.contain(l.tick) })
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	l.clock = clock{alarm: timer, asleep: true}
 	l.wakeup = poll.Alloc()
 	l.wakeup.FD = fd
 	l.wakeup.OnRead = l.runTasks
 	if err := l.wakeup.Control(netpoll.PollReadable); err != nil {
 		l.wakeup.Free()
+		timer.close()
 		unix.Close(fd)
 		return nil, err
 	}
@@ -57,6 +65,7 @@ func (l *loop) close() {
 	l.closed = true
 	l.mu.Unlock()
 	<-done
+	l.clock.alarm.(*timerFD).close()
 	_ = l.wakeup.Control(netpoll.PollDetach)
 	l.wakeup.Free() // waits until the loop has left runTasks
 	unix.Close(l.wakeFD)
@@ -64,8 +73,8 @@ func (l *loop) close() {
 
 // post runs a task on the loop, after those posted before. The queue is bounded
 // by what posts: a connection posts a few at most (its start, its end, what waits
-// for its next pass), the clock one task a tick. It reports false, and drops the task, when the
-// loop is closed.
+// for its next pass). It reports false, and drops the task, when the loop is
+// closed.
 func (l *loop) post(task func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

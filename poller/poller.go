@@ -88,8 +88,6 @@ type Poller struct {
 
 	stopping atomic.Bool // connections that start now end at once
 	stopped  sync.Once
-	stop     chan struct{} // ends tick
-	ticker   sync.WaitGroup
 }
 
 // New starts a Poller. Close stops it.
@@ -105,7 +103,6 @@ func New(cfg Config) (*Poller, error) {
 		sendBuffer:  cmp.Or(cfg.SendBuffer, 64<<10),
 		linger:      cmp.Or(max(cfg.Linger, 0), 5*time.Second),
 		log:         cmp.Or(cfg.Logger, slog.Default()),
-		stop:        make(chan struct{}),
 	}
 	p.outboundHigh = cmp.Or(cfg.OutboundHigh, min(16<<20, p.outboundMax))
 	n := min(cmp.Or(max(cfg.Loops, 0), (runtime.GOMAXPROCS(0)+1)/2), len(polls))
@@ -117,8 +114,6 @@ func New(cfg Config) (*Poller, error) {
 		}
 		p.loops = append(p.loops, l)
 	}
-	p.ticker.Add(1)
-	go p.tick() // Close waits for it
 	return p, nil
 }
 
@@ -150,8 +145,6 @@ func (p *Poller) Close() {
 		for p.Each((*Conn).stop); p.Conns() > 0; {
 			time.Sleep(time.Millisecond)
 		}
-		close(p.stop)
-		p.ticker.Wait()
 		for _, l := range p.loops {
 			l.close()
 		}
@@ -161,27 +154,4 @@ func (p *Poller) Close() {
 // pick returns the loop of the next connection.
 func (p *Poller) pick() *loop {
 	return p.loops[p.next.Add(1)%uint32(len(p.loops))]
-}
-
-// tick drives the timers of all loops.
-func (p *Poller) tick() {
-	defer p.ticker.Done()
-	start, ticker := time.Now(), time.NewTicker(tickLength)
-	defer ticker.Stop()
-	for c := (clock{}); ; {
-		select {
-		case <-ticker.C:
-			n := c.due(time.Since(start))
-			for _, l := range p.loops {
-				l.post(func() {
-					for range n {
-						l.advance()
-					}
-					l.sweep()
-				})
-			}
-		case <-p.stop:
-			return
-		}
-	}
 }

@@ -62,9 +62,7 @@ func (c *Conn) read(times int) (more bool) {
 			c.Kill(errno)
 			return false
 		}
-		if c.limit == idleLimit {
-			c.seen = l.timers.now
-		}
+		c.heard()
 		if a == takes {
 			c.handler.Data(c, l.buf[:n])
 		}
@@ -73,6 +71,13 @@ func (c *Conn) read(times int) (more bool) {
 		}
 	}
 	return true
+}
+
+// heard moves the deadline that bytes move.
+func (c *Conn) heard() {
+	if c.limit == idleLimit {
+		c.seen = c.loop.now()
+	}
 }
 
 // Unread gives the rest of what Data was given back. The loop looks at its other

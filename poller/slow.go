@@ -95,7 +95,16 @@ const sweeps = 10
 func (l *loop) sweepLater(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.owing = append(l.owing, c)
+	if l.owing = append(l.owing, c); len(l.owing) == 1 && !l.closed {
+		l.postLocked(func() { l.now() }) // whose clock may sleep
+	}
+}
+
+// owed reports whether there may be connections to sweep.
+func (l *loop) owed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.owing) > 0
 }
 
 // sweep looks for slow consumers, if it is time to.

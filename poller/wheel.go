@@ -1,6 +1,9 @@
 package poller
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // tickLength is the grain of all timeouts.
 const tickLength = 100 * time.Millisecond
@@ -8,22 +11,6 @@ const tickLength = 100 * time.Millisecond
 // horizon is the number of ticks that the wheel can look ahead. Longer
 // deadlines are looked at again when it has come round.
 const horizon = 1023
-
-// A clock counts ticks by the time that has passed. A ticker alone loses those
-// that come late: on a busy host, or with a timer slack of a tick, half of them.
-type clock struct{ ticks int64 }
-
-// mostTicks is how many ticks a late one may make up for at once. After a longer
-// pause of the process, or of the host, the rest follows with the next ones: bytes
-// that came meanwhile are read in between, and nobody is taken for silent.
-const mostTicks = 10
-
-// due is how many ticks to advance, once so much time has passed since the start.
-func (c *clock) due(passed time.Duration) int64 {
-	n := min(max(int64(passed/tickLength)-c.ticks, 0), mostTicks)
-	c.ticks += n
-	return n
-}
 
 // ticks rounds a duration up to ticks, to at most what Conn.idle can hold. One
 // more is for the tick under way, of which an unknown part is over.
@@ -61,6 +48,22 @@ func (w *wheel) advance() []*Conn {
 	*b = nil
 	return conns
 }
+
+// never is a tick that does not come.
+const never = math.MaxUint32
+
+// next is the next tick whose bucket holds something, or never.
+func (w *wheel) next() uint32 {
+	for in := range uint32(len(w.buckets)) {
+		if len(w.buckets[(w.now+1+in)%uint32(len(w.buckets))]) > 0 {
+			return w.now + 1 + in
+		}
+	}
+	return never
+}
+
+// skip moves to a later tick, as far as nothing is due on the way and at its end.
+func (w *wheel) skip(to uint32) { w.now = max(w.now, min(to, w.next()-1)) }
 
 // each calls do for every open connection.
 func (w *wheel) each(do func(*Conn)) {

@@ -81,20 +81,3 @@ func TestWheelForgets(t *testing.T) {
 		}
 	}
 }
-
-// No time is lost when ticks come late, and none is made up for in a rush.
-func TestClockKeepsTime(t *testing.T) {
-	const ms = time.Millisecond
-	var c clock
-	for _, test := range []struct {
-		passed time.Duration
-		want   int64
-	}{
-		{100 * ms, 1}, {199 * ms, 0}, {200 * ms, 1}, {550 * ms, 3}, {600 * ms, 1},
-		{3600 * ms, mostTicks}, {3700 * ms, mostTicks}, {3800 * ms, mostTicks}, {3900 * ms, 3}, {4000 * ms, 1},
-	} {
-		if got := c.due(test.passed); got != test.want {
-			t.Errorf("due(%v) = %d, want %d", test.passed, got, test.want)
-		}
-	}
-}
