@@ -2,9 +2,9 @@ package poller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +22,7 @@ type Listener struct {
 	poller *Poller
 	loop   *loop // the one that accepts
 	addr   net.Addr
+	path   net.Listener // a Unix socket's, whose Close removes its file; or nil
 	fd     int
 	open   func(*Conn) Handler
 	take   accepter
@@ -54,40 +55,57 @@ func (p *Poller) listen(addr string, open func(*Conn) Handler, accept accepter) 
 	if err != nil {
 		return nil, err
 	}
-	defer ln.Close() // the socket lives on in the duplicate
-	tcp := ln.(*net.TCPListener)
-	file, err := tcp.File()
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	return p.attachListener(ln, open, accept)
+}
+
+// AttachListener is Listen for a TCP or Unix listener of package net's, which is
+// the Poller's from then on, whatever comes of it. Others have no socket that a
+// loop could watch: net.UnknownNetworkError.
+func (p *Poller) AttachListener(ln net.Listener, open func(*Conn) Handler) (*Listener, error) {
+	return p.attachListener(ln, open, rawAccept)
+}
+
+func (p *Poller) attachListener(ln net.Listener, open func(*Conn) Handler, accept accepter) (_ *Listener, err error) {
+	l := &Listener{poller: p, loop: p.pick(), addr: ln.Addr(), fd: -1, spare: -1, open: open, take: accept, backoff: Backoff{Log: p.log}}
+	if _, unix := ln.(*net.UnixListener); unix {
+		l.path = ln
+	} else {
+		defer ln.Close() // the socket lives on in the duplicate
 	}
-	defer file.Close()
-	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	defer func() {
+		if err != nil {
+			l.release()
+			err = fmt.Errorf("listen on %s: %w", l.addr, err)
+		}
+	}()
+	switch ln := ln.(type) {
+	case *net.TCPListener:
+		l.fd, err = duplicate(ln)
+	case *net.UnixListener:
+		l.fd, err = duplicate(ln)
+	default:
+		err = net.UnknownNetworkError(fmt.Sprintf("%T", ln))
 	}
-	spare, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+		return nil, err
 	}
-	l := &Listener{poller: p, loop: p.pick(), addr: ln.Addr(), fd: fd, open: open, take: accept, spare: spare, backoff: Backoff{Log: p.log}}
-	if err := l.start(); err != nil {
-		unix.Close(fd)
-		unix.Close(spare)
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	if l.spare, err = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return nil, err
+	}
+	if err = l.start(); err != nil {
+		return nil, err
 	}
 	return l, nil
 }
 
 func (l *Listener) start() error {
 	// Accepted sockets inherit these: no system calls for each.
-	err := errors.Join(
-		unix.SetNonblock(l.fd, true),
-		unix.SetsockoptInt(l.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, l.poller.sendBuffer),
-	)
+	err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, l.poller.sendBuffer)
+	if _, tcp := l.addr.(*net.TCPAddr); tcp && err == nil {
+		err = unix.SetsockoptInt(l.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
 	if err != nil {
-		return err
+		return os.NewSyscallError("setsockopt", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,8 +146,16 @@ func (l *Listener) Close() {
 		_ = op.Control(netpoll.PollDetach)
 		op.Free() // waits for an accept that is under way
 	}
+	l.release()
+}
+
+// release closes what the listener has open.
+func (l *Listener) release() {
 	unix.Close(l.fd)
 	unix.Close(l.spare)
+	if l.path != nil {
+		l.path.Close()
+	}
 }
 
 // accept takes the connections that wait.

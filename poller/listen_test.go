@@ -1,11 +1,13 @@
 package poller_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -139,4 +141,36 @@ func greeter(string) error {
 	fmt.Println(ln.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// A Unix listener of package net's is like one of ours, and its file goes with it.
+func TestAttachListener(t *testing.T) {
+	p := start(t, poller.Config{})
+	before := descriptors(t)
+	path := filepath.Join(t.TempDir(), "socket")
+	unix, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := p.AttachListener(unix, func(*poller.Conn) poller.Handler { return echoes{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Write([]byte("hello"))
+	expect(t, nc, []byte("hello"))
+	nc.Close()
+	ln.Close()
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after Close: %v, want no file", err)
+	}
+	var unknown net.UnknownNetworkError
+	wrapped := struct{ net.Listener }{unix}
+	if _, err := p.AttachListener(wrapped, nil); !errors.As(err, &unknown) {
+		t.Errorf("a wrapped listener: %v, want UnknownNetworkError", err)
+	}
+	eventually(t, "all descriptors are closed", func() bool { return descriptors(t) == before })
 }

@@ -26,28 +26,46 @@ func (p *Poller) Pipe(open func(*Conn) Handler) (net.Conn, error) {
 // Attach is the reverse of Conn.Detach: the event loop takes over a connection
 // of package net's, which must not be used any more, whatever comes of it. open
 // is called as Listen's is.
+//
+// A *net.TCPConn or *net.UnixConn becomes like one that the loop accepted. Any
+// other has bytes that the loop cannot read itself, such as one of TLS: it costs
+// two goroutines and two more descriptors; see carry.
 func (p *Poller) Attach(nc net.Conn, open func(*Conn) Handler) error {
-	defer nc.Close() // the socket lives on in the duplicate
-	f, ok := nc.(interface{ File() (*os.File, error) })
-	if !ok {
-		return net.UnknownNetworkError(nc.LocalAddr().Network())
+	var fd int
+	var err error
+	switch nc := nc.(type) { // exactly these: a wrapper may promote File, too
+	case *net.TCPConn:
+		fd, err = duplicate(nc)
+	case *net.UnixConn:
+		fd, err = duplicate(nc)
+	default:
+		return p.carry(nc, open)
 	}
-	file, err := f.File()
+	defer nc.Close() // the socket lives on in the duplicate
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("fcntl", err)
-	}
-	// Not for a Unix socket, and no matter if it fails: see Listen.
+	// As those that Listen's socket hands down. No matter if it fails.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
-	if err := unix.SetNonblock(fd, true); err != nil { // File made it blocking
-		unix.Close(fd)
-		return os.NewSyscallError("fcntl", err)
-	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, p.sendBuffer)
 	return p.adopt(fd, open)
+}
+
+// duplicate returns a non-blocking descriptor of a socket of package net's.
+func duplicate(of interface{ File() (*os.File, error) }) (fd int, err error) {
+	file, err := of.File()
+	if err != nil {
+		return -1, err
+	}
+	defer file.Close() // File's own duplicate is package os's, and closed with it
+	if fd, err = unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	if err = unix.SetNonblock(fd, true); err != nil { // Fd made it blocking
+		unix.Close(fd)
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	return fd, nil
 }
 
 // adopt gives a non-blocking socket to a loop.

@@ -1,9 +1,12 @@
 package poller_test
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/poller"
 )
@@ -57,18 +60,56 @@ func TestPipeAndAttach(t *testing.T) {
 	}
 }
 
-// What a Poller cannot watch is refused, and closed.
-func TestAttachRefuses(t *testing.T) {
-	p, err := poller.New(poller.Config{})
-	if err != nil {
-		t.Fatal(err)
+// A connection that has no descriptor is carried to the loop: both ends may close
+// it, and Close ends it.
+func TestAttachCarries(t *testing.T) {
+	p := start(t, poller.Config{})
+	reasons := make(chan error, 3)
+	attach := func() net.Conn {
+		near, far := net.Pipe()
+		err := p.Attach(near, func(*poller.Conn) poller.Handler {
+			return hooks{
+				data: func(c *poller.Conn, b []byte) {
+					if c.Send(b); string(b) == "bye" {
+						c.Finish(nil)
+					}
+				},
+				closed: func(_ *poller.Conn, reason error) { reasons <- reason },
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		far.SetDeadline(time.Now().Add(10 * time.Second))
+		return far
 	}
-	defer p.Close()
-	a, b := net.Pipe()
-	if err := p.Attach(a, nil); err == nil {
-		t.Error("Attach took a net.Pipe, which has no descriptor")
+	ours, theirs, idle := attach(), attach(), attach()
+	large := bytes.Repeat([]byte("x"), 1<<20) // more than both ends hold
+	go ours.Write(large)
+	expect(t, ours, large)
+	ours.Close()
+	if err := <-reasons; err != nil {
+		t.Errorf("closed by the peer: reason %v, want nil", err)
 	}
-	if _, err := b.Read(make([]byte, 1)); err != io.EOF {
+	theirs.Write([]byte("bye"))
+	expect(t, theirs, []byte("bye"))
+	wantEOF(t, theirs)
+	<-reasons
+	p.Close()
+	wantEOF(t, idle)
+	if err := <-reasons; err != poller.ErrStopped {
+		t.Errorf("closed by Close: reason %v, want ErrStopped", err)
+	}
+	near, far := net.Pipe()
+	if err := p.Attach(near, nil); !errors.Is(err, poller.ErrStopped) {
+		t.Errorf("after Close: %v, want ErrStopped", err)
+	}
+	wantEOF(t, far)
+}
+
+func wantEOF(t *testing.T, nc net.Conn) {
+	t.Helper()
+	if _, err := nc.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the other end reads %v, want EOF", err)
 	}
 }

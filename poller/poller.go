@@ -86,6 +86,8 @@ type Poller struct {
 	live  atomic.Int64
 	slow  atomic.Int64
 
+	carriers carriers // of connections without a socket that a loop could watch
+
 	stopping atomic.Bool // connections that start now end at once
 	stopped  sync.Once
 }
@@ -145,6 +147,7 @@ func (p *Poller) Close() {
 		for p.Each((*Conn).stop); p.Conns() > 0; {
 			time.Sleep(time.Millisecond)
 		}
+		p.carriers.close()
 		for _, l := range p.loops {
 			l.close()
 		}
