@@ -13,56 +13,65 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// A codec is a serializer as the sockets of an endpoint use it, with or without
-// compression. Broadcasts are encoded once for each.
+// A codec is a serializer as the sockets of an endpoint use it, with the form of
+// their packets. Broadcasts are encoded once for each.
 type codec struct {
 	wire.Serializer // nil for sockets without channels
 	endpoint        *Endpoint
-	deflater        *frame.Deflater              // nil: no compression
-	minSize         int                          // of what is compressed, in bytes
-	fast            func(*pubsub.Message) []byte // fastlane, bound once
+	deflater        *frame.Deflater                          // nil: no compression
+	minSize         int                                      // of what is compressed, in bytes
+	fast            func(*pubsub.Message) []byte             // fastlane, bound once
+	pack            func(message []byte, binary bool) []byte // makes a packet; see codec.frame
 }
+
+// A form is what the packets of a transport look like.
+type form uint8
+
+const (
+	framed   form = iota // WebSocket frames
+	deflated             // WebSocket frames, those of large messages compressed
+	quoted               // elements of a JSON array; see quote
+)
 
 // A codecKey tells codecs apart.
 type codecKey struct {
 	serializer any // what cannot be compared is known by its type
-	deflate    Deflate
-	on         bool
+	form       form
+	deflate    Deflate // of the form deflated
 }
 
-// codecsOf returns the codecs for a serializer and a mount's compression:
-// deflated is for clients with permessage-deflate, and nil where it is off.
-func (ep *Endpoint) codecsOf(s wire.Serializer, deflate *Deflate) (plain, deflated *codec) {
-	get := func(key codecKey) *codec {
-		if ep.codecs[key] == nil {
-			ep.codecs[key] = newCodec(s, ep, key)
-		}
-		return ep.codecs[key]
-	}
-	var id any = s
+// codec returns the codec for a serializer, a form, and a mount's compression,
+// which is not nil where the form is deflated.
+func (ep *Endpoint) codec(s wire.Serializer, f form, deflate *Deflate) *codec {
+	key := codecKey{serializer: s, form: f}
 	if s != nil && !reflect.TypeOf(s).Comparable() {
-		id = reflect.TypeOf(s)
+		key.serializer = reflect.TypeOf(s)
 	}
-	plain = get(codecKey{serializer: id})
-	if deflate != nil {
-		deflated = get(codecKey{id, *deflate, true})
+	if f == deflated {
+		key.deflate = *deflate
 	}
-	return plain, deflated
+	if ep.codecs[key] == nil {
+		ep.codecs[key] = newCodec(s, ep, key)
+	}
+	return ep.codecs[key]
 }
 
 func newCodec(s wire.Serializer, ep *Endpoint, key codecKey) *codec {
 	c := &codec{Serializer: s, endpoint: ep}
-	if key.on {
+	c.fast, c.pack = c.fastlane, c.frame
+	switch key.form {
+	case deflated:
 		c.deflater = &frame.Deflater{Level: key.deflate.Level}
 		c.minSize = cmp.Or(key.deflate.MinSize, 128)
+	case quoted:
+		c.pack = quote
 	}
-	c.fast = c.fastlane
 	return c
 }
 
-// fastlane makes the whole frame of a broadcast, WebSocket header included. A
-// message that the version cannot express is nil: who speaks it is skipped,
-// neither the publisher nor the others are (spec §2.1).
+// fastlane makes the packet of a broadcast. For a message that the version cannot
+// express it is nil: who speaks it is skipped, neither the publisher nor the
+// others are (spec §2.1).
 func (c *codec) fastlane(m *pubsub.Message) []byte {
 	room := make([]byte, frame.MaxHeader, frame.MaxHeader+len(m.Topic)+len(m.Event)+len(m.Payload)+64)
 	out, binary, err := contained(func(dst []byte) ([]byte, bool, error) {
@@ -74,10 +83,10 @@ func (c *codec) fastlane(m *pubsub.Message) []byte {
 		}
 		return nil
 	}
-	return c.frame(out, binary)
+	return c.pack(out, binary)
 }
 
-// frame makes a frame of a payload, for which out has frame.MaxHeader bytes of
+// frame makes a frame of a message, for which out has frame.MaxHeader bytes of
 // room at its beginning. What is compressed comes to lie behind it.
 func (c *codec) frame(out []byte, binary bool) []byte {
 	op := ws.OpText
@@ -112,7 +121,7 @@ func (s *Socket) encode(append func(dst []byte) (out []byte, binary bool, err er
 	if cap(out) <= 64<<10 { // let go of what a rare big one needed
 		*buf = out[:0]
 	}
-	return s.send(s.codec.frame(out, binary))
+	return s.send(s.codec.pack(out, binary))
 }
 
 // contained calls append, which may be a serializer of the application's: locks
@@ -122,16 +131,16 @@ func contained(append func(dst []byte) ([]byte, bool, error), dst []byte) (out [
 	return append(dst)
 }
 
-func (s *Socket) send(frames []byte) error {
-	if s.transport.Send(frames) != nil {
+func (s *Socket) send(packets []byte) error {
+	if s.transport.Send(packets) != nil {
 		return ErrClosed
 	}
 	return nil
 }
 
-// write sends one control frame.
+// write sends one control frame over a WebSocket.
 func (s *Socket) write(op ws.OpCode, payload []byte) {
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	_ = s.transport.Send(frame.Append((*buf)[:0], op, payload)) // Closed tells
+	_ = s.conn().Send(frame.Append((*buf)[:0], op, payload)) // Closed tells
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -36,7 +35,7 @@ func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
 // returns what is left for the next.
 func (s *Socket) Pass(data []byte) (rest []byte) {
 	done := make(chan []byte)
-	s.transport.(*poller.Conn).Post(func() {
+	s.conn().Post(func() {
 		rest, _ := s.decode(data, s)
 		done <- rest
 	})
@@ -49,7 +48,7 @@ func (ep *Endpoint) Incoming() int { return int(ep.incoming.held.Load()) }
 // Expire is what the event loop does when the deadline of a message passes that
 // has been coming for so long.
 func (s *Socket) Expire(after time.Duration) {
-	c := s.transport.(*poller.Conn)
+	c := s.conn()
 	c.Post(func() {
 		if mark := s.decoder.Mark(); mark != nil {
 			*mark -= uint32(after.Milliseconds())

@@ -27,7 +27,7 @@ type exchange struct {
 	answered bool
 }
 
-// A pollAnswer is the body of most answers.
+// A pollAnswer is the body of most answers, but those with messages.
 type pollAnswer struct {
 	Status   int      `json:"status"`
 	Token    string   `json:"token"`
@@ -146,6 +146,10 @@ func (x *exchange) crashed() {
 
 func (x *exchange) json(status int, answer any) bool {
 	body, _ := json.Marshal(answer) // numbers and strings: it cannot fail
+	return x.respondJSON(status, body)
+}
+
+func (x *exchange) respondJSON(status int, body []byte) bool {
 	return x.respond(status, http.Header{"Content-Type": {"application/json; charset=utf-8"}}, body)
 }
 

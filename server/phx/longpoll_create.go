@@ -35,7 +35,7 @@ func (x *exchange) create() {
 func (x *exchange) connect() (_ *pollSession, err error) {
 	m := x.mount
 	defer m.contain(&err)
-	d := m.dialect(x.params, false)
+	d := m.dialect(x.params, quoted)
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}

@@ -1,6 +1,8 @@
 package phx
 
 import (
+	"bytes"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -45,7 +47,8 @@ func (s *pollSession) answerLocked(p *poll, ifNone int) {
 		p.none(ifNone)
 		return
 	}
-	if p.json(http.StatusOK, pollAnswer{http.StatusOK, s.token, s.messages}) {
+	body := fmt.Appendf(nil, `{"status":200,"token":"%s","messages":[%s]}`, s.token, bytes.TrimSuffix(s.messages, []byte(",")))
+	if p.respondJSON(http.StatusOK, body) {
 		s.tookLocked()
 	}
 }

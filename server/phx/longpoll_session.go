@@ -2,6 +2,7 @@ package phx
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
@@ -30,8 +31,7 @@ type pollSession struct {
 
 	mu       sync.Mutex     // guards the rest
 	handler  poller.Handler // who gets messages and the end; nil until open
-	messages []string       // for the client
-	bytes    int            // their sum
+	messages []byte         // for the client: elements of a JSON array, each with a comma behind it
 	held     []func()       // turns that Hold keeps back until the client has taken it
 	polled   time.Time      // when the last GET came
 	idle     *time.Timer    // calls checkIdle
@@ -93,45 +93,47 @@ func (s *pollSession) checkIdle() {
 	}
 }
 
-// Send takes frames of the server's apart: their texts wait for the client. There
-// is no way for binary ones to reach it (spec §3.6).
-func (s *pollSession) Send(frames []byte) error {
+// Send has packets wait for the client.
+func (s *pollSession) Send(packets []byte) error {
 	s.mu.Lock()
-	dropped := s.dropped
-	err := s.sendLocked(frames)
-	waiting, quiet := s.bytes, time.Since(s.polled)
-	dropped = dropped != s.dropped
+	err := s.sendLocked(packets)
+	waiting, quiet := len(s.messages), time.Since(s.polled)
 	s.mu.Unlock()
 	if err == poller.ErrSlowConsumer {
 		s.socket.mount.polls.slow.Add(1)
 		s.Kill(&poller.SlowConsumerError{Waiting: waiting, Quiet: quiet})
 	}
-	if dropped {
-		s.socket.mount.endpoint.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
-	}
 	return err
 }
 
-func (s *pollSession) sendLocked(frames []byte) error {
-	polls := s.socket.mount.polls
-	for decoder := (frame.Decoder{}); ; {
-		f, more, _ := decoder.Next(&polls.frames, &frames) // our own frames: nothing is wrong with them
-		switch {
-		case s.ended:
-			return ErrClosed
-		case !more:
-			return nil
-		case f.Op == ws.OpBinary:
-			s.dropped = true
-		case f.Op != ws.OpText: // about a connection
-		case s.bytes > polls.outboundMax:
-			return poller.ErrSlowConsumer
-		default:
-			s.messages = append(s.messages, string(f.Payload))
-			s.bytes += len(f.Payload)
-			s.wakeLocked()
-		}
+func (s *pollSession) sendLocked(packets []byte) error {
+	mount := s.socket.mount
+	switch {
+	case s.ended:
+		return ErrClosed
+	case len(packets) == 0 && s.dropped:
+	case len(packets) == 0: // it was binary
+		s.dropped = true
+		mount.endpoint.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
+	case len(s.messages) > mount.polls.outboundMax:
+		return poller.ErrSlowConsumer
+	default:
+		s.messages = append(s.messages, packets...)
+		s.wakeLocked()
 	}
+	return nil
+}
+
+// quote makes the packet of a message for those who poll: a string, as in the body
+// of the answer, and a comma. message has frame.MaxHeader bytes of room at its
+// beginning. There is no way for binary messages to reach the client (spec §3.6):
+// their packets are empty.
+func quote(message []byte, binary bool) []byte {
+	if binary {
+		return []byte{}
+	}
+	text, _ := json.Marshal(string(message[frame.MaxHeader:])) // a string: it cannot fail
+	return append(text, ',')
 }
 
 func (s *pollSession) logDropped() {
@@ -141,13 +143,13 @@ func (s *pollSession) logDropped() {
 
 // SendShared is Send: nothing is shared, as every client gets an answer of its
 // own.
-func (s *pollSession) SendShared(frames []byte) error { return s.Send(frames) }
+func (s *pollSession) SendShared(packets []byte) error { return s.Send(packets) }
 
 // Hold makes t wait while the client has much to fetch; see transport.
 func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.bytes <= s.socket.mount.polls.outboundHigh {
+	if s.ended || len(s.messages) <= s.socket.mount.polls.outboundHigh {
 		return false
 	}
 	s.held = append(s.held, func() { pool.Go(t) })
@@ -158,20 +160,20 @@ func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 func (s *pollSession) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.ended && s.bytes > s.socket.mount.polls.outboundHigh
+	return !s.ended && len(s.messages) > s.socket.mount.polls.outboundHigh
 }
 
 // tookLocked is called when nothing waits for the client any more, or it is gone.
 func (s *pollSession) tookLocked() {
-	s.messages, s.bytes = nil, 0
+	s.messages = nil
 	for _, resume := range s.held {
 		resume()
 	}
 	s.held = nil
 }
 
-// Finish ends the session. A Close frame has nowhere to go.
-func (s *pollSession) Finish([]byte) { s.end(errFinished) }
+// Finish ends the session. There is no way to tell the client why.
+func (s *pollSession) Finish(ws.StatusCode, string) { s.end(errFinished) }
 
 // Kill ends the session, and drops what waits for the client.
 func (s *pollSession) Kill(reason error) {

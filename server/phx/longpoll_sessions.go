@@ -2,12 +2,10 @@ package phx
 
 import (
 	"cmp"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/token"
 )
 
@@ -24,7 +22,6 @@ type pollSessions struct {
 	max          int
 	outboundHigh int          // bytes: see Config
 	outboundMax  int          // likewise
-	frames       frame.Config // of what is sent to sessions: our own, as long as may be
 	slow         atomic.Int64 // sessions that ended as slow consumers
 
 	mu     sync.Mutex // guards the rest
@@ -42,7 +39,6 @@ func newPollSessions(ep *Endpoint, cfg LongPoll) *pollSessions {
 		max:          cmp.Or(cfg.MaxSessions, 100_000),
 		outboundHigh: ep.cfg.OutboundHigh,
 		outboundMax:  ep.cfg.OutboundMax,
-		frames:       frame.Config{Client: true, SkipUTF8: true, MaxFrame: math.MaxInt64, MaxMessage: math.MaxInt64},
 		byID:         make(map[string]*pollSession),
 	}
 }

@@ -18,13 +18,12 @@ type mount struct {
 	Mount
 	endpoint *Endpoint
 	origins  origins
-	frames   frame.Config  // of sockets without permessage-deflate
-	deflated frame.Config  // of those with it
-	dialects []dialect     // in the order of Serializers
-	squeezed []dialect     // likewise, of sockets with permessage-deflate
-	tariff   tariff        // Rates
-	polls    *pollSessions // nil without LongPoll
-	asks     bool          // the application has a say in handshakes: not on the loop
+	frames   frame.Config          // of sockets without permessage-deflate
+	deflated frame.Config          // of those with it
+	dialects [quoted + 1][]dialect // by form, in the order of Serializers
+	tariff   tariff                // Rates
+	polls    *pollSessions         // nil without LongPoll
+	asks     bool                  // the application has a say in handshakes: not on the loop
 }
 
 func newMount(ep *Endpoint, m Mount) *mount {
@@ -49,28 +48,28 @@ func newMount(ep *Endpoint, m Mount) *mount {
 		out.polls = newPollSessions(ep, *m.LongPoll)
 		ep.polls = append(ep.polls, out.polls)
 	}
-	for _, s := range m.Serializers {
-		plain, deflated := ep.codecsOf(s, m.Deflate)
-		out.dialects = append(out.dialects, dialect{out, plain})
-		out.squeezed = append(out.squeezed, dialect{out, deflated})
+	forms := [...]bool{framed: true, deflated: m.Deflate != nil, quoted: m.LongPoll != nil}
+	for f, on := range forms {
+		for _, s := range m.Serializers {
+			if on {
+				out.dialects[f] = append(out.dialects[f], dialect{out, ep.codec(s, form(f), m.Deflate)})
+			}
+		}
 	}
 	return out
 }
 
 // dialect returns the one that a client asks for, nil if there is none (spec
 // §1.2).
-func (m *mount) dialect(params Params, deflated bool) *dialect {
+func (m *mount) dialect(params Params, f form) *dialect {
 	i := 0
 	if m.Raw == nil {
 		i = m.serializer(params)
 	}
-	switch {
-	case i < 0:
+	if i < 0 {
 		return nil
-	case deflated:
-		return &m.squeezed[i]
 	}
-	return &m.dialects[i]
+	return &m.dialects[f][i]
 }
 
 // serializer is the index of the one that a client asks for, or -1.
@@ -80,7 +79,7 @@ func (m *mount) serializer(params Params) int {
 	if given && (!ok || text == "") {
 		return -1
 	}
-	return slices.IndexFunc(m.dialects, func(d dialect) bool { return wire.Serves(d.codec, text) })
+	return slices.IndexFunc(m.Serializers, func(s wire.Serializer) bool { return wire.Serves(s, text) })
 }
 
 // route is the index of the one for a topic, or -1.

@@ -261,10 +261,10 @@ func (ch *Channel) deliverLocked(m *pubsub.Message) {
 	ch.socket.fastlane(m.Encoded(ch.socket.codec, ch.socket.codec.fast))
 }
 
-// fastlane sends frames that are shared by all who get them.
-func (s *Socket) fastlane(frames []byte) {
-	if len(frames) > 0 {
-		_ = s.transport.SendShared(frames) // Closed tells
+// fastlane sends packets that are shared by all who get them.
+func (s *Socket) fastlane(packets []byte) {
+	if packets != nil {
+		_ = s.transport.SendShared(packets) // Closed tells
 	}
 }
 

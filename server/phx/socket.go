@@ -26,7 +26,7 @@ type Socket struct {
 	channels channels
 	extra    *extra // what not all sockets have, or nil
 	opened   bool   // something can be sent
-	closing  bool   // a Close frame was sent: nothing from the client counts any more
+	closing  bool   // close was called: nothing from the client counts any more
 	tempo    tempo  // loop only, and not guarded
 	born     uint32 // when it opened; see Endpoint.age
 }
@@ -100,7 +100,7 @@ func (s *Socket) Value(key string) any {
 
 // Transport is how the client is connected: "websocket" or "longpoll".
 func (s *Socket) Transport() string {
-	if _, ok := s.transport.(*poller.Conn); ok {
+	if s.conn() != nil {
 		return "websocket"
 	}
 	return "longpoll"
@@ -117,15 +117,15 @@ func (s *Socket) RemoteAddr() string {
 	if s.extra != nil && s.extra.remote != "" {
 		return s.extra.remote
 	}
-	if c, ok := s.transport.(*poller.Conn); ok && c.RemoteAddr().IsValid() {
+	if c := s.conn(); c != nil && c.RemoteAddr().IsValid() {
 		return c.RemoteAddr().String()
 	}
 	return ""
 }
 
 // open is called when a has succeeded. answer, unless nil, is what tells the
-// client: once it knows, its id can be disconnected, but nothing is sent before.
-// It returns who takes the connection's events.
+// client, of a WebSocket: once it knows, its id can be disconnected, but nothing
+// is sent before. It returns who takes the connection's events.
 func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	ps := s.mount.endpoint.pubsub
 	s.mu.Lock() // identity and relay wait for it
@@ -140,7 +140,7 @@ func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 		}
 	}
 	if answer != nil {
-		_ = s.transport.Send(answer) // if it is gone, Closed tells
+		_ = s.conn().Send(answer) // if it is gone, Closed tells
 	}
 	s.mu.Unlock()
 	a.settle(s, nil)
@@ -196,7 +196,7 @@ func (s *Socket) lifetime() time.Duration {
 // reconnect. Its channels terminate with reason Disconnected.
 func (s *Socket) Close() { s.close(ws.StatusGoingAway, "", Disconnected) }
 
-// close sends a Close frame, once, and ends the connection.
+// close ends the connection, once, with a code of RFC 6455 §7.4.
 // It reports whether it was the first to do so.
 func (s *Socket) close(code ws.StatusCode, reason string, why Reason) (first bool) {
 	s.mu.Lock()
@@ -209,7 +209,7 @@ func (s *Socket) close(code ws.StatusCode, reason string, why Reason) (first boo
 		s.extraLocked().why = why
 	}
 	s.mu.Unlock()
-	s.transport.Finish(frame.AppendClose(nil, code, reason)) // with nothing behind it
+	s.transport.Finish(code, reason) // with nothing behind it
 	return true
 }
 

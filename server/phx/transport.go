@@ -1,17 +1,23 @@
 package phx
 
-import "github.com/roost-rt/roost/poller"
+import (
+	"github.com/gobwas/ws"
 
-// A transport carries the frames of one socket to its client. For WebSockets it
-// is the *poller.Conn itself, for long polling a session. Frames are complete,
-// with their WebSocket headers, so that broadcasts are the same bytes for
-// everybody. The methods may be called from any goroutine and do not wait.
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// A transport carries packets to the client of one socket. A packet is a message
+// in the transport's own form, which the socket's codec makes: a WebSocket frame
+// or, for long polling, an element of a JSON array. So packets of a broadcast are
+// the same bytes for all who share a codec, and several in a row can be sent as
+// one. The methods may be called from any goroutine and do not wait.
 type transport interface {
-	// Send sends frames that are the caller's again afterwards.
-	Send(frames []byte) error
+	// Send sends packets that are the caller's again afterwards.
+	Send(packets []byte) error
 
-	// SendShared sends frames that nobody will ever change.
-	SendShared(frames []byte) error
+	// SendShared sends packets that nobody will ever change.
+	SendShared(packets []byte) error
 
 	// Hold reports whether so much waits for the client that t, which would make
 	// more, gets its turn on pool later; see poller.Conn.
@@ -20,9 +26,24 @@ type transport interface {
 	// Full reports whether Hold would make a turn wait.
 	Full() bool
 
-	// Finish sends a Close frame behind everything else, and ends.
-	Finish(last []byte)
+	// Finish ends behind everything else. A client that can be told learns the
+	// code of RFC 6455 §7.4 and the reason.
+	Finish(code ws.StatusCode, reason string)
 
 	// Kill ends at once. What waits is dropped.
 	Kill(reason error)
+}
+
+// A webSocket is a connection as a transport: its packets are frames.
+type webSocket struct{ *poller.Conn }
+
+// Finish sends a Close frame with the code and the reason.
+func (w webSocket) Finish(code ws.StatusCode, reason string) {
+	w.Conn.Finish(frame.AppendClose(nil, code, reason))
+}
+
+// conn is the connection of a WebSocket, nil with long polling.
+func (s *Socket) conn() *poller.Conn {
+	w, _ := s.transport.(webSocket)
+	return w.Conn
 }

@@ -31,7 +31,7 @@ type upgrade struct {
 	from         *string  // the Origin header, if there is one
 	forwarded    []string // values of Config.ProxyHeader
 	subprotocols []string // offered
-	deflated     bool     // permessage-deflate is agreed on
+	form         form     // deflated if permessage-deflate is agreed on
 
 	visitor *visitor // who is counted for the socket, beside who is for the connection
 
@@ -149,11 +149,11 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		params[name] = value
 	}
 	u.attempt.params = params
-	d := m.dialect(params, u.deflated)
+	d := m.dialect(params, u.form)
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}
-	s := &Socket{dialect: d, transport: u.conn}
+	s := &Socket{dialect: d, transport: webSocket{u.conn}}
 	remote, err := u.count(s)
 	if err != nil {
 		return nil, err
@@ -204,13 +204,13 @@ func (u *upgrade) count(s *Socket) (remote string, err error) {
 // none either (RFC 7692 §7.1.1).
 func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) {
 	var asked wsflate.Parameters
-	if string(offer.Name) != wsflate.ExtensionName || u.deflated || asked.Parse(offer) != nil {
+	if string(offer.Name) != wsflate.ExtensionName || u.form == deflated || asked.Parse(offer) != nil {
 		return httphead.Option{}, nil
 	}
 	if asked.ServerMaxWindowBits.Defined() && asked.ServerMaxWindowBits < 15 { // compress/flate knows only 15
 		return httphead.Option{}, nil
 	}
-	u.deflated = true
+	u.form = deflated
 	return wsflate.Parameters{
 		ServerNoContextTakeover: true, ClientNoContextTakeover: true, ServerMaxWindowBits: asked.ServerMaxWindowBits,
 	}.Option(), nil
