@@ -40,12 +40,6 @@ func (ep *Endpoint) overdue(o poller.Overdue) {
 	ep.log.Warn("a callback runs for long", append(args, "stack", o.Stack())...)
 }
 
-// Owner is for package poller: callbacks that run for long count for the socket.
-func (ch *Channel) Owner() any { return ch.socket }
-
-// Owner is for package poller: callbacks that run for long count for the socket.
-func (s *RawSocket) Owner() any { return s.Socket }
-
 // describe says what the channel is at, for the log.
 func (ch *Channel) describe() []any {
 	ch.mu.Lock()

@@ -60,7 +60,7 @@ func newChannel(s *Socket, route int, join wire.Message, replaces *Channel) *Cha
 }
 
 // start asks for the turn that joins.
-func (ch *Channel) start() { ch.pool().Go(ch) }
+func (ch *Channel) start() { ch.pool().Go(ch.events()) }
 
 func (ch *Channel) route() *Route { return &ch.socket.mount.Routes[ch.index] }
 
@@ -110,15 +110,15 @@ func (ch *Channel) postLocked(j job) error {
 // pushLocked puts a job in the mailbox.
 func (ch *Channel) pushLocked(j job) {
 	if ch.mailbox.Push(ch.pool(), j, j.bytes(), shared(j)) {
-		ch.pool().Go(ch)
+		ch.pool().Go(ch.events())
 	}
 }
 
-// Turn runs a few of the mailbox's jobs; see poller.Pool.
-func (ch *Channel) Turn() { ch.mailbox.Turn(ch.pool(), ch, &ch.mu, ch.held, ch.do) }
+// turn runs a few of the mailbox's jobs; see poller.Pool.
+func (ch *Channel) turn() { ch.mailbox.Turn(ch.pool(), ch.events(), &ch.mu, ch.held, ch.do) }
 
 // held reports whether the turn has to wait, as its answers could only wait.
-func (ch *Channel) held() bool { return ch.socket.transport.Hold(ch.pool(), ch) }
+func (ch *Channel) held() bool { return ch.socket.transport.Hold(ch.pool(), ch.events()) }
 
 func (ch *Channel) do(j job, left bool) {
 	if left {
@@ -273,7 +273,7 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 	waiting = ch.takeMessages()
 	if accepted {
 		ch.phase = joined
-		ch.endpoint().pubsub.Subscribe(ch.topic, ch)
+		ch.endpoint().pubsub.Subscribe(ch.topic, ch.events())
 		ch.topic = ch.handle.Topic() // one string for all who joined
 	}
 	err = s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
@@ -356,7 +356,7 @@ func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 	old.endLocked()
 	h := &handOver{next: ch}
 	if old.mailbox.Push(old.pool(), handOverJob{h}, jobOverhead, false) {
-		old.pool().Go(old)
+		old.pool().Go(old.events())
 		return
 	}
 	patience := cmp.Or(old.route().Type.StopTimeout, 5*time.Second)
@@ -513,7 +513,7 @@ func (ch *Channel) takeOff(event string) bool {
 // endLocked makes the channel deaf and drops what is in the mailbox.
 func (ch *Channel) endLocked() {
 	ch.phase = ended
-	ch.endpoint().pubsub.Unsubscribe(ch)
+	ch.endpoint().pubsub.Unsubscribe(ch.events())
 	ch.subs.clear(ch.endpoint())
 	ch.mailbox.Clear(ch.pool())
 }

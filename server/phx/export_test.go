@@ -52,7 +52,7 @@ func (s *Socket) Expire(after time.Duration) {
 	c.Post(func() {
 		if mark := s.decoder.Mark(); mark != nil {
 			*mark -= uint32(after.Milliseconds())
-			s.Timeout(c)
+			s.timeout(c)
 		}
 	})
 }

@@ -12,6 +12,6 @@ func (ep *Endpoint) full() func(pubsub.Subscriber) bool {
 }
 
 func isFull(s pubsub.Subscriber) bool {
-	ch, ok := s.(*Channel)
+	ch, ok := s.(*channelEvents)
 	return ok && ch.socket.transport.Full()
 }

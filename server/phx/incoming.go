@@ -34,9 +34,6 @@ func (in *incoming) patience(n int) time.Duration {
 	return in.timeout + time.Duration(n)*time.Second/time.Duration(in.rate)
 }
 
-// Data takes frames from the connection; see poller.Handler.
-func (s *Socket) Data(c *poller.Conn, data []byte) { s.feed(c, data, s) }
-
 // feed decodes what the client sent, for r, and watches over what is left of it.
 func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 	in := &s.mount.endpoint.incoming
@@ -73,9 +70,9 @@ func (ep *Endpoint) since(mark uint32) time.Duration {
 	return time.Duration(ep.age()-mark+1) * time.Millisecond // mark may be one more than it was
 }
 
-// Timeout closes a connection that nothing has come in from, or whose message
-// takes too long; see poller.Handler.
-func (s *Socket) Timeout(c *poller.Conn) {
+// timeout closes a connection that nothing has come in from, or whose message
+// takes too long.
+func (s *Socket) timeout(c *poller.Conn) {
 	in, mark := &s.mount.endpoint.incoming, s.decoder.Mark()
 	switch {
 	case mark == nil:

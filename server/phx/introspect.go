@@ -66,9 +66,9 @@ func (ep *Endpoint) eachSocket(do func(*Socket)) {
 // socketOf is the socket that has a connection, if one does. Loop only.
 func socketOf(c *poller.Conn) *Socket {
 	switch h := c.Handler().(type) {
-	case *Socket:
-		return h
-	case *RawSocket:
+	case *socketEvents:
+		return (*Socket)(h)
+	case *rawEvents:
 		return h.Socket
 	}
 	return nil

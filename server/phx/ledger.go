@@ -144,9 +144,9 @@ func (s *Socket) pattern() string {
 	return s.channels.first.route().Pattern
 }
 
-// Leave tells a slow consumer why it is closed, and the operator; see
+// lastWord tells a slow consumer why it is closed, and the operator; see
 // poller.Leaver. The code is "try again later".
-func (s *Socket) Leave(_ *poller.Conn, why *poller.SlowConsumerError) []byte {
+func (s *Socket) lastWord(why *poller.SlowConsumerError) []byte {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()

@@ -55,13 +55,13 @@ func (s *pollSession) post(x *exchange) bool {
 
 // begin takes the messages of the POST whose turn it is.
 func (p *post) begin() {
-	if _, raw := p.session.handler.(*RawSocket); raw {
+	if _, raw := p.session.handler.(*rawEvents); raw {
 		p.keep() // its callback is slower than the loop
 	}
 	p.lines = p.split()
-	if s, ok := p.session.handler.(*Socket); ok && len(p.body) > maxInline { // and so not lent
+	if _, ok := p.session.handler.(*socketEvents); ok && len(p.body) > maxInline { // and so not lent
 		p.wait(p)
-		s.mount.endpoint.unpackers.Go(p)
+		p.mount.endpoint.unpackers.Go(p)
 		return
 	}
 	p.proceed()
@@ -122,12 +122,12 @@ func (p *post) proceed() {
 			break
 		}
 		switch h := p.session.handler.(type) {
-		case *RawSocket:
+		case *rawEvents:
 			p.wait(p)
-			h.take(data, binary, func() { p.conn.Post(p.proceed) })
+			(*RawSocket)(h).take(data, binary, func() { p.conn.Post(p.proceed) })
 			return
-		case *Socket:
-			h.message(data, binary)
+		case *socketEvents:
+			(*Socket)(h).message(data, binary)
 		}
 	}
 	p.end()

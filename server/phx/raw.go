@@ -109,9 +109,6 @@ func openRaw(s *Socket) *RawSocket {
 	return raw
 }
 
-// Data takes frames from the connection; see poller.Handler.
-func (s *RawSocket) Data(c *poller.Conn, data []byte) { s.feed(c, data, s) }
-
 func (s *RawSocket) message(data []byte, binary bool) { s.take(data, binary, nil) }
 
 // take brings a message to In. done, if not nil, is called when In has
@@ -135,9 +132,9 @@ func (s *RawSocket) control(op ws.OpCode, payload []byte) {
 	}
 }
 
-// Closed ends the callbacks of a connection that is gone; see poller.Handler.
-func (s *RawSocket) Closed(c *poller.Conn, err error) {
-	s.Socket.Closed(c, err)
+// disconnected ends the callbacks of a connection that is gone.
+func (s *RawSocket) disconnected(err error) {
+	s.Socket.disconnected(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mailbox.Clear(s.mount.endpoint.workers)
@@ -161,15 +158,15 @@ func (s *RawSocket) post(j rawJob) error {
 
 func (s *RawSocket) pushLocked(j rawJob) {
 	if s.mailbox.Push(s.mount.endpoint.workers, j, j.bytes(), rawShared(j)) {
-		s.mount.endpoint.workers.Go(s)
+		s.mount.endpoint.workers.Go(s.events())
 	}
 }
 
-// Turn runs a few of the mailbox's jobs; see poller.Pool.
-func (s *RawSocket) Turn() { s.mailbox.Turn(s.mount.endpoint.workers, s, &s.mu, s.held, s.do) }
+// turn runs a few of the mailbox's jobs; see poller.Pool.
+func (s *RawSocket) turn() { s.mailbox.Turn(s.mount.endpoint.workers, s.events(), &s.mu, s.held, s.do) }
 
 // held reports whether the turn has to wait, as what it answers could only wait.
-func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.endpoint.workers, s) }
+func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.endpoint.workers, s.events()) }
 
 func (s *RawSocket) do(j rawJob, left bool) {
 	if left {

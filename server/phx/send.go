@@ -169,7 +169,7 @@ func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error)
 		return nil, ErrNotJoined
 	}
 	ep := ch.endpoint()
-	return ep.broadcast(ep.pubsub.Publish, ch, ch.topic, event, payload)
+	return ep.broadcast(ep.pubsub.Publish, ch.events(), ch.topic, event, payload)
 }
 
 // Broadcast sends an event to all who joined a topic. It does not wait for them.
@@ -229,23 +229,20 @@ func (ep *Endpoint) message(topic, event string, payload any) (*pubsub.Message, 
 	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
 }
 
-// Subscription is for package pubsub.
-func (ch *Channel) Subscription() *pubsub.Subscription { return &ch.handle }
-
-// Deliver is for package pubsub: it sends broadcasts on to the client, past the
-// mailbox (the fastlane, spec §2.4), but for those that Out wants to see.
-func (ch *Channel) Deliver(b *pubsub.Batch, first int) {
+// deliver sends broadcasts on to the client, past the mailbox (the fastlane, spec
+// §2.4), but for those that Out wants to see; see pubsub.Subscriber.
+func (ch *Channel) deliver(b *pubsub.Batch, first int) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.phase != joined && ch.phase != leaving {
 		return
 	}
-	if first == 0 && len(ch.route().Type.Intercept) == 0 && !b.From(ch) {
+	if first == 0 && len(ch.route().Type.Intercept) == 0 && !b.From(ch.events()) {
 		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.fast))
 		return
 	}
 	for _, m := range b.Messages[first:] {
-		if m.From != pubsub.Subscriber(ch) {
+		if m.From != pubsub.Subscriber(ch.events()) {
 			ch.deliverLocked(m)
 		}
 	}

@@ -145,13 +145,13 @@ func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	s.mu.Unlock()
 	a.settle(s, nil)
 	if s.mount.Raw != nil {
-		return openRaw(s)
+		return openRaw(s).events()
 	}
-	return s
+	return s.events()
 }
 
-// Closed ends the channels of a connection that is gone; see poller.Handler.
-func (s *Socket) Closed(_ *poller.Conn, err error) {
+// disconnected ends the channels of a connection that is gone.
+func (s *Socket) disconnected(err error) {
 	ep := s.mount.endpoint
 	s.forget()
 	s.countEnd(err)
@@ -236,7 +236,7 @@ var (
 // routeLocked brings a message to its channel. It returns why a join has made
 // none.
 func (s *Socket) routeLocked(m wire.Message) (refused error) {
-	if s.closing { // also after Closed: nobody would end a channel joined now
+	if s.closing { // also when it is gone: nobody would end a channel joined now
 		return nil
 	}
 	if ch := s.findLocked(m); ch != nil {

@@ -35,7 +35,7 @@ func (ch *Channel) Subscribe(topic string) error {
 	if ch.subs == nil {
 		ch.subs = new(subscriptions)
 	}
-	ch.subs.add(ch.endpoint(), topic, ch)
+	ch.subs.add(ch.endpoint(), topic, ch.events())
 	return nil
 }
 
@@ -58,7 +58,7 @@ type subscription struct {
 	ended  atomic.Bool // broadcasts may be on their way
 }
 
-// An inbox is who subscribes: a *Channel or a *RawSocket.
+// An inbox is who subscribes: a *channelEvents or a *RawSocket.
 type inbox interface {
 	inform(b *Broadcast) // queues it for Info
 }
