@@ -9,13 +9,17 @@ import (
 )
 
 // Detach takes the connection off the event loop and returns it as an ordinary
-// net.Conn for code that reads and writes with goroutines. Its handler hears no
+// net.Conn for code that reads and writes with goroutines, a *tls.Conn if it has TLS. Its handler hears no
 // more of it, not even Closed. Loop only; nothing may be waiting to be sent.
 func (c *Conn) Detach() (net.Conn, error) {
 	c.mu.Lock()
 	if r := c.rare; c.gone || r != nil && (len(r.queue) > 0 || r.rest != nil || r.paused || r.ending != open) {
 		c.mu.Unlock()
 		return nil, ErrClosed
+	}
+	var layer *tlsLayer
+	if c.rare != nil {
+		layer = c.rare.tls
 	}
 	c.gone, c.rare = true, nil
 	op, fd := c.op, int(c.fd)
@@ -28,5 +32,10 @@ func (c *Conn) Detach() (net.Conn, error) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	file := os.NewFile(uintptr(fd), "")
 	defer file.Close() // net.FileConn has its own duplicate
-	return net.FileConn(file)
+	conn, err := net.FileConn(file)
+	if err != nil || layer == nil {
+		return conn, err
+	}
+	layer.raw = conn
+	return layer.conn, nil
 }

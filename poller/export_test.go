@@ -28,3 +28,7 @@ func (p *Poller) Asleep(within time.Duration) bool {
 	}
 	return all
 }
+
+// TLSFieldsKnown reports whether the fields of a tls.Conn are where tlsFields
+// expects them.
+func TLSFieldsKnown() bool { return tlsFields().known }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSize is the buffer that all reads of a loop share.
+// readSize is how much a read takes, into a buffer that all of a loop share.
 const readSize = 64 << 10
 
 // A loop is a Poller's part of one netpoll event loop.
@@ -18,12 +18,13 @@ type loop struct {
 	wakeup *netpoll.FDOperator // an eventfd, readable when tasks wait
 	wakeFD int
 
-	buf    []byte   // loop only: what a read fills
-	lent   []byte   // loop only: what Data has of an Unread, which need not be copied
-	iov    [][]byte // loop only: what a write gathers
-	timers wheel    // loop only
-	clock  clock    // loop only
-	swept  uint32   // loop only: tick of the last sweep
+	buf    []byte      // loop only: what a read fills, from maxRecord on; see tlsLayer.open
+	tls    *tlsBuffers // loop only: nil until they are needed
+	lent   []byte      // loop only: what Data has of an Unread, which need not be copied
+	iov    [][]byte    // loop only: what a write gathers
+	timers wheel       // loop only
+	clock  clock       // loop only
+	swept  uint32      // loop only: tick of the last sweep
 
 	mu     sync.Mutex // guards the next three; never held while a task runs
 	owing  []*Conn    // those whose outbound queues may not be empty
@@ -38,7 +39,7 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, readSize), iov: make([][]byte, 0, maxGather)}
+	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, maxRecord+readSize), iov: make([][]byte, 0, maxGather)}
 	timer, err := newTimerFD(poll, func() { l.contain(l.tick) })
 	if err != nil {
 		unix.Close(fd)

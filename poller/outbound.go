@@ -12,7 +12,8 @@ type pending struct {
 	rest   []byte // what the kernel has not taken yet
 	size   int    // what it counts for in the backlog
 	shared bool   // it waits for others, too: nobody may change it
-	begun  bool   // the kernel has taken some of it
+	begun  bool   // the kernel has taken some of it, or it is sealed
+	sealed bool   // it is records of TLS
 }
 
 // Send sends b without waiting. What the kernel does not take is copied and
@@ -46,19 +47,27 @@ func (c *Conn) sendLocked(b []byte, shared bool) error {
 		}
 		c.queueLocked(b, 0, shared)
 		return nil
+	case r != nil && r.tls != nil:
+		return c.sealLocked(b, shared)
 	}
+	n, err := c.rawSendLocked(b)
+	if err == nil && n < len(b) {
+		c.queueLocked(b, n, shared)
+	}
+	return err
+}
+
+// rawSendLocked gives the kernel what it takes of b. An error ends the connection.
+func (c *Conn) rawSendLocked(b []byte) (n int, err error) {
 	n, errno := rawSend(int(c.fd), b)
 	switch {
 	case errno == syscall.EAGAIN || errno == syscall.EINTR:
-		n = 0
+		return 0, nil
 	case errno != 0:
 		c.killLocked(errno)
-		return ErrClosed
+		return 0, ErrClosed
 	}
-	if n < len(b) {
-		c.queueLocked(b, n, shared)
-	}
-	return nil
+	return n, nil
 }
 
 // tooMuchLocked reports whether so much waits that no more may. A connection that
@@ -77,6 +86,12 @@ func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
 		w.size = len(w.rest)
 	}
 	r.queue = append(r.queue, w)
+	c.queuedLocked(w)
+}
+
+// queuedLocked counts what was put into the queue, and has it looked after.
+func (c *Conn) queuedLocked(w pending) {
+	r := c.rare
 	r.bytes += len(w.rest)
 	r.full = r.full || r.bytes > c.loop.poller.high()
 	c.loop.poller.backlog.add(w)
@@ -121,8 +136,15 @@ func (c *Conn) flushLocked() error {
 			c.drainedLocked()
 			return nil
 		}
+		ready := len(r.queue)
+		if r.tls != nil {
+			if err := c.sealNextLocked(); err != nil {
+				return err
+			}
+			ready = r.sealedFirst()
+		}
 		iov := l.iov[:0]
-		for _, w := range r.queue[:min(len(r.queue), maxGather)] {
+		for _, w := range r.queue[:min(ready, maxGather)] {
 			iov = append(iov, w.rest)
 		}
 		n, err := unix.Writev(int(c.fd), iov)
@@ -249,8 +271,12 @@ func (c *Conn) finishLocked(last []byte) {
 	c.loop.post(c.lingerOn)
 }
 
-// endWritingLocked sends FIN. The peer answers with its own, and OnHup follows.
+// endWritingLocked sends FIN. The peer answers with its own, and OnHup follows. With
+// TLS, close_notify comes before it, and this is called again if that has to wait.
 func (c *Conn) endWritingLocked() {
+	if r := c.rare; r.tls != nil && (c.closeNotifyLocked() != nil || len(r.queue) > 0) {
+		return
+	}
 	_ = unix.Shutdown(int(c.fd), unix.SHUT_WR) // ENOTCONN: the peer was first
 }
 

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"crypto/tls"
 	"net"
 	"os"
 
@@ -27,10 +28,16 @@ func (p *Poller) Pipe(open func(*Conn) Handler) (net.Conn, error) {
 // of package net's, which must not be used any more, whatever comes of it. open
 // is called as Listen's is.
 //
-// A *net.TCPConn or *net.UnixConn becomes like one that the loop accepted. Any
-// other has bytes that the loop cannot read itself, such as one of TLS: it costs
-// two goroutines and two more descriptors; see carry.
+// A *net.TCPConn or *net.UnixConn becomes like one that the loop accepted, and so
+// does a *tls.Conn on one once its handshake is done. Any other has bytes that the
+// loop cannot read itself: it costs two goroutines and two more descriptors; see
+// carry.
 func (p *Poller) Attach(nc net.Conn, open func(*Conn) Handler) error {
+	if conn, ok := nc.(*tls.Conn); ok {
+		if layer, raw, ok := graft(conn); ok {
+			nc, open = raw, layer.below(open)
+		}
+	}
 	var fd int
 	var err error
 	switch nc := nc.(type) { // exactly these: a wrapper may promote File, too

@@ -36,8 +36,9 @@ type PoolConfig struct {
 	Long time.Duration
 
 	// OwnerShare is how many turns of one owner may run, once one of its has been
-	// long, before others of its must wait for them. A turn with a method Owner() any is that owner's, which
-	// must be a pointer; others are nobody's. Zero means 16.
+	// long, before others of its must wait for them. A turn with a method Owner() any
+	// is that owner's, which must be a pointer or another key of a map; others, and
+	// those of nil, are nobody's. Zero means 16.
 	OwnerShare int
 
 	// Overdue is how long a turn may run before OnOverdue is told, once for each
@@ -259,6 +260,23 @@ func (p *Pool) leaveLocked(w *worker) {
 	remove(&p.placed, w)
 	p.active--
 	p.spare = append(p.spare, w)
+}
+
+// Waits says that a turn of the pool's, which calls it, is about to wait for
+// something: its place is another one's from now on.
+func (p *Pool) Waits(t Turn) {
+	p.mu.Lock()
+	for _, w := range p.placed {
+		if w.turn == t {
+			p.promoteLocked(w)
+			break
+		}
+	}
+	more := p.n > 0 && !p.closed && p.placeLocked()
+	p.mu.Unlock()
+	if more {
+		p.offer()
+	}
 }
 
 // endLocked is the end of a worker's turn. If turns of the same owner wait for

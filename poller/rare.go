@@ -1,7 +1,8 @@
 package poller
 
 // rare is what a connection has besides its socket when all is not well: the
-// kernel could not take everything, its input has to wait, or it is ending.
+// kernel could not take everything, its input has to wait, or it is ending. With TLS
+// it has it always.
 // Conn.mu guards it.
 type rare struct {
 	queue []pending  // the outbound queue, oldest first
@@ -11,6 +12,8 @@ type rare struct {
 	held  []heldTurn // that Hold keeps back until it is full no more
 	quiet int        // sweeps of the loop since the kernel last took something
 	owing bool       // the loop sweeps it; see loop.owing
+
+	tls *tlsLayer // of a connection with TLS, else nil
 
 	rest   []byte // what Unread gave back: it is handled before more is read
 	paused bool   // the handler wants nothing
@@ -42,7 +45,7 @@ func (c *Conn) rareLocked() *rare {
 // tidyLocked lets c.rare go once all is well again.
 func (c *Conn) tidyLocked() {
 	r := c.rare
-	if r == nil || len(r.queue) > 0 || r.owing || r.rest != nil || r.paused || r.muted || r.hung || r.ending != open || len(r.held) > 0 {
+	if r == nil || r.tls != nil || len(r.queue) > 0 || r.owing || r.rest != nil || r.paused || r.muted || r.hung || r.ending != open || len(r.held) > 0 {
 		return
 	}
 	c.rare = nil

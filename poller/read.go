@@ -16,6 +16,7 @@ type appetite uint8
 
 const (
 	takes appetite = iota
+	opens          // takes, once TLS has opened it
 	waits          // it stays in the kernel, so that the peer has to wait, too
 	drops          // the connection is ending
 )
@@ -30,6 +31,8 @@ func (c *Conn) appetite() appetite {
 		return drops
 	case r.paused, r.full, r.rest != nil:
 		return waits
+	case r.tls != nil:
+		return opens
 	}
 	return takes
 }
@@ -52,7 +55,7 @@ func (c *Conn) read(times int) (more bool) {
 		if a == waits {
 			return true
 		}
-		n, errno := rawRead(int(c.fd), l.buf)
+		n, errno := rawRead(int(c.fd), l.buf[maxRecord:])
 		switch {
 		case errno == syscall.EINTR:
 			continue
@@ -62,11 +65,16 @@ func (c *Conn) read(times int) (more bool) {
 			c.Kill(errno)
 			return false
 		}
-		c.heard()
-		if a == takes {
-			c.handler.Data(c, l.buf[:n])
+		switch a {
+		case opens:
+			c.takeTLS(n)
+		case takes:
+			c.heard()
+			c.handler.Data(c, l.buf[maxRecord:maxRecord+n])
+		default:
+			c.heard()
 		}
-		if n < len(l.buf) {
+		if n < readSize {
 			return false
 		}
 	}
@@ -231,7 +239,7 @@ func (c *Conn) teardown() {
 		return
 	case a == waits: // Unread, Resume or Kill calls teardown again
 		return
-	case a == takes && more:
+	case a != drops && more:
 		c.loop.post(c.teardown)
 		return
 	}

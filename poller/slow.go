@@ -162,9 +162,9 @@ func (c *Conn) cutLocked() {
 	r, p := c.rare, c.loop.poller
 	quiet := time.Duration(r.quiet) * time.Duration(p.sweepTicks) * tickLength
 	r.ending, r.reason = cut, &SlowConsumerError{Waiting: r.bytes, Quiet: quiet}
-	begun := 0
-	if len(r.queue) > 0 && r.queue[0].begun {
-		begun = 1
+	begun := 0 // two where the first is records, and the second a frame that is half in them
+	for begun < len(r.queue) && r.queue[begun].begun {
+		begun++
 	}
 	r.dropLocked(p, begun)
 	r.full = false

@@ -1,0 +1,151 @@
+package poller
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"sync"
+)
+
+// maxHello is how many bytes of the peer wait for its handshake before no more are
+// read: 64 KiB.
+const maxHello = 64 << 10
+
+var errHandshake = errors.New("the TLS handshake has ended its goroutine")
+
+// A handshake is the handler of a connection until its TLS handshake is done.
+//
+// A server's handshake waits in its middle for the client, and crypto/tls cannot
+// leave off there: it takes a turn on a pool, with a goroutine for as long. (Its
+// event-driven form, tls.QUICConn, has a goroutine, too, and no TLS 1.2.) The turn
+// begins only when the ClientHello is there, and gives its place up while it waits
+// for the client. So a client that says nothing costs no goroutine, one that stalls
+// no place.
+type handshake struct {
+	conn  *Conn
+	layer *tlsLayer // of the turn until it has ended, then of the loop
+	next  Handler
+	pool  *Pool
+	owner any
+
+	begun bool // loop only
+
+	mu      sync.Mutex // guards the rest
+	came    []byte     // what the turn has not taken
+	paused  bool       // because that is too much
+	gone    bool       // the connection is
+	arrived chan struct{}
+}
+
+// Secure returns the handler of a connection that begins with a TLS handshake, in
+// which it is the server. When that is done, next has the connection: it gets, and
+// sends, what TLS protects. Closed is next's in any case. The handshake takes a turn
+// on pool, which counts for owner (see PoolConfig.OwnerShare), nil for nobody; a deadline
+// that was set ends it. To be called before any bytes have come; loop only.
+func (c *Conn) Secure(cfg *tls.Config, pool *Pool, owner any, next Handler) Handler {
+	h := &handshake{conn: c, next: next, pool: pool, owner: owner, arrived: make(chan struct{}, 1)}
+	h.layer = &tlsLayer{shake: h}
+	h.layer.conn = tls.Server(h.layer, cfg)
+	return h
+}
+
+// Owner is whose share of the pool the handshake takes; see Pool.
+func (h *handshake) Owner() any { return h.owner }
+
+// Data keeps what has come for the turn; see Handler.
+func (h *handshake) Data(c *Conn, data []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.came = append(h.came, data...)
+	if len(h.came) > maxHello && !h.paused {
+		h.paused = true
+		c.Pause()
+	}
+	if h.begun {
+		h.tell()
+		return
+	}
+	if n, ok := recordSize(h.came); !ok || n > 0 && n <= len(h.came) {
+		h.begun = true
+		h.pool.Go(h)
+	}
+}
+
+func (h *handshake) tell() {
+	select {
+	case h.arrived <- struct{}{}:
+	default: // it was told already
+	}
+}
+
+// Timeout ends a handshake that takes too long; see Handler.
+func (h *handshake) Timeout(c *Conn) { c.Kill(ErrTimeout) }
+
+// Closed ends the turn; see Handler.
+func (h *handshake) Closed(c *Conn, err error) {
+	h.mu.Lock()
+	h.gone = true
+	h.tell()
+	h.mu.Unlock()
+	h.next.Closed(c, err)
+}
+
+// fetch waits until something has come, and takes it. Turn only.
+func (h *handshake) fetch() error {
+	for {
+		switch came, gone := h.take(); {
+		case len(came) > 0:
+			h.layer.in = append(h.layer.in, came...)
+			return nil
+		case gone:
+			return ErrClosed
+		}
+		h.pool.Waits(h)
+		<-h.arrived
+	}
+}
+
+func (h *handshake) take() (came []byte, gone bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	came, h.came = h.came, nil
+	if h.paused {
+		h.paused = false
+		h.conn.Post(h.conn.Resume)
+	}
+	return came, h.gone
+}
+
+// Turn shakes hands; see Pool. It may run callbacks of the tls.Config.
+func (h *handshake) Turn() {
+	done := false
+	defer func() {
+		if !done {
+			h.conn.Kill(errHandshake)
+		}
+	}()
+	err := h.layer.conn.Handshake()
+	done = true
+	if err != nil {
+		h.conn.loop.poller.log.Debug("TLS handshake", "err", err)
+		h.conn.Finish(nil) // behind the alert
+		return
+	}
+	h.conn.Post(h.finish)
+}
+
+// finish gives the connection to its handler. Loop only.
+func (h *handshake) finish() {
+	c, t := h.conn, h.layer
+	if c.handler != Handler(h) { // gone meanwhile
+		return
+	}
+	came, _ := h.take()
+	t.in, t.shake = append(bytes.Clone(t.in), came...), nil
+	t.takeBack()
+	c.mu.Lock()
+	c.useTLSLocked(t)
+	c.mu.Unlock()
+	c.handler = h.next
+	c.startTLS()
+}

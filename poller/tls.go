@@ -1,0 +1,429 @@
+package poller
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	recordHeader = 5
+	maxPlain     = 16 << 10                          // bytes that a record may carry (RFC 8446 §5.1)
+	maxRecord    = recordHeader + maxPlain + 2<<10   // and its size, in any version (RFC 5246 §6.2.3)
+	sealSize     = 2 * maxPlain                      // bytes that are sealed at a time
+	sealRoom     = sealSize + sealSize/1024*32 + 256 // and what becomes of them: crypto/tls begins with small records
+)
+
+// A tlsLayer is what TLS does between a connection and its handler. It is the
+// net.Conn below crypto/tls, which it gives whole records only: so crypto/tls
+// never holds part of one, and its buffers can be lent to it.
+//
+// Conn.mu guards it while the connection is on a loop; during the handshake it is
+// the handshake's, and afterwards that of who has detached the connection.
+type tlsLayer struct {
+	conn *tls.Conn
+
+	in    []byte // what has come, and crypto/tls has not read
+	ready int    // bytes of it that are whole records
+	out   []byte // what crypto/tls has written; on the loop only
+	err   error  // why nothing more is read; io.EOF after close_notify
+
+	shake *handshake // as long as it lasts
+	raw   net.Conn   // nil while the connection is on a loop
+}
+
+// tlsBuffers are what the connections of a loop share.
+type tlsBuffers struct {
+	raw   []byte // lent to crypto/tls
+	plain []byte // what a pass has opened
+}
+
+func newTLSBuffers() *tlsBuffers {
+	return &tlsBuffers{make([]byte, 0, maxRecord+bytes.MinRead), make([]byte, 0, maxRecord+readSize+maxPlain)}
+}
+
+// errEmpty is what crypto/tls is told when nothing more has come. Its reads can go
+// on after a temporary error once the handshake is done.
+var errEmpty net.Error = empty{}
+
+type empty struct{}
+
+func (empty) Error() string   { return "nothing more has come" }
+func (empty) Timeout() bool   { return true }
+func (empty) Temporary() bool { return true }
+
+// Read reads records; see net.Conn.
+func (t *tlsLayer) Read(b []byte) (int, error) {
+	for t.frame(); t.ready == 0; t.frame() {
+		if err := t.fetch(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, t.in[:t.ready])
+	t.in, t.ready = t.in[n:], t.ready-n
+	return n, nil
+}
+
+// frame finds out how much of what has come is whole records. What cannot be one is
+// left to crypto/tls, which says what is wrong with it.
+func (t *tlsLayer) frame() {
+	for {
+		n, ok := recordSize(t.in[t.ready:])
+		switch {
+		case !ok:
+			t.ready = len(t.in)
+			return
+		case n == 0 || n > len(t.in)-t.ready:
+			return
+		}
+		t.ready += n
+	}
+}
+
+// recordSize is the size of the record at the beginning of b, 0 if too little of it
+// is there. ok is false if it is none.
+func recordSize(b []byte) (n int, ok bool) {
+	if len(b) < recordHeader {
+		return 0, true
+	}
+	n = recordHeader + int(binary.BigEndian.Uint16(b[3:]))
+	return n, 20 <= b[0] && b[0] <= 23 && n <= maxRecord
+}
+
+// fetch gets more of what the peer has sent.
+func (t *tlsLayer) fetch() error {
+	switch {
+	case t.shake != nil:
+		return t.shake.fetch()
+	case t.raw == nil:
+		return errEmpty
+	}
+	t.in = slices.Grow(t.in, 4<<10)
+	n, err := t.raw.Read(t.in[len(t.in):cap(t.in)])
+	t.in = t.in[:len(t.in)+n]
+	switch {
+	case n > 0:
+		return nil
+	case err == io.EOF && len(t.in) > 0:
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Write takes records; see net.Conn. On the loop it never fails: crypto/tls takes
+// any error of a write for the end.
+func (t *tlsLayer) Write(b []byte) (int, error) {
+	switch {
+	case t.shake != nil:
+		if err := t.shake.conn.Send(b); err != nil {
+			return 0, err
+		}
+	case t.raw != nil:
+		return t.raw.Write(b)
+	default:
+		t.out = append(t.out, b...)
+	}
+	return len(b), nil
+}
+
+// The rest is for a connection that is detached; see net.Conn.
+
+func (t *tlsLayer) Close() error {
+	if t.raw == nil {
+		return nil
+	}
+	return t.raw.Close()
+}
+
+func (t *tlsLayer) SetDeadline(at time.Time) error {
+	if t.raw == nil {
+		return nil
+	}
+	return t.raw.SetDeadline(at)
+}
+
+func (t *tlsLayer) SetReadDeadline(at time.Time) error {
+	if t.raw == nil {
+		return nil
+	}
+	return t.raw.SetReadDeadline(at)
+}
+
+func (t *tlsLayer) SetWriteDeadline(at time.Time) error {
+	if t.raw == nil {
+		return nil
+	}
+	return t.raw.SetWriteDeadline(at)
+}
+
+func (t *tlsLayer) LocalAddr() net.Addr {
+	switch {
+	case t.shake != nil:
+		return net.TCPAddrFromAddrPort(t.shake.conn.LocalAddr())
+	case t.raw != nil:
+		return t.raw.LocalAddr()
+	}
+	return &net.TCPAddr{}
+}
+
+func (t *tlsLayer) RemoteAddr() net.Addr {
+	switch {
+	case t.shake != nil:
+		return net.TCPAddrFromAddrPort(t.shake.conn.RemoteAddr())
+	case t.raw != nil:
+		return t.raw.RemoteAddr()
+	}
+	return &net.TCPAddr{}
+}
+
+// open returns what the records say that have come, the last n bytes of them at
+// the beginning of the loop's buffer. It is the loop's until the next call.
+func (t *tlsLayer) open(l *loop, n int) (plain []byte, err error) {
+	if t.err != nil {
+		return nil, nil
+	}
+	switch held, came := t.in, l.buf[maxRecord:maxRecord+n]; {
+	case n == 0:
+	case len(held) > maxRecord: // from before it was attached
+		t.in = append(held, came...)
+	default: // the buffer has room for it before what was read
+		from := maxRecord - copy(l.buf[maxRecord-len(held):], held)
+		t.in = l.buf[from : maxRecord+n]
+		if t.frame(); t.ready == 0 {
+			t.in = append(held, came...)
+			return nil, nil
+		}
+	}
+	if l.tls == nil {
+		l.tls = newTLSBuffers()
+	}
+	t.lend(l.tls.raw)
+	for plain = l.tls.plain; err == nil; {
+		plain = slices.Grow(plain, maxPlain)
+		n, err = t.conn.Read(plain[len(plain):cap(plain)])
+		plain = plain[:len(plain)+n]
+	}
+	t.takeBack()
+	t.in = bytes.Clone(t.in)
+	if err == errEmpty {
+		return plain, nil
+	}
+	t.in, t.err = nil, err
+	return plain, err
+}
+
+// scratch is what is sealed, and what comes of it, until the kernel has it.
+var scratch = sync.Pool{New: func() any {
+	b := make([]byte, 0, sealRoom)
+	return &b
+}}
+
+// seal makes records of b in the buffer to, which is returned.
+func (t *tlsLayer) seal(b, to []byte) ([]byte, error) {
+	t.out = to[:0]
+	_, err := t.conn.Write(b)
+	to, t.out = t.out, nil
+	return to, err
+}
+
+// takeTLS is Handler.Data for a connection with TLS, of which n bytes were read.
+// Only what the handler gets shows that the peer is alive: a record that does not
+// come to its end does not. Loop only.
+func (c *Conn) takeTLS(n int) {
+	plain, err := c.open(n)
+	if len(plain) > 0 {
+		c.heard()
+		c.handler.Data(c, plain)
+	}
+	if err != nil {
+		c.endTLS(err)
+	}
+}
+
+// startTLS gives the handler what has come behind the handshake. Loop only.
+func (c *Conn) startTLS() {
+	defer c.contain()
+	plain, err := c.open(0)
+	if len(plain) > 0 {
+		c.mu.Lock()
+		c.rareLocked().rest = bytes.Clone(plain)
+		c.mu.Unlock()
+		c.again()
+	}
+	if err != nil {
+		c.endTLS(err)
+	}
+}
+
+// open returns what has come, and sends what crypto/tls has to say to it: alerts,
+// key updates.
+func (c *Conn) open(n int) (plain []byte, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone || c.rare == nil || c.rare.tls == nil {
+		return nil, nil
+	}
+	r := c.rare
+	plain, err = r.tls.open(c.loop, n)
+	if out := r.tls.out; len(out) > 0 {
+		r.tls.out = nil
+		if r.ending == open && !r.hung {
+			_ = c.sendRecordsLocked(out) // Closed tells
+		}
+	}
+	return plain, err
+}
+
+// endTLS ends a connection from which nothing more can be read. After close_notify
+// it is closed, as after FIN; after an error the peer gets the alert, and Closed
+// the error.
+func (c *Conn) endTLS(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rare
+	if c.gone || r == nil || r.ending != open || r.hung {
+		return
+	}
+	if why == io.EOF {
+		r.dropLocked(c.loop.poller, 0)
+		_ = c.closeNotifyLocked()                    // it closes anyway
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: onHup is on its way
+		return
+	}
+	r.reason, r.full = why, false
+	r.dropLocked(c.loop.poller, r.sealedFirst())
+	c.finishLocked(nil)
+}
+
+// closeNotifyLocked says to the peer that nothing more will come (RFC 8446 §6.1).
+func (c *Conn) closeNotifyLocked() error {
+	t := c.rare.tls
+	if t.err != nil && t.err != io.EOF { // it was told already
+		return nil
+	}
+	_ = t.conn.CloseWrite() // fails only where it was called before
+	out := t.out
+	t.out = nil
+	return c.sendRecordsLocked(out)
+}
+
+// sealLocked is sendLocked where nothing waits: it seals b and sends the records.
+func (c *Conn) sealLocked(b []byte, shared bool) error {
+	buf := scratch.Get().(*[]byte)
+	defer scratch.Put(buf)
+	r := c.rare
+	for done := 0; done < len(b); {
+		n := min(len(b)-done, sealSize)
+		records, err := r.tls.seal(b[done:done+n], *buf)
+		if err != nil {
+			return ErrClosed
+		}
+		if err := c.sendRecordsLocked(records); err != nil {
+			return err
+		}
+		if done += n; len(r.queue) > 0 && done < len(b) {
+			c.queueLocked(b, done, shared)
+			break
+		}
+	}
+	return nil
+}
+
+// sealNextLocked seals what waits first, if it is not sealed yet: as much as leaves
+// at a time. What waits behind it is not, so that it can still be dropped, and is
+// shared by all that it waits for.
+func (c *Conn) sealNextLocked() error {
+	r := c.rare
+	if r.sealedFirst() > 0 {
+		return nil
+	}
+	plain, buf := scratch.Get().(*[]byte), scratch.Get().(*[]byte)
+	defer scratch.Put(plain)
+	defer scratch.Put(buf)
+	b := (*plain)[:0]
+	for _, w := range r.queue {
+		b = append(b, w.rest[:min(len(w.rest), sealSize-len(b))]...)
+		if len(b) == sealSize {
+			break
+		}
+	}
+	records, err := r.tls.seal(b, *buf)
+	if err != nil {
+		return err
+	}
+	r.popLocked(c.loop.poller, len(b))
+	if len(records) > 0 {
+		c.queueRecordsLocked(records)
+	}
+	return nil
+}
+
+// sendRecordsLocked sends records before all that is not sealed.
+func (c *Conn) sendRecordsLocked(records []byte) error {
+	n := 0
+	if len(c.rare.queue) == 0 {
+		var err error
+		if n, err = c.rawSendLocked(records); err != nil {
+			return err
+		}
+	}
+	if n < len(records) {
+		c.queueRecordsLocked(records[n:])
+	}
+	return nil
+}
+
+func (c *Conn) queueRecordsLocked(records []byte) {
+	r := c.rareLocked()
+	w := pending{rest: clone(records), size: len(records), begun: true, sealed: true}
+	r.queue = slices.Insert(r.queue, r.sealedFirst(), w)
+	c.queuedLocked(w)
+}
+
+// sealedFirst is how many records wait before the first that is not sealed.
+func (r *rare) sealedFirst() (n int) {
+	for n < len(r.queue) && r.queue[n].sealed {
+		n++
+	}
+	return n
+}
+
+// useTLSLocked puts t between the connection and its handler. What waits to be sent
+// is the end of the handshake.
+func (c *Conn) useTLSLocked(t *tlsLayer) {
+	r := c.rareLocked()
+	r.tls = t
+	for i := range r.queue {
+		r.queue[i].sealed, r.queue[i].begun = true, true
+	}
+}
+
+// below is open for a connection of Attach.
+func (t *tlsLayer) below(open func(*Conn) Handler) func(*Conn) Handler {
+	return func(c *Conn) Handler {
+		c.mu.Lock()
+		c.useTLSLocked(t)
+		c.mu.Unlock()
+		c.loop.post(c.startTLS) // not here: the connection is not registered yet
+		return open(c)
+	}
+}
+
+// ConnectionState is what the handshake of a connection with TLS has agreed on, nil
+// if it has none.
+func (c *Conn) ConnectionState() *tls.ConnectionState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rare == nil || c.rare.tls == nil {
+		return nil
+	}
+	state := c.rare.tls.conn.ConnectionState()
+	return &state
+}
