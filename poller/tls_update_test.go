@@ -272,3 +272,31 @@ func TestTLSEndlessRecord(t *testing.T) {
 		}
 	}
 }
+
+// The last that a client gets is close_notify, also where more waits than leaves at
+// once.
+func TestTLSSaysGoodbye(t *testing.T) {
+	sent := noise(2 << 20)
+	s := listenTLS(t, poller.Config{}, poller.PoolConfig{Places: 2}, hooks{data: func(c *poller.Conn, b []byte) {
+		if string(b) == "much" {
+			c.Send(sent)
+		}
+		c.Finish([]byte("end"))
+	}})
+	for text, size := range map[string]int{"little": 3, "much": len(sent) + 3} {
+		c := dialBare(t, s.addr)
+		c.conn.Write(c.out.record(dataType, []byte(text)))
+		kind, content := c.read()
+		for n := 0; kind == dataType; kind, content = c.read() {
+			if n += len(content); n > size {
+				t.Fatalf("%s: got %d bytes, want %d", text, n, size)
+			}
+		}
+		if kind != alertType || !bytes.Equal(content, []byte{1, 0}) {
+			t.Errorf("%s: the last record is %v of type %d, want close_notify", text, content, kind)
+		}
+		if _, err := c.conn.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("%s: then %v, want EOF", text, err)
+		}
+	}
+}
