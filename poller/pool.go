@@ -75,14 +75,15 @@ func (c *PoolConfig) check() error {
 // Turns that are short share few places. One that has turned out to be long gives
 // its place to the next that waits, and goes on without one.
 type Pool struct {
-	cfg     PoolConfig
-	workers *ants.Pool
-	work    func()    // drain, bound once: each use of a method as a value allocates
-	born    time.Time // what worker.began counts from
+	cfg  PoolConfig
+	work func()    // drain, bound once: each use of a method as a value allocates
+	born time.Time // what worker.began counts from
 
 	laneBytes atomic.Int64
 
 	mu       sync.Mutex // guards the rest; never held while a turn runs
+	workers  *ants.Pool // nil while idle, as it ticks; whoever has a place may use it without the lock
+	used     bool       // since the monitor has last looked
 	queue    []Turn     // a ring: n turns from first on
 	first    int
 	n        int
@@ -119,8 +120,11 @@ type share struct {
 	waiting []Turn // while that is too many
 }
 
+// expiry is how long goroutines stay that are idle.
+const expiry = 10 * time.Second
+
 // NewPool returns a pool. It starts without goroutines, and lets those go that
-// were idle for ten seconds.
+// were idle for ten seconds, as far as ten more later.
 func NewPool(cfg PoolConfig) (*Pool, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("worker pool: %w", err)
@@ -129,12 +133,6 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	p.work = p.drain
 	p.monitor = time.AfterFunc(time.Hour, p.look)
 	p.monitor.Stop()
-	var err error
-	// Room for workers that have left the queue but not yet come home to ants.
-	p.workers, err = ants.NewPool(2*cfg.MaxWorkers, ants.WithNonblocking(true), ants.WithExpiryDuration(10*time.Second))
-	if err != nil {
-		return nil, fmt.Errorf("worker pool of %d: %w", cfg.MaxWorkers, err)
-	}
 	return p, nil
 }
 
@@ -162,6 +160,12 @@ func (p *Pool) placeLocked() bool {
 	}
 	p.lookLocked(time.Second)
 	p.active++
+	p.used = true
+	if p.workers == nil {
+		// Room for workers that have left the queue but not yet come home to ants.
+		// Its errors are about other options.
+		p.workers, _ = ants.NewPool(2*p.cfg.MaxWorkers, ants.WithNonblocking(true), ants.WithExpiryDuration(expiry))
+	}
 	return true
 }
 
@@ -339,7 +343,7 @@ func (p *Pool) lookLocked(in time.Duration) {
 }
 
 // look is the monitor. It is there while turns run: often while others wait, else
-// once a second.
+// once a second; and then once or twice more, to let all workers go.
 func (p *Pool) look() {
 	now := time.Since(p.born)
 	p.mu.Lock()
@@ -363,6 +367,11 @@ func (p *Pool) look() {
 		p.lookLocked(p.cfg.Long / 2)
 	case p.active+len(p.long) > 0:
 		p.lookLocked(time.Second)
+	case p.used:
+		p.used = false
+		p.lookLocked(expiry)
+	default:
+		p.releaseLocked()
 	}
 	report := p.overdueLocked(now)
 	p.mu.Unlock()
@@ -371,6 +380,14 @@ func (p *Pool) look() {
 	}
 	if report != nil {
 		report()
+	}
+}
+
+// releaseLocked lets the workers go. None has a turn, nor will get one.
+func (p *Pool) releaseLocked() {
+	if p.workers != nil {
+		p.workers.Release()
+		p.workers = nil
 	}
 }
 
@@ -403,13 +420,16 @@ func (p *Pool) Close(d time.Duration) error {
 	p.mu.Lock()
 	p.closed = true
 	p.monitor.Stop()
-	queued, running := p.n+p.parked, p.active+len(p.long)
+	queued, running, workers := p.n+p.parked, p.active+len(p.long), p.workers
 	p.mu.Unlock()
-	if queued+running > 0 {
-		p.workers.Release()
+	switch {
+	case queued+running > 0:
+		workers.Release()
 		return fmt.Errorf("worker pool: after %v %d turns are queued, %d running", d, queued, running)
+	case workers == nil:
+		return nil
 	}
-	return p.workers.ReleaseTimeout(time.Second) // idle workers leave at once
+	return workers.ReleaseTimeout(time.Second) // idle workers leave at once
 }
 
 func (p *Pool) idle() bool {

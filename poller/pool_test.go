@@ -134,8 +134,8 @@ func TestPoolFull(t *testing.T) {
 			if q := p.Queued(); q != n {
 				t.Errorf("Queued = %d, want %d", q, n)
 			}
-			if g := runtime.NumGoroutine() - before; g > 2*max {
-				t.Errorf("%d goroutines, want at most %d", g, 2*max)
+			if g := runtime.NumGoroutine() - before; g > 2*max+2 { // ants has two of its own
+				t.Errorf("%d goroutines, want at most %d", g, 2*max+2)
 			}
 			close(release)
 			if err := p.Close(10 * time.Second); err != nil {
