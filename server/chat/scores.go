@@ -11,13 +11,16 @@ import (
 )
 
 // Scores is the example of server push: simulated football matches that the
-// server plays, a minute every second, and tells whoever watches. Clients send
+// server plays, a minute every second while somebody watches. Clients send
 // nothing but their join of scores:1, scores:2 or scores:3.
 //
 // It has one goroutine, [Scores.Run], however many people watch.
 type Scores struct {
-	mu      sync.Mutex // guards the rest
-	matches map[string]*match
+	watched chan struct{} // of one: somebody is the first to watch
+
+	mu       sync.Mutex // guards the rest
+	matches  map[string]*match
+	watchers int
 }
 
 // match is what watchers get: all of it each time, so that an update too few or
@@ -48,7 +51,7 @@ func NewScores() *Scores {
 	kickOff := func(home, away string, seed uint64) *match {
 		return &match{Home: home, Away: away, Goals: []goal{}, dice: rand.New(rand.NewPCG(seed, 0))}
 	}
-	return &Scores{matches: map[string]*match{
+	return &Scores{watched: make(chan struct{}, 1), matches: map[string]*match{
 		"scores:1": kickOff("Robins", "Owls", 1),
 		"scores:2": kickOff("Magpies", "Swifts", 2),
 		"scores:3": kickOff("Herons", "Wrens", 3),
@@ -58,18 +61,38 @@ func NewScores() *Scores {
 // Type is the channel of scores:*. A join is answered with the match as it
 // stands; from then on, "update" has it every minute.
 func (s *Scores) Type() *phx.ChannelType {
-	return &phx.ChannelType{Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		m, ok := s.matches[ch.Topic()]
-		if !ok {
-			return nil, phx.Errorf("no such match")
-		}
-		return m.copy(), nil
-	}}
+	return &phx.ChannelType{Join: s.join, Terminate: s.leave}
 }
 
-// Run plays a minute every second until ctx is done.
+func (s *Scores) join(ch *phx.Channel, _ phx.Payload) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.matches[ch.Topic()]
+	if !ok {
+		return nil, phx.Errorf("no such match")
+	}
+	if s.watchers++; s.watchers == 1 {
+		select {
+		case s.watched <- struct{}{}:
+		default: // Run has yet to hear of one before
+		}
+	}
+	return m.copy(), nil
+}
+
+func (s *Scores) leave(*phx.Channel, phx.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers--
+}
+
+func (s *Scores) isWatched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watchers > 0
+}
+
+// Run plays a minute every second while somebody watches, until ctx is done.
 func (s *Scores) Run(ctx context.Context, ep *phx.Endpoint) {
 	seconds := time.NewTicker(time.Second)
 	defer seconds.Stop()
@@ -77,8 +100,14 @@ func (s *Scores) Run(ctx context.Context, ep *phx.Endpoint) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.watched:
+			seconds.Reset(time.Second)
 		case <-seconds.C:
-			s.PlayMinute(ep)
+			if s.isWatched() {
+				s.PlayMinute(ep)
+			} else {
+				seconds.Stop()
+			}
 		}
 	}
 }

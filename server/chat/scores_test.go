@@ -3,7 +3,11 @@ package chat_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/roost-rt/roost/server/chat"
 )
@@ -79,4 +83,30 @@ func TestScoresRunUntilDone(t *testing.T) {
 	c.want(`[null,null,"scores:1","update",{"home":"Robins","away":"Owls","score":[0,0],"minute":1,"goals":[]}]`)
 	cancel()
 	<-ended
+}
+
+// Nobody plays for an empty stadium: without watchers nothing ticks. Whoever comes
+// then sees the match go on.
+func TestScoresRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		scores := chat.NewScores()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go scores.Run(ctx, nil) // no endpoint: to broadcast would panic
+		time.Sleep(time.Hour)
+	})
+	scores := chat.NewScores()
+	ep := start(t, socket("scores:*", scores.Type()))
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { scores.Run(ctx, ep) })
+	for minute := range 2 {
+		c := dial(t, ep, path)
+		c.say(`["1","2","scores:1","phx_join",{}]`)
+		c.read()
+		c.want(fmt.Sprintf(`[null,null,"scores:1","update",{"home":"Robins","away":"Owls","score":[0,0],"minute":%d,"goals":[]}]`, minute+1))
+		c.conn.Close()
+	}
+	cancel()
+	running.Wait()
 }
