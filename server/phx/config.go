@@ -41,8 +41,10 @@ type Config struct {
 	Mounts []Mount
 
 	// HTTP answers requests that are for no mount, with a goroutine for each
-	// connection, at most MaxHTTP of them. EndpointOf tells it the endpoint. Nil
-	// answers 404.
+	// connection, at most MaxHTTP of them. EndpointOf tells it the endpoint. Reading a
+	// body fails when the client is too slow, see IncomingTimeout, and writing when it
+	// does not read, see WriteTimeout; streams may be silent, and a hijacked
+	// connection has no limits. Nil answers 404.
 	HTTP http.Handler
 
 	// MaxHTTP is how many connections HTTP may hold; more get 503. Zero means
@@ -120,6 +122,8 @@ type Config struct {
 
 	// WriteTimeout closes a client as a slow consumer, with code 1013, when bytes
 	// wait for it and it takes none for so long. It is at least 1 s. Zero means 10 s.
+	// It also is how long a client may take for each 64 KiB that HTTP writes, unless
+	// HTTP sets a deadline of its own; see http.ResponseController.
 	WriteTimeout time.Duration
 
 	// BacklogMax is how many bytes may wait for all clients together, a broadcast
@@ -139,6 +143,11 @@ type Config struct {
 	// closed with 1008, or disconnected. Zero means 10 s and 16 KiB.
 	IncomingTimeout time.Duration
 	IncomingRate    int
+
+	// BodyTimeout is how long the body of a request to HTTP may take to come, however
+	// much of it comes; IncomingTimeout and IncomingRate hold for it, too. The time
+	// that HTTP itself takes to read it does not count. Zero means 1 h.
+	BodyTimeout time.Duration
 
 	// MailboxesMax is how many bytes of client messages may wait for callbacks, or be
 	// with them, of all clients together. More, and joins, are answered with the error
@@ -382,6 +391,7 @@ func (c *Config) check() error {
 	notNegative("IncomingMax", int64(c.IncomingMax))
 	notNegative("MailboxesMax", int64(c.MailboxesMax))
 	notNegative("IncomingTimeout", int64(c.IncomingTimeout))
+	notNegative("BodyTimeout", int64(c.BodyTimeout))
 	notNegative("IncomingRate", int64(c.IncomingRate))
 	notNegative("SendBuffer", int64(c.SendBuffer))
 	notNegative("MaxPending", int64(c.MaxPending))
@@ -408,6 +418,7 @@ func (c *Config) check() error {
 	c.MailboxesMax = cmp.Or(c.MailboxesMax, 256<<20)
 	c.IncomingTimeout = cmp.Or(c.IncomingTimeout, 10*time.Second)
 	c.IncomingRate = cmp.Or(c.IncomingRate, 16<<10)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, time.Hour)
 	return errors.Join(errs...)
 }
 

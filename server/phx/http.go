@@ -1,12 +1,12 @@
 package phx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,23 +15,29 @@ import (
 // An httpServer is net/http's server for the connections that turned out not to
 // be sockets.
 type httpServer struct {
-	server http.Server
-	max    int64
-	open   atomic.Int64
-	conns  connQueue
-	done   sync.WaitGroup
+	server   http.Server
+	max      int64
+	patience time.Duration // Config.WriteTimeout
+	open     atomic.Int64
+	conns    connQueue
+	done     sync.WaitGroup
 }
 
 func newHTTPServer(ep *Endpoint) *httpServer {
 	cfg := ep.cfg
-	h := &httpServer{max: int64(cfg.MaxHTTP)}
+	h := &httpServer{max: int64(cfg.MaxHTTP), patience: cmp.Or(cfg.WriteTimeout, 10*time.Second)}
 	h.server = http.Server{
 		Handler:           http.HandlerFunc(ep.handleHTTP),
 		BaseContext:       func(net.Listener) context.Context { return context.WithValue(context.Background(), endpointKey{}, ep) },
 		ReadHeaderTimeout: cfg.HandshakeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHead,
-		ErrorLog:          log.New(httpErrors{cfg.Logger}, "", 0),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateHijacked {
+				c.(*detached).hijacked.Store(true)
+			}
+		},
+		ErrorLog: log.New(httpErrors{cfg.Logger}, "", 0),
 	}
 	h.conns = connQueue{conns: make(chan net.Conn, cfg.MaxHTTP), closed: make(chan struct{})}
 	h.done.Go(func() { // ends with Shutdown, which waits for it
@@ -53,6 +59,8 @@ func EndpointOf(r *http.Request) *Endpoint {
 
 // handleHTTP is the HTTP server's handler.
 func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
+	r, done := ep.timed(w, r)
+	defer done()
 	if e, _ := ep.entrances.find([]byte(r.URL.EscapedPath())); e != nil {
 		ep.reenter(w, r, e)
 		return
@@ -101,47 +109,7 @@ func (h *httpServer) release() { h.open.Add(-1) }
 func (h *httpServer) serve(c net.Conn, from *requests, read []byte) {
 	v := from.visitor
 	release := sync.OnceFunc(func() { h.release(); v.leave() })
-	h.conns.conns <- &detached{Conn: c, origin: from.origin, visitor: v, read: read, release: release} // never full: there was room
-}
-
-// A detached connection is one from the event loop, with what was already read.
-type detached struct {
-	net.Conn
-	origin  origin
-	visitor *visitor
-	read    []byte
-	release func()
-}
-
-// RemoteAddr is the client's address, also behind TLS.
-func (d *detached) RemoteAddr() net.Addr {
-	if addr, err := netip.ParseAddrPort(d.origin.remote); err == nil {
-		return net.TCPAddrFromAddrPort(addr)
-	}
-	return d.Conn.RemoteAddr()
-}
-
-func (d *detached) Read(b []byte) (int, error) {
-	if len(d.read) > 0 {
-		n := copy(b, d.read)
-		d.read = d.read[n:]
-		return n, nil
-	}
-	return d.Conn.Read(b)
-}
-
-// CloseWrite lets an answer reach a client that is still sending; net/http looks for
-// it.
-func (d *detached) CloseWrite() error {
-	if c, ok := d.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return nil
-}
-
-func (d *detached) Close() error {
-	d.release()
-	return d.Conn.Close()
+	h.conns.conns <- &detached{Conn: c, origin: from.origin, visitor: v, read: read, patience: h.patience, release: release} // never full: there was room
 }
 
 // A connQueue is a net.Listener that accepts what is put in it.

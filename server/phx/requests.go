@@ -400,21 +400,16 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance)
 
 var errNoRoom = errors.New("too many messages are on their way")
 
-// readBody reads a body from net/http, by the rules of Config.IncomingMax and
-// IncomingTimeout. The body counts as held unless there is an error.
+// readBody reads a body from net/http, by the rule of Config.IncomingMax. The body counts as held unless there is an error.
 func (ep *Endpoint) readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
-	in, began := &ep.incoming, time.Now()
+	in := &ep.incoming
 	defer func() {
 		if err != nil {
 			in.add(-len(body), 0)
 		}
 	}()
-	conn := http.NewResponseController(w)
 	from := http.MaxBytesReader(w, r.Body, maxBody)
 	for part := make([]byte, 32<<10); ; {
-		if err := conn.SetReadDeadline(began.Add(in.patience(len(body)))); err != nil {
-			return body, err
-		}
 		n, err := from.Read(part)
 		body = append(body, part[:n]...)
 		switch fits := in.add(n, len(body)); {
