@@ -171,16 +171,15 @@ func (j *leaveJob) do(ch *Channel) {
 }
 
 func (j outJob) do(ch *Channel) {
-	ch.act(func() error { return ch.route().Type.Out(ch, j.Event, payloadOf(j.Message)) })
+	ch.act(Call{Callback: "Out", Event: j.Event, Payload: payloadOf(j.Message)})
 }
 
 func (j infoJob) do(ch *Channel) {
-	info := ch.route().Type.Info
-	if info == nil {
+	if ch.route().Type.Info == nil {
 		ch.endpoint().log.Warn("info for a channel without an Info callback", "topic", ch.topic)
 		return
 	}
-	ch.act(func() error { return info(ch, j.msg) })
+	ch.act(Call{Callback: "Info", Message: j.msg})
 }
 
 func (j endJob) do(ch *Channel) { ch.terminate(j.why) }
@@ -213,18 +212,17 @@ func (j *joinJob) do(ch *Channel) {
 	case why != "": // it had joined, but for the connection
 		ch.terminate(why)
 	case t.Joined != nil:
-		ch.act(func() error { return t.Joined(ch, p) })
+		ch.act(Call{Callback: "Joined", Payload: p})
 	}
 }
 
 // decideJoin runs the Join callback. It returns what to answer, and nil, a
 // refusal, or a crash.
 func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, err error) {
-	join := ch.route().Type.Join
-	if join == nil {
+	if t := ch.route().Type; t.Join == nil && t.Middleware == nil {
 		return "ok", wire.Payload{}, nil
 	}
-	result, err := ch.call(func() (any, error) { return join(ch, p) })
+	result, err := ch.call(Call{Callback: "Join", Payload: p})
 	var refusal *ReplyError
 	failed := err
 	switch {
@@ -389,17 +387,17 @@ func (ch *Channel) overrun(h *handOver, waited time.Duration) {
 // handleIn runs the callback for a client message and answers it.
 func (ch *Channel) handleIn(m wire.Message) {
 	t, ep := ch.route().Type, ch.endpoint()
-	handle, ok := t.In[m.Event]
-	if !ok {
+	callback := "In"
+	if _, ok := t.In[m.Event]; !ok {
 		if t.Event == nil {
 			ch.crash(fmt.Errorf("%w %q", errNoHandler, m.Event))
 			return
 		}
-		handle = func(ch *Channel, p Payload) (any, error) { return t.Event(ch, m.Event, p) }
+		callback = "Event"
 	}
 	p := Payload{m.Payload}
 	span := ch.span(t.logEvent(m.Event), slog.LevelDebug, ep.hooks.HandledIn != nil)
-	result, err := ch.call(func() (any, error) { return handle(ch, p) })
+	result, err := ch.call(Call{Callback: callback, Event: m.Event, Payload: p})
 	span.end()
 	if span.logged() {
 		span.line("handled", err, "topic", ch.topic, "event", m.Event, "params", ep.cfg.Filter.payload(p))
@@ -432,8 +430,8 @@ func (ch *Channel) settleIn(ref wire.Ref, result any, err error) {
 }
 
 // act runs a callback that answers nothing.
-func (ch *Channel) act(do func() error) {
-	_, err := ch.call(func() (any, error) { return nil, do() })
+func (ch *Channel) act(c Call) {
+	_, err := ch.call(c)
 	ch.settleError(err)
 }
 
@@ -449,12 +447,6 @@ func (ch *Channel) settleError(err error) {
 	default:
 		ch.crash(err)
 	}
-}
-
-// call runs a callback; a panic is an error.
-func (ch *Channel) call(callback func() (any, error)) (result any, err error) {
-	defer contain(&err)
-	return callback()
 }
 
 // contain, deferred, makes an error of a panic.
@@ -549,7 +541,7 @@ func (ch *Channel) terminate(why Reason) {
 	ep := ch.endpoint()
 	tell(ep, ep.hooks.Ended, EndEvent{ch, why})
 	if t := ch.route().Type; t.Terminate != nil {
-		if _, err := ch.call(func() (any, error) { t.Terminate(ch, why); return nil, nil }); err != nil {
+		if _, err := ch.call(Call{Callback: "Terminate", Reason: why}); err != nil {
 			ch.reportCrash("Terminate crashed", err)
 		}
 	}

@@ -205,7 +205,8 @@ type Config struct {
 	// secret by its name; see Filter.Discard.
 	Filter Filter
 
-	// Telemetry is told what happens. Nil tells nobody, and costs nothing.
+	// Telemetry is told what happens; JoinTelemetry makes one of several. Nil tells
+	// nobody, and costs nothing.
 	Telemetry *Telemetry
 }
 
@@ -499,6 +500,8 @@ func (r Route) check(field string) error {
 		return fmt.Errorf("%s.Type is nil: what are channels of %q to do?", field, r.Pattern)
 	case r.Type.StopTimeout < 0:
 		return fmt.Errorf("%s.Type.StopTimeout is %d: it must not be negative; zero is the default", field, r.Type.StopTimeout)
+	case slices.ContainsFunc(r.Type.Middleware, func(m Middleware) bool { return m == nil }):
+		return fmt.Errorf("%s.Type.Middleware has one that is nil: leave it out", field)
 	case len(r.Type.Intercept) > 0 && r.Type.Out == nil:
 		return fmt.Errorf("%s.Type has Intercept but no Out to intercept with", field)
 	}

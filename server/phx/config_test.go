@@ -30,6 +30,7 @@ func TestConfigErrors(t *testing.T) {
 		{route(phx.Route{Pattern: "b"}), `Mounts[0].Routes[1].Type is nil`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Intercept: []string{"e"}}}), `Mounts[0].Routes[1].Type has Intercept but no Out`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{StopTimeout: -1}}), `Mounts[0].Routes[1].Type.StopTimeout is -1`},
+		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Middleware: make([]phx.Middleware, 1)}}), `Mounts[0].Routes[1].Type.Middleware has one that is nil`},
 		{phx.Config{Filter: phx.Filter{Keep: []string{"a"}, Discard: []string{"b"}}}, "Filter has both Discard and Keep"},
 		{phx.Config{Filter: phx.Filter{Discard: []string{"a", ""}}}, "Filter.Discard has an empty term"},
 		{phx.Config{MaxHTTP: -1}, "MaxHTTP is -1"},

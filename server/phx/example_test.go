@@ -5,6 +5,7 @@ import (
 	"errors"
 	"expvar"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -118,6 +119,39 @@ func ExampleValue() {
 	}
 	fmt.Println(mount.Path)
 	// Output: /socket
+}
+
+// One check for all messages of a kind of channel, and one clock for all callbacks.
+func ExampleMiddleware() {
+	signedIn := func(c *phx.Call, next func() (any, error)) (any, error) {
+		if c.Callback == "In" && phx.Value[string](c.Channel, "user") == "" {
+			return nil, phx.Errorf("unauthorized")
+		}
+		return next()
+	}
+	timed := func(c *phx.Call, next func() (any, error)) (any, error) {
+		start := time.Now()
+		defer func() { slog.Debug("called", "callback", c.Callback, "event", c.Event, "took", time.Since(start)) }()
+		return next()
+	}
+	room := &phx.ChannelType{
+		Middleware: []phx.Middleware{timed, signedIn},
+		In: phx.Events{
+			"new_msg": func(ch *phx.Channel, p phx.Payload) (any, error) { return nil, ch.Broadcast("new_msg", p) },
+		},
+	}
+	fmt.Println(len(room.Middleware))
+	// Output: 2
+}
+
+// The hooks of a metrics page and of a tracer, side by side.
+func ExampleJoinTelemetry() {
+	joins := expvar.NewInt("joins")
+	metrics := &phx.Telemetry{Joined: func(phx.JoinEvent) { joins.Add(1) }}
+	crashes := &phx.Telemetry{Crashed: func(e phx.CrashEvent) { fmt.Println("crashed:", e.Err) }}
+	cfg := phx.Config{Telemetry: phx.JoinTelemetry(metrics, crashes)}
+	fmt.Println(cfg.Telemetry.Joined != nil, cfg.Telemetry.Crashed != nil, cfg.Telemetry.Pushed != nil)
+	// Output: true true false
 }
 
 // Nothing can be pushed before Join has returned. Joined comes right after it.

@@ -109,6 +109,46 @@ type DrainEvent struct {
 	Interval      time.Duration // what a batch takes
 }
 
+// JoinTelemetry is the hooks of several users as one Telemetry: each event is told
+// to all who have a hook for it, in their order, even if one of them panics. An
+// event for which nobody has a hook costs nothing. Nil ones are left out.
+func JoinTelemetry(all ...*Telemetry) *Telemetry {
+	return &Telemetry{
+		Connected:    joinHooks(all, func(t *Telemetry) func(ConnectEvent) { return t.Connected }),
+		Joined:       joinHooks(all, func(t *Telemetry) func(JoinEvent) { return t.Joined }),
+		HandledIn:    joinHooks(all, func(t *Telemetry) func(MessageEvent) { return t.HandledIn }),
+		Drained:      joinHooks(all, func(t *Telemetry) func(DrainEvent) { return t.Drained }),
+		Disconnected: joinHooks(all, func(t *Telemetry) func(DisconnectEvent) { return t.Disconnected }),
+		Ended:        joinHooks(all, func(t *Telemetry) func(EndEvent) { return t.Ended }),
+		Crashed:      joinHooks(all, func(t *Telemetry) func(CrashEvent) { return t.Crashed }),
+		Pushed:       joinHooks(all, func(t *Telemetry) func(PushEvent) { return t.Pushed }),
+		Broadcast:    joinHooks(all, func(t *Telemetry) func(BroadcastEvent) { return t.Broadcast }),
+		Gap:          joinHooks(all, func(t *Telemetry) func(pubsub.Gap) { return t.Gap }),
+	}
+}
+
+// joinHooks is one hook of all as one, nil if there is none.
+func joinHooks[E any](all []*Telemetry, hook func(*Telemetry) func(E)) func(E) {
+	var hooks []func(E)
+	for _, t := range all {
+		if t != nil && hook(t) != nil {
+			hooks = append(hooks, hook(t))
+		}
+	}
+	if len(hooks) < 2 {
+		return append(hooks, nil)[0]
+	}
+	return func(event E) { each(hooks, event) }
+}
+
+// each calls hooks. One that panics does so when the others have been called.
+func each[E any](hooks []func(E), event E) {
+	if len(hooks) > 0 {
+		defer each(hooks[1:], event)
+		hooks[0](event)
+	}
+}
+
 // tell calls a hook, if there is one.
 func tell[E any](ep *Endpoint, hook func(E), event E) {
 	if hook == nil {

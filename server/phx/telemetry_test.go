@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,4 +254,68 @@ func TestTelemetryPanics(t *testing.T) {
 	if n := len(book.with("panic in a telemetry hook")); n != 9 { // two messages
 		t.Errorf("%d panics are logged, want 9", n)
 	}
+}
+
+// Every hook of several users is called, also behind one that panics, and what
+// nobody has a hook for stays nil.
+func TestJoinTelemetry(t *testing.T) {
+	var told []string
+	kinds := reflect.TypeFor[phx.Telemetry]()
+	all := func(name string, panics bool) *phx.Telemetry {
+		hooks := new(phx.Telemetry)
+		for i := range kinds.NumField() {
+			field := kinds.Field(i)
+			reflect.ValueOf(hooks).Elem().Field(i).Set(reflect.MakeFunc(field.Type, func([]reflect.Value) []reflect.Value {
+				told = append(told, name+" "+field.Name)
+				if panics {
+					panic("hook " + name)
+				}
+				return nil
+			}))
+		}
+		return hooks
+	}
+	few := &phx.Telemetry{Crashed: func(phx.CrashEvent) { told = append(told, "few Crashed") }}
+	joined := reflect.ValueOf(phx.JoinTelemetry(nil, all("a", true), few, all("b", false))).Elem()
+	for i := range kinds.NumField() {
+		name := kinds.Field(i).Name
+		want := []string{"a " + name, "b " + name}
+		if name == "Crashed" {
+			want = []string{"a Crashed", "few Crashed", "b Crashed"}
+		}
+		told = nil
+		func() {
+			defer func() {
+				if r := recover(); r != "hook a" {
+					t.Errorf("%s: the panic is %v, want that of a, for the log", name, r)
+				}
+			}()
+			joined.Field(i).Call([]reflect.Value{reflect.Zero(kinds.Field(i).Type.In(0))})
+		}()
+		if !slices.Equal(told, want) {
+			t.Errorf("%s: called %q, want %q", name, told, want)
+		}
+	}
+	for _, hooks := range []*phx.Telemetry{phx.JoinTelemetry(), phx.JoinTelemetry(nil, new(phx.Telemetry))} {
+		if !reflect.ValueOf(*hooks).IsZero() {
+			t.Errorf("of no hooks there are %+v, want none", hooks)
+		}
+	}
+}
+
+// The log has the panic of a joined hook, and the others count on.
+func TestJoinTelemetryInEndpoint(t *testing.T) {
+	var count atomic.Int64
+	var panics atomic.Int64
+	ep := startConfig(t, phx.Config{
+		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}}}},
+		Telemetry: phx.JoinTelemetry(
+			&phx.Telemetry{Joined: func(phx.JoinEvent) { panics.Add(1); panic("first") }},
+			&phx.Telemetry{Joined: func(phx.JoinEvent) { count.Add(1) }},
+		),
+	})
+	c := dial(t, ep)
+	c.join("a")
+	c.join("b")
+	eventually(t, "both hooks have counted two joins", func() bool { return count.Load() == 2 && panics.Load() == 2 })
 }

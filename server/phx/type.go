@@ -58,6 +58,10 @@ type ChannelType struct {
 	// Duplicate out.) What it pushes comes after phx_close or phx_error.
 	Terminate func(ch *Channel, why Reason)
 
+	// Middleware runs around every callback of the type that is set, the first one
+	// outermost, and around Join in any case. Nil costs nothing.
+	Middleware []Middleware
+
 	// StopTimeout is how long another join of the topic by the same client waits
 	// for a callback that runs. Then the old channel can send nothing any more,
 	// and the new one joins. Zero means 5 s.

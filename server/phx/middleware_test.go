@@ -1,0 +1,122 @@
+package phx_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// notes is middleware that writes down what it is called for, and what comes back.
+func (j *journal) notes(name string) phx.Middleware {
+	return func(c *phx.Call, next func() (any, error)) (any, error) {
+		j.add("%s: %s %s %s %s", name, c.Channel.Topic(), c.Callback, c.Event, c.Payload.JSON())
+		result, err := next()
+		text, _ := json.Marshal(result)
+		j.add("%s: %s returns %s, %s", name, c.Callback, text, short(err))
+		return result, err
+	}
+}
+
+// Every callback has the middleware around it, the first outermost, and Join has
+// also where there is no callback.
+func TestMiddleware(t *testing.T) {
+	var j journal
+	ep := start(t,
+		phx.Route{Pattern: "bare", Type: &phx.ChannelType{Middleware: []phx.Middleware{j.notes("bare")}}},
+		phx.Route{Pattern: "*", Type: &phx.ChannelType{
+			Middleware: []phx.Middleware{j.notes("outer"), j.notes("inner")},
+			Join:       func(*phx.Channel, phx.Payload) (any, error) { return "in", nil },
+			Joined:     func(ch *phx.Channel, _ phx.Payload) error { return ch.Send("info") },
+			In:         phx.Events{"echo": echo, "die": func(*phx.Channel, phx.Payload) (any, error) { panic("oh") }},
+			Event:      func(_ *phx.Channel, event string, _ phx.Payload) (any, error) { return nil, phx.Errorf("no %s", event) },
+			Intercept:  []string{"seen"},
+			Out:        func(ch *phx.Channel, event string, p phx.Payload) error { return ch.Push(event, p) },
+			Info:       func(*phx.Channel, any) error { return nil },
+			Terminate:  func(*phx.Channel, phx.Reason) {},
+		}})
+	c := dial(t, ep)
+	both := func(call, result string) (lines []string) {
+		var name, topic string
+		fmt.Sscan(call, &topic, &name)
+		return []string{"outer: " + call, "inner: " + call, "inner: " + name + " returns " + result, "outer: " + name + " returns " + result}
+	}
+	var want []string
+	for _, step := range []struct {
+		say, answer  string
+		call, result string
+	}{
+		{`["1","1","a","phx_join",{"x":1}]`, `["1","1","a","phx_reply",{"status":"ok","response":"in"}]`, `a Join  {"x":1}`, `"in", <nil>`},
+		{"", "", `a Joined  {"x":1}`, "null, <nil>"},
+		{"", "", `a Info  {}`, "null, <nil>"},
+		{`["1","2","a","echo",{"y":2}]`, `["1","2","a","phx_reply",{"status":"ok","response":{"y":2}}]`, `a In echo {"y":2}`, `{"y":2}, <nil>`},
+		{`["1","3","a","odd",{}]`, `["1","3","a","phx_reply",{"status":"error","response":{"reason":"no odd"}}]`, `a Event odd {}`, "null, error reply: map[reason:no odd]"},
+		{"", `["1",null,"a","seen",{"z":3}]`, `a Out seen {"z":3}`, "null, <nil>"},
+		{`["1","4","a","die",{}]`, `["1","1","a","phx_error",{"reason":"channel_crash"}]`, `a In die {}`, "null, panic: oh"},
+		{"", "", `a Terminate  {}`, "null, <nil>"},
+	} {
+		switch {
+		case step.say != "":
+			c.say(step.say)
+		case step.answer != "":
+			if err := ep.Broadcast("a", "seen", map[string]int{"z": 3}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if step.answer != "" {
+			c.want(step.answer)
+		}
+		want = append(want, both(step.call, step.result)...)
+	}
+	j.want(t, want...)
+	c.join("bare")
+	j.want(t, append(want, "bare: bare Join  {}", "bare: Join returns null, <nil>")...)
+}
+
+// What middleware returns takes the place of the callback's result, and a callback
+// that it does not ask for does not run. Its own panic is a crash as the callback's.
+func TestMiddlewareDecides(t *testing.T) {
+	ep := start(t, phx.Route{Pattern: "*", Type: &phx.ChannelType{
+		Middleware: []phx.Middleware{
+			func(c *phx.Call, next func() (any, error)) (any, error) {
+				result, err := next()
+				if c.Event == "panic" {
+					return "caught: " + short(err), nil
+				}
+				return result, err
+			},
+			func(c *phx.Call, next func() (any, error)) (any, error) {
+				switch {
+				case c.Channel.Topic() == "secret", c.Event == "forbidden":
+					return nil, phx.Errorf("unauthorized")
+				case c.Event == "panic":
+					panic("middleware")
+				case c.Event == "crash":
+					return nil, fmt.Errorf("crash")
+				}
+				return next()
+			},
+		},
+		Event: func(_ *phx.Channel, event string, _ phx.Payload) (any, error) {
+			if event != "allowed" {
+				t.Errorf("the callback runs for %s", event)
+			}
+			return phx.OK, nil
+		},
+	}})
+	c := dial(t, ep)
+	c.say(`["1","1","secret","phx_join",{}]`)
+	c.want(`["1","1","secret","phx_reply",{"status":"error","response":{"reason":"unauthorized"}}]`)
+	c.join("a")
+	for event, want := range map[string]string{
+		"allowed":   `{"status":"ok","response":{}}`,
+		"forbidden": `{"status":"error","response":{"reason":"unauthorized"}}`,
+		"panic":     `{"status":"ok","response":"caught: panic: middleware"}`,
+	} {
+		c.say(`["1","2","a","` + event + `",{}]`)
+		c.want(`["1","2","a","phx_reply",` + want + `]`)
+	}
+	c.say(`["1","2","a","crash",{}]`)
+	c.want(`["1","1","a","phx_error",{"reason":"channel_crash"}]`)
+}
