@@ -12,14 +12,13 @@ type attempt struct {
 
 // attempt begins one when the request is there.
 func (m *mount) attempt(transport string) attempt {
-	ep := m.endpoint
-	return attempt{mount: m, transport: transport, span: ep.span(m.LogConnect, slog.LevelInfo, ep.hooks.Connected != nil)}
+	return attempt{mount: m, transport: transport, span: m.span(m.LogConnect, slog.LevelInfo, m.hooks.Connected != nil)}
 }
 
 // settle says how it ended: with a socket that is open or, if s is nil, with an
 // error.
 func (a *attempt) settle(s *Socket, err error) {
-	m, ep := a.mount, a.mount.endpoint
+	m := a.mount
 	a.span.end()
 	version := a.params.String("vsn")
 	if a.span.logged() {
@@ -27,9 +26,9 @@ func (a *attempt) settle(s *Socket, err error) {
 		if err != nil {
 			text = "connect refused"
 		}
-		a.span.line(text, err, "mount", m.Path, "transport", a.transport, "vsn", version, "params", ep.cfg.Filter.params(a.params))
+		a.span.line(text, err, "mount", m.Path, "transport", a.transport, "vsn", version, "params", m.cfg.Filter.params(a.params))
 	}
-	tell(ep, ep.hooks.Connected, ConnectEvent{
+	tell(m.services, m.hooks.Connected, ConnectEvent{
 		Duration: a.span.took, Mount: m.Path, Transport: a.transport, Version: version, Params: a.params, Socket: s, Err: err,
 	})
 }

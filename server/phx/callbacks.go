@@ -8,28 +8,28 @@ import (
 )
 
 // startPools starts the pools that turns run on.
-func (ep *Endpoint) startPools() (err error) {
-	cfg := ep.cfg
+func (lent *services) startPools() (err error) {
+	cfg := lent.cfg
 	elastic := poller.PoolConfig{
 		Places: cfg.Workers, MaxWorkers: cfg.MaxWorkers, OwnerShare: cfg.SocketShare,
-		Overdue: cfg.Overdue, OnOverdue: ep.overdue, Logger: cfg.Logger,
+		Overdue: cfg.Overdue, OnOverdue: lent.overdue, Logger: cfg.Logger,
 	}
-	if ep.workers, err = poller.NewPool(elastic); err != nil {
+	if lent.workers, err = poller.NewPool(elastic); err != nil {
 		return err
 	}
-	if ep.connects, err = poller.NewPool(elastic); err != nil {
+	if lent.connects, err = poller.NewPool(elastic); err != nil {
 		return err
 	}
-	if ep.fanOut, err = poller.NewPool(poller.PoolConfig{Places: runtime.GOMAXPROCS(0), Logger: cfg.Logger}); err != nil {
+	if lent.fanOut, err = poller.NewPool(poller.PoolConfig{Places: runtime.GOMAXPROCS(0), Logger: cfg.Logger}); err != nil {
 		return err
 	}
 	// Half of the processors: what is left is enough for all that is not large.
-	ep.unpackers, err = poller.NewPool(poller.PoolConfig{Places: (runtime.GOMAXPROCS(0) + 1) / 2, Logger: cfg.Logger})
+	lent.unpackers, err = poller.NewPool(poller.PoolConfig{Places: (runtime.GOMAXPROCS(0) + 1) / 2, Logger: cfg.Logger})
 	return err
 }
 
 // overdue tells the log of callbacks that run for long, with the stack of one.
-func (ep *Endpoint) overdue(o poller.Overdue) {
+func (lent *services) overdue(o poller.Overdue) {
 	args := []any{"running", o.Ran.Round(time.Millisecond)}
 	if t, ok := o.Turn.(interface{ describe() []any }); ok {
 		args = append(args, t.describe()...)
@@ -37,7 +37,7 @@ func (ep *Endpoint) overdue(o poller.Overdue) {
 	if o.Others > 0 {
 		args = append(args, "others", o.Others)
 	}
-	ep.log.Warn("a callback runs for long", append(args, "stack", o.Stack())...)
+	lent.log.Warn("a callback runs for long", append(args, "stack", o.Stack())...)
 }
 
 // describe says what the channel is at, for the log.
@@ -81,13 +81,13 @@ type CallbackStats struct {
 	Oldest  time.Duration `json:"oldest_ns"` // how long one has run, the longest
 }
 
-func (ep *Endpoint) callbackStats() (st CallbackStats) {
-	for _, pool := range []*poller.Pool{ep.workers, ep.connects} {
-		p := pool.Stats()
-		st.Running += p.Running
-		st.Long += p.Long
-		st.Queued += p.Queued
-		st.Oldest = max(st.Oldest, p.Oldest)
+func (p *pools) callbackStats() (st CallbackStats) {
+	for _, pool := range []*poller.Pool{p.workers, p.connects} {
+		s := pool.Stats()
+		st.Running += s.Running
+		st.Long += s.Long
+		st.Queued += s.Queued
+		st.Oldest = max(st.Oldest, s.Oldest)
 	}
 	return st
 }

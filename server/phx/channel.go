@@ -64,9 +64,9 @@ func (ch *Channel) start() { ch.pool().Go(ch.events()) }
 
 func (ch *Channel) route() *Route { return &ch.socket.mount.Routes[ch.index] }
 
-func (ch *Channel) endpoint() *Endpoint { return ch.socket.mount.endpoint }
+func (ch *Channel) services() *services { return ch.socket.mount.services }
 
-func (ch *Channel) pool() *workers { return ch.endpoint().workers }
+func (ch *Channel) pool() *workers { return ch.services().workers }
 
 // receiveLocked takes a message for the channel's topic, by the lower half of
 // the table in spec §1.10. The socket is locked. m is lent.
@@ -97,7 +97,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 // postLocked puts a job in the mailbox if there is room. A message for which
 // there is none is answered.
 func (ch *Channel) postLocked(j job) error {
-	if full(&ch.mailbox, ch.socket.mount.MailboxMax) || !shared(j) && ch.endpoint().crowded(ch.mailbox.Bytes()+j.bytes()) {
+	if full(&ch.mailbox, ch.socket.mount.MailboxMax) || !shared(j) && ch.services().crowded(ch.mailbox.Bytes()+j.bytes()) {
 		if m, ok := j.(*messageJob); ok {
 			ch.socket.reply(m.JoinRef, m.Ref, ch.topic, "error", reason("overloaded"))
 		}
@@ -176,7 +176,7 @@ func (j outJob) do(ch *Channel) {
 
 func (j infoJob) do(ch *Channel) {
 	if ch.route().Type.Info == nil {
-		ch.endpoint().log.Warn("info for a channel without an Info callback", "topic", ch.topic)
+		ch.services().log.Warn("info for a channel without an Info callback", "topic", ch.topic)
 		return
 	}
 	ch.act(Call{Callback: "Info", Message: j.msg})
@@ -185,7 +185,7 @@ func (j infoJob) do(ch *Channel) {
 func (j endJob) do(ch *Channel) { ch.terminate(j.why) }
 
 func (j handOverJob) do(ch *Channel) {
-	ch.endpoint().log.Debug("duplicate join", "topic", ch.topic)
+	ch.services().log.Debug("duplicate join", "topic", ch.topic)
 	ch.terminate(Duplicate)
 	j.finish()
 }
@@ -199,7 +199,7 @@ func (j *joinJob) do(ch *Channel) {
 	if gone {
 		return
 	}
-	span := ch.span(t.LogJoin, slog.LevelInfo, ch.endpoint().hooks.Joined != nil)
+	span := ch.span(t.LogJoin, slog.LevelInfo, ch.services().hooks.Joined != nil)
 	status, response, err := ch.decideJoin(p)
 	span.end()
 	why, failed := ch.settleJoin(j, err == nil, status, response)
@@ -227,9 +227,9 @@ func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, 
 	failed := err
 	switch {
 	case err == nil:
-		status, response, failed = ch.endpoint().settle(result)
+		status, response, failed = ch.services().settle(result)
 	case errors.As(err, &refusal):
-		status, response, failed = ch.endpoint().settle(Reply{"error", refusal.Response})
+		status, response, failed = ch.services().settle(Reply{"error", refusal.Response})
 	}
 	if failed != nil {
 		return "error", reason("join crashed"), failed
@@ -271,7 +271,7 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 	waiting = ch.takeMessages()
 	if accepted {
 		ch.phase = joined
-		ch.endpoint().pubsub.Subscribe(ch.topic, ch.events())
+		ch.services().pubsub.Subscribe(ch.topic, ch.events())
 		ch.topic = ch.handle.Topic() // one string for all who joined
 	}
 	err = s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
@@ -291,7 +291,7 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 
 // reportJoin says how a join has ended.
 func (ch *Channel) reportJoin(s span, p Payload, err error) {
-	ep := ch.endpoint()
+	lent := ch.services()
 	text := "joined"
 	var refusal *ReplyError
 	switch refused := errors.As(err, &refusal); {
@@ -302,16 +302,16 @@ func (ch *Channel) reportJoin(s span, p Payload, err error) {
 		ch.reportCrash("join crashed", err)
 	}
 	if text != "" && s.logged() {
-		s.line(text, err, "topic", ch.topic, "params", ep.cfg.Filter.payload(p))
+		s.line(text, err, "topic", ch.topic, "params", lent.cfg.Filter.payload(p))
 	}
-	tell(ep, ep.hooks.Joined, JoinEvent{Duration: s.took, Channel: ch, Payload: p, Err: err})
+	tell(lent, lent.hooks.Joined, JoinEvent{Duration: s.took, Channel: ch, Payload: p, Err: err})
 }
 
 // reportCrash says what a callback did wrong.
 func (ch *Channel) reportCrash(text string, err error) {
-	ep := ch.endpoint()
-	ep.log.Log(context.Background(), crashLevel(err), text, "topic", ch.topic, "err", err)
-	tell(ep, ep.hooks.Crashed, CrashEvent{ch, err})
+	lent := ch.services()
+	lent.log.Log(context.Background(), crashLevel(err), text, "topic", ch.topic, "err", err)
+	tell(lent, lent.hooks.Crashed, CrashEvent{ch, err})
 }
 
 // rerouteLocked routes client messages that a channel did not come to: all of one
@@ -380,13 +380,13 @@ func (ch *Channel) overrun(h *handOver, waited time.Duration) {
 	ch.mu.Lock()
 	ch.phase = closed
 	ch.mu.Unlock()
-	ch.endpoint().log.Warn("a callback held up another join of its topic: it goes on without a voice", "topic", ch.topic, "waited", waited)
+	ch.services().log.Warn("a callback held up another join of its topic: it goes on without a voice", "topic", ch.topic, "waited", waited)
 	h.next.start()
 }
 
 // handleIn runs the callback for a client message and answers it.
 func (ch *Channel) handleIn(m wire.Message) {
-	t, ep := ch.route().Type, ch.endpoint()
+	t, lent := ch.route().Type, ch.services()
 	callback := "In"
 	if _, ok := t.In[m.Event]; !ok {
 		if t.Event == nil {
@@ -396,13 +396,13 @@ func (ch *Channel) handleIn(m wire.Message) {
 		callback = "Event"
 	}
 	p := Payload{m.Payload}
-	span := ch.span(t.logEvent(m.Event), slog.LevelDebug, ep.hooks.HandledIn != nil)
+	span := ch.span(t.logEvent(m.Event), slog.LevelDebug, lent.hooks.HandledIn != nil)
 	result, err := ch.call(Call{Callback: callback, Event: m.Event, Payload: p})
 	span.end()
 	if span.logged() {
-		span.line("handled", err, "topic", ch.topic, "event", m.Event, "params", ep.cfg.Filter.payload(p))
+		span.line("handled", err, "topic", ch.topic, "event", m.Event, "params", lent.cfg.Filter.payload(p))
 	}
-	tell(ep, ep.hooks.HandledIn, MessageEvent{Duration: span.took, Channel: ch, Event: m.Event, Ref: Ref{ch, m.Ref}, Payload: p, Err: err})
+	tell(lent, lent.hooks.HandledIn, MessageEvent{Duration: span.took, Channel: ch, Event: m.Event, Ref: Ref{ch, m.Ref}, Payload: p, Err: err})
 	ch.settleIn(m.Ref, result, err)
 }
 
@@ -416,7 +416,7 @@ func (ch *Channel) settleIn(ref wire.Ref, result any, err error) {
 		result, err = Reply{"error", Payload{reason("overloaded")}}, nil
 	}
 	if result != nil {
-		status, response, failed := ch.endpoint().settle(result)
+		status, response, failed := ch.services().settle(result)
 		if failed != nil {
 			ch.crash(failed)
 			return
@@ -458,13 +458,13 @@ func contain(err *error) {
 
 // settle makes status and response of what a callback returned. It survives a
 // MarshalJSON that panics.
-func (ep *Endpoint) settle(result any) (status string, response wire.Payload, err error) {
+func (lent *services) settle(result any) (status string, response wire.Payload, err error) {
 	defer contain(&err)
 	status = "ok"
 	if r, ok := result.(Reply); ok {
 		status, result = r.Status, r.Response
 	}
-	response, err = ep.encode(result, status)
+	response, err = lent.encode(result, status)
 	return status, response, err
 }
 
@@ -505,8 +505,8 @@ func (ch *Channel) takeOff(event string) bool {
 // endLocked makes the channel deaf and drops what is in the mailbox.
 func (ch *Channel) endLocked() {
 	ch.phase = ended
-	ch.endpoint().pubsub.Unsubscribe(ch.events())
-	ch.subs.clear(ch.endpoint())
+	ch.services().pubsub.Unsubscribe(ch.events())
+	ch.subs.clear(ch.services().pubsub)
 	ch.mailbox.Clear(ch.pool())
 }
 
@@ -531,15 +531,15 @@ func (ch *Channel) disconnected(why Reason) {
 	defer ch.mu.Unlock()
 	wasIn := ch.phase == joined || ch.phase == leaving
 	ch.endLocked()
-	if wasIn && (ch.route().Type.Terminate != nil || ch.endpoint().hooks.Ended != nil) {
+	if wasIn && (ch.route().Type.Terminate != nil || ch.services().hooks.Ended != nil) {
 		ch.pushLocked(endJob{why})
 	}
 }
 
 // terminate is the end of a channel that had joined. Turn only.
 func (ch *Channel) terminate(why Reason) {
-	ep := ch.endpoint()
-	tell(ep, ep.hooks.Ended, EndEvent{ch, why})
+	lent := ch.services()
+	tell(lent, lent.hooks.Ended, EndEvent{ch, why})
 	if t := ch.route().Type; t.Terminate != nil {
 		if _, err := ch.call(Call{Callback: "Terminate", Reason: why}); err != nil {
 			ch.reportCrash("Terminate crashed", err)

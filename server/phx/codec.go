@@ -3,6 +3,7 @@ package phx
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 	"reflect"
 	"sync"
 
@@ -17,7 +18,7 @@ import (
 // their packets. Broadcasts are encoded once for each.
 type codec struct {
 	wire.Serializer // nil for sockets without channels
-	endpoint        *Endpoint
+	log             *slog.Logger
 	deflater        *frame.Deflater                          // nil: no compression
 	minSize         int                                      // of what is compressed, in bytes
 	fast            func(*pubsub.Message) []byte             // fastlane, bound once
@@ -40,9 +41,12 @@ type codecKey struct {
 	deflate    Deflate // of the form deflated
 }
 
-// codec returns the codec for a serializer, a form, and a mount's compression,
-// which is not nil where the form is deflated.
-func (ep *Endpoint) codec(s wire.Serializer, f form, deflate *Deflate) *codec {
+// codecs are those of an endpoint.
+type codecs map[codecKey]*codec
+
+// get returns the codec for a serializer, a form, and a mount's compression, which
+// is not nil where the form is deflated.
+func (all codecs) get(log *slog.Logger, s wire.Serializer, f form, deflate *Deflate) *codec {
 	key := codecKey{serializer: s, form: f}
 	if s != nil && !reflect.TypeOf(s).Comparable() {
 		key.serializer = reflect.TypeOf(s)
@@ -50,14 +54,14 @@ func (ep *Endpoint) codec(s wire.Serializer, f form, deflate *Deflate) *codec {
 	if f == deflated {
 		key.deflate = *deflate
 	}
-	if ep.codecs[key] == nil {
-		ep.codecs[key] = newCodec(s, ep, key)
+	if all[key] == nil {
+		all[key] = newCodec(log, s, key)
 	}
-	return ep.codecs[key]
+	return all[key]
 }
 
-func newCodec(s wire.Serializer, ep *Endpoint, key codecKey) *codec {
-	c := &codec{Serializer: s, endpoint: ep}
+func newCodec(log *slog.Logger, s wire.Serializer, key codecKey) *codec {
+	c := &codec{Serializer: s, log: log}
 	c.fast, c.pack = c.fastlane, c.frame
 	switch key.form {
 	case deflated:
@@ -79,7 +83,7 @@ func (c *codec) fastlane(m *pubsub.Message) []byte {
 	}, room)
 	if err != nil {
 		if !errors.Is(err, wire.ErrBinaryUnsupported) { // the others were checked before publishing
-			c.endpoint.log.Error("encode broadcast", "topic", m.Topic, "event", m.Event, "version", c.Version(), "err", err)
+			c.log.Error("encode broadcast", "topic", m.Topic, "event", m.Event, "version", c.Version(), "err", err)
 		}
 		return nil
 	}
@@ -99,7 +103,7 @@ func (c *codec) frame(out []byte, binary bool) []byte {
 		if err == nil {
 			return both[len(out):]
 		}
-		c.endpoint.log.Error("compress", "err", err) // Config.check knows the levels: not reached
+		c.log.Error("compress", "err", err) // Config.check knows the levels: not reached
 	}
 	out = out[frame.MaxHeader-frame.HeaderLen(n):]
 	frame.PutHeader(out, op, n)

@@ -61,7 +61,7 @@ var errPanic = errors.New("panic in Connect or CheckOrigin")
 // contain, deferred, makes a refusal of the application's panic.
 func (m *mount) contain(err *error) {
 	if r := recover(); r != nil {
-		m.endpoint.log.Error("panic in Connect or CheckOrigin", "mount", m.Path, "panic", r, "stack", string(debug.Stack()))
+		m.log.Error("panic in Connect or CheckOrigin", "mount", m.Path, "panic", r, "stack", string(debug.Stack()))
 		*err = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic}
 	}
 }
@@ -71,7 +71,7 @@ func (m *mount) allows(origin, scheme, host string) bool {
 	if m.origins.allows(origin, scheme, host) {
 		return true
 	}
-	m.endpoint.log.Info("origin refused", "mount", m.Path, "origin", origin, "host", host,
+	m.log.Info("origin refused", "mount", m.Path, "origin", origin, "host", host,
 		"fix", "add it to Mount.Origins if pages from there may connect")
 	return false
 }

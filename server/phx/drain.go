@@ -96,13 +96,12 @@ func (m *mount) drain(ctx context.Context, d Drain, sockets []*Socket) {
 
 // report tells of a batch that is done.
 func (m *mount) report(e DrainEvent) {
-	ep := m.endpoint
 	e.Mount = m.Path
-	if s := ep.span(m.LogConnect, slog.LevelInfo, false); s.logged() {
-		ep.log.Log(context.Background(), s.level, "draining", "mount", e.Mount, "batch", e.Index, "of", e.Rounds,
+	if s := m.span(m.LogConnect, slog.LevelInfo, false); s.logged() {
+		m.log.Log(context.Background(), s.level, "draining", "mount", e.Mount, "batch", e.Index, "of", e.Rounds,
 			"sockets", e.Count, "of_all", e.Total, "interval", e.Interval)
 	}
-	tell(ep, ep.hooks.Drained, e)
+	tell(m.services, m.hooks.Drained, e)
 }
 
 // A pace is how fast the sockets of one mount are closed.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/roost-rt/roost/poller"
@@ -17,34 +15,19 @@ import (
 	"github.com/roost-rt/roost/server/asynclog"
 )
 
-// workers is the pool that callbacks run on.
-type workers = poller.Pool
-
 // An Endpoint is a running server.
 type Endpoint struct {
-	cfg       Config
-	log       *slog.Logger // its handler never waits
+	services
 	closeLog  func(patience time.Duration) error
-	hooks     Telemetry // zero without Config.Telemetry
-	started   time.Time
 	entrances entrances
-	codecs    map[codecKey]*codec
 	polls     []*pollSessions // of the mounts with long polling
 
 	poller    *poller.Poller
 	listener  *poller.Listener // nil with TLS, or without an address
 	secure    *tlsListener     // nil without TLS
-	workers   *workers         // callbacks: they may block
-	connects  *workers         // Connect and CheckOrigin: those who come in wait for none of those
-	unpackers *poller.Pool     // large messages, before they are for anybody
-	fanOut    *poller.Pool     // broadcasts: they never do, and must not wait for those that do
-	pubsub    *pubsub.PubSub
 	http      *httpServer
 	admission *admission
 	proxies   proxies
-	cuts      cuts
-	incoming  incoming
-	draining  atomic.Bool
 
 	stopped sync.Once
 	stopErr error // of the first Shutdown
@@ -61,7 +44,8 @@ func Start(cfg Config) (*Endpoint, error) {
 	}
 	log, closeLog := asynclog.Wrap(cfg.Logger, asynclog.Config{Rate: cfg.LogRate})
 	cfg.Logger = log
-	ep := &Endpoint{cfg: cfg, log: log, closeLog: closeLog, started: time.Now(), codecs: make(map[codecKey]*codec)}
+	ep := &Endpoint{closeLog: closeLog}
+	ep.cfg, ep.log, ep.started = cfg, log, time.Now()
 	ep.incoming.max, ep.incoming.timeout, ep.incoming.rate = int64(cfg.IncomingMax), cfg.IncomingTimeout, cfg.IncomingRate
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
@@ -84,7 +68,7 @@ func (ep *Endpoint) start() (err error) {
 		Adapter:    cfg.Adapter,
 		Inspect:    ep.inspect,
 		Full:       ep.full,
-		Gap:        func(g pubsub.Gap) { tell(ep, ep.hooks.Gap, g) },
+		Gap:        func(g pubsub.Gap) { tell(&ep.services, ep.hooks.Gap, g) },
 	}, ep.fanOut)
 	ep.poller, err = poller.New(poller.Config{
 		Loops: cfg.Loops, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger,

@@ -27,7 +27,7 @@ func (s *Socket) Feed(data []byte) {
 // AcceptTLS accepts connections of ln as an endpoint with TLS does, until stop is
 // called.
 func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
-	l := serveTLS(&Endpoint{log: log}, ln, nil)
+	l := serveTLS(&Endpoint{services: services{log: log}}, ln, nil)
 	return func() { l.Close(); l.wait() }
 }
 

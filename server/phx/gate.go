@@ -11,10 +11,10 @@ import (
 // encode makes the body of a message from what an application gave. Everything
 // that an application sends to clients comes through here, with its names: topic,
 // event or status.
-func (ep *Endpoint) encode(v any, names ...string) (wire.Payload, error) {
+func (lent *services) encode(v any, names ...string) (wire.Payload, error) {
 	p, err := marshal(v)
 	if err == nil {
-		err = ep.check(p, names...)
+		err = lent.checkPayload(p, names...)
 	}
 	return p, err
 }
@@ -22,22 +22,22 @@ func (ep *Endpoint) encode(v any, names ...string) (wire.Payload, error) {
 // check is the gate of all that leaves the server: what is too large or, as text,
 // no UTF-8 would make browsers hang up. (json.Marshal passes on what
 // json.RawMessage and MarshalJSON methods give it.)
-func (ep *Endpoint) check(p wire.Payload, names ...string) error {
+func (lent *services) checkPayload(p wire.Payload, names ...string) error {
 	size := len(p.Data)
 	for _, name := range names {
 		size += len(name)
 	}
-	if size > ep.cfg.MaxPayload {
-		return fmt.Errorf("%w: %d bytes, Config.MaxPayload is %d", ErrTooLarge, size, ep.cfg.MaxPayload)
+	if size > lent.cfg.MaxPayload {
+		return fmt.Errorf("%w: %d bytes, Config.MaxPayload is %d", ErrTooLarge, size, lent.cfg.MaxPayload)
 	}
 	return wire.CheckUTF8(p, names...)
 }
 
 // inspect is the gate for broadcasts of other nodes, which may be broken, or run
 // something else.
-func (ep *Endpoint) inspect(m *pubsub.Message) error {
+func (lent *services) inspect(m *pubsub.Message) error {
 	p := payloadOf(m).body
-	if err := ep.check(p, m.Topic, m.Event); err != nil {
+	if err := lent.checkPayload(p, m.Topic, m.Event); err != nil {
 		return err
 	}
 	if err := wire.CheckJSON(p); err != nil {

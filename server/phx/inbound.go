@@ -80,12 +80,12 @@ func (s *Socket) refuse(err error) {
 func (s *Socket) message(data []byte, binary bool) {
 	m, err := s.codec.Decode(data, binary)
 	if err != nil {
-		s.mount.endpoint.log.Debug("malformed message", "err", err)
+		s.mount.log.Debug("malformed message", "err", err)
 		s.cut(ws.StatusInternalServerError, "malformed message", BrokenProtocol)
 		return
 	}
 	if longest := longestField(m); longest > s.mount.MaxField { // an answer would echo it
-		s.mount.endpoint.log.Debug("field too long", "mount", s.mount.Path, "bytes", longest, "max", s.mount.MaxField)
+		s.mount.log.Debug("field too long", "mount", s.mount.Path, "bytes", longest, "max", s.mount.MaxField)
 		s.cut(ws.StatusPolicyViolation, "topic, event or ref too long", BrokenProtocol)
 		return
 	}

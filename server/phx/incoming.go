@@ -36,7 +36,7 @@ func (in *incoming) patience(n int) time.Duration {
 
 // feed decodes what the client sent, for r, and watches over what is left of it.
 func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
-	in := &s.mount.endpoint.incoming
+	in := &s.mount.incoming
 	before, waited := s.decoder.Held(), s.decoder.Mark() != nil
 	rest, large := s.decode(data, r)
 	held := s.decoder.Held()
@@ -53,7 +53,7 @@ func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 	case mark == nil && waited:
 		c.SetIdle(s.mount.Idle)
 	case mark != nil && *mark == 0: // has just begun
-		*mark = s.mount.endpoint.mark()
+		*mark = s.mount.mark()
 		c.SetDeadline(in.timeout)
 	}
 	if large != nil {
@@ -62,26 +62,18 @@ func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 	c.Unread(rest)
 }
 
-// mark is age as a mark of what begins now, which is never zero.
-func (ep *Endpoint) mark() uint32 { return ep.age() | 1 }
-
-// since is how long ago something began.
-func (ep *Endpoint) since(mark uint32) time.Duration {
-	return time.Duration(ep.age()-mark+1) * time.Millisecond // mark may be one more than it was
-}
-
 // timeout closes a connection that nothing has come in from, or whose message
 // takes too long.
 func (s *Socket) timeout(c *poller.Conn) {
-	in, mark := &s.mount.endpoint.incoming, s.decoder.Mark()
+	in, mark := &s.mount.incoming, s.decoder.Mark()
 	switch {
 	case mark == nil:
 		s.cut(ws.StatusProtocolError, "idle timeout", IdleTimeout) // the code is Bandit's, spec §1.8
 	case c.Waiting() > 0: // it may not be read from: its time begins when it has taken what it is owed
-		*mark = s.mount.endpoint.mark()
+		*mark = s.mount.mark()
 		c.SetDeadline(in.timeout)
 	default:
-		left := in.patience(s.decoder.Received()) - s.mount.endpoint.since(*mark)
+		left := in.patience(s.decoder.Received()) - s.mount.since(*mark)
 		if left > 0 {
 			c.SetDeadline(left)
 			return
@@ -92,6 +84,6 @@ func (s *Socket) timeout(c *poller.Conn) {
 
 // forget gives up what has come of a message. Nothing comes any more.
 func (s *Socket) forget() {
-	s.mount.endpoint.incoming.add(-s.decoder.Held(), 0)
+	s.mount.incoming.add(-s.decoder.Held(), 0)
 	s.decoder.Drop()
 }

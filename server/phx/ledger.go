@@ -150,7 +150,7 @@ func (s *Socket) lastWord(why *poller.SlowConsumerError) []byte {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	s.mount.endpoint.log.Warn("slow consumer closed", "mount", s.mount.Path, "id", s.ID(), "remote", s.RemoteAddr(),
+	s.mount.log.Warn("slow consumer closed", "mount", s.mount.Path, "id", s.ID(), "remote", s.RemoteAddr(),
 		"waiting", why.Waiting, "quiet", why.Quiet)
 	return frame.AppendClose(nil, statusTryAgainLater, "slow consumer")
 }
@@ -158,14 +158,14 @@ func (s *Socket) lastWord(why *poller.SlowConsumerError) []byte {
 // cut closes the connection and counts it, once: more of the same may have come.
 func (s *Socket) cut(code ws.StatusCode, reason string, cause Cause) {
 	if s.close(code, reason, Closed) {
-		s.mount.endpoint.cuts.add(s, cause)
+		s.mount.cuts.add(s, cause)
 	}
 }
 
 // countEnd enters the end of a connection in the ledger, if the server has ended
 // it for the client's sake or the others'. It comes before the channels are let go.
 func (s *Socket) countEnd(err error) {
-	switch cuts := &s.mount.endpoint.cuts; {
+	switch cuts := &s.mount.cuts; {
 	case errors.Is(err, poller.ErrSlowConsumer):
 		cuts.add(s, SlowConsumer)
 	case errors.Is(err, ErrMailboxFull):

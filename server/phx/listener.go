@@ -18,16 +18,16 @@ const listenerMax = 1024
 // they have 16 MiB; then some are dropped, and the next says how many. After cancel
 // no more calls begin.
 func (ep *Endpoint) Subscribe(topic string, do func(Broadcast)) (cancel func()) {
-	l := &listener{endpoint: ep, do: do}
+	l := &listener{services: &ep.services, do: do}
 	ep.pubsub.Subscribe(topic, l)
 	return sync.OnceFunc(l.cancel)
 }
 
 // A listener is a function's subscription.
 type listener struct {
-	endpoint *Endpoint
-	do       func(Broadcast)
-	handle   pubsub.Subscription
+	*services
+	do     func(Broadcast)
+	handle pubsub.Subscription
 
 	mu        sync.Mutex // guards the rest; never held while do runs
 	mailbox   poller.Lane[*Broadcast]
@@ -50,32 +50,32 @@ func (l *listener) Deliver(b *pubsub.Batch, first int) {
 		}
 		broadcast := broadcastOf(m)
 		broadcast.Missed, l.missed = l.missed, 0
-		if l.mailbox.Push(l.endpoint.workers, broadcast, broadcastBytes(broadcast), true) {
-			l.endpoint.workers.Go(l)
+		if l.mailbox.Push(l.workers, broadcast, broadcastBytes(broadcast), true) {
+			l.workers.Go(l)
 		}
 	}
 }
 
 // Turn calls the function for some of what waits; see poller.Pool.
-func (l *listener) Turn() { l.mailbox.Turn(l.endpoint.workers, l, &l.mu, nil, l.call) }
+func (l *listener) Turn() { l.mailbox.Turn(l.workers, l, &l.mu, nil, l.call) }
 
 func (l *listener) call(b *Broadcast, left bool) {
 	if left {
-		l.endpoint.log.Error("a subscribed function has called runtime.Goexit", "topic", b.Topic, "event", b.Event)
+		l.log.Error("a subscribed function has called runtime.Goexit", "topic", b.Topic, "event", b.Event)
 		return
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			l.endpoint.log.Error("panic in a subscribed function", "topic", b.Topic, "event", b.Event, "panic", r, "stack", string(debug.Stack()))
+			l.log.Error("panic in a subscribed function", "topic", b.Topic, "event", b.Event, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	l.do(*b)
 }
 
 func (l *listener) cancel() {
-	l.endpoint.pubsub.Unsubscribe(l)
+	l.pubsub.Unsubscribe(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cancelled = true
-	l.mailbox.Clear(l.endpoint.workers)
+	l.mailbox.Clear(l.workers)
 }

@@ -23,8 +23,8 @@ type span struct {
 
 // span begins one. level is that of its line, usual if it is nil; hooked says
 // that there is a hook for it.
-func (ep *Endpoint) span(level slog.Leveler, usual slog.Level, hooked bool) span {
-	s := span{log: ep.log, level: usual}
+func (lent *services) span(level slog.Leveler, usual slog.Level, hooked bool) span {
+	s := span{log: lent.log, level: usual}
 	if level != nil {
 		s.level = level.Level()
 	}
@@ -99,7 +99,7 @@ func (ch *Channel) span(level slog.Leveler, usual slog.Level, hooked bool) span 
 	if strings.HasPrefix(ch.topic, "phoenix") {
 		level = LogOff
 	}
-	return ch.endpoint().span(level, usual, hooked)
+	return ch.services().span(level, usual, hooked)
 }
 
 // logEvent is the level of the lines on a client message; nil is the usual one.

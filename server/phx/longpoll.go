@@ -169,7 +169,7 @@ func (x *exchange) respond(status int, header http.Header, body []byte) bool {
 }
 
 // onPool runs a task where Connect and CheckOrigin belong.
-func (x *exchange) onPool(task func()) { x.mount.endpoint.connects.Go(turnFunc(task)) }
+func (x *exchange) onPool(task func()) { x.mount.connects.Go(turnFunc(task)) }
 
 // A turnFunc is a turn that is a function.
 type turnFunc func()

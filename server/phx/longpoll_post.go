@@ -61,7 +61,7 @@ func (p *post) begin() {
 	p.lines = p.split()
 	if _, ok := p.session.handler.(*socketEvents); ok && len(p.body) > maxInline { // and so not lent
 		p.wait(p)
-		p.mount.endpoint.unpackers.Go(p)
+		p.mount.unpackers.Go(p)
 		return
 	}
 	p.proceed()
@@ -70,7 +70,7 @@ func (p *post) begin() {
 // Turn takes all messages of a large POST; see unpacking and poller.Pool.
 func (p *post) Turn() {
 	if err := p.unpack(); err != nil {
-		p.mount.endpoint.log.Error("panic while decoding a message", "mount", p.mount.Path, "err", err)
+		p.mount.log.Error("panic while decoding a message", "mount", p.mount.Path, "err", err)
 		p.conn.Kill(err)
 	}
 	p.conn.Post(p.end)

@@ -114,7 +114,7 @@ func (s *pollSession) sendLocked(packets []byte) error {
 	case len(packets) == 0 && s.dropped:
 	case len(packets) == 0: // it was binary
 		s.dropped = true
-		mount.endpoint.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
+		mount.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
 	case len(s.messages) > mount.polls.outboundMax:
 		return poller.ErrSlowConsumer
 	default:
@@ -137,7 +137,7 @@ func quote(message []byte, binary bool) []byte {
 }
 
 func (s *pollSession) logDropped() {
-	s.socket.mount.endpoint.log.Info("binary messages cannot be sent over long polling: dropped",
+	s.socket.mount.log.Info("binary messages cannot be sent over long polling: dropped",
 		"mount", s.socket.mount.Path, "id", s.socket.ID())
 }
 
@@ -219,7 +219,7 @@ func (s *pollSession) end(why error) {
 }
 
 // bury asks for the turn that tells the socket.
-func (s *pollSession) bury() { s.socket.mount.endpoint.fanOut.Go(s) }
+func (s *pollSession) bury() { s.socket.mount.fanOut.Go(s) }
 
 // Turn tells the socket that it has ended; see poller.Pool.
 func (s *pollSession) Turn() {

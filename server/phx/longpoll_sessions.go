@@ -16,7 +16,7 @@ const (
 
 // pollSessions are the long-poll sessions of a mount.
 type pollSessions struct {
-	endpoint     *Endpoint
+	*services
 	tokens       *token.Tokens
 	window       time.Duration
 	max          int
@@ -29,16 +29,16 @@ type pollSessions struct {
 	byID   map[string]*pollSession
 }
 
-func newPollSessions(ep *Endpoint, cfg LongPoll) *pollSessions {
-	tokens, _ := token.New(ep.cfg.Secret, token.Config{MaxAge: pollMaxAge}) // Config.check has seen the error
-	_, _ = tokens.Sign(pollSalt, "")                                        // derives the key, which takes its time: not on the loop
+func newPollSessions(lent *services, cfg LongPoll) *pollSessions {
+	tokens, _ := token.New(lent.cfg.Secret, token.Config{MaxAge: pollMaxAge}) // Config.check has seen the error
+	_, _ = tokens.Sign(pollSalt, "")                                          // derives the key, which takes its time: not on the loop
 	return &pollSessions{
-		endpoint:     ep,
+		services:     lent,
 		tokens:       tokens,
 		window:       cmp.Or(cfg.Window, 10*time.Second),
 		max:          cmp.Or(cfg.MaxSessions, 100_000),
-		outboundHigh: ep.cfg.OutboundHigh,
-		outboundMax:  ep.cfg.OutboundMax,
+		outboundHigh: lent.cfg.OutboundHigh,
+		outboundMax:  lent.cfg.OutboundMax,
 		byID:         make(map[string]*pollSession),
 	}
 }
@@ -60,7 +60,7 @@ func (p *pollSessions) find(signed string) *pollSession {
 func (p *pollSessions) reserve() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.places >= p.max || p.endpoint.draining.Load() {
+	if p.places >= p.max || p.draining.Load() {
 		return false
 	}
 	p.places++
@@ -79,7 +79,7 @@ func (p *pollSessions) release() {
 func (p *pollSessions) add(s *pollSession) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.endpoint.draining.Load() {
+	if p.draining.Load() {
 		return false
 	}
 	p.byID[s.id] = s

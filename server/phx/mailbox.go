@@ -34,8 +34,8 @@ func full[J any](l *poller.Lane[J], max int) bool {
 
 // crowded reports whether the mailboxes of all clients hold too much for one to
 // hold so many bytes.
-func (ep *Endpoint) crowded(bytes int) bool {
-	return bytes > mailboxRoom && ep.workers.LaneBytes() >= int64(ep.cfg.MailboxesMax)
+func (lent *services) crowded(bytes int) bool {
+	return bytes > mailboxRoom && lent.workers.LaneBytes() >= int64(lent.cfg.MailboxesMax)
 }
 
 // shared reports whether a job holds no more than others do: a broadcast, which is

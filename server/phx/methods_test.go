@@ -40,7 +40,7 @@ func TestMethods(t *testing.T) {
 		slices.Sort(got[of])
 		for _, name := range got[of] {
 			if !slices.Contains(want, name) {
-				t.Errorf("%s.%s is exported: add it here if applications may call it, else see engine.go", of, name)
+				t.Errorf("%s.%s is exported: add it here if applications may call it, else see events.go", of, name)
 			}
 		}
 		for _, name := range want {

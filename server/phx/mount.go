@@ -16,7 +16,8 @@ import (
 // mount is a Mount ready for use.
 type mount struct {
 	Mount
-	endpoint *Endpoint
+	*services
+	endpoint *Endpoint // for Socket.Endpoint
 	origins  origins
 	frames   frame.Config          // of sockets without permessage-deflate
 	deflated frame.Config          // of those with it
@@ -26,7 +27,7 @@ type mount struct {
 	asks     bool                  // the application has a say in handshakes: not on the loop
 }
 
-func newMount(ep *Endpoint, m Mount) *mount {
+func newMount(ep *Endpoint, all codecs, m Mount) *mount {
 	m.Idle = cmp.Or(m.Idle, 60*time.Second)
 	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
 	m.MaxField = cmp.Or(m.MaxField, 1024)
@@ -37,7 +38,7 @@ func newMount(ep *Endpoint, m Mount) *mount {
 	case m.Serializers == nil:
 		m.Serializers = []wire.Serializer{wire.V1{}, wire.V2{}}
 	}
-	out := &mount{Mount: m, endpoint: ep, tariff: newTariff(m.Rates), asks: m.Connect != nil || m.CheckOrigin != nil}
+	out := &mount{Mount: m, services: &ep.services, endpoint: ep, tariff: newTariff(m.Rates), asks: m.Connect != nil || m.CheckOrigin != nil}
 	out.origins, _ = newOrigins(&m, ep.cfg.Host) // Config.check has seen the error
 	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: maxInline}
 	if m.Deflate != nil {
@@ -45,14 +46,14 @@ func newMount(ep *Endpoint, m Mount) *mount {
 		out.deflated.Deflate, out.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio
 	}
 	if m.LongPoll != nil {
-		out.polls = newPollSessions(ep, *m.LongPoll)
+		out.polls = newPollSessions(out.services, *m.LongPoll)
 		ep.polls = append(ep.polls, out.polls)
 	}
 	forms := [...]bool{framed: true, deflated: m.Deflate != nil, quoted: m.LongPoll != nil}
 	for f, on := range forms {
 		for _, s := range m.Serializers {
 			if on {
-				out.dialects[f] = append(out.dialects[f], dialect{out, ep.codec(s, form(f), m.Deflate)})
+				out.dialects[f] = append(out.dialects[f], dialect{out, all.get(out.log, s, form(f), m.Deflate)})
 			}
 		}
 	}
@@ -137,9 +138,9 @@ type entrances struct {
 }
 
 func newEntrances(ep *Endpoint, mounts []Mount) entrances {
-	all := entrances{fixed: make(map[string]*entrance)}
+	all, codecs := entrances{fixed: make(map[string]*entrance)}, make(codecs)
 	for _, m := range mounts {
-		ready := newMount(ep, m)
+		ready := newMount(ep, codecs, m)
 		for kind, path := range m.paths() {
 			e := &entrance{mount: ready, kind: kind}
 			if strings.Contains(path, "/:") {

@@ -132,7 +132,7 @@ func (m *meter) charge(t *tariff, size int, join bool) verdict {
 // sends fast has a meter, and until it has had a rest. Loop only, or a turn that it
 // waits for.
 func (s *Socket) charge(size int, join bool) verdict {
-	t, now := &s.mount.tariff, s.mount.endpoint.age()
+	t, now := &s.mount.tariff, s.mount.age()
 	if s.tempo.free(t, now, size) {
 		return allowed
 	}

@@ -58,7 +58,7 @@ type RawSocket struct {
 // Push sends a message to the client. The data is the caller's again afterwards.
 // It fails with ErrTooLarge, and with wire.ErrNotUTF8 for text that is not UTF-8.
 func (s *RawSocket) Push(data []byte, binary bool) error {
-	if err := s.mount.endpoint.check(wire.Payload{Data: data, Binary: binary}); err != nil {
+	if err := s.mount.checkPayload(wire.Payload{Data: data, Binary: binary}); err != nil {
 		return err
 	}
 	return s.encode(func(dst []byte) ([]byte, bool, error) { return append(dst, data...), binary, nil })
@@ -79,7 +79,7 @@ func (s *RawSocket) Subscribe(topic string) error {
 	if s.ended {
 		return ErrClosed
 	}
-	s.subs.add(s.mount.endpoint, topic, s)
+	s.subs.add(s.mount.pubsub, topic, s)
 	return nil
 }
 
@@ -88,7 +88,7 @@ func (s *RawSocket) Subscribe(topic string) error {
 func (s *RawSocket) Unsubscribe(topic string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.subs.remove(s.mount.endpoint, topic)
+	s.subs.remove(s.mount.pubsub, topic)
 }
 
 func (s *RawSocket) inform(b *Broadcast) {
@@ -137,8 +137,8 @@ func (s *RawSocket) disconnected(err error) {
 	s.Socket.disconnected(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mailbox.Clear(s.mount.endpoint.workers)
-	s.subs.clear(s.mount.endpoint)
+	s.mailbox.Clear(s.mount.workers)
+	s.subs.clear(s.mount.pubsub)
 	s.ended = true
 	s.pushLocked(rawEnd{})
 }
@@ -149,7 +149,7 @@ func (s *RawSocket) post(j rawJob) error {
 	switch {
 	case s.ended:
 		return ErrClosed
-	case full(&s.mailbox, s.mount.MailboxMax), !rawShared(j) && s.mount.endpoint.crowded(s.mailbox.Bytes()+j.bytes()):
+	case full(&s.mailbox, s.mount.MailboxMax), !rawShared(j) && s.mount.crowded(s.mailbox.Bytes()+j.bytes()):
 		return ErrMailboxFull
 	}
 	s.pushLocked(j)
@@ -157,16 +157,16 @@ func (s *RawSocket) post(j rawJob) error {
 }
 
 func (s *RawSocket) pushLocked(j rawJob) {
-	if s.mailbox.Push(s.mount.endpoint.workers, j, j.bytes(), rawShared(j)) {
-		s.mount.endpoint.workers.Go(s.events())
+	if s.mailbox.Push(s.mount.workers, j, j.bytes(), rawShared(j)) {
+		s.mount.workers.Go(s.events())
 	}
 }
 
 // turn runs a few of the mailbox's jobs; see poller.Pool.
-func (s *RawSocket) turn() { s.mailbox.Turn(s.mount.endpoint.workers, s.events(), &s.mu, s.held, s.do) }
+func (s *RawSocket) turn() { s.mailbox.Turn(s.mount.workers, s.events(), &s.mu, s.held, s.do) }
 
 // held reports whether the turn has to wait, as what it answers could only wait.
-func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.endpoint.workers, s.events()) }
+func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.workers, s.events()) }
 
 func (s *RawSocket) do(j rawJob, left bool) {
 	if left {
@@ -256,7 +256,7 @@ func (s *RawSocket) settle(err error) {
 	case errors.As(err, &wanted):
 		s.CloseWith(cmp.Or(wanted.Code, int(ws.StatusNormalClosure)), wanted.Reason)
 	default:
-		s.mount.endpoint.log.Error("raw socket crashed", "mount", s.mount.Path, "err", err)
+		s.mount.log.Error("raw socket crashed", "mount", s.mount.Path, "err", err)
 		s.close(ws.StatusInternalServerError, "", Crash)
 	}
 }

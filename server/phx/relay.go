@@ -21,7 +21,7 @@ func (s *Socket) Subscribe(topic string) error {
 	e := s.extraLocked()
 	e.relays = append(e.relays, r)
 	if s.opened { // else open does it: nothing can be sent before
-		s.mount.endpoint.pubsub.Subscribe(topic, r)
+		s.mount.pubsub.Subscribe(topic, r)
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func (r *relay) Deliver(b *pubsub.Batch, first int) {
 // end ends the subscription. The socket is locked.
 func (r *relay) end() bool {
 	r.ended.Store(true)
-	r.socket.mount.endpoint.pubsub.Unsubscribe(r)
+	r.socket.mount.pubsub.Unsubscribe(r)
 	return true
 }
 
@@ -74,7 +74,7 @@ func (s *Socket) unsubscribeLocked() {
 		return
 	}
 	if self := s.extra.self; self != nil {
-		s.mount.endpoint.pubsub.Unsubscribe(self)
+		s.mount.pubsub.Unsubscribe(self)
 	}
 	for _, r := range s.extra.relays {
 		r.end()

@@ -74,12 +74,12 @@ func (ch *Channel) JoinRef() string {
 // or Binary. Like all that is sent, it fails with ErrTooLarge beyond
 // Config.MaxPayload, and with wire.ErrNotUTF8 where text is not UTF-8.
 func (ch *Channel) Push(event string, payload any) error {
-	ep := ch.endpoint()
-	p, err := ep.encode(payload, event)
+	lent := ch.services()
+	p, err := lent.encode(payload, event)
 	if err == nil {
 		err = ch.push(event, p)
 	}
-	tell(ep, ep.hooks.Pushed, PushEvent{Channel: ch, Event: event, Size: len(p.Data), Err: err})
+	tell(lent, lent.hooks.Pushed, PushEvent{Channel: ch, Event: event, Size: len(p.Data), Err: err})
 	return err
 }
 
@@ -168,8 +168,8 @@ func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error)
 	if ch.sendable() == ErrNotJoined {
 		return nil, ErrNotJoined
 	}
-	ep := ch.endpoint()
-	return ep.broadcast(ep.pubsub.Publish, ch.events(), ch.topic, event, payload)
+	lent := ch.services()
+	return lent.broadcast(lent.pubsub.Publish, ch.events(), ch.topic, event, payload)
 }
 
 // Broadcast sends an event to all who joined a topic. It does not wait for them.
@@ -200,26 +200,26 @@ func (ep *Endpoint) Node() string { return ep.pubsub.Node() }
 func (ep *Endpoint) Cluster() pubsub.AdapterStats { return ep.pubsub.AdapterStats() }
 
 // broadcast publishes to all but from, which may be nil.
-func (ep *Endpoint) broadcast(publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
-	m, err := ep.message(topic, event, payload)
+func (lent *services) broadcast(publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
+	m, err := lent.message(topic, event, payload)
 	if err == nil {
 		m.From = from
 		err = publish(m)
 	}
-	if ep.hooks.Broadcast != nil {
-		e := BroadcastEvent{Topic: topic, Event: event, Subscribers: ep.pubsub.Subscribers(topic), Err: err}
+	if lent.hooks.Broadcast != nil {
+		e := BroadcastEvent{Topic: topic, Event: event, Subscribers: lent.pubsub.Subscribers(topic), Err: err}
 		if m != nil {
 			e.Size = len(m.Payload)
 		}
-		tell(ep, ep.hooks.Broadcast, e)
+		tell(lent, lent.hooks.Broadcast, e)
 	}
 	return m, err
 }
 
 // message makes a broadcast that every serializer can encode, but for binary
 // ones, which not all can.
-func (ep *Endpoint) message(topic, event string, payload any) (*pubsub.Message, error) {
-	p, err := ep.encode(payload, topic, event)
+func (lent *services) message(topic, event string, payload any) (*pubsub.Message, error) {
+	p, err := lent.encode(payload, topic, event)
 	if err == nil {
 		err = wire.CheckBroadcast(topic, event, p)
 	}
@@ -289,7 +289,7 @@ func (ch *Channel) Ref() Ref {
 // Reply answers the message as the result of a handler would: with "ok" and the
 // given response, or with the status of a [Reply].
 func (r Ref) Reply(result any) error {
-	status, response, err := r.channel.endpoint().settle(result)
+	status, response, err := r.channel.services().settle(result)
 	if err != nil {
 		return err
 	}

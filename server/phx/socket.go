@@ -127,9 +127,9 @@ func (s *Socket) RemoteAddr() string {
 // client, of a WebSocket: once it knows, its id can be disconnected, but nothing
 // is sent before. It returns who takes the connection's events.
 func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
-	ps := s.mount.endpoint.pubsub
+	ps := s.mount.pubsub
 	s.mu.Lock() // identity and relay wait for it
-	s.opened, s.born = true, s.mount.endpoint.age()
+	s.opened, s.born = true, s.mount.age()
 	if e := s.extra; e != nil {
 		if e.id != "" {
 			e.self = &identity{socket: s}
@@ -152,7 +152,7 @@ func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 
 // disconnected ends the channels of a connection that is gone.
 func (s *Socket) disconnected(err error) {
-	ep := s.mount.endpoint
+	m := s.mount
 	s.forget()
 	s.countEnd(err)
 	s.mu.Lock()
@@ -167,8 +167,8 @@ func (s *Socket) disconnected(err error) {
 	if errors.Is(err, ErrMailboxFull) { // the client did not ask for it
 		level = slog.LevelInfo
 	}
-	ep.log.Log(context.Background(), level, "socket closed", "mount", s.mount.Path, "id", s.ID(), "why", why, "err", err)
-	tell(ep, ep.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
+	m.log.Log(context.Background(), level, "socket closed", "mount", m.Path, "id", s.ID(), "why", why, "err", err)
+	tell(m.services, m.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
 	for ch := left.first; ch != nil; ch = ch.next { // nobody else has the list any more
 		ch.disconnected(why)
 	}
@@ -182,14 +182,11 @@ func (s *Socket) whyLocked() Reason {
 	return cmp.Or(s.extra.why, Closed)
 }
 
-// age is how long the endpoint has run, in ms, modulo 49 days.
-func (ep *Endpoint) age() uint32 { return uint32(time.Since(ep.started).Milliseconds()) }
-
 // lifetime is how long ago the socket opened.
 func (s *Socket) lifetime() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Duration(s.mount.endpoint.age()-s.born) * time.Millisecond
+	return time.Duration(s.mount.age()-s.born) * time.Millisecond
 }
 
 // Close closes the connection with 1001, "going away": the client will
@@ -223,7 +220,7 @@ func (s *Socket) receive(m wire.Message) {
 	refused := s.routeLocked(m)
 	s.mu.Unlock()
 	if refused != nil {
-		s.mount.endpoint.log.Info("join refused", "mount", s.mount.Path, "topic", m.Topic, "err", refused)
+		s.mount.log.Info("join refused", "mount", s.mount.Path, "topic", m.Topic, "err", refused)
 	}
 }
 
@@ -283,7 +280,7 @@ func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error)
 	case others >= s.mount.MaxChannels:
 		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("too many channels joined"))
 		return nil, errTooManyChannels
-	case s.mount.endpoint.crowded(messageBytes(&m)):
+	case s.mount.crowded(messageBytes(&m)):
 		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("overloaded"))
 		return nil, errMailboxesFull
 	}

@@ -35,7 +35,7 @@ func (ch *Channel) Subscribe(topic string) error {
 	if ch.subs == nil {
 		ch.subs = new(subscriptions)
 	}
-	ch.subs.add(ch.endpoint(), topic, ch.events())
+	ch.subs.add(ch.services().pubsub, topic, ch.events())
 	return nil
 }
 
@@ -44,7 +44,7 @@ func (ch *Channel) Subscribe(topic string) error {
 func (ch *Channel) Unsubscribe(topic string) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	ch.subs.remove(ch.endpoint(), topic)
+	ch.subs.remove(ch.services().pubsub, topic)
 }
 
 // subscriptions are those of one channel or raw socket, which guards them.
@@ -73,23 +73,23 @@ func (s *subscription) Deliver(b *pubsub.Batch, first int) {
 	}
 }
 
-func (l *subscriptions) add(ep *Endpoint, topic string, owner inbox) {
+func (l *subscriptions) add(ps *pubsub.PubSub, topic string, owner inbox) {
 	s := &subscription{topic: topic, owner: owner}
 	*l = append(*l, s)
-	ep.pubsub.Subscribe(topic, s)
+	ps.Subscribe(topic, s)
 }
 
 // remove ends the subscriptions to a topic.
-func (l *subscriptions) remove(ep *Endpoint, topic string) {
+func (l *subscriptions) remove(ps *pubsub.PubSub, topic string) {
 	if l != nil {
-		*l = slices.DeleteFunc(*l, func(s *subscription) bool { return s.topic == topic && s.end(ep) })
+		*l = slices.DeleteFunc(*l, func(s *subscription) bool { return s.topic == topic && s.end(ps) })
 	}
 }
 
 // clear ends all.
-func (l *subscriptions) clear(ep *Endpoint) {
+func (l *subscriptions) clear(ps *pubsub.PubSub) {
 	if l != nil {
-		*l = slices.DeleteFunc(*l, func(s *subscription) bool { return s.end(ep) })
+		*l = slices.DeleteFunc(*l, func(s *subscription) bool { return s.end(ps) })
 	}
 }
 
@@ -105,8 +105,8 @@ func (l *subscriptions) count(topic string) (n int) {
 	return n
 }
 
-func (s *subscription) end(ep *Endpoint) bool {
+func (s *subscription) end(ps *pubsub.PubSub) bool {
 	s.ended.Store(true)
-	ep.pubsub.Unsubscribe(s)
+	ps.Unsubscribe(s)
 	return true
 }

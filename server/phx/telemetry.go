@@ -150,13 +150,13 @@ func each[E any](hooks []func(E), event E) {
 }
 
 // tell calls a hook, if there is one.
-func tell[E any](ep *Endpoint, hook func(E), event E) {
+func tell[E any](lent *services, hook func(E), event E) {
 	if hook == nil {
 		return
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			ep.log.Error("panic in a telemetry hook", "panic", r, "stack", string(debug.Stack()))
+			lent.log.Error("panic in a telemetry hook", "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	hook(event)

@@ -26,16 +26,16 @@ type unpacking struct {
 // unpack has a turn take a large message before anything else is read. Loop only.
 func (s *Socket) unpack(c *poller.Conn, m *frame.Large, r receiver) {
 	c.Pause()
-	s.mount.endpoint.unpackers.Go(&unpacking{socket: s, conn: c, receiver: r, message: m})
+	s.mount.unpackers.Go(&unpacking{socket: s, conn: c, receiver: r, message: m})
 }
 
 // Turn takes the message; see poller.Pool.
 func (u *unpacking) Turn() {
 	if err := u.run(); err != nil {
-		u.socket.mount.endpoint.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
+		u.socket.mount.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
 		u.conn.Kill(err)
 	}
-	u.socket.mount.endpoint.incoming.add(-u.message.Held(), 0)
+	u.socket.mount.incoming.add(-u.message.Held(), 0)
 	u.conn.Post(u.conn.Resume)
 }
 

@@ -76,7 +76,7 @@ func (u *upgrade) run() {
 			case "Origin":
 				origin := string(value)
 				u.from = &origin
-			case u.mount.endpoint.proxies.header:
+			case u.requests.endpoint.proxies.header:
 				u.forwarded = append(u.forwarded, string(value))
 			}
 			return nil
@@ -138,7 +138,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 	}
 	protocol := m.subprotocol(offers)
 	if len(offers) > 0 && protocol == "" {
-		m.endpoint.log.Info("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
+		m.log.Info("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
 		return nil, &RefuseError{cause: errSubprotocol}
 	}
 	params, err := wire.ParseQuery(u.query)
@@ -179,7 +179,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 // counts as a connection of the client. remote is "" if it is the connection's own
 // address.
 func (u *upgrade) count(s *Socket) (remote string, err error) {
-	ep := u.mount.endpoint
+	ep := u.requests.endpoint
 	remote = u.requests.origin.remote
 	if len(ep.proxies.trusted) > 0 {
 		peer := u.requests.remoteAddr(u.conn)
