@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -94,6 +95,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	defer func() { _ = handler.Close(patience) }() // nobody reads what is lost
 	log := slog.New(handler)
 	followMemory(log, memlimit.FromCgroup)
+	defer keepHouse(lull, debug.FreeOSMemory).stop()
 	if link.URL != "" {
 		link.Logger = log
 		cfg.Adapter = cluster.New(*link)

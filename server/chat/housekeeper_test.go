@@ -1,0 +1,69 @@
+package chat
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// After a load, memory is given back once; and again only if there was another.
+func TestHousekeeperGivesBack(t *testing.T) {
+	t.Setenv("GOGC", "100")
+	given := make(chan bool, 10)
+	h := keepHouse(time.Millisecond, func() { given <- true })
+	defer h.stop()
+	runtime.GC() // the least is by what lives
+	for range 3 {
+		garbage = make([]byte, leastGarbage()+minGarbage/2)
+		garbage = nil
+		runtime.GC()
+		select {
+		case <-given:
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing was given back within 10 s of a collection")
+		}
+		h.giveBack() // as after the collection that giving back is itself
+		if len(given) > 0 {
+			t.Fatal("given back twice")
+		}
+	}
+}
+
+var garbage []byte // allocated on the heap, as the compiler cannot know that nobody reads it
+
+// A small heap may grow, a large one at most to twice its size, and the
+// environment's GOGC stays.
+func TestHousekeeperPercent(t *testing.T) {
+	for _, test := range []struct{ live, want uint64 }{{0, 400}, {1 << 20, 400}, {4 << 20, 300}, {6 << 20, 166}, {8 << 20, 100}, {1 << 40, 100}} {
+		if got := percentFor(test.live); got != int(test.want) {
+			t.Errorf("percentFor(%d) = %d, want %d", test.live, got, test.want)
+		}
+	}
+	was := debug.SetGCPercent(77)
+	defer debug.SetGCPercent(was)
+	t.Setenv("GOGC", "77")
+	keepHouse(time.Hour, debug.FreeOSMemory).stop()
+	if now := debug.SetGCPercent(77); now != 77 {
+		t.Errorf("GOGC is %d in spite of the environment, want 77", now)
+	}
+	t.Setenv("GOGC", "")
+	h := keepHouse(time.Hour, debug.FreeOSMemory)
+	live := make([]byte, 3*minHeap)
+	for end := time.Now().Add(10 * time.Second); ; runtime.GC() {
+		h.mu.Lock()
+		percent := h.percent
+		h.mu.Unlock()
+		if percent == 100 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("GOGC is %d for a heap of %d bytes, want 100", percent, len(live))
+		}
+	}
+	runtime.KeepAlive(live)
+	h.stop()
+	if now := debug.SetGCPercent(77); now != 77 {
+		t.Errorf("GOGC is %d at the end, want 77 as before", now)
+	}
+}
