@@ -65,11 +65,19 @@ func newAdmission(c *Config) *admission {
 // address does not matter.
 func (a *admission) admits(open int) bool {
 	switch {
-	case a.max > 0 && open >= a.max:
-		a.full.Add(1)
+	case !a.hasRoom(open):
 		return false
 	case a.rate > 0 && !a.take(time.Now()):
 		a.fast.Add(1)
+		return false
+	}
+	return true
+}
+
+// hasRoom is admits for what is no new connection to the client.
+func (a *admission) hasRoom(open int) bool {
+	if a.max > 0 && open >= a.max {
+		a.full.Add(1)
 		return false
 	}
 	return true

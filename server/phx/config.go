@@ -22,13 +22,12 @@ import (
 
 // A Config describes an endpoint. The zero value of each field is usable.
 type Config struct {
-	// Addr is the host:port to listen on. Port 0 picks a free one; see
-	// Endpoint.Addr. Empty means "127.0.0.1:4000". Off listens nowhere: only
-	// Endpoint.Dial connects.
+	// Addr is the host:port that Start listens on; New does not. Port 0 picks a free
+	// one; see Endpoint.Addr. Empty means "127.0.0.1:4000". Off listens nowhere.
 	Addr string
 
-	// TLS makes the endpoint speak https and wss at Addr, with the certificates in
-	// it. Each connection then costs two goroutines and three descriptors: where
+	// TLS makes the endpoint speak https and wss at Addr, and on the listeners of
+	// Serve, with the certificates in it. Each connection then costs two goroutines and three descriptors: where
 	// there are very many, let a proxy do it. Nil means http and ws.
 	TLS *tls.Config
 

@@ -16,6 +16,10 @@
 //		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}},
 //	})
 //
+// [Start] listens at an address by itself. To share a server with other routes, make
+// the endpoint with [New] and mount it: it is an [http.Handler]. To listen elsewhere,
+// as on a Unix socket, give it to [Endpoint.Serve].
+//
 // # Concurrency
 //
 // The callbacks of one channel run one at a time, in the order in which things

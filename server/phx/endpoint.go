@@ -23,8 +23,7 @@ type Endpoint struct {
 	polls     []*pollSessions // of the mounts with long polling
 
 	poller    *poller.Poller
-	listener  *poller.Listener // nil with TLS, or without an address
-	secure    *tlsListener     // nil without TLS
+	listening listening
 	http      *httpServer
 	admission *admission
 	proxies   proxies
@@ -37,8 +36,23 @@ type Endpoint struct {
 // the last lines.
 const logPatience = time.Second
 
-// Start starts an endpoint. Shutdown stops it.
+// Start is New for an endpoint that listens at Config.Addr: its event loop has the
+// connections from their first byte on.
 func Start(cfg Config) (*Endpoint, error) {
+	ep, err := New(cfg)
+	if err != nil || ep.cfg.Addr == Off {
+		return ep, err
+	}
+	if err := ep.listenAt(ep.cfg.Addr); err != nil {
+		return nil, errors.Join(err, ep.stop(context.Background()))
+	}
+	return ep, nil
+}
+
+// New makes an endpoint that listens nowhere, whatever Config.Addr is: its
+// connections come from Serve, from another server through ServeHTTP, and from
+// Dial. Shutdown stops it.
+func New(cfg Config) (*Endpoint, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("phx: configuration: %w", err)
 	}
@@ -46,6 +60,7 @@ func Start(cfg Config) (*Endpoint, error) {
 	cfg.Logger = log
 	ep := &Endpoint{closeLog: closeLog}
 	ep.cfg, ep.log, ep.started = cfg, log, time.Now()
+	ep.listening.over = make(chan struct{})
 	ep.incoming.max, ep.incoming.timeout, ep.incoming.rate = int64(cfg.IncomingMax), cfg.IncomingTimeout, cfg.IncomingRate
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
@@ -81,30 +96,23 @@ func (ep *Endpoint) start() (err error) {
 		return err
 	}
 	ep.http = newHTTPServer(ep)
-	switch {
-	case cfg.Addr == Off:
-	case cfg.TLS != nil:
-		ep.secure, err = listenTLS(ep, cfg.Addr, cfg.TLS)
-	default:
-		ep.listener, err = ep.poller.Listen(cfg.Addr, ep.accept)
-	}
-	return err
+	return nil
 }
 
 // accept takes a new connection. Loop only.
-func (ep *Endpoint) accept(c *poller.Conn) poller.Handler {
+func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 	if !ep.admission.admits(ep.conns()) {
 		return refuseEarly(c)
 	}
 	var peer netip.AddrPort
 	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress > 0 { // else nobody asks
-		peer = c.RemoteAddr()
+		peer = from.peer(c)
 	}
 	if ep.cfg.ProxyProtocol && ep.proxies.trust(peer.Addr()) {
 		c.SetDeadline(ep.cfg.HandshakeTimeout)
-		return &proxied{endpoint: ep}
+		return &proxied{endpoint: ep, origin: from}
 	}
-	if h := ep.welcome(c, peer, origin{}); h != nil {
+	if h := ep.welcome(c, peer, from); h != nil {
 		return h
 	}
 	return refuseEarly(c)
@@ -155,33 +163,12 @@ func handlerOrNil(h *requests) poller.Handler {
 	return h
 }
 
-// Addr is the address that the endpoint listens on, nil if it listens nowhere.
-func (ep *Endpoint) Addr() net.Addr {
-	switch {
-	case ep.listener != nil:
-		return ep.listener.Addr()
-	case ep.secure != nil:
-		return ep.secure.Addr()
-	}
-	return nil
-}
-
 // Dial connects to the endpoint without a network. It is for tests, and for
 // clients in the same process; over it goes what would go over TCP.
 func (ep *Endpoint) Dial() (net.Conn, error) {
 	return ep.poller.Pipe(func(c *poller.Conn) poller.Handler {
-		return handlerOrNil(ep.acceptFrom(c, origin{remote: "127.0.0.1:0"}))
+		return handlerOrNil(ep.acceptFrom(c, origin{remote: localPeer}))
 	})
-}
-
-// stopListening lets nobody else in. It may be called twice.
-func (ep *Endpoint) stopListening() {
-	if ep.listener != nil {
-		ep.listener.Close()
-	}
-	if ep.secure != nil {
-		ep.secure.Close()
-	}
 }
 
 // Shutdown stops accepting, closes the sockets as Mount.Drain says, so that their
@@ -200,7 +187,7 @@ func (ep *Endpoint) Draining() bool { return ep.draining.Load() }
 
 func (ep *Endpoint) shutdown(ctx context.Context) error {
 	ep.draining.Store(true)
-	ep.stopListening()
+	ep.listening.stop()
 	ep.drain(ctx)
 	for ep.poller.Conns() > 0 || ep.polled() > 0 {
 		select {
@@ -212,19 +199,17 @@ func (ep *Endpoint) shutdown(ctx context.Context) error {
 	return ep.stop(ctx)
 }
 
-// stop is the reverse of Start.
+// stop is the reverse of New.
 func (ep *Endpoint) stop(ctx context.Context) error {
 	var errs []error
-	ep.stopListening()
+	ep.listening.stop()
 	if ep.http != nil {
 		errs = append(errs, ep.http.Shutdown(ctx))
 	}
 	if ep.poller != nil {
 		ep.poller.Close()
 	}
-	if ep.secure != nil {
-		ep.secure.wait()
-	}
+	ep.listening.wait()
 	if ep.pubsub != nil {
 		ep.pubsub.Close()
 	}

@@ -80,3 +80,10 @@ func PayloadOf(text string) Payload { return Payload{wire.Payload{Data: []byte(t
 
 // ParseProxy is parseProxy.
 var ParseProxy = parseProxy
+
+// Listeners is how many are served.
+func (ep *Endpoint) Listeners() int {
+	ep.listening.mu.Lock()
+	defer ep.listening.mu.Unlock()
+	return len(ep.listening.all)
+}

@@ -65,6 +65,11 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		ep.reenter(w, r, e)
 		return
 	}
+	ep.fallback(w, r)
+}
+
+// fallback answers a request that is for no mount.
+func (ep *Endpoint) fallback(w http.ResponseWriter, r *http.Request) {
 	r.RemoteAddr = ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header])
 	ep.cfg.HTTP.ServeHTTP(w, r)
 }

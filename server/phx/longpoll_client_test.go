@@ -78,6 +78,10 @@ func (c *webConn) tryReceive() (a polled, err error) {
 		return a, err
 	}
 	defer resp.Body.Close()
+	return polledOf(resp)
+}
+
+func polledOf(resp *http.Response) (a polled, err error) {
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return a, err

@@ -47,7 +47,7 @@ func (x *exchange) connect() (_ *pollSession, err error) {
 	if sent := x.request.Header["X-Phoenix-Authtoken"]; m.AuthToken && sent != nil {
 		token = &sent[0]
 	}
-	if refusal := m.connect(s.socket, x.params, x.request, token); refusal != nil {
+	if refusal := x.requests.connect(s.socket, x.params, x.request, token); refusal != nil {
 		return nil, refusal
 	}
 	return s, nil

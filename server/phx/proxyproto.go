@@ -77,6 +77,7 @@ func readProxy(r io.Reader) (from netip.AddrPort, err error) {
 // A proxied is a connection of a trusted proxy whose PROXY header has yet to come.
 type proxied struct {
 	endpoint *Endpoint
+	origin   origin // the proxy's own
 	buf      []byte
 }
 
@@ -94,7 +95,7 @@ func (p *proxied) Data(c *poller.Conn, data []byte) {
 	if size == 0 {
 		return
 	}
-	var o origin
+	o := p.origin
 	if from.IsValid() {
 		o.remote = from.String()
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,7 @@ const (
 type requests struct {
 	endpoint *Endpoint
 	origin   origin
+	host     *host     // the server that had the connection first, or nil
 	buf      []byte    // what has come and is not taken yet
 	coming   *exchange // whose body is being read, or nil
 	need     int       // bytes of its head and body
@@ -58,6 +60,15 @@ type waiter interface {
 type origin struct {
 	remote string // address, or "" for the connection's own
 	https  bool
+}
+
+// peer is the address by which c counts; it is not valid if there is none.
+func (o origin) peer(c *poller.Conn) netip.AddrPort {
+	if o.remote == "" {
+		return c.RemoteAddr()
+	}
+	addr, _ := netip.ParseAddrPort(o.remote)
+	return addr
 }
 
 func (o origin) scheme() string {
@@ -205,6 +216,7 @@ func (h *requests) Timeout(c *poller.Conn) {
 
 func (h *requests) Closed(*poller.Conn, error) {
 	h.visitor.leave()
+	h.host.done()
 	h.forget()
 	if h.waiting != nil {
 		h.waiting.abandon()
@@ -386,9 +398,7 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance)
 			return nil
 		}
 		h := &requests{endpoint: ep, origin: d.origin, visitor: v, held: len(body)}
-		h.wait(c, nil)
-		h.buf, h.room = all, len(all)+maxEarly
-		c.Post(func() { h.resume(c) }) // not here: the connection is not registered yet
+		h.begin(c, all)
 		return h
 	})
 	if err != nil {

@@ -27,16 +27,6 @@ type tlsListener struct {
 // tlsPatience is how long a client may take to read what was written to it.
 const tlsPatience = 30 * time.Second
 
-func listenTLS(ep *Endpoint, addr string, config *tls.Config) (*tlsListener, error) {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	config = config.Clone()
-	config.NextProtos = []string{"http/1.1"} // WebSocket over HTTP/2 is another protocol
-	return serveTLS(ep, ln, config), nil
-}
-
 func serveTLS(ep *Endpoint, ln net.Listener, config *tls.Config) *tlsListener {
 	l := &tlsListener{Listener: ln, endpoint: ep, config: config}
 	l.stopping, l.stop = context.WithCancel(context.Background())
@@ -113,7 +103,7 @@ func (l *tlsListener) admit(raw net.Conn) (netip.AddrPort, error) {
 	if !ep.admission.admits(ep.conns()) {
 		return netip.AddrPort{}, errFull
 	}
-	peer, err := netip.ParseAddrPort(raw.RemoteAddr().String())
+	peer, err := netip.ParseAddrPort(remoteOf(raw))
 	if err != nil {
 		return peer, err
 	}

@@ -164,7 +164,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
 		r.RemoteAddr = cmp.Or(remote, u.requests.remoteAddr(u.conn))
-		if refusal := m.connect(s, params, r, token); refusal != nil {
+		if refusal := u.requests.connect(s, params, r, token); refusal != nil {
 			return nil, refusal
 		}
 	}
@@ -219,6 +219,7 @@ func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) 
 // finish sends the answer and gives the connection to its socket, with what the
 // client has sent meanwhile. Loop only.
 func (u *upgrade) finish(early []byte) {
+	defer u.requests.host.done()
 	if u.socket == nil || u.conn.Handler() != poller.Handler(u.requests) {
 		u.visitor.leave()
 	}

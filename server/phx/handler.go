@@ -1,0 +1,184 @@
+package phx
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+// ServeHTTP answers a request that another server has read: an endpoint is an
+// http.Handler, for New without Serve. Its mounts are found by r.URL.Path: below
+// http.StripPrefix they have the rest of the path, below chi's Mount, which leaves
+// it as it is, all of it. A request for none of them goes to Config.HTTP.
+//
+// A WebSocket's connection is hijacked and belongs to the event loop from then
+// on, like one that the endpoint accepted: the limits of Config count it, and only
+// Shutdown ends it, as http.Server.Shutdown does not know it. So call both. It
+// costs no goroutine if it is a *net.TCPConn, a *net.UnixConn or a *tls.Conn on one
+// of them; any other costs two, and three descriptors. Hijacking needs HTTP/1.1; in
+// other versions the answer is 505 (RFC 8441, WebSocket over HTTP/2, is not
+// spoken), but browsers connect by 1.1 if the server offers that, too. It also needs
+// a ResponseWriter that has Hijack, or unwraps to one that has; see
+// http.ResponseController. That of http.TimeoutHandler does not.
+//
+// A request of long polling, by any version of HTTP, holds its goroutine and two
+// descriptors until it is answered. The server's ReadTimeout counts until it is
+// there, WriteTimeout from its answer on.
+//
+// Connect gets r as middleware has left it, with its context, RemoteAddr and path,
+// and ServeHTTP does not return before Connect has.
+func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, _ := ep.entrances.find([]byte(r.URL.EscapedPath()))
+	switch {
+	case e == nil:
+		ep.fallback(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, ep)))
+	case ep.draining.Load():
+		tryLater(w)
+	case e.kind == overLongPoll:
+		ep.forward(w, r)
+	case r.ProtoMajor != 1 || r.ProtoMinor == 0:
+		http.Error(w, "WebSocket connects by HTTP/1.1 here: the server must offer it beside "+r.Proto, http.StatusHTTPVersionNotSupported)
+	case r.Method != http.MethodGet, r.ContentLength != 0:
+		http.Error(w, "WebSocket begins with a GET without a body", http.StatusBadRequest)
+	default:
+		ep.hijack(w, r)
+	}
+}
+
+// tryLater refuses a request as refuseEarly does a connection.
+func tryLater(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// A host is another server that has read a request.
+type host struct {
+	request chan *http.Request // holds it while nobody has it; closed when it has ended
+	over    func()             // says that the connection does not need it any more
+}
+
+// hostOf is where the origin of r is told, and what it has for Connect.
+func hostOf(r *http.Request, over func()) (origin, *host) {
+	h := &host{make(chan *http.Request, 1), sync.OnceFunc(over)}
+	h.request <- r
+	from := origin{remote: r.RemoteAddr, https: r.TLS != nil}
+	if _, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return from, h
+	}
+	if addr, err := netip.ParseAddr(r.RemoteAddr); err == nil { // of middleware that drops the port
+		from.remote = netip.AddrPortFrom(addr, 0).String()
+	} else if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
+		from.remote = localPeer // see Serve
+	}
+	return from, h
+}
+
+// end takes the request back from whoever has it.
+func (h *host) end() {
+	<-h.request
+	close(h.request)
+}
+
+// done is over; h may be nil.
+func (h *host) done() {
+	if h != nil {
+		h.over()
+	}
+}
+
+// connect is mount.connect with the request of the host, if there is one.
+func (h *requests) connect(s *Socket, params Params, r *http.Request, token *string) *RefuseError {
+	if h.host == nil {
+		return s.mount.connect(s, params, r, token)
+	}
+	request, ok := <-h.host.request
+	if !ok {
+		return &RefuseError{cause: errClientGone}
+	}
+	defer func() { h.host.request <- request }()
+	seen := request.WithContext(request.Context())
+	seen.RemoteAddr = r.RemoteAddr
+	return s.mount.connect(s, params, seen, token)
+}
+
+// admit counts a client that another server has accepted, or refuses it.
+func (ep *Endpoint) admit(w http.ResponseWriter, from origin, may func(open int) bool) (*visitor, bool) {
+	addr, _ := netip.ParseAddrPort(from.remote)
+	v, ok := ep.enter(addr.Addr())
+	if ok && may(ep.conns()) {
+		return v, true
+	}
+	v.leave()
+	tryLater(w)
+	return nil, false
+}
+
+// hijack takes the connection of a request for a WebSocket to the loop, and
+// returns when it is decided what becomes of it.
+func (ep *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
+	var data bytes.Buffer
+	if err := plain(r).Write(&data); err != nil { // a Host that is none
+		http.Error(w, "", http.StatusBadRequest)
+		return
+	}
+	over := make(chan struct{})
+	from, host := hostOf(r, func() { close(over) })
+	defer host.end()
+	v, ok := ep.admit(w, from, ep.admission.admits)
+	if !ok {
+		return
+	}
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		v.leave()
+		ep.log.Error("take a connection from its server", "err", err, "fix", "give the ResponseWriter of the middleware in between an Unwrap method")
+		http.Error(w, "no WebSocket is possible here", http.StatusInternalServerError)
+		return
+	}
+	_ = conn.SetDeadline(time.Time{}) // the server's
+	_, _ = io.CopyN(&data, buffered, int64(buffered.Reader.Buffered()))
+	err = ep.poller.Attach(conn, func(c *poller.Conn) poller.Handler {
+		h := ep.acceptFrom(c, from)
+		if h == nil {
+			v.leave()
+			host.done()
+			return refuseEarly(c)
+		}
+		h.host, h.visitor = host, v
+		h.begin(c, data.Bytes())
+		return h
+	})
+	if err != nil {
+		v.leave()
+		ep.log.Warn("connection refused", "remote", from.remote, "err", err)
+		return
+	}
+	<-over
+}
+
+// begin makes a request of what was read elsewhere, on a connection that is not
+// registered yet.
+func (h *requests) begin(c *poller.Conn, data []byte) {
+	h.wait(c, nil)
+	h.buf, h.room = data, len(data)+maxEarly
+	c.Post(func() { h.resume(c) })
+}
+
+// plain is a request as the loop reads it, without what matters only between the
+// client and its server.
+func plain(r *http.Request) *http.Request {
+	out := r.WithContext(r.Context())
+	out.Header, out.Trailer = r.Header.Clone(), nil
+	out.Header.Del("Expect") // the server answers it when the body is read
+	if _, ok := out.Header["User-Agent"]; !ok {
+		out.Header["User-Agent"] = []string{""} // else Write makes one up
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+package phx
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/roost-rt/roost/poller"
+)
+
+// localPeer is the address that those have who come from this host without one.
+const localPeer = "127.0.0.1:0"
+
+// listening is where an endpoint listens.
+type listening struct {
+	over chan struct{} // closed when nobody else is let in
+
+	mu      sync.Mutex // guards the rest
+	stopped bool
+	all     []*served
+}
+
+// A served is a listener whose connections come to the endpoint.
+type served struct {
+	addr   net.Addr
+	close  func()       // may be called twice
+	accept func() error // for a goroutine, until close; nil if another or the loop does it
+	wait   func()       // for goroutines, once the loop has let go of their connections; or nil
+}
+
+// Serve serves the connections of ln until Shutdown, then closes ln and returns
+// http.ErrServerClosed. It may be called for several listeners at the same time.
+// ln is the endpoint's from then on, whatever comes of it. An error of another
+// kind means that nothing more can come from ln.
+//
+// The event loop itself accepts from a *net.TCPListener or *net.UnixListener, such
+// as one of systemd's. Any other may have connections that the loop cannot read:
+// each costs two goroutines and three descriptors. Those of tls.NewListener do;
+// Config.TLS does without. Whoever comes through a Unix socket counts as 127.0.0.1,
+// port 0, also for Config.TrustedProxies.
+func (ep *Endpoint) Serve(ln net.Listener) error {
+	s, err := ep.listening.add(func() (*served, error) { return ep.listen(ln) })
+	switch {
+	case err != nil:
+		ln.Close()
+		return err
+	case s.accept == nil:
+		<-ep.listening.over
+		return http.ErrServerClosed
+	}
+	defer ep.listening.remove(s)
+	defer ln.Close()
+	return s.accept()
+}
+
+// listenAt listens at an address as Config says.
+func (ep *Endpoint) listenAt(addr string) error {
+	_, err := ep.listening.add(func() (*served, error) {
+		if ep.cfg.TLS == nil {
+			l, err := ep.poller.Listen(addr, ep.acceptor(origin{}))
+			return ep.watched(l, err)
+		}
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		return ep.listen(ln)
+	})
+	return err
+}
+
+// listen begins to serve ln.
+func (ep *Endpoint) listen(ln net.Listener) (*served, error) {
+	if ep.cfg.TLS != nil {
+		config := ep.cfg.TLS.Clone()
+		config.NextProtos = []string{"http/1.1"} // WebSocket over HTTP/2 is another protocol
+		l := serveTLS(ep, ln, config)
+		return &served{addr: l.Addr(), close: func() { l.Close() }, wait: l.wait}, nil
+	}
+	var from origin
+	switch ln.(type) {
+	case *net.TCPListener:
+	case *net.UnixListener:
+		from.remote = localPeer
+	default:
+		return &served{addr: ln.Addr(), close: func() { ln.Close() }, accept: func() error { return ep.acceptOn(ln) }}, nil
+	}
+	return ep.watched(ep.poller.AttachListener(ln, ep.acceptor(from)))
+}
+
+func (ep *Endpoint) acceptor(from origin) func(*poller.Conn) poller.Handler {
+	return func(c *poller.Conn) poller.Handler { return ep.accept(c, from) }
+}
+
+// watched is the served of a listener that the loop watches.
+func (ep *Endpoint) watched(l *poller.Listener, err error) (*served, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &served{addr: l.Addr(), close: l.Close}, nil
+}
+
+// acceptOn accepts from a listener that the loop cannot watch.
+func (ep *Endpoint) acceptOn(ln net.Listener) error {
+	backoff := poller.Backoff{Log: ep.log}
+	for {
+		nc, err := ln.Accept()
+		var errno syscall.Errno
+		switch {
+		case err == nil:
+			backoff.Accepted()
+			ep.take(nc)
+		case ep.draining.Load():
+			return http.ErrServerClosed
+		case !errors.As(err, &errno): // not the kernel's: it was closed, or will not recover
+			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+		default:
+			select {
+			case <-time.After(backoff.Failed(err)):
+			case <-ep.listening.over:
+			}
+		}
+	}
+}
+
+// take brings a connection that was accepted elsewhere to the loop.
+func (ep *Endpoint) take(nc net.Conn) {
+	from := origin{remote: remoteOf(nc)}
+	_, from.https = nc.(*tls.Conn)
+	if err := ep.poller.Attach(nc, ep.acceptor(from)); err != nil {
+		ep.log.Warn("connection refused", "remote", from.remote, "err", err)
+	}
+}
+
+// remoteOf is where a connection comes from, which is this host if it has no
+// internet address.
+func remoteOf(nc net.Conn) string {
+	addr := nc.RemoteAddr()
+	if addr == nil {
+		return localPeer
+	}
+	if _, err := netip.ParseAddrPort(addr.String()); err != nil {
+		return localPeer
+	}
+	return addr.String()
+}
+
+// Addr is the address that the endpoint listens on, the first one if there are
+// several, nil if it listens nowhere.
+func (ep *Endpoint) Addr() net.Addr {
+	ep.listening.mu.Lock()
+	defer ep.listening.mu.Unlock()
+	if len(ep.listening.all) == 0 {
+		return nil
+	}
+	return ep.listening.all[0].addr
+}
+
+// add begins to serve a listener, unless it is too late.
+func (l *listening) add(begin func() (*served, error)) (*served, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return nil, http.ErrServerClosed
+	}
+	s, err := begin()
+	if err == nil {
+		l.all = append(l.all, s)
+	}
+	return s, err
+}
+
+// remove forgets a listener that has ended by itself.
+func (l *listening) remove(s *served) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = slices.DeleteFunc(l.all, func(other *served) bool { return other == s })
+}
+
+// stop lets nobody else in. It may be called twice.
+func (l *listening) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.stopped {
+		l.stopped = true
+		close(l.over)
+	}
+	for _, s := range l.all {
+		s.close()
+	}
+}
+
+// wait returns when the goroutines of all listeners have ended, whose connections
+// the loop has let go of. There are no more listeners then.
+func (l *listening) wait() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.all {
+		if s.wait != nil {
+			s.wait()
+		}
+	}
+}
