@@ -103,7 +103,10 @@ func (h *requests) connect(s *Socket, params Params, r *http.Request, token *str
 		return &RefuseError{cause: errClientGone}
 	}
 	defer func() { h.host.request <- request }()
-	seen := request.WithContext(request.Context())
+	ctx, end := context.WithCancelCause(hostContext{r.Context(), request.Context()})
+	defer end(nil)
+	defer context.AfterFunc(request.Context(), func() { end(context.Cause(request.Context())) })()
+	seen := request.WithContext(ctx)
 	seen.RemoteAddr = r.RemoteAddr
 	return s.mount.connect(s, params, seen, token)
 }
@@ -118,6 +121,20 @@ func (ep *Endpoint) admit(w http.ResponseWriter, from origin, may func(open int)
 	v.leave()
 	tryLater(w)
 	return nil, false
+}
+
+// A hostContext has also what middleware has put into the request's.
+type hostContext struct {
+	context.Context
+	host context.Context
+}
+
+// Value is the host's where there is no other; see context.Context.
+func (c hostContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.host.Value(key)
 }
 
 // hijack takes the connection of a request for a WebSocket to the loop, and

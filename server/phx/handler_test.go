@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -260,6 +261,30 @@ func TestHandlerWaitsForConnect(t *testing.T) {
 		}
 		close(proceed)
 		within(t, "end of the handler", returned)
+	}
+}
+
+// Connect's context ends with the one that middleware has made.
+func TestHandlerContext(t *testing.T) {
+	over := errors.New("time is up")
+	causes := make(chan error, 1)
+	m := anyTopic(time.Minute)
+	m.Connect = func(_ *phx.Socket, _ phx.Params, r *http.Request) error {
+		r.Context().Value(userKey{}).(context.CancelCauseFunc)(over)
+		<-r.Context().Done()
+		causes <- context.Cause(r.Context())
+		return r.Context().Err()
+	}
+	ep := newEndpoint(t, phx.Config{Mounts: []phx.Mount{m}})
+	server := hosted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		ep.ServeHTTP(w, r.WithContext(context.WithValue(ctx, userKey{}, cancel)))
+	}))
+	if got := connectTo(t, server.Listener.Addr()).upgradeAt("/socket/websocket?vsn=2.0.0"); got != "403" {
+		t.Errorf("answer %s, want 403", got)
+	}
+	if got := within(t, "end of the context", causes); got != over {
+		t.Errorf("it ended with %v, want %v", got, over)
 	}
 }
 
