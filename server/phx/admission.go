@@ -22,8 +22,6 @@ type Refusals struct {
 // errCrowded refuses a client that has Config.MaxConnsPerIP connections.
 var errCrowded = errors.New("the client's address has Config.MaxConnsPerIP connections already")
 
-var errFull = errors.New("Config.MaxConns or Config.AcceptRate is reached")
-
 // An admission decides who may connect. Without limits it costs one comparison.
 type admission struct {
 	max, perAddress, rate int // zero: no limit
@@ -52,11 +50,7 @@ func newAdmission(c *Config) *admission {
 	a.tokens, a.filled = float64(a.rate), time.Now()
 	var files syscall.Rlimit
 	if a.max == 0 && syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && files.Cur < 1<<31 {
-		each := 1
-		if c.TLS != nil {
-			each = 3 // the connection, and both ends of the pipe to the loop
-		}
-		a.max = max((int(files.Cur)-reservedFiles)/each, 1)
+		a.max = max(int(files.Cur)-reservedFiles, 1)
 	}
 	return a
 }
@@ -157,7 +151,7 @@ func (a *admission) refusals() Refusals {
 // sent one already may see a reset instead.
 const retryLater = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-// refuseEarly is accept's last word on a connection.
+// refuseEarly is the last word on a connection whose request is not read.
 func refuseEarly(c *poller.Conn) poller.Handler {
 	_ = c.Send([]byte(retryLater)) // it ends one way or the other
 	return nil

@@ -57,7 +57,7 @@ func (ep *Endpoint) drain(ctx context.Context) {
 		s.close(ws.StatusCode(1012), "", Draining)
 	}
 	ep.poller.Each(func(c *poller.Conn) {
-		if _, ok := c.Handler().(*requests); ok {
+		if socketOf(c) == nil {
 			c.Kill(poller.ErrStopped)
 		}
 	})

@@ -22,11 +22,12 @@ type Endpoint struct {
 	entrances entrances
 	polls     []*pollSessions // of the mounts with long polling
 
-	poller    *poller.Poller
-	listening listening
-	http      *httpServer
-	admission *admission
-	proxies   proxies
+	poller     *poller.Poller
+	listening  listening
+	encryption *encryption // nil without TLS
+	http       *httpServer
+	admission  *admission
+	proxies    proxies
 
 	stopped sync.Once
 	stopErr error // of the first Shutdown
@@ -78,6 +79,11 @@ func (ep *Endpoint) start() (err error) {
 	if err := ep.startPools(); err != nil {
 		return err
 	}
+	if cfg.TLS != nil {
+		if ep.encryption, err = newEncryption(&cfg); err != nil {
+			return err
+		}
+	}
 	ep.pubsub = pubsub.New(pubsub.Config{
 		MaxPending: cfg.MaxPending,
 		Adapter:    cfg.Adapter,
@@ -102,10 +108,10 @@ func (ep *Endpoint) start() (err error) {
 // accept takes a new connection. Loop only.
 func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 	if !ep.admission.admits(ep.conns()) {
-		return refuseEarly(c)
+		return ep.turnAway(c)
 	}
 	var peer netip.AddrPort
-	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress > 0 { // else nobody asks
+	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress > 0 || ep.encryption != nil { // else nobody asks
 		peer = from.peer(c)
 	}
 	if ep.cfg.ProxyProtocol && ep.proxies.trust(peer.Addr()) {
@@ -115,7 +121,7 @@ func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 	if h := ep.welcome(c, peer, from); h != nil {
 		return h
 	}
-	return refuseEarly(c)
+	return ep.turnAway(c)
 }
 
 // conns is how many connections are open.
@@ -123,7 +129,7 @@ func (ep *Endpoint) conns() int { return ep.poller.Conns() + int(ep.http.open.Lo
 
 // welcome counts a connection by the address that it comes from. It returns nil
 // if that has too many. Loop only.
-func (ep *Endpoint) welcome(c *poller.Conn, peer netip.AddrPort, from origin) *requests {
+func (ep *Endpoint) welcome(c *poller.Conn, peer netip.AddrPort, from origin) poller.Handler {
 	v, ok := ep.enter(peer.Addr())
 	if !ok {
 		return nil
@@ -134,7 +140,7 @@ func (ep *Endpoint) welcome(c *poller.Conn, peer netip.AddrPort, from origin) *r
 		return nil
 	}
 	h.visitor = v
-	return h
+	return ep.secured(c, peer.Addr(), h)
 }
 
 // enter counts a connection of a client. Proxies, whose connections are those of
@@ -209,9 +215,11 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 	if ep.poller != nil {
 		ep.poller.Close()
 	}
-	ep.listening.wait()
 	if ep.pubsub != nil {
 		ep.pubsub.Close()
+	}
+	if ep.encryption != nil {
+		errs = append(errs, ep.encryption.handshakes.Close(5*time.Second))
 	}
 	for _, pool := range []*poller.Pool{ep.unpackers, ep.connects, ep.workers, ep.fanOut} {
 		if pool != nil {

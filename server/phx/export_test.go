@@ -1,8 +1,6 @@
 package phx
 
 import (
-	"log/slog"
-	"net"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -22,13 +20,6 @@ func (s *Socket) Feed(data []byte) {
 	for len(data) > 0 {
 		data, _ = s.decode(data, s)
 	}
-}
-
-// AcceptTLS accepts connections of ln as an endpoint with TLS does, until stop is
-// called.
-func AcceptTLS(ln net.Listener, log *slog.Logger) (stop func()) {
-	l := serveTLS(&Endpoint{services: services{log: log}}, ln, nil)
-	return func() { l.Close(); l.wait() }
 }
 
 // Pass is what the event loop does with bytes from the client in one pass: it

@@ -3,7 +3,6 @@ package phx
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"net/netip"
 
 	"github.com/roost-rt/roost/poller"
@@ -57,23 +56,6 @@ func parseProxy(data []byte) (from netip.AddrPort, size int, err error) {
 	return from, size, nil // any other family: the receiver uses the real addresses
 }
 
-// readProxy reads the header from a connection, and not a byte more.
-func readProxy(r io.Reader) (from netip.AddrPort, err error) {
-	header := make([]byte, proxyFixed)
-	if _, err = io.ReadFull(r, header); err != nil {
-		return from, err
-	}
-	if from, n, err := parseProxy(header); n > 0 || err != nil { // it has no addresses, or is none
-		return from, err
-	}
-	header = append(header, make([]byte, binary.BigEndian.Uint16(header[14:]))...)
-	if _, err = io.ReadFull(r, header[proxyFixed:]); err != nil {
-		return from, err
-	}
-	from, _, err = parseProxy(header)
-	return from, err
-}
-
 // A proxied is a connection of a trusted proxy whose PROXY header has yet to come.
 type proxied struct {
 	endpoint *Endpoint
@@ -101,7 +83,8 @@ func (p *proxied) Data(c *poller.Conn, data []byte) {
 	}
 	h := p.endpoint.welcome(c, from, o)
 	if h == nil {
-		c.Finish([]byte(retryLater))
+		p.endpoint.turnAway(c)
+		c.Finish(nil)
 		return
 	}
 	c.SetHandler(h)

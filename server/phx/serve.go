@@ -32,7 +32,6 @@ type served struct {
 	addr   net.Addr
 	close  func()       // may be called twice
 	accept func() error // for a goroutine, until close; nil if another or the loop does it
-	wait   func()       // for goroutines, once the loop has let go of their connections; or nil
 }
 
 // Serve serves the connections of ln until Shutdown, then closes ln and returns
@@ -63,27 +62,13 @@ func (ep *Endpoint) Serve(ln net.Listener) error {
 // listenAt listens at an address as Config says.
 func (ep *Endpoint) listenAt(addr string) error {
 	_, err := ep.listening.add(func() (*served, error) {
-		if ep.cfg.TLS == nil {
-			l, err := ep.poller.Listen(addr, ep.acceptor(origin{}))
-			return ep.watched(l, err)
-		}
-		ln, err := net.Listen("tcp", addr)
-		if err != nil {
-			return nil, err
-		}
-		return ep.listen(ln)
+		return ep.watched(ep.poller.Listen(addr, ep.acceptor(origin{})))
 	})
 	return err
 }
 
 // listen begins to serve ln.
 func (ep *Endpoint) listen(ln net.Listener) (*served, error) {
-	if ep.cfg.TLS != nil {
-		config := ep.cfg.TLS.Clone()
-		config.NextProtos = []string{"http/1.1"} // WebSocket over HTTP/2 is another protocol
-		l := serveTLS(ep, ln, config)
-		return &served{addr: l.Addr(), close: func() { l.Close() }, wait: l.wait}, nil
-	}
 	var from origin
 	switch ln.(type) {
 	case *net.TCPListener:
@@ -194,17 +179,5 @@ func (l *listening) stop() {
 	}
 	for _, s := range l.all {
 		s.close()
-	}
-}
-
-// wait returns when the goroutines of all listeners have ended, whose connections
-// the loop has let go of. There are no more listeners then.
-func (l *listening) wait() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.all {
-		if s.wait != nil {
-			s.wait()
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package phx_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,19 +11,21 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
 
+	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/phx"
 )
 
 // selfSigned is a certificate for 127.0.0.1 and the pool that trusts it.
-func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+func selfSigned(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -47,34 +48,62 @@ func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
+// startTLS is startConfig with a certificate. Its clients trust it.
+func startTLS(t testing.TB, cfg phx.Config) (*phx.Endpoint, *tls.Config) {
+	t.Helper()
+	cert, pool := selfSigned(t)
+	cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	return startConfig(t, cfg), &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
+}
+
+// connectTLS shakes hands on a connection that ends with the test.
+func connectTLS(t testing.TB, ep *phx.Endpoint, trust *tls.Config) *client {
+	t.Helper()
+	return connect(t, ep).shakeHands(trust)
+}
+
+// shakeHands begins TLS.
+func (c *client) shakeHands(trust *tls.Config) *client {
+	c.t.Helper()
+	conn := tls.Client(c.conn, trust)
+	conn.SetDeadline(time.Now().Add(patience))
+	if err := conn.Handshake(); err != nil {
+		c.t.Fatalf("TLS handshake: %v", err)
+	}
+	return &client{t: c.t, conn: conn}
+}
+
+// dialTLS opens a socket.
+func dialTLS(t testing.TB, ep *phx.Endpoint, trust *tls.Config) *client {
+	t.Helper()
+	c := connectTLS(t, ep, trust)
+	if status := c.upgrade(); status != "101" {
+		t.Fatalf("status %s, want 101", status)
+	}
+	return c
+}
+
+// rooms is a mount whose topics may all be joined.
+func rooms() []phx.Mount {
+	return []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}}}}
+}
+
 // Over TLS everything is as without: sockets, pages, addresses, origins and a
 // clean end (row 47).
 func TestTLS(t *testing.T) {
-	cert, pool := selfSigned(t)
 	remote := make(chan string, 1)
-	ep, err := phx.Start(phx.Config{
-		Addr: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, Logger: slog.New(slog.DiscardHandler),
-		Mounts: []phx.Mount{{Path: "/socket", Origins: []string{phx.SelfOrigin}, Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}},
-			Connect: func(_ *phx.Socket, _ phx.Params, r *http.Request) error { remote <- r.RemoteAddr; return nil }}},
-		HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) }),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { shutdown(t, ep) })
-
-	conn, err := tls.Dial("tcp", ep.Addr().String(), &tls.Config{RootCAs: pool})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	c := &client{t: t, conn: conn}
+	mounts := rooms()
+	mounts[0].Origins = []string{phx.SelfOrigin}
+	mounts[0].Connect = func(_ *phx.Socket, _ phx.Params, r *http.Request) error { remote <- r.RemoteAddr; return nil }
+	ep, trust := startTLS(t, phx.Config{Mounts: mounts,
+		HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) })})
+	c := connectTLS(t, ep, trust)
 	c.write(request("/socket/websocket?vsn=2.0.0", "Origin: https://example.test:4000"))
 	if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
 		t.Fatalf("answer %q, want 101", head)
 	}
-	if got := within(t, "Connect", remote); got != conn.LocalAddr().String() {
-		t.Errorf("Connect saw %s, want %s", got, conn.LocalAddr())
+	if got := within(t, "Connect", remote); got != c.conn.LocalAddr().String() {
+		t.Errorf("Connect saw %s, want %s", got, c.conn.LocalAddr())
 	}
 	c.join("a")
 	if err := ep.Broadcast("a", "big", map[string]string{"x": strings.Repeat("x", 300_000)}); err != nil {
@@ -84,7 +113,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("a broadcast of %d bytes, want 300,000", len(got))
 	}
 
-	web := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}, Timeout: patience}
+	web := http.Client{Transport: &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true}, Timeout: patience}
 	defer web.CloseIdleConnections()
 	resp, err := web.Get("https://" + ep.Addr().String() + "/")
 	if err != nil {
@@ -95,51 +124,180 @@ func TestTLS(t *testing.T) {
 		t.Errorf("page %q, %v, want the client's address", page, err)
 	}
 
-	idle, err := net.Dial("tcp", ep.Addr().String()) // says nothing: the end must not wait for it
+	connect(t, ep) // says nothing: the end must not wait for it
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		shutdown(t, ep)
+	}()
+	c.wantClosed(ws.StatusCode(1012))
+	c.conn.Close()
+	within(t, "end", ended)
+}
+
+// A connection that had pages from Config.HTTP can become a socket, also with TLS.
+func TestTLSPageThenSocket(t *testing.T) {
+	ep, trust := startTLS(t, phx.Config{Mounts: rooms(),
+		HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page") })})
+	c := connectTLS(t, ep, trust)
+	for range 2 {
+		c.write([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+		c.head()
+		for len(c.data) < len("page") {
+			if err := c.read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.data = nil
+	}
+	// What follows at once comes along, in the same record.
+	join := frame.AppendMasked(nil, ws.OpText, mask, []byte(`["1","1","a","phx_join",{}]`))
+	c.write(append(request("/socket/websocket?vsn=2.0.0"), join...))
+	if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+		t.Fatalf("answer %q, want 101", head)
+	}
+	c.want(`["1","1","a","phx_reply",{"status":"ok","response":{}}]`)
+	c.heartbeat()
+}
+
+// Connections that shake hands count, by address, too, and those beyond a bound are
+// just closed: they could not read why.
+func TestTLSCounts(t *testing.T) {
+	for want, cfg := range map[phx.Refusals]phx.Config{
+		{Full: 1}:       {Loops: 1, MaxConns: 3, Mounts: rooms()},
+		{PerAddress: 1}: {Loops: 1, MaxConnsPerIP: 3, Mounts: rooms()},
+	} {
+		ep, trust := startTLS(t, cfg)
+		socket := dialTLS(t, ep, trust)
+		silent, stalled := connect(t, ep), connect(t, ep)
+		stalled.write([]byte{22, 3, 1, 2, 0, 1}) // of a ClientHello
+		eventually(t, "three connections", func() bool { return ep.Stats().Connections == 3 })
+		connect(t, ep).wantEOF()
+		if got := ep.Stats().Refused; got != want {
+			t.Errorf("refused %+v, want %+v", got, want)
+		}
+		silent.hangUp(true)
+		stalled.hangUp(true)
+		eventually(t, "they are gone", func() bool { return ep.Stats().Connections == 1 })
+		dialTLS(t, ep, trust).heartbeat()
+		socket.heartbeat()
+	}
+}
+
+// Clients that stall in their handshake are closed when its time is over, and hold up
+// nobody meanwhile, not even others of their address.
+func TestTLSStalledHandshakes(t *testing.T) {
+	ep, trust := startTLS(t, phx.Config{HandshakeTimeout: time.Second, Mounts: rooms()})
+	hello := clientHello(t, trust)
+	var stalled []*client
+	for i := range 200 {
+		c := connect(t, ep)
+		c.write(hello[:len(hello)-i%2]) // whole, or not quite
+		stalled = append(stalled, c)
+	}
+	dialTLS(t, ep, trust).heartbeat()
+	for _, c := range stalled {
+		for err := error(nil); err == nil; err = c.read() { // what comes is the server's flight
+		}
+	}
+	eventually(t, "they are gone", func() bool { return ep.Stats().Connections == 1 })
+}
+
+// clientHello is the first that a client says.
+func clientHello(t testing.TB, trust *tls.Config) []byte {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	go func() { // ends with the pipe
+		_ = tls.Client(ours, trust).Handshake()
+		ours.Close()
+	}()
+	b := make([]byte, 4096)
+	n, err := theirs.Read(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer idle.Close()
-	shutdown(t, ep)
-	c.wantClosed(ws.StatusCode(1012))
+	return b[:n]
 }
 
-// A fullListener never has descriptors.
-type fullListener struct {
-	calls  chan time.Time
-	closed chan struct{}
-}
-
-func (l *fullListener) Accept() (net.Conn, error) {
-	select {
-	case l.calls <- time.Now():
-		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
-	case <-l.closed:
-		return nil, net.ErrClosed
+// The header of the PROXY protocol comes before TLS, in one segment with it or not.
+func TestTLSBehindProxy(t *testing.T) {
+	remote := make(chan string, 1)
+	mounts := rooms()
+	mounts[0].Connect = func(_ *phx.Socket, _ phx.Params, r *http.Request) error { remote <- r.RemoteAddr; return nil }
+	ep, trust := startTLS(t, phx.Config{Mounts: mounts, ProxyProtocol: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	for _, together := range []bool{false, true} {
+		c := connect(t, ep)
+		header := []byte(proxyHeader(1, 0x11, proxy4...))
+		if together {
+			c.conn = &prefixed{c.conn, header}
+		} else {
+			c.write(header)
+		}
+		if status := c.shakeHands(trust).upgrade(); status != "101" {
+			t.Errorf("status %s, want 101", status)
+		}
+		if got := within(t, "Connect", remote); got != "192.0.2.1:12345" {
+			t.Errorf("Connect saw %s", got)
+		}
 	}
 }
 
-func (l *fullListener) Close() error   { close(l.closed); return nil }
-func (l *fullListener) Addr() net.Addr { return nil }
+// prefixed sends something before the first that it is given.
+type prefixed struct {
+	net.Conn
+	prefix []byte
+}
 
-// Without descriptors, the loop that accepts for TLS waits longer and longer, and
-// says so once.
-func TestTLSOutOfDescriptors(t *testing.T) {
-	var out bytes.Buffer
-	ln := &fullListener{make(chan time.Time), make(chan struct{})}
-	stop := phx.AcceptTLS(ln, slog.New(slog.NewTextHandler(&out, nil)))
-	first := within(t, "Accept", ln.calls)
-	for range 4 {
-		within(t, "Accept", ln.calls)
+func (p *prefixed) Write(b []byte) (int, error) {
+	_, err := p.Conn.Write(append(p.prefix, b...))
+	p.prefix = nil
+	return len(b), err
+}
+
+// A slow consumer is told so, whatever of a broadcast has been encrypted by then.
+func TestTLSSlowConsumer(t *testing.T) {
+	ep, trust := startTLS(t, phx.Config{Mounts: rooms(), OutboundHigh: 1 << 20, WriteTimeout: time.Second})
+	c := dialTLS(t, ep, trust)
+	c.join("a")
+	for ep.Broadcast("a", "e", map[string]string{"x": strings.Repeat("x", 100_000)}) == nil {
 	}
-	took := within(t, "Accept", ln.calls).Sub(first)
-	stop()
-	if least := (5 + 10 + 20 + 40 + 80) * time.Millisecond; took < least {
-		t.Errorf("six calls of Accept within %v, want at least %v", took, least)
+	eventually(t, "it is slow", func() bool { return ep.Stats().SlowConsumers == 1 })
+	for {
+		f := c.next()
+		if f.Op == ws.OpText {
+			continue
+		}
+		if code, _ := frame.ParseClose(f.Payload); f.Op != ws.OpClose || code != 1013 {
+			t.Errorf("the end is %v %d, want a Close frame with 1013", f.Op, code)
+		}
+		break
 	}
-	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "ulimit") {
-		t.Errorf("%d lines of log, want one with what to do:\n%s", n, &out)
+	c.wantEOF()
+}
+
+// A client with TLS takes one descriptor, and no goroutine.
+func TestTLSCosts(t *testing.T) {
+	const n = 1000
+	ep, trust := startTLS(t, phx.Config{Mounts: rooms()})
+	dialTLS(t, ep, trust).join("a")
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	for range n {
+		dialTLS(t, ep, trust).join("a")
 	}
+	eventually(t, "the goroutines of handshakes have ended", func() bool { return runtime.NumGoroutine() <= goroutines+50 })
+	if took := openFiles(t) - files; took != 2*n { // one is the client's
+		t.Errorf("%d clients take %d descriptors on both sides, want %d", n, took, 2*n)
+	}
+}
+
+func openFiles(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
 }
 
 // Without an address only Dial connects.
