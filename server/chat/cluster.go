@@ -3,8 +3,6 @@ package chat
 import (
 	"errors"
 	"flag"
-	"os"
-	"strings"
 
 	"github.com/roost-rt/roost/pubsub/cluster"
 )
@@ -25,19 +23,9 @@ func clusterFlags(flags *flag.FlagSet) *cluster.Config {
 // clusterFromEnv sets the flags of a cluster that are not given from the environment:
 // ROOST_CLUSTER, ROOST_CLUSTER_CA and so on.
 func clusterFromEnv(flags *flag.FlagSet, cfg *cluster.Config) error {
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	var errs []error
-	flags.VisitAll(func(f *flag.Flag) {
-		name := "ROOST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value := os.Getenv(name)
-		if value == "" || given[f.Name] || !strings.HasPrefix(f.Name, "cluster") {
-			return
-		}
-		errs = append(errs, f.Value.Set(value))
-	})
+	err := fromEnv(flags, "cluster")
 	if cfg.URL == "" && cfg.Credentials != (cluster.Credentials{}) {
-		errs = append(errs, errors.New("credentials for a cluster, but no NATS server: set -cluster or ROOST_CLUSTER"))
+		err = errors.Join(err, errors.New("credentials for a cluster, but no NATS server: set -cluster or ROOST_CLUSTER"))
 	}
-	return errors.Join(errs...)
+	return err
 }

@@ -1,9 +1,11 @@
 package chat
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/roost-rt/roost/server/phx"
@@ -32,6 +34,23 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return addr.Prefix(addr.BitLen())
 	}
 	return netip.ParsePrefix(text)
+}
+
+// fromEnv sets the flags that begin with prefix, and are not given, from the
+// environment: -tls-cert from ROOST_TLS_CERT.
+func fromEnv(flags *flag.FlagSet, prefix string) error {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var errs []error
+	flags.VisitAll(func(f *flag.Flag) {
+		name := "ROOST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := os.Getenv(name)
+		if value == "" || given[f.Name] || !strings.HasPrefix(f.Name, prefix) {
+			return
+		}
+		errs = append(errs, f.Value.Set(value))
+	})
+	return errors.Join(errs...)
 }
 
 // limitFlags are those of who may connect.

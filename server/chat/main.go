@@ -30,6 +30,7 @@ at / a page to chat with. Events: new_msg and shout go to everybody in the room,
 ping is answered with its payload. The page leads to more examples, of scores:*,
 board:* and, with sockets at /user, user:*.
 
+kill -HUP PID    reads the files of -tls-cert and -tls-key again
 kill -USR1 PID   collects garbage, gives free memory back to the system, and
                  logs connections, channels and memory
 Ctrl-C           closes all sockets (1012: clients come back) and ends;
@@ -64,6 +65,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
 	limitFlags(flags, &cfg)
 	link := clusterFlags(flags)
+	cert := certificateFlags(flags)
 	idle := flags.Duration("idle", time.Minute, "`time` without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	flags.Usage = func() {
@@ -79,7 +81,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: unexpected argument %q; see -help\n", flags.Arg(0))
 		return 2
 	}
-	if err := clusterFromEnv(flags, link); err != nil {
+	if err := errors.Join(fromEnv(flags, "tls"), clusterFromEnv(flags, link)); err != nil {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
@@ -96,6 +98,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	log := slog.New(handler)
 	followMemory(log, memlimit.FromCgroup)
 	defer keepHouse(lull, debug.FreeOSMemory).stop()
+	var err error
+	if cfg.TLS, err = cert.config(log); err != nil {
+		printTo(stderr, "server: %v\n", err)
+		return 2
+	}
 	if link.URL != "" {
 		link.Logger = log
 		cfg.Adapter = cluster.New(*link)
@@ -113,18 +120,23 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for i := range cfg.Mounts {
 		cfg.Mounts[i].Idle = *idle
 	}
-	if err := run(ctx, cfg, scores, stdout); err != nil {
+	if err := run(ctx, cfg, cert, scores, stdout); err != nil {
 		printTo(stderr, "server: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg phx.Config, scores *Scores, stdout io.Writer) error {
+func run(ctx context.Context, cfg phx.Config, cert *certificate, scores *Scores, stdout io.Writer) error {
 	signal.Ignore(syscall.SIGPIPE)  // a reader of the log that dies would take the server with it
 	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
 	signal.Notify(usr1, syscall.SIGUSR1)
 	defer signal.Stop(usr1)
+	hup := make(chan os.Signal, 1)
+	if cfg.TLS != nil {
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+	}
 
 	ep, err := phx.Start(cfg)
 	if err != nil {
@@ -139,6 +151,8 @@ func run(ctx context.Context, cfg phx.Config, scores *Scores, stdout io.Writer) 
 		select {
 		case <-usr1:
 			logMemory(cfg.Logger, ep)
+		case <-hup:
+			cert.reload()
 		case <-ctx.Done():
 			playing.Wait()
 			drain, cancel := context.WithTimeout(context.Background(), drainTime)
