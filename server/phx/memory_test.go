@@ -2,6 +2,7 @@ package phx_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,7 +27,13 @@ const idleClients = 15_000
 // BenchmarkIdleMemory is what a server keeps for a client that has connected, or
 // also joined, and is idle since. Kernel memory is not in it. The server is a
 // process of its own. Run it with -benchtime 1x.
-func BenchmarkIdleMemory(b *testing.B) {
+func BenchmarkIdleMemory(b *testing.B) { benchmarkIdleMemory(b, "plain", idleClients) }
+
+// BenchmarkIdleMemoryTLS is the same over TLS, with fewer clients: shaking hands
+// takes its time.
+func BenchmarkIdleMemoryTLS(b *testing.B) { benchmarkIdleMemory(b, "TLS", idleClients/3) }
+
+func benchmarkIdleMemory(b *testing.B, role string, clients int) {
 	for _, kind := range []struct {
 		name  string
 		enter func(c *client, i int)
@@ -37,7 +44,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 	} {
 		b.Run(kind.name, func(b *testing.B) {
 			for b.Loop() {
-				server := startMemoryServer(b)
+				server := startMemoryServer(b, role)
 				enter := func(i int) net.Conn {
 					c := server.dial(b)
 					kind.enter(c, i)
@@ -45,10 +52,10 @@ func BenchmarkIdleMemory(b *testing.B) {
 				}
 				conns := []net.Conn{enter(0)} // what is made for the first is not each one's
 				empty := server.resident(b)
-				for i := range idleClients {
+				for i := range clients {
 					conns = append(conns, enter(i+1))
 				}
-				b.ReportMetric(float64(server.resident(b)-empty)/idleClients, "B/client")
+				b.ReportMetric(float64(server.resident(b)-empty)/float64(clients), "B/client")
 				for _, conn := range conns {
 					conn.Close()
 				}
@@ -60,17 +67,25 @@ func BenchmarkIdleMemory(b *testing.B) {
 }
 
 // memoryRole is the environment variable that makes this test binary a server
-// instead of running tests.
+// instead of running tests: "plain", or one with "TLS".
 const memoryRole = "PHX_TEST_MEMORY"
 
 // serveMemory serves until its input ends. It answers each line of it with its
 // resident memory in bytes.
 func serveMemory() error {
-	ep, err := phx.Start(phx.Config{
+	cfg := phx.Config{
 		Addr:   "127.0.0.1:0",
 		Logger: slog.New(slog.DiscardHandler),
 		Mounts: []phx.Mount{{Path: "/socket", Idle: time.Hour, Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{}}}}},
-	})
+	}
+	if os.Getenv(memoryRole) == "TLS" {
+		cert, _, err := newCertificate()
+		if err != nil {
+			return err
+		}
+		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	}
+	ep, err := phx.Start(cfg)
 	if err != nil {
 		return err
 	}
@@ -105,13 +120,14 @@ type memoryServer struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	addr string
+	role string
 }
 
 // startMemoryServer starts one. It ends with the test, or else by end.
-func startMemoryServer(t testing.TB) *memoryServer {
+func startMemoryServer(t testing.TB, role string) *memoryServer {
 	t.Helper()
-	s := &memoryServer{cmd: exec.Command(os.Args[0])}
-	s.cmd.Env = append(os.Environ(), memoryRole+"=1")
+	s := &memoryServer{cmd: exec.Command(os.Args[0]), role: role}
+	s.cmd.Env = append(os.Environ(), memoryRole+"="+role)
 	s.cmd.Stderr = os.Stderr
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
@@ -160,6 +176,9 @@ func (s *memoryServer) dial(t testing.TB) *client {
 		t.Fatal(err)
 	}
 	c := &client{t: t, conn: conn}
+	if s.role == "TLS" {
+		c = c.shakeHands(&tls.Config{InsecureSkipVerify: true})
+	}
 	c.write(request("/socket/websocket?vsn=2.0.0"))
 	c.head()
 	return c
