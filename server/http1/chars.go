@@ -70,9 +70,9 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// is compares with a text in lower case, in whatever case s is. Both are ASCII, or
+// Is compares with a text in lower case, in whatever case s is. Both are ASCII, or
 // differ.
-func is(s []byte, lower string) bool {
+func Is(s []byte, lower string) bool {
 	if len(s) != len(lower) {
 		return false
 	}

@@ -52,9 +52,9 @@ func (h *Head) parseFields() error {
 			return err
 		case seen&this != 0:
 			return errTwice
-		case is(name, "connection"):
-			closes = closes || lists(value, "close")
-			keeps = keeps || lists(value, "keep-alive")
+		case Is(name, "connection"):
+			closes = closes || Lists(value, "close")
+			keeps = keeps || Lists(value, "keep-alive")
 		}
 		seen |= this
 	}
@@ -78,37 +78,37 @@ func (h *Head) parseFields() error {
 func (h *Head) parseField(name, value []byte) (_ single, err error) {
 	switch len(name) { // few have to be compared
 	case 4:
-		if is(name, "host") {
+		if Is(name, "host") {
 			return host, h.parseHost(value)
 		}
 	case 6:
-		if is(name, "origin") {
+		if Is(name, "origin") {
 			return origin, nil
 		}
-		if is(name, "expect") {
-			h.Continue = h.Continue || is(value, "100-continue") && h.Minor > 0 // RFC 9110 §10.1.1
+		if Is(name, "expect") {
+			h.Continue = h.Continue || Is(value, "100-continue") && h.Minor > 0 // RFC 9110 §10.1.1
 		}
 	case 7:
-		if is(name, "upgrade") {
+		if Is(name, "upgrade") {
 			return upgrade, nil
 		}
-		if is(name, "trailer") {
+		if Is(name, "trailer") {
 			return 0, checkTrailer(value)
 		}
 	case 14:
-		if is(name, "content-length") {
+		if Is(name, "content-length") {
 			h.Length, err = parseLength(value)
 			return contentLength, err
 		}
 	case 17:
-		if is(name, "transfer-encoding") {
+		if Is(name, "transfer-encoding") {
 			return transferEncoding, checkCoding(value)
 		}
-		if is(name, "sec-websocket-key") {
+		if Is(name, "sec-websocket-key") {
 			return key, nil
 		}
 	case 21:
-		if is(name, "sec-websocket-version") {
+		if Is(name, "sec-websocket-version") {
 			return version, nil
 		}
 	}
@@ -148,7 +148,7 @@ func checkCoding(value []byte) error {
 		before, last = trim(value[:i]), trim(value[i+1:])
 	}
 	switch {
-	case !is(last, "chunked"), lists(before, "chunked"):
+	case !Is(last, "chunked"), Lists(before, "chunked"):
 		return errCoding
 	case len(before) > 0:
 		return errUnknown
@@ -160,18 +160,18 @@ func checkCoding(value []byte) error {
 
 // checkTrailer refuses to have the length of a body behind it (RFC 9110 §6.5.1).
 func checkTrailer(value []byte) error {
-	if lists(value, "transfer-encoding") || lists(value, "content-length") || lists(value, "trailer") {
+	if Lists(value, "transfer-encoding") || Lists(value, "content-length") || Lists(value, "trailer") {
 		return errTrailer
 	}
 	return nil
 }
 
-// lists reports whether a list of tokens has one, in whatever case.
-func lists(value []byte, token string) bool {
+// Lists reports whether a list of tokens has one, in whatever case.
+func Lists(value []byte, token string) bool {
 	for len(value) > 0 {
 		var element []byte
 		element, value, _ = bytes.Cut(value, []byte(","))
-		if is(trim(element), token) {
+		if Is(trim(element), token) {
 			return true
 		}
 	}

@@ -149,7 +149,7 @@ func (h *Head) Fields() iter.Seq2[[]byte, []byte] {
 // whether there is one.
 func (h *Head) Get(name string) (value []byte, ok bool) {
 	for n, v := range h.Fields() {
-		if is(n, name) {
+		if Is(n, name) {
 			return v, true
 		}
 	}
@@ -159,7 +159,7 @@ func (h *Head) Get(name string) (value []byte, ok bool) {
 // Values are the values of all fields of a name, which is in lower case here.
 func (h *Head) Values(name string) (values []string) {
 	for n, v := range h.Fields() {
-		if is(n, name) {
+		if Is(n, name) {
 			values = append(values, string(v))
 		}
 	}

@@ -34,7 +34,7 @@ func (h *Head) parseTarget() error {
 // Who is in it before an @ is not looked at but refused (RFC 9110 §4.2.4).
 func (h *Head) parseAuthority() (rest []byte, err error) {
 	scheme, rest, found := bytes.Cut(h.Target, []byte("://"))
-	if !found || !is(scheme, "http") && !is(scheme, "https") {
+	if !found || !Is(scheme, "http") && !Is(scheme, "https") {
 		return nil, errTarget
 	}
 	end := bytes.IndexAny(rest, "/?")

@@ -280,3 +280,31 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 	stillOpen(b, ep, 1)
 }
+
+// A client's upgrade, from its head to the answer, as the loop does it.
+func BenchmarkUpgrade(b *testing.B) {
+	for _, tt := range []struct {
+		name  string
+		mount phx.Mount
+		head  []byte
+	}{
+		{"program", phx.Mount{Path: "/socket"}, request("/socket/websocket?vsn=2.0.0")},
+		{"browser", phx.Mount{Path: "/socket", Origins: []string{"//example.test"}, Deflate: &phx.Deflate{}}, request("/socket/websocket?vsn=2.0.0",
+			"Origin: https://example.test", "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
+			"Pragma: no-cache", "Cache-Control: no-cache", "Accept-Encoding: gzip, deflate, br, zstd", "Accept-Language: en-GB,en;q=0.9",
+			"Cookie: _roost_session=abcdefghijklmnopqrstuvwxyz0123456789", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")},
+		{"with Connect", phx.Mount{Path: "/socket", Connect: setID("users:1")}, request("/socket/websocket?vsn=2.0.0")},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			ep := startConfig(b, phx.Config{Mounts: []phx.Mount{tt.mount}})
+			dial(b, ep) // whose connection it is
+			upgrade := ep.Upgrade()
+			b.ReportAllocs()
+			for b.Loop() {
+				if !upgrade(tt.head) {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}

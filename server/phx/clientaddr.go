@@ -11,10 +11,11 @@ import (
 type proxies struct {
 	trusted []netip.Prefix
 	header  string // in canonical form
+	field   string // the same in lower case
 }
 
 func newProxies(c *Config) proxies {
-	return proxies{trusted: c.TrustedProxies, header: http.CanonicalHeaderKey(c.ProxyHeader)}
+	return proxies{trusted: c.TrustedProxies, header: http.CanonicalHeaderKey(c.ProxyHeader), field: strings.ToLower(c.ProxyHeader)}
 }
 
 // trust reports whether addr is one of them.

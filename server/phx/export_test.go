@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/roost-rt/roost/server/http1"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -77,4 +78,20 @@ func (ep *Endpoint) Listeners() int {
 	ep.listening.mu.Lock()
 	defer ep.listening.mu.Unlock()
 	return len(ep.listening.all)
+}
+
+// Upgrade returns what happens on the loop from an upgrade's head to its answer,
+// for the connection of the only socket. It reports whether there is a socket.
+func (ep *Endpoint) Upgrade() func(head []byte) bool {
+	c := ep.sockets()[0].conn()
+	return func(head []byte) bool {
+		parsed, err := http1.Parse(head)
+		e, vars := ep.entrances.find(parsed.Path)
+		if err != nil || string(parsed.Method) != "GET" {
+			return false
+		}
+		u := &upgrade{conn: c, requests: &requests{endpoint: ep}, mount: e.mount, vars: vars, head: parsed}
+		u.run()
+		return u.socket != nil
+	}
 }

@@ -44,7 +44,7 @@ func (x *exchange) connect() (_ *pollSession, err error) {
 		return s, nil
 	}
 	var token *string
-	if sent := x.request.Header["X-Phoenix-Authtoken"]; m.AuthToken && sent != nil {
+	if sent := x.request.Header["X-Phoenix-Authtoken"]; m.AuthToken && len(sent) == 1 { // of two there is none, as in bearer
 		token = &sent[0]
 	}
 	if refusal := x.requests.connect(s.socket, x.params, x.request, token); refusal != nil {

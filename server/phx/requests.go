@@ -1,7 +1,6 @@
 package phx
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/http1"
 )
 
 const (
@@ -120,17 +120,18 @@ func (h *requests) hold(n int) (fits bool) {
 // h.buf or lent; h.buf keeps what is not taken.
 func (h *requests) next(c *poller.Conn, data []byte) {
 	if h.coming == nil {
-		end := bytes.Index(data, []byte("\r\n\r\n")) + 4
+		head, rest, whole := http1.Cut(data)
 		switch {
-		case end > maxHead, end < 4 && len(data) > maxHead:
+		case len(head) > maxHead, !whole && len(data) > maxHead:
 			answer(c, http.StatusRequestHeaderFieldsTooLarge, "")
 			return
-		case end < 4:
+		case !whole:
 			h.keep(c, data)
 			return
-		case !h.head(c, data[:end:end], data[end:]):
+		case !h.head(c, head, rest):
 			return
 		}
+		h.need += len(data) - len(rest)
 	}
 	if len(data) < h.need {
 		h.keep(c, data)
@@ -223,21 +224,23 @@ func (h *requests) Closed(*poller.Conn, error) {
 	}
 }
 
-// head decides what a request is for. It reports whether its body is to be
-// waited for; if not, the request is done with or on its way. Both slices are
-// lent.
-func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
+// head decides what a request is for. It reports whether its body, of h.need
+// bytes, is to be waited for; if not, the request is done with or on its way. Both
+// slices are lent.
+func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	ep := h.endpoint
-	method, target, _ := bytes.Cut(head, []byte(" "))
-	target, _, _ = bytes.Cut(target, []byte(" "))
-	path, _, _ := bytes.Cut(target, []byte("?"))
-	e, vars := ep.entrances.find(path)
+	head, err := http1.Parse(text)
+	if err != nil {
+		h.refuse(c, err)
+		return false
+	}
+	e, vars := ep.entrances.find(head.Path)
 	switch {
 	case e == nil:
-		ep.serveHTTP(c, h, append(bytes.Clone(head), rest...))
+		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
 	case e.kind == overLongPoll:
-		return h.longPollHead(c, e.mount, vars, head, rest)
-	case string(method) != http.MethodGet:
+		return h.longPollHead(c, e.mount, vars, &head, text, rest)
+	case string(head.Method) != http.MethodGet, head.Length != 0: // a body would be taken for frames
 		answer(c, http.StatusBadRequest, "")
 	case ep.draining.Load():
 		answer(c, http.StatusServiceUnavailable, "")
@@ -248,20 +251,30 @@ func (h *requests) head(c *poller.Conn, head, rest []byte) (body bool) {
 		up.finish(rest)
 	default:
 		h.wait(c, rest)
-		ep.connects.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: bytes.Clone(head)})
+		head, _ = http1.Parse(bytes.Clone(text)) // again, of bytes that stay
+		ep.connects.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head})
 	}
 	return false
 }
 
+// refuse answers what is no request, or none that is understood in one way only.
+func (h *requests) refuse(c *poller.Conn, err error) {
+	h.endpoint.log.Debug("request refused", "remote", h.remoteAddr(c), "err", err)
+	refusal := http1.Error{Status: http.StatusBadRequest}
+	if e := (*http1.Error)(nil); errors.As(err, &e) {
+		refusal = *e
+	}
+	answer(c, refusal.Status, refusal.Reason)
+}
+
 // longPollHead is head for long polling.
-func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string, head, rest []byte) (body bool) {
-	from := bufio.NewReaderSize(bytes.NewReader(head), maxHead)
-	r, err := http.ReadRequest(from)
+func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string, head *http1.Head, text, rest []byte) (body bool) {
+	r, err := head.Request()
 	switch {
-	case err != nil, r.ContentLength > maxBody:
-		answer(c, http.StatusBadRequest, "")
+	case err != nil:
+		h.refuse(c, err)
 		return false
-	case from.Buffered() > 0: // a bare LF ended it sooner: a proxy may see another request than we do
+	case r.ContentLength > maxBody:
 		answer(c, http.StatusBadRequest, "")
 		return false
 	}
@@ -273,13 +286,13 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 		r.Close = true
 		h.take(c, x, nil)
 		return false
-	case r.ContentLength < 0: // chunked: net/http knows how to, and brings it back (see reenter)
-		h.endpoint.serveHTTP(c, h, append(bytes.Clone(head), rest...))
+	case r.ContentLength == http1.Chunked: // net/http knows how to, and brings it back (see reenter)
+		h.endpoint.serveHTTP(c, h, append(bytes.Clone(text), rest...))
 		return false
-	case !whole && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+	case !whole && head.Continue:
 		_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
 	}
-	h.coming, h.need = x, len(head)+int(r.ContentLength)
+	h.coming, h.need = x, int(r.ContentLength)
 	return true
 }
 
@@ -367,7 +380,7 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance)
 	if n := max(r.ContentLength, int64(len(body))); n > 0 {
 		r.Header.Set("Content-Length", strconv.FormatInt(n, 10))
 	}
-	if r.Close {
+	if r.Close || !r.ProtoAtLeast(1, 1) {
 		r.Header.Set("Connection", "close")
 	}
 	var head bytes.Buffer

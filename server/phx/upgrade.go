@@ -1,7 +1,6 @@
 package phx
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"github.com/gobwas/ws/wsflate"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/http1"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -25,13 +25,8 @@ type upgrade struct {
 	requests *requests
 	mount    *mount
 	vars     map[string]string // of the path
-	head     []byte            // the request, to the blank line
-
-	query, host  string   // of the request
-	from         *string  // the Origin header, if there is one
-	forwarded    []string // values of Config.ProxyHeader
-	subprotocols []string // offered
-	form         form     // deflated if permessage-deflate is agreed on
+	head     http1.Head        // the request
+	form     form              // deflated if permessage-deflate is agreed on
 
 	visitor *visitor // who is counted for the socket, beside who is for the connection
 
@@ -65,54 +60,29 @@ func (u *upgrade) abandon() {
 // valid one first of all, where Phoenix looks at that last.
 func (u *upgrade) run() {
 	u.attempt = u.mount.attempt("websocket")
-	upgrader := ws.Upgrader{
-		OnRequest: func(uri []byte) error {
-			_, u.query, _ = strings.Cut(string(uri), "?")
-			return nil
-		},
-		OnHost: func(h []byte) error { u.host = string(h); return nil },
-		OnHeader: func(key, value []byte) error {
-			switch string(key) {
-			case "Origin":
-				origin := string(value)
-				u.from = &origin
-			case u.requests.endpoint.proxies.header:
-				u.forwarded = append(u.forwarded, string(value))
-			}
-			return nil
-		},
-		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
-			header, err := u.decide()
-			if errors.As(err, &u.refusal) {
-				err = refused(u.refusal)
-			}
-			return header, err
-		},
-	}
-	if u.mount.chooses() {
-		upgrader.ProtocolCustom = func(line []byte) (string, bool) {
-			for offer := range strings.SplitSeq(string(line), ",") {
-				u.subprotocols = append(u.subprotocols, strings.TrimSpace(offer))
-			}
-			return "", true // decide chooses, when all lines are there
-		}
-	}
+	upgrader := ws.Upgrader{OnBeforeUpgrade: u.beforeUpgrade}
 	if u.mount.Deflate != nil {
 		upgrader.Negotiate = u.negotiate
 	}
-	io := headOnly{head: u.head} // the Upgrader reads more than the head if it gets more
-	if _, err := upgrader.Upgrade(&io); err != nil {
+	io := handshakeOf(&u.head)
+	if _, err := upgrader.Upgrade(io); err != nil {
 		u.socket = nil
 		if u.refusal != nil {
 			err = u.refusal
 		}
 		u.attempt.settle(nil, err)
-		if len(io.answer) == 0 { // not HTTP at all
-			io.answer = []byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-		}
 		io.answer = closing(io.answer)
 	}
 	u.output = io.answer
+}
+
+// beforeUpgrade is decide for the Upgrader.
+func (u *upgrade) beforeUpgrade() (ws.HandshakeHeader, error) {
+	header, err := u.decide()
+	if errors.As(err, &u.refusal) {
+		err = refused(u.refusal)
+	}
+	return header, err
 }
 
 // closing has a refusal say that the connection ends with it (RFC 9112 §9.6). A
@@ -126,11 +96,11 @@ func closing(answer []byte) []byte {
 func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 	m := u.mount
 	defer m.contain(&err)
-	if u.from != nil && !m.allows(*u.from, u.requests.origin.scheme(), u.host) {
+	if from, given := u.head.Get("origin"); given && !m.allows(string(from), u.requests.origin.scheme(), string(u.head.Host)) {
 		return nil, &RefuseError{cause: errOrigin}
 	}
 	var token *string
-	offers := u.subprotocols
+	offers := u.subprotocols()
 	if m.AuthToken {
 		if token, offers, err = bearer(offers); err != nil {
 			return nil, &RefuseError{Status: http.StatusBadRequest, Body: err.Error()}
@@ -141,7 +111,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		m.log.Info("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
 		return nil, &RefuseError{cause: errSubprotocol}
 	}
-	params, err := wire.ParseQuery(u.query)
+	params, err := wire.ParseQuery(string(u.head.Query))
 	if err != nil {
 		return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 	}
@@ -159,7 +129,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		return nil, err
 	}
 	if m.Connect != nil {
-		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(u.head)))
+		r, err := u.head.Request()
 		if err != nil {
 			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
@@ -175,6 +145,19 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 	return nil, nil
 }
 
+// subprotocols are those that the client offers, if they matter.
+func (u *upgrade) subprotocols() (offers []string) {
+	if !u.mount.chooses() {
+		return nil
+	}
+	for _, line := range u.head.Values("sec-websocket-protocol") {
+		for offer := range strings.SplitSeq(line, ",") {
+			offers = append(offers, strings.TrimSpace(offer))
+		}
+	}
+	return offers
+}
+
 // count finds out whose socket s will be. If a trusted proxy has brought it, it
 // counts as a connection of the client. remote is "" if it is the connection's own
 // address.
@@ -183,7 +166,7 @@ func (u *upgrade) count(s *Socket) (remote string, err error) {
 	remote = u.requests.origin.remote
 	if len(ep.proxies.trusted) > 0 {
 		peer := u.requests.remoteAddr(u.conn)
-		if client := ep.proxies.clientOf(peer, u.forwarded); client != peer {
+		if client := ep.proxies.clientOf(peer, u.head.Values(ep.proxies.field)); client != peer {
 			remote = client
 			addr, _ := netip.ParseAddrPort(client) // clientOf has made it
 			v, ok := ep.enter(addr.Addr())
@@ -258,10 +241,33 @@ func refused(e *RefuseError) error {
 	)
 }
 
-// headOnly is what ws.Upgrader reads from and writes to.
-type headOnly struct{ head, answer []byte }
+// A handshake is what ws.Upgrader reads from and writes to.
+type handshake struct{ head, answer []byte }
 
-func (h *headOnly) Read(b []byte) (int, error) {
+// handshakeOf has of a request what the Upgrader looks at, in its forms: it takes a
+// second Connection field for a contradiction, and knows no other targets.
+func handshakeOf(h *http1.Head) *handshake {
+	b := make([]byte, 0, 256) // enough for most, and for the answer, which is written when all is read
+	b = append(b, h.Method...)
+	b = append(b, " / HTTP/1."...)
+	b = append(b, '0'+byte(h.Minor), '\r', '\n')
+	upgrades := false
+	for name, value := range h.Fields() {
+		switch {
+		case http1.Is(name, "connection"):
+			upgrades = upgrades || http1.Lists(value, "upgrade")
+		case http1.Is(name, "host"), http1.Is(name, "upgrade"), len(name) > 14 && http1.Is(name[:14], "sec-websocket-"):
+			b = append(append(append(append(b, name...), ':'), value...), '\r', '\n')
+		}
+	}
+	if upgrades {
+		b = append(b, "Connection:Upgrade\r\n"...)
+	}
+	b = append(b, '\r', '\n')
+	return &handshake{b, b[:0]}
+}
+
+func (h *handshake) Read(b []byte) (int, error) {
 	if len(h.head) == 0 {
 		return 0, io.EOF
 	}
@@ -270,7 +276,7 @@ func (h *headOnly) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (h *headOnly) Write(b []byte) (int, error) {
+func (h *handshake) Write(b []byte) (int, error) {
 	h.answer = append(h.answer, b...)
 	return len(b), nil
 }
