@@ -101,7 +101,7 @@ func (l *Lane[J]) pop() *entry[J] {
 }
 
 // Take takes the waiting jobs out that match, and leaves the others, each in
-// their order. Only the owner's turn may call it.
+// their order. Only the owner's turn may call it, unless all match.
 func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
 	for range l.Len() {
 		e := l.pop()

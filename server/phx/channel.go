@@ -507,7 +507,11 @@ func (ch *Channel) endLocked() {
 	ch.phase = ended
 	ch.services().pubsub.Unsubscribe(ch.events())
 	ch.subs.clear(ch.services().pubsub)
-	ch.mailbox.Clear(ch.pool())
+	for _, j := range ch.mailbox.Take(ch.pool(), func(job) bool { return true }) {
+		if p, ok := j.(*partJob); ok { // what it waited for is over
+			p.done()
+		}
+	}
 }
 
 // sayEnd sends phx_close or phx_error.

@@ -14,6 +14,7 @@ import (
 type receiver interface {
 	message(data []byte, binary bool)
 	control(op ws.OpCode, payload []byte) // ping or pong; pings are answered already
+	await(p *parting)                     // has p wait for the callbacks of earlier messages
 }
 
 // maxEvents is how many frames of one connection are taken before others have
@@ -28,7 +29,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large *frame.Larg
 	for budget := maxEvents; ; {
 		f, ok, err := s.decoder.NextWithin(cfg, &data, &budget)
 		if err != nil {
-			s.refuse(err)
+			s.refuse(err, r)
 			return nil, nil
 		}
 		switch {
@@ -54,7 +55,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large *frame.Larg
 			if code == ws.StatusNoStatusRcvd {
 				code = ws.StatusNormalClosure
 			}
-			s.close(code, "", Closed)
+			s.part(r, &parting{code: code})
 			return nil, nil
 		}
 	}
@@ -68,11 +69,12 @@ func (s *Socket) frames() *frame.Config {
 	return &s.mount.frames
 }
 
-// refuse closes the connection for what package frame found wrong.
-func (s *Socket) refuse(err error) {
+// refuse closes the connection for what package frame found wrong, behind the
+// answers to what was right. Loop only.
+func (s *Socket) refuse(err error, r receiver) {
 	var protocol *frame.Error
 	errors.As(err, &protocol) // frame has no others
-	s.cut(protocol.Code, protocol.Reason, BrokenProtocol)
+	s.part(r, &parting{code: protocol.Code, reason: protocol.Reason, cause: BrokenProtocol})
 }
 
 // message takes a message of the Channels protocol. One that is none closes the

@@ -65,6 +65,10 @@ func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 // timeout closes a connection that nothing has come in from, or whose message
 // takes too long.
 func (s *Socket) timeout(c *poller.Conn) {
+	if p := s.parted(); p != nil {
+		p.finish()
+		return
+	}
 	in, mark := &s.mount.incoming, s.decoder.Mark()
 	switch {
 	case mark == nil:

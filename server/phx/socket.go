@@ -46,6 +46,7 @@ type extra struct {
 	remote  string         // the client's address, if the connection is not the client's own
 	visitor *visitor       // who is counted for the connection, or nil
 	meter   *meter         // of a client that sends fast, or nil; its content is the loop's
+	parting *parting       // the end that waits for callbacks, or nil
 	why     Reason         // what the channels are told when the connection ends, if not Closed
 }
 

@@ -43,7 +43,7 @@ func (u *unpacking) run() (err error) {
 	defer contain(&err)
 	payload, fault := u.message.Finish(u.socket.frames())
 	if fault != nil {
-		u.socket.refuse(fault)
+		u.conn.Post(func() { u.socket.refuse(fault, u.receiver) })
 		return nil
 	}
 	runtime.Gosched() // both halves take milliseconds: whoever waits for a processor goes first
