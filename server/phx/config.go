@@ -48,9 +48,17 @@ type Config struct {
 	// connection has no limits. Nil answers 404.
 	HTTP http.Handler
 
-	// MaxHTTP is how many connections HTTP may hold; more get 503. Zero means
-	// 1024.
+	// MaxHTTP is how many connections HTTP may hold; more get 503. One that waits for
+	// its next request is closed when another needs its place, the longest idle first.
+	// The requests of one client's address (of IPv6: a /64 network) have at most as
+	// many places as are free: half of them, or less when there are others. Those that
+	// trusted proxies bring count by client. Zero means 1024.
 	MaxHTTP int
+
+	// ReadyPath, such as "/ready", is where the event loop itself answers whether
+	// clients are welcome: 200, or 503 when Endpoint.Ready has an error. That takes no
+	// place of MaxHTTP. Empty means nowhere.
+	ReadyPath string
 
 	// MaxConns is how many connections there may be, give or take one for each
 	// event loop. More are answered 503 with Retry-After, or just closed if they
@@ -375,6 +383,9 @@ func (c *Config) check() error {
 		}
 	}
 	notNegative("MaxHTTP", int64(c.MaxHTTP))
+	if c.ReadyPath != "" && !strings.HasPrefix(c.ReadyPath, "/") {
+		errs = append(errs, fmt.Errorf("ReadyPath is %q: it must start with /, such as /ready", c.ReadyPath))
+	}
 	notNegative("MaxConns", int64(c.MaxConns))
 	notNegative("MaxConnsPerIP", int64(c.MaxConnsPerIP))
 	notNegative("AcceptRate", int64(c.AcceptRate))
@@ -405,7 +416,7 @@ func (c *Config) check() error {
 	if n := len(c.Secret); n > 0 && n < 20 {
 		errs = append(errs, fmt.Errorf("the Secret has %d bytes: want at least 20 random ones, or none", n))
 	}
-	seen := make(map[string]string) // paths
+	seen := map[string]string{c.ReadyPath: "ReadyPath"} // paths
 	maxPayload := 16 << 20
 	for i := range c.Mounts {
 		maxPayload = max(maxPayload, int(c.Mounts[i].MaxMessage))

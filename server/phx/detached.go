@@ -3,6 +3,7 @@ package phx
 import (
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -18,9 +19,11 @@ type detached struct {
 	read     []byte
 	patience time.Duration // for writePart bytes to be written
 	release  func()
+	place    place // guarded by places.mu
 
-	hijacked atomic.Bool // the connection is the application's
-	own      atomic.Bool // it has set a deadline for what is written
+	hijacked  atomic.Bool // the connection is the application's
+	own       atomic.Bool // it has set a deadline for what is written
+	dismissed atomic.Bool
 }
 
 // RemoteAddr is the client's address, also behind TLS.
@@ -31,7 +34,16 @@ func (d *detached) RemoteAddr() net.Addr {
 	return d.Conn.RemoteAddr()
 }
 
+// dismiss has net/http close a connection between two requests. It never waits.
+func (d *detached) dismiss() {
+	d.dismissed.Store(true)                // in case net/http is about to set a deadline of its own
+	_ = d.Conn.SetReadDeadline(time.Now()) // fails only when closed
+}
+
 func (d *detached) Read(b []byte) (int, error) {
+	if d.dismissed.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
 	if len(d.read) > 0 {
 		n := copy(b, d.read)
 		d.read = d.read[n:]

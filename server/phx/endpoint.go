@@ -125,7 +125,7 @@ func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 }
 
 // conns is how many connections are open.
-func (ep *Endpoint) conns() int { return ep.poller.Conns() + int(ep.http.open.Load()) }
+func (ep *Endpoint) conns() int { return ep.poller.Conns() + int(ep.http.places.open.Load()) }
 
 // welcome counts a connection by the address that it comes from. It returns nil
 // if that has too many. Loop only.
@@ -233,15 +233,16 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 // serveHTTP gives a connection to the HTTP handler, with what was read of it.
 // Loop only.
 func (ep *Endpoint) serveHTTP(c *poller.Conn, h *requests, read []byte) {
-	if !ep.http.reserve() {
+	d := ep.http.enter(h, ep.householdOf(h.remoteAddr(c)), read)
+	if d == nil {
 		answer(c, http.StatusServiceUnavailable, "")
 		return
 	}
-	conn, err := c.Detach()
-	if err != nil { // an answer is still on its way: the client will ask again
-		ep.http.release()
+	var err error
+	if d.Conn, err = c.Detach(); err != nil { // an answer is still on its way: the client will ask again
+		ep.http.places.leave(d)
 		c.Finish(nil)
 		return
 	}
-	ep.http.serve(conn, h, read)
+	ep.http.serve(d)
 }

@@ -56,6 +56,13 @@ func (ch *Channel) MailboxBytes() int {
 	return ch.mailbox.Bytes()
 }
 
+// IdlePages is how many connections of the HTTP handler wait for a request.
+func (ep *Endpoint) IdlePages() int {
+	ep.http.places.mu.Lock()
+	defer ep.http.places.mu.Unlock()
+	return ep.http.places.idle.Len()
+}
+
 // Visits is how many connections of an address are counted.
 func (ep *Endpoint) Visits(addr string) int {
 	a := ep.admission

@@ -7,8 +7,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,28 +16,24 @@ import (
 // be sockets.
 type httpServer struct {
 	server   http.Server
-	max      int64
+	places   *places
 	patience time.Duration // Config.WriteTimeout
-	open     atomic.Int64
 	conns    connQueue
 	done     sync.WaitGroup
 }
 
 func newHTTPServer(ep *Endpoint) *httpServer {
 	cfg := ep.cfg
-	h := &httpServer{max: int64(cfg.MaxHTTP), patience: cmp.Or(cfg.WriteTimeout, 10*time.Second)}
+	h := &httpServer{places: newPlaces(cfg.MaxHTTP), patience: cmp.Or(cfg.WriteTimeout, 10*time.Second)}
 	h.server = http.Server{
 		Handler:           http.HandlerFunc(ep.handleHTTP),
 		BaseContext:       func(net.Listener) context.Context { return context.WithValue(context.Background(), endpointKey{}, ep) },
 		ReadHeaderTimeout: cfg.HandshakeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHead,
-		ConnState: func(c net.Conn, state http.ConnState) {
-			if state == http.StateHijacked {
-				c.(*detached).hijacked.Store(true)
-			}
-		},
-		ErrorLog: log.New(httpErrors{cfg.Logger}, "", 0),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnState:         h.changed,
+		ErrorLog:          log.New(httpErrors{cfg.Logger}, "", 0),
 	}
 	h.conns = connQueue{conns: make(chan net.Conn, cfg.MaxHTTP), closed: make(chan struct{})}
 	h.done.Go(func() { // ends with Shutdown, which waits for it
@@ -48,8 +44,21 @@ func newHTTPServer(ep *Endpoint) *httpServer {
 	return h
 }
 
+// changed is told what becomes of a connection.
+func (h *httpServer) changed(c net.Conn, state http.ConnState) {
+	switch d := c.(*detached); state {
+	case http.StateIdle:
+		h.places.end(d)
+	case http.StateHijacked:
+		d.hijacked.Store(true)
+	}
+}
+
 // An endpointKey is a key in the context of the HTTP handler's requests.
 type endpointKey struct{}
+
+// A connKey is likewise, for the *detached that a request came over.
+type connKey struct{}
 
 // EndpointOf is the endpoint whose Config.HTTP handles r; nil if none does.
 func EndpointOf(r *http.Request) *Endpoint {
@@ -59,6 +68,15 @@ func EndpointOf(r *http.Request) *Endpoint {
 
 // handleHTTP is the HTTP server's handler.
 func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
+	if ep.isReady(r.URL.EscapedPath()) {
+		ep.serveReady(w, r)
+		return
+	}
+	client := ep.householdOf(ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header]))
+	if d := r.Context().Value(connKey{}).(*detached); !ep.http.places.begin(d, client, r.Method, r.URL.Path) {
+		refuse(w, http.StatusServiceUnavailable)
+		return
+	}
 	r, done := ep.timed(w, r)
 	defer done()
 	if e, _ := ep.entrances.find([]byte(r.URL.EscapedPath())); e != nil {
@@ -74,7 +92,7 @@ func (ep *Endpoint) fallback(w http.ResponseWriter, r *http.Request) {
 	ep.cfg.HTTP.ServeHTTP(w, r)
 }
 
-// refuse answers a request whose body is not waited for.
+// refuse answers a request whose body is not waited for, and ends the connection.
 func refuse(w http.ResponseWriter, status int) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // fails only when closed
 	w.Header().Set("Connection", "close")
@@ -99,23 +117,19 @@ func (h *httpServer) Shutdown(ctx context.Context) error {
 	}
 }
 
-// reserve makes room for one connection, or reports that there is none.
-func (h *httpServer) reserve() bool {
-	if h.open.Add(1) > h.max {
-		h.open.Add(-1)
-		return false
+// enter makes a place for a connection that the loop still has. It returns nil if
+// there is none for the client.
+func (h *httpServer) enter(from *requests, client netip.Addr, read []byte) *detached {
+	d := &detached{origin: from.origin, visitor: from.visitor, read: read, patience: h.patience}
+	d.release = sync.OnceFunc(func() { h.places.leave(d); d.visitor.leave() })
+	if !h.places.enter(d, client) {
+		return nil
 	}
-	return true
+	return d
 }
 
-func (h *httpServer) release() { h.open.Add(-1) }
-
-// serve queues a connection for which room was reserved.
-func (h *httpServer) serve(c net.Conn, from *requests, read []byte) {
-	v := from.visitor
-	release := sync.OnceFunc(func() { h.release(); v.leave() })
-	h.conns.conns <- &detached{Conn: c, origin: from.origin, visitor: v, read: read, patience: h.patience, release: release} // never full: there was room
-}
+// serve queues a connection that has a place.
+func (h *httpServer) serve(d *detached) { h.conns.conns <- d } // never full: there are as many places
 
 // A connQueue is a net.Listener that accepts what is put in it.
 type connQueue struct {

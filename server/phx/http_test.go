@@ -64,25 +64,3 @@ func TestHTTPPipelined(t *testing.T) {
 		}
 	}
 }
-
-// More than MaxHTTP connections are turned away until one is free again; sockets
-// do not count.
-func TestMaxHTTP(t *testing.T) {
-	ep := startConfig(t, phx.Config{MaxHTTP: 1, Mounts: []phx.Mount{{Path: "/socket"}}})
-	get := func() (*client, string) {
-		c := connect(t, ep)
-		c.write([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
-		status, _, _ := strings.Cut(c.head(), "\r\n")
-		return c, status
-	}
-	first, status := get()
-	if status != "HTTP/1.1 404 Not Found" {
-		t.Fatalf("first: %s, want 404", status)
-	}
-	if _, status := get(); status != "HTTP/1.1 503 Service Unavailable" {
-		t.Errorf("second: %s, want 503", status)
-	}
-	dial(t, ep).heartbeat()
-	first.hangUp(false)
-	eventually(t, "there is room again", func() bool { _, status := get(); return status == "HTTP/1.1 404 Not Found" })
-}

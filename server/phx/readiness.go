@@ -3,6 +3,10 @@ package phx
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/roost-rt/roost/poller"
 )
 
 // A Budget is what all clients of an endpoint share, and how much of it is in use.
@@ -39,4 +43,38 @@ func (ep *Endpoint) Ready() error {
 		}
 	}
 	return nil
+}
+
+// isReady reports whether a path is Config.ReadyPath.
+func (ep *Endpoint) isReady(path string) bool {
+	return ep.cfg.ReadyPath != "" && path == ep.cfg.ReadyPath
+}
+
+// readiness answers a request for Config.ReadyPath, which may be anybody's.
+func (ep *Endpoint) readiness(method string) (status int, text string) {
+	switch {
+	case method != http.MethodGet && method != http.MethodHead:
+		return http.StatusMethodNotAllowed, ""
+	case ep.Ready() != nil:
+		status, text = http.StatusServiceUnavailable, "not ready\n"
+	default:
+		status, text = http.StatusOK, "ready\n"
+	}
+	if method == http.MethodHead {
+		text = ""
+	}
+	return status, text
+}
+
+// answerReady is for the loop.
+func (ep *Endpoint) answerReady(c *poller.Conn, method string) {
+	status, text := ep.readiness(method)
+	answer(c, status, text)
+}
+
+// serveReady is for connections that net/http has.
+func (ep *Endpoint) serveReady(w http.ResponseWriter, r *http.Request) {
+	status, text := ep.readiness(r.Method)
+	refuse(w, status)              // and close it, as the loop does
+	_, _ = io.WriteString(w, text) // who is gone needs no answer
 }

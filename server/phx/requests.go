@@ -236,6 +236,8 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	}
 	e, vars := ep.entrances.find(head.Path)
 	switch {
+	case ep.isReady(string(path)):
+		ep.answerReady(c, string(method))
 	case e == nil:
 		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
 	case e.kind == overLongPoll:
@@ -403,7 +405,7 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance)
 	early, _ := io.ReadAll(io.LimitReader(buffered, int64(buffered.Reader.Buffered())))
 	all := slices.Concat(head.Bytes(), body, early, d.read)
 	v := d.visitor.again() // before release, lest nobody be counted meanwhile
-	defer d.release()
+	d.release()            // before the loop has it, which may want a place for the next request
 	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
 		if ep.draining.Load() {
 			ep.incoming.add(-len(body), 0)

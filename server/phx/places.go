@@ -1,0 +1,143 @@
+package phx
+
+import (
+	linked "container/list"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// places are the connections that Config.MaxHTTP allows. A connection has its place
+// to itself while it has a request. In between it is idle, and has to go when another
+// needs the place.
+//
+// No client has more places than are free: one alone at most half of them, each of
+// ten a tenth or so, and always there are some for who comes next.
+type places struct {
+	max  int
+	open atomic.Int64 // connections; changed under mu
+
+	mu    sync.Mutex // guards the rest, and the place of every detached
+	conns map[*detached]struct{}
+	idle  linked.List        // of those without a request, the longest idle first
+	busy  map[netip.Addr]int // how many have a request, by client
+}
+
+// A place is what a connection has of the places.
+type place struct {
+	client netip.Addr      // the household that it counts for; not valid: nobody's, as a proxy's
+	idle   *linked.Element // nil while there is a request
+	method string          // of the request that there is or was
+	path   string
+	since  time.Time // when it began
+}
+
+func newPlaces(n int) *places {
+	return &places{max: n, conns: make(map[*detached]struct{}), busy: make(map[netip.Addr]int)}
+}
+
+// enter takes a place for a new connection and its first request, if there is one
+// for this client. It never waits.
+func (p *places) enter(d *detached, client netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.takeLocked(d, client) {
+		return false
+	}
+	if len(p.conns) == p.max { // not all are busy
+		idlest := p.idle.Front().Value.(*detached)
+		p.leaveLocked(idlest)
+		idlest.dismiss()
+	}
+	p.conns[d] = struct{}{}
+	p.open.Add(1)
+	return true
+}
+
+// begin is for each request, of which the first may turn out to be another
+// client's. It reports whether the client may have the place.
+func (p *places) begin(d *detached, client netip.Addr, method, path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, here := p.conns[d]; !here { // dismissed at the last moment
+		return false
+	}
+	p.restLocked(d)
+	d.place.method, d.place.path, d.place.since = method, path, time.Now()
+	return p.takeLocked(d, client)
+}
+
+// end is for when a request has been answered, and the connection is kept.
+func (p *places) end(d *detached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, here := p.conns[d]; here {
+		p.restLocked(d)
+	}
+}
+
+// leave gives the place of a connection back. It may be called twice.
+func (p *places) leave(d *detached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, here := p.conns[d]; here {
+		p.leaveLocked(d)
+	}
+}
+
+func (p *places) leaveLocked(d *detached) {
+	p.restLocked(d)
+	p.idle.Remove(d.place.idle)
+	delete(p.conns, d)
+	p.open.Add(-1)
+}
+
+// takeLocked makes an idle connection, or a new one, busy for a client.
+func (p *places) takeLocked(d *detached, client netip.Addr) bool {
+	free := p.max - (len(p.conns) - p.idle.Len())
+	if free == 0 || client.IsValid() && p.busy[client] >= free {
+		return false
+	}
+	if d.place.idle != nil {
+		p.idle.Remove(d.place.idle)
+		d.place.idle = nil
+	}
+	d.place.client = client
+	p.busy[client]++
+	return true
+}
+
+// restLocked makes a connection idle.
+func (p *places) restLocked(d *detached) {
+	if d.place.idle != nil {
+		return
+	}
+	d.place.idle = p.idle.PushBack(d)
+	if p.busy[d.place.client]--; p.busy[d.place.client] == 0 {
+		delete(p.busy, d.place.client)
+	}
+}
+
+// longest returns how many requests there are, and which has been there for the
+// longest time.
+func (p *places) longest() (n int, d *detached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for other := range p.conns {
+		if other.place.idle == nil && (d == nil || other.place.since.Before(d.place.since)) {
+			d = other
+		}
+	}
+	return len(p.conns) - p.idle.Len(), d
+}
+
+// all returns the connections that there are.
+func (p *places) all() (conns []*detached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for d := range p.conns {
+		conns = append(conns, d)
+	}
+	return conns
+}
