@@ -236,8 +236,8 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	}
 	e, vars := ep.entrances.find(head.Path)
 	switch {
-	case ep.isReady(string(path)):
-		ep.answerReady(c, string(method))
+	case ep.isReady(string(head.Path)):
+		ep.answerReady(c, string(head.Method))
 	case e == nil:
 		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
 	case e.kind == overLongPoll:
