@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/internal/origins"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -457,7 +458,7 @@ func (c *Config) checkProxies() error {
 func (m *Mount) check(field string, seen map[string]string, notNegative func(field string, value int64)) error {
 	var errs []error
 	errs = append(errs, m.checkPaths(field, seen)...)
-	if _, err := newOrigins(m, ""); err != nil {
+	if _, err := origins.New(m.Origins, "", nil); err != nil {
 		errs = append(errs, fmt.Errorf("%s.Origins: %w", field, err))
 	}
 	if m.Origins != nil && m.CheckOrigin != nil {

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/roost-rt/roost/server/internal/origins"
 )
 
 // connectInfo is what Connect can ask of its request.
@@ -66,9 +68,21 @@ func (m *mount) contain(err *error) {
 	}
 }
 
+// Entries of Mount.Origins that are no addresses.
+const (
+	// AnyOrigin allows pages from everywhere. A server that trusts cookies must
+	// not use it (spec §10.3).
+	AnyOrigin = origins.Any
+
+	// SelfOrigin allows pages whose scheme, host and port are those of the
+	// request itself. Behind a proxy that ends TLS, pages are of https and
+	// requests are not.
+	SelfOrigin = origins.Self
+)
+
 // allows decides on an Origin header.
 func (m *mount) allows(origin, scheme, host string) bool {
-	if m.origins.allows(origin, scheme, host) {
+	if m.origins.Allows(origin, scheme, host) {
 		return true
 	}
 	m.log.Info("origin refused", "mount", m.Path, "origin", origin, "host", host,

@@ -6,6 +6,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -42,7 +43,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large *frame.Larg
 		case ws.OpText, ws.OpBinary:
 			r.message(f.Payload, f.Op == ws.OpBinary)
 		case ws.OpPing, ws.OpPong:
-			if s.charge(len(f.Payload), false) == banished { // to refuse there is nothing
+			if s.charge(len(f.Payload), false) == rate.Banished { // to refuse there is nothing
 				s.banish()
 				return nil, nil
 			}
@@ -92,11 +93,11 @@ func (s *Socket) message(data []byte, binary bool) {
 		return
 	}
 	switch s.charge(len(data), m.Event == "phx_join") {
-	case allowed:
+	case rate.Allowed:
 		s.receive(m)
-	case tooFast:
+	case rate.TooFast:
 		s.replyError(m.JoinRef, m, "rate_limited")
-	case banished:
+	case rate.Banished:
 		s.banish()
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/origins"
+	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -18,11 +20,11 @@ type mount struct {
 	Mount
 	*services
 	endpoint *Endpoint // for Socket.Endpoint
-	origins  origins
+	origins  origins.Policy
 	frames   frame.Config          // of sockets without permessage-deflate
 	deflated frame.Config          // of those with it
 	dialects [quoted + 1][]dialect // by form, in the order of Serializers
-	tariff   tariff                // Rates
+	tariff   rate.Tariff           // Rates
 	polls    *pollSessions         // nil without LongPoll
 	asks     bool                  // the application has a say in handshakes: not on the loop
 }
@@ -38,8 +40,8 @@ func newMount(ep *Endpoint, all codecs, m Mount) *mount {
 	case m.Serializers == nil:
 		m.Serializers = []wire.Serializer{wire.V1{}, wire.V2{}}
 	}
-	out := &mount{Mount: m, services: &ep.services, endpoint: ep, tariff: newTariff(m.Rates), asks: m.Connect != nil || m.CheckOrigin != nil}
-	out.origins, _ = newOrigins(&m, ep.cfg.Host) // Config.check has seen the error
+	out := &mount{Mount: m, services: &ep.services, endpoint: ep, tariff: m.Rates.tariff(), asks: m.Connect != nil || m.CheckOrigin != nil}
+	out.origins, _ = origins.New(m.Origins, ep.cfg.Host, m.CheckOrigin) // Config.check has seen the error
 	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: maxInline}
 	if m.Deflate != nil {
 		out.deflated = out.frames

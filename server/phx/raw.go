@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -114,7 +115,7 @@ func (s *RawSocket) message(data []byte, binary bool) { s.take(data, binary, nil
 // take brings a message to In. done, if not nil, is called when In has
 // returned. data is lent.
 func (s *RawSocket) take(data []byte, binary bool, done func()) {
-	if s.charge(len(data), false) != allowed { // there are no replies to refuse it with
+	if s.charge(len(data), false) != rate.Allowed { // there are no replies to refuse it with
 		s.banish()
 		if done != nil {
 			done()

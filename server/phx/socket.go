@@ -13,6 +13,7 @@ import (
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -24,11 +25,11 @@ type Socket struct {
 
 	mu       sync.Mutex // guards the rest
 	channels channels
-	extra    *extra // what not all sockets have, or nil
-	opened   bool   // something can be sent
-	closing  bool   // close was called: nothing from the client counts any more
-	tempo    tempo  // loop only, and not guarded
-	born     uint32 // when it opened; see Endpoint.age
+	extra    *extra     // what not all sockets have, or nil
+	opened   bool       // something can be sent
+	closing  bool       // close was called: nothing from the client counts any more
+	tempo    rate.Tempo // loop only, and not guarded
+	born     uint32     // when it opened; see Endpoint.age
 }
 
 // A dialect is what the sockets of a mount have in common that use one codec.
@@ -45,7 +46,7 @@ type extra struct {
 	relays  []*relay       // subscriptions that Socket.Subscribe made
 	remote  string         // the client's address, if the connection is not the client's own
 	visitor *visitor       // who is counted for the connection, or nil
-	meter   *meter         // of a client that sends fast, or nil; its content is the loop's
+	meter   *rate.Meter    // of a client that sends fast, or nil; its content is the loop's
 	parting *parting       // the end that waits for callbacks, or nil
 	why     Reason         // what the channels are told when the connection ends, if not Closed
 }
