@@ -17,7 +17,7 @@ var onlyIn = map[string][]string{
 	"github.com/cloudwego/netpoll":                   {"poller"},
 	"github.com/panjf2000/ants/v2":                   {"poller"},
 	"github.com/vmihailenco/msgpack/v5":              {"server/msgpack"},
-	"github.com/gobwas/ws":                           {"server/frame", "server/phx"},
+	"github.com/gobwas/ws":                           {"server/frame", "server/internal/packet", "server/phx"},
 	"github.com/gobwas/httphead":                     {"server/phx"},
 	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/swarm", "loadtest/report"},
 	"github.com/nats-io/nats.go":                     {"pubsub/cluster"},

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 	"unique"
 
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/internal/panics"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -452,7 +452,7 @@ func (ch *Channel) settleError(err error) {
 // contain, deferred, makes an error of a panic.
 func contain(err *error) {
 	if r := recover(); r != nil {
-		*err = &panicError{fmt.Sprint(r), string(debug.Stack())}
+		*err = panics.New(r)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *Socket) decode(data []byte, r receiver) (rest []byte, large *frame.Larg
 
 // frames says what the client may send.
 func (s *Socket) frames() *frame.Config {
-	if s.codec.deflater != nil {
+	if s.codec.Deflates() {
 		return &s.mount.deflated
 	}
 	return &s.mount.frames

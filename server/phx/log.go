@@ -67,17 +67,6 @@ func crashLevel(err error) slog.Level {
 	return slog.LevelError
 }
 
-// A panicError is the panic of a callback. The log has its stack apart from its
-// text, which may be cut.
-type panicError struct{ value, stack string }
-
-func (e *panicError) text() string  { return "panic: " + e.value }
-func (e *panicError) Error() string { return e.text() + "\n" + e.stack }
-
-func (e *panicError) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("text", e.text()), slog.String("stack", e.stack))
-}
-
 // httpErrors is what net/http's server says, as lines of two kinds: a panic of
 // Config.HTTP, and what clients do.
 type httpErrors struct{ log *slog.Logger }

@@ -3,6 +3,8 @@ package phx
 import (
 	"errors"
 	"net/http"
+
+	"github.com/roost-rt/roost/server/internal/packet"
 )
 
 var errNoPlace = errors.New("there is no place for another session")
@@ -35,7 +37,7 @@ func (x *exchange) create() {
 func (x *exchange) connect() (_ *pollSession, err error) {
 	m := x.mount
 	defer m.contain(&err)
-	d := m.dialect(x.params, quoted)
+	d := m.dialect(x.params, packet.Quoted)
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}

@@ -2,7 +2,6 @@ package phx
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/poller"
-	"github.com/roost-rt/roost/server/frame"
 )
 
 var (
@@ -122,18 +120,6 @@ func (s *pollSession) sendLocked(packets []byte) error {
 		s.wakeLocked()
 	}
 	return nil
-}
-
-// quote makes the packet of a message for those who poll: a string, as in the body
-// of the answer, and a comma. message has frame.MaxHeader bytes of room at its
-// beginning. There is no way for binary messages to reach the client (spec §3.6):
-// their packets are empty.
-func quote(message []byte, binary bool) []byte {
-	if binary {
-		return []byte{}
-	}
-	text, _ := json.Marshal(string(message[frame.MaxHeader:])) // a string: it cannot fail
-	return append(text, ',')
 }
 
 func (s *pollSession) logDropped() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/internal/origins"
+	"github.com/roost-rt/roost/server/internal/packet"
 	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -21,15 +22,15 @@ type mount struct {
 	*services
 	endpoint *Endpoint // for Socket.Endpoint
 	origins  origins.Policy
-	frames   frame.Config          // of sockets without permessage-deflate
-	deflated frame.Config          // of those with it
-	dialects [quoted + 1][]dialect // by form, in the order of Serializers
-	tariff   rate.Tariff           // Rates
-	polls    *pollSessions         // nil without LongPoll
-	asks     bool                  // the application has a say in handshakes: not on the loop
+	frames   frame.Config            // of sockets without permessage-deflate
+	deflated frame.Config            // of those with it
+	dialects [packet.Forms][]dialect // by form, in the order of Serializers
+	tariff   rate.Tariff             // Rates
+	polls    *pollSessions           // nil without LongPoll
+	asks     bool                    // the application has a say in handshakes: not on the loop
 }
 
-func newMount(ep *Endpoint, all codecs, m Mount) *mount {
+func newMount(ep *Endpoint, all packet.Codecs, m Mount) *mount {
 	m.Idle = cmp.Or(m.Idle, 60*time.Second)
 	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
 	m.MaxField = cmp.Or(m.MaxField, 1024)
@@ -51,11 +52,15 @@ func newMount(ep *Endpoint, all codecs, m Mount) *mount {
 		out.polls = newPollSessions(out.services, *m.LongPoll)
 		ep.polls = append(ep.polls, out.polls)
 	}
-	forms := [...]bool{framed: true, deflated: m.Deflate != nil, quoted: m.LongPoll != nil}
+	forms := [...]bool{packet.Framed: true, packet.Deflated: m.Deflate != nil, packet.Quoted: m.LongPoll != nil}
+	var deflate packet.Deflate
+	if m.Deflate != nil {
+		deflate = packet.Deflate{Level: m.Deflate.Level, MinSize: m.Deflate.MinSize}
+	}
 	for f, on := range forms {
 		for _, s := range m.Serializers {
 			if on {
-				out.dialects[f] = append(out.dialects[f], dialect{out, all.get(out.log, s, form(f), m.Deflate)})
+				out.dialects[f] = append(out.dialects[f], dialect{out, all.Get(out.log, s, packet.Form(f), deflate)})
 			}
 		}
 	}
@@ -64,7 +69,7 @@ func newMount(ep *Endpoint, all codecs, m Mount) *mount {
 
 // dialect returns the one that a client asks for, nil if there is none (spec
 // §1.2).
-func (m *mount) dialect(params Params, f form) *dialect {
+func (m *mount) dialect(params Params, f packet.Form) *dialect {
 	i := 0
 	if m.Raw == nil {
 		i = m.serializer(params)
@@ -140,7 +145,7 @@ type entrances struct {
 }
 
 func newEntrances(ep *Endpoint, mounts []Mount) entrances {
-	all, codecs := entrances{fixed: make(map[string]*entrance)}, make(codecs)
+	all, codecs := entrances{fixed: make(map[string]*entrance)}, make(packet.Codecs)
 	for _, m := range mounts {
 		ready := newMount(ep, codecs, m)
 		for kind, path := range m.paths() {

@@ -53,10 +53,10 @@ func (r *relay) Deliver(b *pubsub.Batch, first int) {
 	switch {
 	case r.ended.Load():
 	case first == 0:
-		r.socket.fastlane(b.Encoded(codec, codec.fast))
+		r.socket.fastlane(b.Encoded(codec, codec.Broadcast))
 	default:
 		for _, m := range b.Messages[first:] {
-			r.socket.fastlane(m.Encoded(codec, codec.fast))
+			r.socket.fastlane(m.Encoded(codec, codec.Broadcast))
 		}
 	}
 }

@@ -238,7 +238,7 @@ func (ch *Channel) deliver(b *pubsub.Batch, first int) {
 		return
 	}
 	if first == 0 && len(ch.route().Type.Intercept) == 0 && !b.From(ch.events()) {
-		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.fast))
+		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
 		return
 	}
 	for _, m := range b.Messages[first:] {
@@ -255,7 +255,7 @@ func (ch *Channel) deliverLocked(m *pubsub.Message) {
 		}
 		return
 	}
-	ch.socket.fastlane(m.Encoded(ch.socket.codec, ch.socket.codec.fast))
+	ch.socket.fastlane(m.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
 }
 
 // fastlane sends packets that are shared by all who get them.

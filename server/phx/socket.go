@@ -13,6 +13,7 @@ import (
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/packet"
 	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -35,7 +36,7 @@ type Socket struct {
 // A dialect is what the sockets of a mount have in common that use one codec.
 type dialect struct {
 	mount *mount
-	codec *codec
+	codec *packet.Codec
 }
 
 // extra is what not all sockets have, so that the others need no memory for it.
@@ -317,6 +318,27 @@ func (s *Socket) reply(joinRef, ref wire.Ref, topic, status string, p wire.Paylo
 	return s.encode(func(dst []byte) ([]byte, bool, error) {
 		return s.codec.AppendReply(dst, joinRef, ref, topic, status, p)
 	})
+}
+
+// conn is the connection of a WebSocket, nil with long polling.
+func (s *Socket) conn() *poller.Conn {
+	w, _ := s.transport.(webSocket)
+	return w.Conn
+}
+
+// encode sends one message that append appends.
+func (s *Socket) encode(append packet.Append) error { return s.codec.Encode(append, s.send) }
+
+func (s *Socket) send(packets []byte) error {
+	if s.transport.Send(packets) != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// write sends one control frame over a WebSocket.
+func (s *Socket) write(op ws.OpCode, payload []byte) {
+	_ = packet.Control(op, payload, s.conn().Send) // Closed tells
 }
 
 // identity is a socket's subscription to its id.

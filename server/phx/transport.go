@@ -41,9 +41,3 @@ type webSocket struct{ *poller.Conn }
 func (w webSocket) Finish(code ws.StatusCode, reason string) {
 	w.Conn.Finish(frame.AppendClose(nil, code, reason))
 }
-
-// conn is the connection of a WebSocket, nil with long polling.
-func (s *Socket) conn() *poller.Conn {
-	w, _ := s.transport.(webSocket)
-	return w.Conn
-}

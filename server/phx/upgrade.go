@@ -15,6 +15,7 @@ import (
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/http1"
+	"github.com/roost-rt/roost/server/internal/packet"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -26,7 +27,7 @@ type upgrade struct {
 	mount    *mount
 	vars     map[string]string // of the path
 	head     http1.Head        // the request
-	form     form              // deflated if permessage-deflate is agreed on
+	form     packet.Form       // packet.Deflated if permessage-deflate is agreed on
 
 	visitor *visitor // who is counted for the socket, beside who is for the connection
 
@@ -187,13 +188,13 @@ func (u *upgrade) count(s *Socket) (remote string, err error) {
 // none either (RFC 7692 §7.1.1).
 func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) {
 	var asked wsflate.Parameters
-	if string(offer.Name) != wsflate.ExtensionName || u.form == deflated || asked.Parse(offer) != nil {
+	if string(offer.Name) != wsflate.ExtensionName || u.form == packet.Deflated || asked.Parse(offer) != nil {
 		return httphead.Option{}, nil
 	}
 	if asked.ServerMaxWindowBits.Defined() && asked.ServerMaxWindowBits < 15 { // compress/flate knows only 15
 		return httphead.Option{}, nil
 	}
-	u.form = deflated
+	u.form = packet.Deflated
 	return wsflate.Parameters{
 		ServerNoContextTakeover: true, ClientNoContextTakeover: true, ServerMaxWindowBits: asked.ServerMaxWindowBits,
 	}.Option(), nil

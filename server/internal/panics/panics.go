@@ -1,0 +1,23 @@
+// Package panics makes errors of panics.
+package panics
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
+
+// An Error is a panic. Logs have its stack apart from its text, which may be cut.
+type Error struct{ value, stack string }
+
+// New is the error of what recover has returned. Its stack is that of the caller,
+// which should be the deferred function that called recover.
+func New(recovered any) error { return &Error{fmt.Sprint(recovered), string(debug.Stack())} }
+
+func (e *Error) text() string  { return "panic: " + e.value }
+func (e *Error) Error() string { return e.text() + "\n" + e.stack }
+
+// LogValue is the text and the stack.
+func (e *Error) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("text", e.text()), slog.String("stack", e.stack))
+}
