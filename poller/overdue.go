@@ -86,3 +86,17 @@ func (p *Pool) Stats() PoolStats {
 	}
 	return st
 }
+
+// Oldest is the turn that has run for the longest time, and how long; nil if none
+// runs.
+func (p *Pool) Oldest() (oldest Turn, ran time.Duration) {
+	now := time.Since(p.born)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range slices.Concat(p.placed, p.long) {
+		if w.turn != nil && (oldest == nil || now-w.began > ran) {
+			oldest, ran = w.turn, now-w.began
+		}
+	}
+	return oldest, ran
+}

@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"fmt"
 	"runtime"
 	"time"
 
@@ -25,6 +26,20 @@ func (lent *services) startPools() (err error) {
 	}
 	// Half of the processors: what is left is enough for all that is not large.
 	lent.unpackers, err = poller.NewPool(poller.PoolConfig{Places: (runtime.GOMAXPROCS(0) + 1) / 2, Logger: cfg.Logger})
+	return err
+}
+
+// closePool closes a pool that has so much time left. Its error says which callback
+// takes longer.
+func closePool(pool *poller.Pool, left time.Duration) error {
+	err := pool.Close(max(left, 0).Round(time.Millisecond))
+	if err == nil {
+		return nil
+	}
+	oldest, ran := pool.Oldest()
+	if t, ok := oldest.(interface{ describe() []any }); ok {
+		return fmt.Errorf("%w; for %v it has been %v", err, ran.Round(time.Millisecond), t.describe())
+	}
 	return err
 }
 

@@ -186,6 +186,11 @@ type Config struct {
 	// is one, and for its HTTP request. Zero means 10 s.
 	HandshakeTimeout time.Duration
 
+	// DrainTimeout is how long Shutdown waits for connections, requests and sessions
+	// that have not ended, once the last socket was told to go; see Mount.Drain. Its
+	// context may end sooner. Zero means 30 s.
+	DrainTimeout time.Duration
+
 	// Secret signs what clients carry for the endpoint: the session tokens of long
 	// polling. At least 20 random bytes. Empty means one of the endpoint's own, so
 	// that sessions of another process are not known here.
@@ -371,6 +376,7 @@ func (c *Config) check() error {
 	c.ProxyHeader = cmp.Or(c.ProxyHeader, "X-Forwarded-For")
 	c.Workers = cmp.Or(c.Workers, 64*runtime.GOMAXPROCS(0))
 	c.MaxWorkers = cmp.Or(c.MaxWorkers, max(10_000, c.Workers))
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.Secret = cmp.Or(c.Secret, rand.Text()+rand.Text())
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -412,6 +418,7 @@ func (c *Config) check() error {
 	notNegative("MaxPending", int64(c.MaxPending))
 	notNegative("MaxPayload", int64(c.MaxPayload))
 	notNegative("HandshakeTimeout", int64(c.HandshakeTimeout))
+	notNegative("DrainTimeout", int64(c.DrainTimeout))
 	notNegative("LogRate", int64(c.LogRate))
 	errs = append(errs, c.Filter.check())
 	if n := len(c.Secret); n > 0 && n < 20 {

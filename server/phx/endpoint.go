@@ -37,6 +37,10 @@ type Endpoint struct {
 // the last lines.
 const logPatience = time.Second
 
+// callbackPatience is how long it waits for callbacks that still run, Terminate among
+// them.
+const callbackPatience = 5 * time.Second
+
 // Start is New for an endpoint that listens at Config.Addr: its event loop has the
 // connections from their first byte on.
 func Start(cfg Config) (*Endpoint, error) {
@@ -178,10 +182,13 @@ func (ep *Endpoint) Dial() (net.Conn, error) {
 }
 
 // Shutdown stops accepting, closes the sockets as Mount.Drain says, so that their
-// clients come back to whoever follows, and stops when all are gone or ctx is
-// done. It returns ctx's error in that case, and asynclog.ErrNotWritten if the
-// logger did not take the last lines. Calls after the first wait for it
-// and return what it returned.
+// clients come back to whoever follows, and stops when all are gone, when
+// Config.DrainTimeout has passed or ctx is done. In the last two cases it returns an
+// error that is context.DeadlineExceeded or ctx's, and says what had not ended.
+// Callbacks have 5 s more, and it returns an error if some still run. It returns
+// asynclog.ErrNotWritten if the logger did not take the last lines. So it ends by
+// itself, also with context.Background(). Calls after the first wait for it and
+// return what it returned.
 func (ep *Endpoint) Shutdown(ctx context.Context) error {
 	ep.stopped.Do(func() { ep.stopErr = ep.shutdown(ctx) })
 	return ep.stopErr
@@ -195,14 +202,31 @@ func (ep *Endpoint) shutdown(ctx context.Context) error {
 	ep.draining.Store(true)
 	ep.listening.stop()
 	ep.drain(ctx)
+	ctx, cancel := context.WithTimeout(ctx, ep.cfg.DrainTimeout)
+	defer cancel()
 	for ep.poller.Conns() > 0 || ep.polled() > 0 {
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), ep.stop(ctx))
+			return errors.Join(ep.stillOpen(ctx.Err()), ep.stop(ctx))
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	return ep.stop(ctx)
+}
+
+// stillOpen says what a drain does not wait for any longer.
+func (ep *Endpoint) stillOpen(err error) error {
+	n, oldest := 0, (*Socket)(nil)
+	for _, s := range ep.sockets() {
+		if n++; oldest == nil || s.lifetime() > oldest.lifetime() {
+			oldest = s
+		}
+	}
+	if oldest == nil {
+		return fmt.Errorf("%d connections and %d sessions of long polling have not ended: %w", ep.poller.Conns(), ep.polled(), err)
+	}
+	return fmt.Errorf("%d sockets have not ended; that of %s at %s came %v ago: %w",
+		n, oldest.RemoteAddr(), oldest.mount.Path, oldest.lifetime().Round(time.Millisecond), err)
 }
 
 // stop is the reverse of New.
@@ -218,12 +242,13 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 	if ep.pubsub != nil {
 		ep.pubsub.Close()
 	}
+	end := time.Now().Add(callbackPatience)
 	if ep.encryption != nil {
-		errs = append(errs, ep.encryption.handshakes.Close(5*time.Second))
+		errs = append(errs, closePool(ep.encryption.handshakes, time.Until(end)))
 	}
 	for _, pool := range []*poller.Pool{ep.unpackers, ep.connects, ep.workers, ep.fanOut} {
 		if pool != nil {
-			errs = append(errs, pool.Close(5*time.Second))
+			errs = append(errs, closePool(pool, time.Until(end)))
 		}
 	}
 	errs = append(errs, ep.closeLog(logPatience)) // last: the others have things to say

@@ -56,6 +56,9 @@ func (ch *Channel) MailboxBytes() int {
 	return ch.mailbox.Bytes()
 }
 
+// Pages is how many connections the HTTP handler has.
+func (ep *Endpoint) Pages() int { return int(ep.http.places.open.Load()) }
+
 // IdlePages is how many connections of the HTTP handler wait for a request.
 func (ep *Endpoint) IdlePages() int {
 	ep.http.places.mu.Lock()

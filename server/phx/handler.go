@@ -37,6 +37,8 @@ import (
 func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, _ := ep.entrances.find([]byte(r.URL.EscapedPath()))
 	switch {
+	case ep.isReady(r.URL.EscapedPath()):
+		ep.serveReady(w, r)
 	case e == nil:
 		ep.fallback(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, ep)))
 	case ep.draining.Load():

@@ -72,8 +72,9 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		ep.serveReady(w, r)
 		return
 	}
-	client := ep.householdOf(ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header]))
-	if d := r.Context().Value(connKey{}).(*detached); !ep.http.places.begin(d, client, r.Method, r.URL.Path) {
+	remote := ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header])
+	v := visit{remote, r.Method, r.URL.Path, time.Now()}
+	if d := r.Context().Value(connKey{}).(*detached); !ep.http.places.begin(d, ep.householdOf(remote), v) {
 		refuse(w, http.StatusServiceUnavailable)
 		return
 	}
@@ -99,22 +100,17 @@ func refuse(w http.ResponseWriter, status int) {
 	w.WriteHeader(status)
 }
 
-// Shutdown ends the server when its requests are done or ctx is.
+// Shutdown ends the server when its requests are done or ctx is. Then their handlers
+// are left to themselves, without connections, and so are those of hijacked ones.
 func (h *httpServer) Shutdown(ctx context.Context) error {
 	err := h.server.Shutdown(ctx)
 	if err != nil {
-		err = errors.Join(err, h.server.Close())
+		err = errors.Join(h.places.stillBusy(err), h.server.Close())
 	}
 	h.conns.Close() // in case Serve had not got hold of it yet
 	h.done.Wait()
-	for {
-		select {
-		case c := <-h.conns.conns: // Serve had not come to it
-			c.Close()
-		default:
-			return err
-		}
-	}
+	h.places.close() // what Serve had not come to, and what is hijacked
+	return err
 }
 
 // enter makes a place for a connection that the loop still has. It returns nil if

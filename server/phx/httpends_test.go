@@ -28,6 +28,14 @@ func pages(t *testing.T, places int) *phx.Endpoint {
 		fmt.Fprint(w, len(body), err)
 	})
 	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<20)) })
+	mux.HandleFunc("/hijack", func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+	})
 	cfg.HTTP = mux
 	return startConfig(t, cfg)
 }

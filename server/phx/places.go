@@ -2,7 +2,10 @@ package phx
 
 import (
 	linked "container/list"
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +31,13 @@ type places struct {
 type place struct {
 	client netip.Addr      // the household that it counts for; not valid: nobody's, as a proxy's
 	idle   *linked.Element // nil while there is a request
-	method string          // of the request that there is or was
-	path   string
-	since  time.Time // when it began
+	visit  visit           // the request that there is or was
+}
+
+// A visit is what Shutdown says of a request that it does not wait for any longer.
+type visit struct {
+	remote, method, path string
+	since                time.Time
 }
 
 func newPlaces(n int) *places {
@@ -57,14 +64,14 @@ func (p *places) enter(d *detached, client netip.Addr) bool {
 
 // begin is for each request, of which the first may turn out to be another
 // client's. It reports whether the client may have the place.
-func (p *places) begin(d *detached, client netip.Addr, method, path string) bool {
+func (p *places) begin(d *detached, client netip.Addr, v visit) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, here := p.conns[d]; !here { // dismissed at the last moment
 		return false
 	}
 	p.restLocked(d)
-	d.place.method, d.place.path, d.place.since = method, path, time.Now()
+	d.place.visit = v
 	return p.takeLocked(d, client)
 }
 
@@ -119,25 +126,34 @@ func (p *places) restLocked(d *detached) {
 	}
 }
 
-// longest returns how many requests there are, and which has been there for the
-// longest time.
-func (p *places) longest() (n int, d *detached) {
+// stillBusy says which requests are not waited for any longer: how many, and which
+// of them has been there for the longest time.
+func (p *places) stillBusy(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for other := range p.conns {
-		if other.place.idle == nil && (d == nil || other.place.since.Before(d.place.since)) {
-			d = other
+	n, first := 0, visit{}
+	for d := range p.conns {
+		v := d.place.visit
+		if d.place.idle != nil || d.hijacked.Load() || v.method == "" { // the last is for net/http to take
+			continue
+		}
+		if n++; n == 1 || v.since.Before(first.since) {
+			first = v
 		}
 	}
-	return len(p.conns) - p.idle.Len(), d
+	if n == 0 {
+		return err
+	}
+	return fmt.Errorf("%d requests to Config.HTTP have not ended; %s %.200q of %s came %v ago: %w",
+		n, first.method, first.path, first.remote, time.Since(first.since).Round(time.Millisecond), err)
 }
 
-// all returns the connections that there are.
-func (p *places) all() (conns []*detached) {
+// close closes all connections.
+func (p *places) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for d := range p.conns {
-		conns = append(conns, d)
+	conns := slices.Collect(maps.Keys(p.conns))
+	p.mu.Unlock()
+	for _, d := range conns {
+		d.Close()
 	}
-	return conns
 }

@@ -425,7 +425,8 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance)
 
 var errNoRoom = errors.New("too many messages are on their way")
 
-// readBody reads a body from net/http, by the rule of Config.IncomingMax. The body counts as held unless there is an error.
+// readBody reads a body from net/http, by the rule of Config.IncomingMax. The body
+// counts as held unless there is an error.
 func (ep *Endpoint) readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	in := &ep.incoming
 	defer func() {
