@@ -51,3 +51,27 @@ func TestBodyWithoutSession(t *testing.T) {
 		}
 	}
 }
+
+// A chunked body with a session counts with the others that are on their way, and is
+// refused when there is no room.
+func TestChunkedBodyWithoutRoom(t *testing.T) {
+	cfg := longPolling(time.Minute)
+	cfg.IncomingMax = 2 << 20
+	ep := startConfig(t, cfg)
+	s := openSession(t, ep)
+	first := dialWeb(t, ep)
+	first.begin(s.target, strings.Repeat("\n", 700_000), 1_000_000)
+	eventuallyHolds(t, ep, "a part of a body is held", 700_000, 1_400_000)
+	second := dialWeb(t, ep)
+	second.send("POST", s.target, fmt.Sprintf("%x\r\n%s", 1_600_000, strings.Repeat("\n", 1_500_000)), ndjson, "Transfer-Encoding: chunked")
+	if a, err := second.tryReceive(); err != nil || a.code != 503 {
+		t.Errorf("a chunked body beyond IncomingMax: %d, %v, want 503", a.code, err)
+	}
+	second.wantEnd()
+	eventuallyHolds(t, ep, "what was refused is let go", 700_000, 1_400_000)
+	io.WriteString(first.conn, strings.Repeat("\n", 300_000))
+	if a := first.receive(); a.body != `{"status":200}` {
+		t.Errorf("the first: %d %s, want status 200", a.code, a.body)
+	}
+	eventuallyHolds(t, ep, "nothing is left", 0, 0)
+}

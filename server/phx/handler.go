@@ -16,7 +16,8 @@ import (
 // ServeHTTP answers a request that another server has read: an endpoint is an
 // http.Handler, for New without Serve. Its mounts are found by r.URL.Path: below
 // http.StripPrefix they have the rest of the path, below chi's Mount, which leaves
-// it as it is, all of it. A request for none of them goes to Config.HTTP.
+// it as it is, all of it. A request for none of them goes to Config.HTTP; how long
+// it may take is the other server's matter.
 //
 // A WebSocket's connection is hijacked and belongs to the event loop from then
 // on, like one that the endpoint accepted: the limits of Config count it, and only

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
@@ -202,6 +203,11 @@ func TestReadyPath(t *testing.T) {
 		if tt.method == "HEAD" {
 			c.wantEOF()
 		}
+	}
+	w := httptest.NewRecorder()
+	ep.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
+	if w.Code != 200 || w.Body.String() != "ready\n" {
+		t.Errorf("from another server: %d %q, want 200", w.Code, w.Body)
 	}
 	close(l.out)
 	last := []*client{dial(t, ep), dial(t, ep)} // for whom the drain takes a second
