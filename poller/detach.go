@@ -9,8 +9,9 @@ import (
 )
 
 // Detach takes the connection off the event loop and returns it as an ordinary
-// net.Conn for code that reads and writes with goroutines, a *tls.Conn if it has TLS. Its handler hears no
-// more of it, not even Closed. Loop only; nothing may be waiting to be sent.
+// net.Conn for code that reads and writes with goroutines, a *tls.Conn if it has
+// TLS. Its handler hears no more of it, not even Closed. Loop only; nothing may be
+// waiting to be sent.
 func (c *Conn) Detach() (net.Conn, error) {
 	c.mu.Lock()
 	if r := c.rare; c.gone || r != nil && (len(r.queue) > 0 || r.rest != nil || r.paused || r.ending != open) {

@@ -127,7 +127,7 @@ func (h *handshake) Turn() {
 	err := h.layer.conn.Handshake()
 	done = true
 	if err != nil {
-		h.conn.loop.poller.log.Debug("TLS handshake", "err", err)
+		h.conn.loop.poller.log.Debug("TLS handshake", "remote", h.conn.RemoteAddr().String(), "err", err)
 		h.conn.Finish(nil) // behind the alert
 		return
 	}

@@ -29,7 +29,7 @@ func (c *Conn) appetite() appetite {
 		return takes
 	case r.ending != open:
 		return drops
-	case r.paused, r.full, r.rest != nil:
+	case r.paused, r.full, r.left():
 		return waits
 	case r.tls != nil:
 		return opens
@@ -100,35 +100,61 @@ func (c *Conn) Unread(rest []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.rareLocked()
-	r.rest = rest
-	if r.hung {
+	c.rareLocked().rest = rest
+	c.goOnLocked()
+}
+
+// left reports whether something was read that the handler does not have yet.
+func (r *rare) left() bool { return r.rest != nil || r.tls != nil && r.tls.left() }
+
+// goOn has what TLS has left handled in the next pass, behind what Unread gave back.
+func (c *Conn) goOn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.rare; r != nil && r.rest == nil && r.left() {
+		c.goOnLocked()
+	}
+}
+
+// goOnLocked has what is left handled in the next pass.
+func (c *Conn) goOnLocked() {
+	if c.rare.hung {
 		c.loop.post(c.teardown)
 	} else {
 		c.loop.post(c.again)
 	}
 }
 
-// again calls Data with what Unread gave back, unless it has to wait longer.
+// again calls Data with what is left, unless that has to wait longer: with what
+// Unread gave back, then with what TLS has not opened.
 func (c *Conn) again() {
 	defer c.contain()
 	c.mu.Lock()
 	r := c.rare
-	if c.handler == nil || r == nil || r.rest == nil || r.paused || r.full {
+	if c.handler == nil || r == nil || !r.left() || r.paused || r.full {
 		c.mu.Unlock()
 		return
 	}
 	rest := r.rest
 	r.rest = nil
-	ends := r.ending != open
+	if r.ending != open {
+		if r.tls != nil {
+			r.tls.forget()
+		}
+		c.tidyLocked()
+		c.mu.Unlock()
+		return
+	}
 	c.tidyLocked()
 	c.mu.Unlock()
-	if ends {
+	if rest == nil {
+		c.takeTLS(0)
 		return
 	}
 	c.loop.lent = rest
 	c.handler.Data(c, rest)
 	c.loop.lent = nil
+	c.goOn()
 }
 
 // Pause makes the connection's input wait, from the next call of Data on, until
@@ -162,7 +188,7 @@ func (c *Conn) listenLocked() {
 	case r.hung:
 		c.loop.post(c.teardown)
 		return
-	case r.rest != nil:
+	case r.left():
 		c.loop.post(c.again)
 	}
 	c.unmuteLocked()

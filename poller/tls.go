@@ -32,6 +32,7 @@ type tlsLayer struct {
 
 	in    []byte // what has come, and crypto/tls has not read
 	ready int    // bytes of it that are whole records
+	more  bool   // crypto/tls may have more to say of what it has read
 	out   []byte // what crypto/tls has written; on the loop only
 	err   error  // why nothing more is read; io.EOF after close_notify
 
@@ -183,8 +184,13 @@ func (t *tlsLayer) RemoteAddr() net.Addr {
 	return &net.TCPAddr{}
 }
 
-// open returns what the records say that have come, the last n bytes of them at
-// the beginning of the loop's buffer. It is the loop's until the next call.
+// openTime is how long the records of one connection may take in a pass: some cost
+// far more than their bytes, such as those that change keys. What is not opened by
+// then is left for the next pass.
+const openTime = time.Millisecond
+
+// open returns what the records say that have come, the last n bytes of them in
+// the loop's buffer. It is the loop's until the next call.
 func (t *tlsLayer) open(l *loop, n int) (plain []byte, err error) {
 	if t.err != nil {
 		return nil, nil
@@ -205,19 +211,27 @@ func (t *tlsLayer) open(l *loop, n int) (plain []byte, err error) {
 		l.tls = newTLSBuffers()
 	}
 	t.lend(l.tls.raw)
-	for plain = l.tls.plain; err == nil; {
+	began := time.Now()
+	for plain = l.tls.plain; err == nil && time.Since(began) < openTime; {
 		plain = slices.Grow(plain, maxPlain)
 		n, err = t.conn.Read(plain[len(plain):cap(plain)])
 		plain = plain[:len(plain)+n]
 	}
 	t.takeBack()
 	t.in = bytes.Clone(t.in)
-	if err == errEmpty {
+	if t.more = err == nil; t.more || err == errEmpty {
 		return plain, nil
 	}
-	t.in, t.err = nil, err
+	t.err = err
+	t.forget()
 	return plain, err
 }
+
+// left reports whether open has left something for the next pass.
+func (t *tlsLayer) left() bool { return t.more || t.ready > 0 }
+
+// forget drops what has come, of which nothing more will be read.
+func (t *tlsLayer) forget() { t.in, t.ready, t.more = nil, 0, false }
 
 // scratch is what is sealed, and what comes of it, until the kernel has it.
 var scratch = sync.Pool{New: func() any {
@@ -242,6 +256,7 @@ func (c *Conn) takeTLS(n int) {
 		c.heard()
 		c.handler.Data(c, plain)
 	}
+	c.goOn()
 	if err != nil {
 		c.endTLS(err)
 	}

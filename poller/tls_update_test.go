@@ -300,3 +300,48 @@ func TestTLSSaysGoodbye(t *testing.T) {
 		}
 	}
 }
+
+// A client whose records cost far more than their bytes holds up nobody for long:
+// they are opened in several passes. All are handled, also when it has hung up.
+func TestTLSExpensiveRecords(t *testing.T) {
+	got, closed := make(chan int, 1000), make(chan error, 1)
+	s := listenTLS(t, poller.Config{Loops: 1}, poller.PoolConfig{Places: 2}, hooks{
+		data: func(c *poller.Conn, b []byte) {
+			if b[0] == 'p' {
+				c.Pause()
+			}
+			got <- len(b)
+		},
+		closed: func(_ *poller.Conn, err error) { closed <- err },
+	})
+	c := dialBare(t, s.addr)
+	conn := within(t, s.conns)
+	const turns = 90
+	for range 3 {
+		c.conn.Write(c.out.record(dataType, []byte("p")))
+		within(t, got)
+		var all []byte
+		for range turns {
+			for range 15 {
+				all = append(all, c.out.record(handshakeType, []byte{keyUpdate, 0, 0, 1, 0})...)
+				c.out.update()
+			}
+			all = append(all, c.out.record(dataType, []byte("x"))...)
+		}
+		if _, err := c.conn.Write(all); err != nil { // less than the kernel holds
+			t.Fatal(err)
+		}
+		conn.Post(conn.Resume)
+		passes := 0
+		for n := 0; n < turns; passes++ {
+			n += within(t, got)
+		}
+		if passes == 1 {
+			t.Errorf("%d key updates were handled in one pass", 15*turns)
+		}
+	}
+	c.conn.(*net.TCPConn).CloseWrite()
+	if err := within(t, closed); err != nil {
+		t.Errorf("closed with %v", err)
+	}
+}
