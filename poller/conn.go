@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,18 +30,19 @@ type Handler interface {
 	Closed(c *Conn, err error)
 }
 
-// A Conn is one TCP connection. It is 64 bytes, to which netpoll's operator and
-// two callbacks add about 150; what few connections need is behind rare.
+// A Conn is one TCP connection. It is 64 bytes; what few connections need is behind
+// rare.
 type Conn struct {
 	loop    *loop
 	handler Handler // loop only; nil once Closed was called
 
-	mu   sync.Mutex // guards the next four; held during sends, which never wait
-	op   *netpoll.FDOperator
-	rare *rare // bytes that wait, a reason to close; nil for most
-	fd   int32 // also read by the loop, which alone closes it
-	gone bool  // torn down; fd is no longer ours
+	mu      sync.Mutex // guards the next four; held during sends, which never wait
+	rare    *rare      // bytes that wait, a reason to close; nil for most
+	fd      int32      // also read by the loop, which alone closes it
+	gone    bool       // torn down; fd is no longer ours
+	watched bool       // in the loop's set
 
+	slot  uint32 // in loop.set, or 0; changed by the loop, under mu
 	limit limit  // loop only: what the deadline is for
 	idle  uint16 // loop only: ticks until Timeout; 0 is never
 	seen  uint32 // loop only: tick of the last bytes, or of SetDeadline
@@ -143,25 +143,19 @@ func (l *loop) start(fd int, open func(*Conn) Handler) {
 	}
 }
 
-// register hands the socket to netpoll. It fails when the Poller is stopping,
+// register has the loop watch the socket. It fails when the Poller is stopping,
 // and at the kernel's limit of epoll watches.
 func (c *Conn) register() error {
 	if c.loop.poller.stopping.Load() {
 		return ErrStopped
 	}
-	op := c.loop.poll.Alloc()
-	op.FD = int(c.fd)
-	op.OnRead = c.onRead
-	op.OnHup = c.onHup
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.op = op
-	if err := op.Control(netpoll.PollReadable); err != nil {
+	c.loop.set.add(c)
+	if err := c.loop.set.control(unix.EPOLL_CTL_ADD, c, c.wantsLocked()); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	if c.rare != nil && len(c.rare.queue) > 0 { // sent by open
-		c.watchLocked()
-	}
+	c.watched = true
 	return nil
 }
 
@@ -185,19 +179,18 @@ func (c *Conn) contain() {
 	}
 }
 
-// release gives the operator and the socket back, and returns why the
-// connection was ended, if it was.
+// release gives the socket back, and returns why the connection was ended, if it
+// was.
 func (c *Conn) release() (reason error) {
 	c.mu.Lock()
-	op, r, fd := c.op, c.rare, int(c.fd)
+	c.unwatchLocked()
+	c.loop.set.remove(c)
+	r, fd := c.rare, int(c.fd)
 	if r != nil {
 		r.dropLocked(c.loop.poller, 0)
 	}
-	c.op, c.rare, c.fd, c.gone = nil, nil, -1, true
+	c.rare, c.fd, c.gone = nil, -1, true
 	c.mu.Unlock()
-	if op != nil {
-		op.Free()
-	}
 	syscall.Close(fd)
 	if r != nil {
 		reason = r.reason

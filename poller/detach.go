@@ -4,7 +4,6 @@ import (
 	"net"
 	"os"
 
-	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,13 +21,12 @@ func (c *Conn) Detach() (net.Conn, error) {
 	if c.rare != nil {
 		layer = c.rare.tls
 	}
-	c.gone, c.rare = true, nil
-	op, fd := c.op, int(c.fd)
-	c.op, c.fd, c.handler = nil, -1, nil
+	c.unwatchLocked()
+	c.loop.set.remove(c)
+	fd := int(c.fd)
+	c.gone, c.rare, c.fd, c.handler = true, nil, -1, nil
 	c.mu.Unlock()
 
-	_ = op.Control(netpoll.PollDetach) // fails only where the loop has let go already
-	c.loop.post(op.Free)               // not here: the operator may be in use below us
 	c.loop.poller.live.Add(-1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	file := os.NewFile(uintptr(fd), "")

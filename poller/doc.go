@@ -1,9 +1,10 @@
 // Package poller is the event loop and the worker pool below Roost: it knows
 // bytes and connections, nothing of WebSockets or Phoenix.
 //
-// Sockets are registered as netpoll FDOperators in netpoll's own epoll loops.
-// netpoll's Connection type is not used: it keeps 3 to 13 KB per idle client,
-// where a [Conn] with its operator costs under 300 bytes and no goroutine.
+// It runs on netpoll's loops. Each of them has the sockets of a Poller in one epoll
+// set, which is an FDOperator of netpoll's. netpoll's Connection type is not used: it
+// keeps 3 to 13 KB per idle client, where a [Conn] costs some 100 bytes and no
+// goroutine.
 //
 // # Concurrency
 //

@@ -150,6 +150,7 @@ func TestPause(t *testing.T) {
 	nc.Write([]byte("cd"))
 	noSpin(t)
 	nc.Close()
+	noSpin(t)
 	for _, want := range []string{"b", "c", "d"} {
 		select {
 		case s := <-got:

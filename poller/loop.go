@@ -17,6 +17,7 @@ type loop struct {
 	poll   netpoll.Poll
 	wakeup *netpoll.FDOperator // an eventfd, readable when tasks wait
 	wakeFD int
+	set    *set // the connections
 
 	buf    []byte      // loop only: what a read fills, from maxRecord on; see tlsLayer.open
 	tls    *tlsBuffers // loop only: nil until they are needed
@@ -46,11 +47,17 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 		return nil, err
 	}
 	l.clock = clock{alarm: timer, asleep: true}
+	if l.set, err = newSet(poll, l.serve); err != nil {
+		timer.close()
+		unix.Close(fd)
+		return nil, err
+	}
 	l.wakeup = poll.Alloc()
 	l.wakeup.FD = fd
 	l.wakeup.OnRead = l.runTasks
 	if err := l.wakeup.Control(netpoll.PollReadable); err != nil {
 		l.wakeup.Free()
+		l.set.close()
 		timer.close()
 		unix.Close(fd)
 		return nil, err
@@ -66,6 +73,7 @@ func (l *loop) close() {
 	l.closed = true
 	l.mu.Unlock()
 	<-done
+	l.set.close()
 	l.clock.alarm.(*timerFD).close()
 	_ = l.wakeup.Control(netpoll.PollDetach)
 	l.wakeup.Free() // waits until the loop has left runTasks

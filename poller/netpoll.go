@@ -2,7 +2,6 @@ package poller
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"runtime"
@@ -12,11 +11,6 @@ import (
 
 	"github.com/cloudwego/netpoll"
 )
-
-// maxEvents is the most events taken from the kernel at once. netpoll doubles
-// its table whenever it fills, to 131,072 slots of 1.4 KB each, and never
-// shrinks it: 190 MB per loop for one burst.
-const maxEvents = 256
 
 // netpollLoops returns netpoll's event loops, one a processor, the same ones
 // for the life of the process: netpoll has a single set of them.
@@ -70,7 +64,7 @@ func borrowPoll() (netpoll.Poll, error) {
 	op.OnRead = func(p netpoll.Poll) error {
 		var b [8]byte
 		_, err := syscall.Read(near, b[:])
-		once.Do(func() { got <- answer{p, errors.Join(err, capEvents(p))} })
+		once.Do(func() { got <- answer{p, err} })
 		return nil
 	}
 	if err := conn.Reader().Release(); err != nil { // its atomics publish OnRead to the loop
@@ -85,23 +79,4 @@ func borrowPoll() (netpoll.Poll, error) {
 	case <-time.After(10 * time.Second):
 		return nil, errors.New("netpoll's event loop does not answer")
 	}
-}
-
-// capEvents makes a loop ignore growth of its event table beyond maxEvents. It
-// must run on the loop. Reset is an exported field of netpoll's unexported type.
-func capEvents(p netpoll.Poll) error {
-	field := reflect.ValueOf(p).Elem().FieldByName("Reset")
-	if !field.IsValid() || !field.CanSet() {
-		return errors.New("this version of netpoll has no event table to cap")
-	}
-	grow, ok := field.Interface().(func(size, caps int))
-	if !ok {
-		return fmt.Errorf("this version of netpoll has another Reset: %v", field.Type())
-	}
-	field.Set(reflect.ValueOf(func(size, caps int) {
-		if size <= maxEvents {
-			grow(size, caps)
-		}
-	}))
-	return nil
 }

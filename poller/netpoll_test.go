@@ -4,8 +4,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
-
-	"github.com/cloudwego/netpoll"
 )
 
 // netpollVersion is the one that this package was written against. It relies on
@@ -14,9 +12,8 @@ import (
 //
 //   - borrowPoll: connection.operator, an *FDOperator, and that its OnRead, if
 //     set, is called with the Poll (poll_default_linux.go, handler);
-//   - capEvents: defaultPoll.Reset, a func(size, caps int) called to grow;
-//   - Conn: OnRead before OnHup, one OnHup after the detach, PollDetach once per
-//     operator, Free waits for the handler (fd_operator.go, poll_default.go).
+//   - set, timerFD, Listener: PollDetach once per operator, Free waits for the
+//     handler (fd_operator.go, poll_default.go).
 const netpollVersion = "v0.7.2"
 
 // This fails when netpoll is updated. That is on purpose: see netpollVersion.
@@ -40,28 +37,4 @@ func TestNetpollLoops(t *testing.T) {
 	if len(polls) != runtime.GOMAXPROCS(0) {
 		t.Errorf("%d loops, want %d", len(polls), runtime.GOMAXPROCS(0))
 	}
-}
-
-// Growth beyond maxEvents is ignored; up to there it is netpoll's own.
-func TestCapEvents(t *testing.T) {
-	poll := &fakePoll{}
-	poll.Reset = func(size, _ int) { poll.size = size }
-	if err := capEvents(poll); err != nil {
-		t.Fatal(err)
-	}
-	for size := 128; size <= 1<<17; size *= 2 {
-		poll.Reset(size, 32)
-	}
-	if poll.size != maxEvents {
-		t.Errorf("the table has grown to %d events, want %d", poll.size, maxEvents)
-	}
-	if err := capEvents(&struct{ netpoll.Poll }{}); err == nil {
-		t.Error("capEvents of a Poll without Reset = nil, want an error")
-	}
-}
-
-type fakePoll struct {
-	netpoll.Poll
-	size  int
-	Reset func(size, caps int)
 }

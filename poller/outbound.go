@@ -3,7 +3,6 @@ package poller
 import (
 	"syscall"
 
-	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
 )
 
@@ -113,11 +112,11 @@ const (
 )
 
 // onWrite sends what waits, as far as the kernel takes it.
-func (c *Conn) onWrite(netpoll.Poll) error {
+func (c *Conn) onWrite() {
 	c.mu.Lock()
 	if c.gone || c.rare == nil || c.rare.ending == killed {
 		c.mu.Unlock()
-		return nil
+		return
 	}
 	err := c.flushLocked()
 	if err != nil {
@@ -126,7 +125,6 @@ func (c *Conn) onWrite(netpoll.Poll) error {
 	held := c.relieveLocked()
 	c.mu.Unlock()
 	resume(held)
-	return nil
 }
 
 func (c *Conn) flushLocked() error {
@@ -159,9 +157,6 @@ func (c *Conn) flushLocked() error {
 		}
 		r.quiet = 0
 		r.popLocked(l.poller, n)
-	}
-	if r.muted { // edge triggered: the loop would not say it again
-		l.post(func() { c.onWrite(nil) })
 	}
 	return nil
 }
@@ -271,7 +266,7 @@ func (c *Conn) finishLocked(last []byte) {
 	c.loop.post(c.lingerOn)
 }
 
-// endWritingLocked sends FIN. The peer answers with its own, and OnHup follows. With
+// endWritingLocked sends FIN. The peer answers with its own, and the end follows. With
 // TLS, close_notify comes before it, and this is called again if that has to wait.
 func (c *Conn) endWritingLocked() {
 	if r := c.rare; r.tls != nil && (c.closeNotifyLocked() != nil || len(r.queue) > 0) {
@@ -327,6 +322,6 @@ func (c *Conn) killLocked(reason error) {
 	// that does not read what it holds. With zero seconds, close drops that and
 	// sends RST (socket(7), SO_LINGER).
 	_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // at worst it does go on
-	// The loop sees both sides shut, lets go, and calls onHup.
-	_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: onHup is on its way
+	// The loop sees both sides shut.
+	_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: the end is on its way
 }

@@ -3,8 +3,6 @@ package poller
 import (
 	"syscall"
 	"unsafe"
-
-	"github.com/cloudwego/netpoll"
 )
 
 // maxReads bounds how much of one connection is read before the others of the
@@ -37,15 +35,14 @@ func (c *Conn) appetite() appetite {
 	return takes
 }
 
-func (c *Conn) onRead(netpoll.Poll) error {
+func (c *Conn) onRead() {
 	if c.read(maxReads); c.appetite() == waits {
-		c.loop.post(c.mute) // not here: netpoll is in the middle of this operator
+		c.mute()
 	}
-	return nil
 }
 
 // read takes what the socket has, in at most so many reads, and reports whether
-// there may be more. The end of the stream is left to onHup; an error is not,
+// there may be more. The end of the stream is left to event; an error is not,
 // because the kernel tells it once.
 func (c *Conn) read(times int) (more bool) {
 	defer c.contain()
@@ -195,25 +192,16 @@ func (c *Conn) listenLocked() {
 }
 
 // mute takes the socket's readability off the loop's mind: epoll is level
-// triggered, and the loop would spin on input that has to wait. netpoll has no
-// event for it. But it is registered anew with PollWritable, which is edge
-// triggered and leaves reading out. It runs on the loop, in a task of its own:
-// netpoll's registering waits until nobody is in the operator.
+// triggered, and the loop would spin on input that has to wait.
 func (c *Conn) mute() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.rare
-	if c.gone || c.op == nil || r == nil || r.muted || r.hung || r.ending != open || !r.paused && !r.full {
+	if c.gone || r == nil || r.muted || r.hung || r.ending != open || !r.paused && !r.full {
 		return
 	}
-	c.op.OnWrite = c.onWrite
-	_ = c.loop.poll.Control(c.op, netpoll.PollDetach) // past the operator's own, which works once
-	if err := c.loop.poll.Control(c.op, netpoll.PollWritable); err != nil {
-		c.killLocked(err)
-		c.loop.post(c.teardown) // nothing else would tell
-		return
-	}
-	r.muted, r.armed = true, true
+	r.muted = true
+	c.watchLocked()
 }
 
 func (c *Conn) unmuteLocked() {
@@ -225,33 +213,7 @@ func (c *Conn) unmuteLocked() {
 	c.watchLocked()
 }
 
-// watchLocked tells the loop what to look for: input, and room for what waits. It
-// fails only when the loop has let go already: then the end is on its way.
-func (c *Conn) watchLocked() {
-	r := c.rare
-	if c.op == nil || r.muted {
-		return
-	}
-	event := netpoll.PollEvent(netpoll.PollRW2R) // armed or not, level-triggered EPOLLOUT would spin
-	if r.armed = len(r.queue) > 0; r.armed {
-		event = netpoll.PollR2RW
-	}
-	if c.op.OnWrite == nil { // the loop does not look at it before it is armed
-		c.op.OnWrite = c.onWrite
-	}
-	if c.op.Control(event) != nil {
-		r.armed = false
-	}
-}
-
-// onHup is called by a goroutine of netpoll's, once, after the loop has let go
-// of the socket. Every close ends here.
-func (c *Conn) onHup(netpoll.Poll) error {
-	c.loop.post(c.teardown)
-	return nil
-}
-
-// teardown ends the connection, once netpoll has let go. What the peer sent
+// teardown ends the connection, once it is watched no more. What the peer sent
 // before is still handled: pass by pass, so that the others have their turns. It
 // runs on the loop.
 func (c *Conn) teardown() {

@@ -309,7 +309,7 @@ func (c *Conn) endTLS(why error) {
 	if why == io.EOF {
 		r.dropLocked(c.loop.poller, 0)
 		_ = c.closeNotifyLocked()                    // it closes anyway
-		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: onHup is on its way
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR) // ENOTCONN: the end is on its way
 		return
 	}
 	r.reason, r.full = why, false
