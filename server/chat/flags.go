@@ -59,5 +59,9 @@ func limitFlags(flags *flag.FlagSet, cfg *phx.Config) {
 	flags.IntVar(&cfg.MaxConnsPerIP, "max-conns-per-ip", 0, "`connections` of one client's address at most; 0 is no limit")
 	flags.IntVar(&cfg.AcceptRate, "accept-rate", 0, "`connections` accepted in a second; more get 503; 0 is no limit")
 	flags.Var((*prefixes)(&cfg.TrustedProxies), "trusted-proxies", "`networks` of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,127.0.0.1; default none")
+	flags.Func("hosts", "`names` that requests may be for, such as chat.example.com, beside localhost; * is any; default any, but none others if -addr is a loopback address", func(text string) error {
+		cfg.Hosts = strings.Split(text, ",")
+		return nil
+	})
 	flags.BoolVar(&cfg.ProxyProtocol, "proxy-protocol", false, "connections of trusted proxies begin with a header of the PROXY protocol, version 2")
 }

@@ -21,6 +21,7 @@ func TestLimitFlags(t *testing.T) {
 		{"-max-conns -1", 1, "MaxConns is -1"},
 		{"-max-conns-per-ip -1 -trusted-proxies 10.0.0.0/8,::1,127.0.0.1", 1, "MaxConnsPerIP is -1"},
 		{"-accept-rate -1", 1, "AcceptRate is -1"},
+		{"-hosts chat.example.com,http://a", 1, `Hosts[1] is "http://a"`},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := chat.Main(context.Background(), strings.Fields("-addr 127.0.0.1:0 "+tt.args), &stdout, &stderr)

@@ -204,7 +204,7 @@ func (c *client) wantEnd() {
 // When time is up, Shutdown cuts the connections of clients that do not hang up,
 // and says so.
 func TestShutdownTimesOut(t *testing.T) {
-	ep, err := phx.Start(phx.Config{Addr: "127.0.0.1:0", Mounts: []phx.Mount{{Path: "/socket"}}})
+	ep, err := phx.Start(phx.Config{Addr: "127.0.0.1:0", Hosts: []string{phx.AnyHost}, Mounts: []phx.Mount{{Path: "/socket"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,16 @@ type Config struct {
 	// Empty means whatever name requests are for.
 	Host string
 
+	// Hosts are the hosts that requests may be for, names or addresses without
+	// port, beside Host, localhost and what is below it, and loopback addresses.
+	// Others are answered 421, by mounts and HTTP alike; AnyHost allows all. Nil
+	// allows all, too, but where the endpoint listens at a loopback address, such as
+	// that of the zero Addr, no others: else any web page could reach it from the
+	// browser of a developer, by a name that it makes resolve to 127.0.0.1 (DNS
+	// rebinding). A proxy on the same machine passes the public name on: name it here,
+	// or in Host.
+	Hosts []string
+
 	// Mounts are the paths at which clients connect.
 	Mounts []Mount
 
@@ -396,7 +406,7 @@ func (c *Config) check() error {
 	notNegative("MaxConns", int64(c.MaxConns))
 	notNegative("MaxConnsPerIP", int64(c.MaxConnsPerIP))
 	notNegative("AcceptRate", int64(c.AcceptRate))
-	errs = append(errs, c.checkProxies())
+	errs = append(errs, c.checkProxies(), checkHosts(c.Hosts))
 	notNegative("Loops", int64(c.Loops))
 	notNegative("Workers", int64(c.Workers))
 	notNegative("MaxWorkers", int64(c.MaxWorkers))

@@ -131,7 +131,7 @@ func TestDrainFitsDeadline(t *testing.T) {
 
 // A context that ends without a deadline ends the drain, too.
 func TestDrainIsCancelled(t *testing.T) {
-	ep, err := phx.Start(phx.Config{Addr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), Mounts: []phx.Mount{
+	ep, err := phx.Start(phx.Config{Addr: "127.0.0.1:0", Hosts: []string{phx.AnyHost}, Logger: slog.New(slog.DiscardHandler), Mounts: []phx.Mount{
 		{Path: "/socket", Drain: func() phx.Drain { return phx.Drain{BatchSize: 1, Interval: time.Hour} }},
 	}})
 	if err != nil {

@@ -28,6 +28,7 @@ type Endpoint struct {
 	http       *httpServer
 	admission  *admission
 	proxies    proxies
+	hosts      hosts
 
 	stopped sync.Once
 	stopErr error // of the first Shutdown
@@ -70,7 +71,7 @@ func New(cfg Config) (*Endpoint, error) {
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
 	}
-	ep.admission, ep.proxies = newAdmission(&cfg), newProxies(&cfg)
+	ep.admission, ep.proxies, ep.hosts = newAdmission(&cfg), newProxies(&cfg), newHosts(&cfg)
 	ep.entrances = newEntrances(ep, cfg.Mounts)
 	if err := ep.start(); err != nil {
 		return nil, errors.Join(err, ep.stop(context.Background()))

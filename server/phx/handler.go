@@ -40,6 +40,8 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ep.isReady(r.URL.EscapedPath()):
 		ep.serveReady(w, r)
+	case ep.hosts.ask(origin{}) && !ep.allowsHost(r.Host):
+		misdirect(w)
 	case e == nil:
 		ep.fallback(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, ep)))
 	case ep.draining.Load():

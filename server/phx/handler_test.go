@@ -27,6 +27,9 @@ import (
 func newEndpoint(t testing.TB, cfg phx.Config) *phx.Endpoint {
 	t.Helper()
 	cfg.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Hosts == nil {
+		cfg.Hosts = []string{phx.AnyHost}
+	}
 	ep, err := phx.New(cfg)
 	if err != nil {
 		t.Fatal(err)

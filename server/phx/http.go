@@ -72,9 +72,14 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		ep.serveReady(w, r)
 		return
 	}
+	d := r.Context().Value(connKey{}).(*detached)
+	if ep.hosts.ask(d.origin) && !ep.allowsHost(r.Host) {
+		misdirect(w)
+		return
+	}
 	remote := ep.proxies.clientOf(r.RemoteAddr, r.Header[ep.proxies.header])
 	v := visit{remote, r.Method, r.URL.Path, time.Now()}
-	if d := r.Context().Value(connKey{}).(*detached); !ep.http.places.begin(d, ep.householdOf(remote), v) {
+	if !ep.http.places.begin(d, ep.householdOf(remote), v) {
 		refuse(w, http.StatusServiceUnavailable)
 		return
 	}

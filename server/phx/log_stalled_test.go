@@ -34,7 +34,7 @@ func TestStalledLog(t *testing.T) {
 	log := &stalledLog{&logBook{min: slog.LevelDebug}, make(chan struct{})}
 	t.Cleanup(sync.OnceFunc(func() { close(log.released) }))
 	ep, err := phx.Start(phx.Config{
-		Addr: "127.0.0.1:0", Logger: slog.New(log), LogRate: 1_000_000, // so that the queue is full at once
+		Addr: "127.0.0.1:0", Hosts: []string{phx.AnyHost}, Logger: slog.New(log), LogRate: 1_000_000, // so that the queue is full at once
 		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{In: phx.Events{"echo": echo}}}}}},
 	})
 	if err != nil {

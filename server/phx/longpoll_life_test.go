@@ -167,7 +167,7 @@ func (b *lockedBuffer) String() string {
 
 func startLogged(t testing.TB, cfg phx.Config, log *slog.Logger) *phx.Endpoint {
 	t.Helper()
-	cfg.Addr, cfg.Logger = "127.0.0.1:0", log
+	cfg.Addr, cfg.Hosts, cfg.Logger = "127.0.0.1:0", []string{phx.AnyHost}, log
 	ep, err := phx.Start(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,9 @@ func startConfig(t testing.TB, cfg phx.Config) *phx.Endpoint {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
 	cfg.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Hosts == nil { // else requests for example.test would be refused
+		cfg.Hosts = []string{phx.AnyHost}
+	}
 	ep, err := phx.Start(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -75,6 +75,7 @@ const memoryRole = "PHX_TEST_MEMORY"
 func serveMemory() error {
 	cfg := phx.Config{
 		Addr:   "127.0.0.1:0",
+		Hosts:  []string{phx.AnyHost},
 		Logger: slog.New(slog.DiscardHandler),
 		Mounts: []phx.Mount{{Path: "/socket", Idle: time.Hour, Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{}}}}},
 	}

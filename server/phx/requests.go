@@ -58,8 +58,9 @@ type waiter interface {
 // origin is what a connection's bytes do not tell: how it came before TLS, or
 // net/http, had it.
 type origin struct {
-	remote string // address, or "" for the connection's own
-	https  bool
+	remote   string // address, or "" for the connection's own
+	https    bool
+	loopback bool // by a listener at a loopback address
 }
 
 // peer is the address by which c counts; it is not valid if there is none.
@@ -238,6 +239,8 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	switch {
 	case ep.isReady(string(head.Path)):
 		ep.answerReady(c, string(head.Method))
+	case ep.hosts.ask(h.origin) && !ep.allowsHost(string(head.Host)):
+		answer(c, http.StatusMisdirectedRequest, misdirected)
 	case e == nil:
 		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
 	case e.kind == overLongPoll:

@@ -62,7 +62,8 @@ func (ep *Endpoint) Serve(ln net.Listener) error {
 // listenAt listens at an address as Config says.
 func (ep *Endpoint) listenAt(addr string) error {
 	_, err := ep.listening.add(func() (*served, error) {
-		return ep.watched(ep.poller.Listen(addr, ep.acceptor(origin{})))
+		at, _ := net.ResolveTCPAddr("tcp", addr) // the error is Listen's, too
+		return ep.watched(ep.poller.Listen(addr, ep.acceptor(origin{loopback: at != nil && isLoopback(at)})))
 	})
 	return err
 }
@@ -72,6 +73,7 @@ func (ep *Endpoint) listen(ln net.Listener) (*served, error) {
 	var from origin
 	switch ln.(type) {
 	case *net.TCPListener:
+		from.loopback = isLoopback(ln.Addr())
 	case *net.UnixListener:
 		from.remote = localPeer
 	default:
@@ -101,7 +103,7 @@ func (ep *Endpoint) acceptOn(ln net.Listener) error {
 		switch {
 		case err == nil:
 			backoff.Accepted()
-			ep.take(nc)
+			ep.take(nc, isLoopback(ln.Addr()))
 		case ep.draining.Load():
 			return http.ErrServerClosed
 		case !errors.As(err, &errno): // not the kernel's: it was closed, or will not recover
@@ -116,8 +118,8 @@ func (ep *Endpoint) acceptOn(ln net.Listener) error {
 }
 
 // take brings a connection that was accepted elsewhere to the loop.
-func (ep *Endpoint) take(nc net.Conn) {
-	from := origin{remote: remoteOf(nc)}
+func (ep *Endpoint) take(nc net.Conn, loopback bool) {
+	from := origin{remote: remoteOf(nc), loopback: loopback}
 	_, from.https = nc.(*tls.Conn)
 	if err := ep.poller.Attach(nc, ep.acceptor(from)); err != nil {
 		ep.log.Warn("connection refused", "remote", from.remote, "err", err)

@@ -1,0 +1,87 @@
+package phx
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// AnyHost as an entry of Config.Hosts allows requests for whatever host.
+const AnyHost = "*"
+
+// hosts decides which hosts requests may be for.
+type hosts struct {
+	given bool // in Config.Hosts
+	any   bool
+	names map[string]bool // in lower case
+}
+
+func newHosts(c *Config) hosts {
+	h := hosts{given: c.Hosts != nil, names: make(map[string]bool)}
+	for _, name := range append([]string{c.Host}, c.Hosts...) {
+		h.any = h.any || name == AnyHost
+		h.names[strings.ToLower(name)] = true
+	}
+	return h
+}
+
+// checkHosts finds what is wrong with Config.Hosts.
+func checkHosts(names []string) error {
+	for i, name := range names {
+		if name == "" || name != AnyHost && strings.ContainsAny(name, "*:/@[] ") && !isAddr(name) {
+			return fmt.Errorf("the entry Hosts[%d] is %q: want a name or an address without scheme and port, such as example.com, or %q", i, name, AnyHost)
+		}
+	}
+	return nil
+}
+
+func isAddr(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// ask reports whether it matters at all what host a request is for.
+func (h *hosts) ask(from origin) bool { return !h.any && (h.given || from.loopback) }
+
+// allow decides about a host as in the Host field. No host at all is no browser's.
+func (h *hosts) allow(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") || h.names[name] {
+		return true
+	}
+	addr, err := netip.ParseAddr(name)
+	return host == "" || err == nil && addr.Unmap().IsLoopback()
+}
+
+// allowsHost is allow, and says in the log what to do if it should have been true.
+func (ep *Endpoint) allowsHost(host string) bool {
+	if ep.hosts.allow(host) {
+		return true
+	}
+	ep.log.Info("host refused", "host", host,
+		"fix", "add it to Config.Hosts if the server has this name, also through a proxy")
+	return false
+}
+
+// misdirected is the answer to a request for another host (RFC 9110 §15.5.20).
+const misdirected = "This server does not have the name that the request is for.\n"
+
+// misdirect answers a request that net/http has read.
+func misdirect(w http.ResponseWriter) {
+	refuse(w, http.StatusMisdirectedRequest)
+	_, _ = io.WriteString(w, misdirected) // who is gone needs no answer
+}
+
+// isLoopback reports whether only programs of this machine can connect to a
+// listener there.
+func isLoopback(at net.Addr) bool {
+	addr, err := netip.ParseAddrPort(at.String())
+	return err == nil && addr.Addr().Unmap().IsLoopback()
+}
