@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -57,7 +58,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cfg phx.Config
 	var level slog.Level
 	var lines asynclog.Config
-	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one, an empty host is all addresses")
+	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one, an empty host is all addresses; unix:PATH is a Unix socket")
 	flags.TextVar(&level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
 	flags.IntVar(&lines.Rate, "log-rate", 100, "log `lines` of one kind that are written in a second, averaged over ten; further ones are counted")
 	flags.IntVar(&cfg.Loops, "loops", 0, "event loops; 0 is one for every two processors")
@@ -87,7 +88,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
-		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000\n", cfg.Addr)
+		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000, or unix:PATH\n", cfg.Addr)
 		return 2
 	}
 	if lines.Rate < 1 {
@@ -184,6 +185,8 @@ func printTo(w io.Writer, format string, args ...any) {
 func advise(err error, addr string) error {
 	_, port, _ := net.SplitHostPort(addr)
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && strings.HasPrefix(addr, "unix:"):
+		return fmt.Errorf("%w\nThe file is there already: of another server, or of one that was killed. If none runs, remove it", err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
 	case errors.Is(err, syscall.EACCES):

@@ -24,7 +24,9 @@ import (
 // A Config describes an endpoint. The zero value of each field is usable.
 type Config struct {
 	// Addr is the host:port that Start listens on; New does not. Port 0 picks a free
-	// one; see Endpoint.Addr. Empty means "127.0.0.1:4000". Off listens nowhere.
+	// one; see Endpoint.Addr. "unix:/run/roost.sock" is a Unix socket, whose file must
+	// not exist yet; see Endpoint.Serve. Empty means "127.0.0.1:4000". Off listens
+	// nowhere.
 	Addr string
 
 	// TLS makes the endpoint speak https and wss at Addr, and on the listeners of

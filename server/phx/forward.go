@@ -78,7 +78,7 @@ func (x *forwarding) run() {
 	}
 }
 
-// send sends the request. The server's deadline is for it, not for the answer.
+// send sends the request.
 func (x *forwarding) send() error {
 	out := plain(x.request)
 	out.Close = true
@@ -88,12 +88,11 @@ func (x *forwarding) send() error {
 	} else {
 		out.Body = &forwardedBody{out.Body, out.ContentLength, sync.OnceFunc(func() { close(x.read) })}
 	}
-	if err := out.Write(x.pipe); err != nil {
+	err := out.Write(x.pipe)
+	if err != nil {
 		_ = x.pipe.(*net.UnixConn).CloseWrite() // the rest is not to be waited for
-		return err
 	}
-	_ = x.conn.SetReadDeadline(time.Time{})
-	return nil
+	return err
 }
 
 // stop waits for send once there is an answer. One that comes before the body has

@@ -16,8 +16,8 @@ import (
 // ServeHTTP answers a request that another server has read: an endpoint is an
 // http.Handler, for New without Serve. Its mounts are found by r.URL.Path: below
 // http.StripPrefix they have the rest of the path, below chi's Mount, which leaves
-// it as it is, all of it. A request for none of them goes to Config.HTTP; how long
-// it may take is the other server's matter.
+// it as it is, all of it; so is Config.ReadyPath. A request for none of them goes to
+// Config.HTTP, without the limits that are for connections of the endpoint's own.
 //
 // A WebSocket's connection is hijacked and belongs to the event loop from then
 // on, like one that the endpoint accepted: the limits of Config count it, and only
@@ -36,9 +36,10 @@ import (
 // Connect gets r as middleware has left it, with its context, RemoteAddr and path,
 // and ServeHTTP does not return before Connect has.
 func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, _ := ep.entrances.find([]byte(r.URL.EscapedPath()))
+	path := r.URL.EscapedPath()
+	e, _ := ep.entrances.find([]byte(path))
 	switch {
-	case ep.isReady(r.URL.EscapedPath()):
+	case ep.isReady(path):
 		ep.serveReady(w, r)
 	case ep.hosts.ask(origin{}) && !ep.allowsHost(r.Host):
 		misdirect(w)

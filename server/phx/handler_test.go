@@ -84,7 +84,9 @@ func TestHandler(t *testing.T) {
 		seen <- fmt.Sprint(r.Context().Value(userKey{}), " at ", r.URL.Path, " from ", r.RemoteAddr, " as ", s.RemoteAddr())
 		return nil
 	}
-	ep := newEndpoint(t, phx.Config{Mounts: []phx.Mount{m}})
+	ep := newEndpoint(t, phx.Config{Mounts: []phx.Mount{m}, ReadyPath: "/socket/ready", HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, r.URL.Path, phx.EndpointOf(r) != nil)
+	})})
 	mux := http.NewServeMux()
 	mux.Handle("/api/socket/", http.StripPrefix("/api", ep))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page "+r.URL.Path) })
@@ -111,8 +113,14 @@ func TestHandler(t *testing.T) {
 	if n := ep.Stats().Connections; n != 1 {
 		t.Errorf("%d connections counted, want 1", n)
 	}
-	if resp, err := http.Get(server.URL + "/api/socket/nothing"); err != nil || resp.Body.Close() != nil || resp.StatusCode != http.StatusNotFound {
-		t.Errorf("below the mount: %v %v, want 404", resp, err)
+	for path, want := range map[string]string{"/api/socket/other": "/socket/other true\n", "/api/socket/ready": "ready\n"} {
+		resp, err := server.Client().Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || resp.Body.Close() != nil || string(body) != want {
+			t.Errorf("%s: %q, %v, want %q", path, body, err, want)
+		}
 	}
 	c.wantDrained(ep)
 	late := connectTo(t, server.Listener.Addr())

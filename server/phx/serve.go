@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -62,6 +63,13 @@ func (ep *Endpoint) Serve(ln net.Listener) error {
 // listenAt listens at an address as Config says.
 func (ep *Endpoint) listenAt(addr string) error {
 	_, err := ep.listening.add(func() (*served, error) {
+		if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+			ln, err := net.Listen("unix", path)
+			if err != nil {
+				return nil, err
+			}
+			return ep.listen(ln)
+		}
 		at, _ := net.ResolveTCPAddr("tcp", addr) // the error is Listen's, too
 		return ep.watched(ep.poller.Listen(addr, ep.acceptor(origin{loopback: at != nil && isLoopback(at)})))
 	})

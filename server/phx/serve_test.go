@@ -3,6 +3,7 @@ package phx_test
 import (
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -182,4 +183,23 @@ func TestServeTLS(t *testing.T) {
 	if err := within(t, "end of Serve", ended); err != http.ErrServerClosed {
 		t.Errorf("Serve: %v, want http.ErrServerClosed", err)
 	}
+}
+
+// Start listens on a Unix socket, too.
+func TestStartUnix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "roost.sock")
+	ep, err := phx.Start(phx.Config{Addr: "unix:" + path, Mounts: sockets(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shutdown(t, ep) })
+	if got := ep.Addr().String(); got != path {
+		t.Errorf("Addr() = %s, want %s", got, path)
+	}
+	c := connectTo(t, ep.Addr())
+	if got := c.upgradeAt("/socket/websocket?vsn=2.0.0"); got != "101" {
+		t.Fatalf("answer %s, want 101", got)
+	}
+	c.heartbeat()
+	c.wantDrained(ep)
 }
