@@ -32,8 +32,9 @@ type Config struct {
 	// TLS makes the endpoint speak https and wss at Addr, and on the listeners of
 	// Serve, with the certificates in it; GetCertificate may change them while it
 	// runs. Its callbacks may wait: they run on a pool of their own. Of ALPN only
-	// http/1.1 is spoken. An idle connection takes some 4 KB more than without TLS,
-	// and a broadcast is encrypted for each. Nil means http and ws.
+	// http/1.1 is spoken. Connect and HTTP find in r.TLS what a handshake has agreed
+	// on, and the client's certificate. An idle connection takes some 4 KB more than
+	// without TLS, and a broadcast is encrypted for each. Nil means http and ws.
 	TLS *tls.Config
 
 	// Host is the public name of the server, such as "example.com": pages from

@@ -83,6 +83,7 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable)
 		return
 	}
+	r.TLS = d.tls()
 	r, done := ep.timed(w, r)
 	defer done()
 	if e, _ := ep.entrances.find([]byte(r.URL.EscapedPath())); e != nil {

@@ -49,6 +49,7 @@ func (x *exchange) connect() (_ *pollSession, err error) {
 	if sent := x.request.Header["X-Phoenix-Authtoken"]; m.AuthToken && len(sent) == 1 { // of two there is none, as in bearer
 		token = &sent[0]
 	}
+	x.request.TLS = x.conn.ConnectionState()
 	if refusal := x.requests.connect(s.socket, x.params, x.request, token); refusal != nil {
 		return nil, refusal
 	}

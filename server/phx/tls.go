@@ -52,3 +52,13 @@ func (ep *Endpoint) turnAway(c *poller.Conn) poller.Handler {
 	}
 	return refuseEarly(c)
 }
+
+// tls is what the handshake of a connection with TLS has agreed on, nil without.
+func (d *detached) tls() *tls.ConnectionState {
+	c, ok := d.Conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	state := c.ConnectionState()
+	return &state
+}

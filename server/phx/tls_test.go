@@ -168,6 +168,36 @@ func TestTLSPageThenSocket(t *testing.T) {
 	c.heartbeat()
 }
 
+// Connect, by both transports, and Config.HTTP see what the handshake has agreed on,
+// such as the certificate of the client.
+func TestTLSClientCertificate(t *testing.T) {
+	seen := make(chan *tls.ConnectionState, 1)
+	mounts := rooms()
+	mounts[0].LongPoll = &phx.LongPoll{}
+	mounts[0].Connect = func(_ *phx.Socket, _ phx.Params, r *http.Request) error { seen <- r.TLS; return nil }
+	cert, pool := selfSigned(t)
+	ep := startConfig(t, phx.Config{Mounts: mounts,
+		TLS:  &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert},
+		HTTP: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.TLS })})
+	trust := &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", Certificates: []tls.Certificate{cert}}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		trust.MaxVersion = version
+		for _, ask := range []string{
+			string(request("/socket/websocket?vsn=2.0.0")),
+			"GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nHost: h\r\n\r\n",
+			"GET /page HTTP/1.1\r\nHost: h\r\n\r\n",
+		} {
+			c := connectTLS(t, ep, trust)
+			c.write([]byte(ask))
+			state := within(t, "request", seen)
+			if state == nil || state.Version != version || len(state.PeerCertificates) != 1 {
+				t.Errorf("%.30q: r.TLS is %+v, want one of version %x with a certificate", ask, state, version)
+			}
+			c.head()
+		}
+	}
+}
+
 // Connections that shake hands count, by address, too, and those beyond a bound are
 // just closed: they could not read why.
 func TestTLSCounts(t *testing.T) {

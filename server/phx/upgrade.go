@@ -134,7 +134,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		if err != nil {
 			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
-		r.RemoteAddr = cmp.Or(remote, u.requests.remoteAddr(u.conn))
+		r.RemoteAddr, r.TLS = cmp.Or(remote, u.requests.remoteAddr(u.conn)), u.conn.ConnectionState()
 		if refusal := u.requests.connect(s, params, r, token); refusal != nil {
 			return nil, refusal
 		}
