@@ -44,6 +44,7 @@ func ticksIn(passed time.Duration) uint32 { return uint32(passed / tickLength) }
 
 // now is the tick under way.
 func (l *loop) now() uint32 {
+	l.check()
 	if l.clock.asleep {
 		l.wake()
 	}
@@ -59,6 +60,7 @@ func (l *loop) wake() {
 
 // tick does what is due when the alarm goes off, and sets it anew.
 func (l *loop) tick() {
+	l.enter()
 	k := &l.clock
 	passed := k.alarm.elapsed()
 	late := passed - k.rings // less than nothing if it was set anew on the way: no harm

@@ -61,13 +61,17 @@ const (
 // SetHandler makes h take over; it has no effect once Closed was called. Loop
 // only.
 func (c *Conn) SetHandler(h Handler) {
+	c.CheckLoop()
 	if c.handler != nil {
 		c.handler = h
 	}
 }
 
 // Handler is who has the connection now, nil once it is closed. Loop only.
-func (c *Conn) Handler() Handler { return c.handler }
+func (c *Conn) Handler() Handler {
+	c.CheckLoop()
+	return c.handler
+}
 
 // SetIdle makes the loop call Timeout whenever no bytes have come in for d, at
 // most 200 ms later, and sooner only by as much as the loop was held up. d is cut
@@ -80,6 +84,7 @@ func (c *Conn) SetIdle(d time.Duration) { c.setTimeout(d, idleLimit) }
 func (c *Conn) SetDeadline(d time.Duration) { c.setTimeout(d, fixedLimit) }
 
 func (c *Conn) setTimeout(d time.Duration, kind limit) {
+	c.CheckLoop()
 	if c.limit == lingerLimit {
 		return
 	}
@@ -128,6 +133,7 @@ func (c *Conn) addr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
 // start makes a connection of a socket, which must be non-blocking; it runs on
 // the loop. open is called before any event.
 func (l *loop) start(fd int, open func(*Conn) Handler) {
+	l.check()
 	c := &Conn{loop: l, fd: int32(fd)}
 	l.contain(func() { c.handler = open(c) })
 	if c.handler == nil { // refused, or open panicked

@@ -12,6 +12,7 @@ import (
 // TLS. Its handler hears no more of it, not even Closed. Loop only; nothing may be
 // waiting to be sent.
 func (c *Conn) Detach() (net.Conn, error) {
+	c.CheckLoop()
 	c.mu.Lock()
 	if r := c.rare; c.gone || r != nil && (len(r.queue) > 0 || r.rest != nil || r.paused || r.ending != open) {
 		c.mu.Unlock()

@@ -43,6 +43,7 @@ type handshake struct {
 // on pool, which counts for owner (see PoolConfig.OwnerShare), nil for nobody; a deadline
 // that was set ends it. To be called before any bytes have come; loop only.
 func (c *Conn) Secure(cfg *tls.Config, pool *Pool, owner any, next Handler) Handler {
+	c.CheckLoop()
 	h := &handshake{conn: c, next: next, pool: pool, owner: owner, arrived: make(chan struct{}, 1)}
 	h.layer = &tlsLayer{shake: h}
 	h.layer.conn = tls.Server(h.layer, cfg)
@@ -136,6 +137,7 @@ func (h *handshake) Turn() {
 
 // finish gives the connection to its handler. Loop only.
 func (h *handshake) finish() {
+	h.conn.CheckLoop()
 	c, t := h.conn, h.layer
 	if c.handler != Handler(h) { // gone meanwhile
 		return

@@ -103,6 +103,7 @@ func (l *Lane[J]) pop() *entry[J] {
 // Take takes the waiting jobs out that match, and leaves the others, each in
 // their order. Only the owner's turn may call it, unless all match.
 func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
+	l.CheckTurn()
 	for range l.Len() {
 		e := l.pop()
 		if match(e.job) {
@@ -133,7 +134,9 @@ func (l *Lane[J]) Clear(p *Pool) {
 // asked once more; then the job is dropped.
 func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(j J, left bool)) {
 	returned := false
+	l.begin()
 	defer func() {
+		l.finish()
 		if !returned {
 			l.leave(p, mu)
 			p.Go(owner)

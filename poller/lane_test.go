@@ -24,12 +24,13 @@ type modelled struct {
 	t    *testing.T
 	pool *poller.Pool
 
-	mu    sync.Mutex
-	lane  poller.Lane[int]
-	want  []int // begun by nobody, but perhaps the first
-	done  int
-	left  map[int]int // how often, by job
-	begun int         // has been taken off the list since; its turn goes on
+	mu      sync.Mutex
+	lane    poller.Lane[int]
+	want    []int // begun by nobody, but perhaps the first
+	done    int
+	dropped int
+	left    map[int]int // how often, by job
+	begun   int         // has been taken off the list since; its turn goes on
 }
 
 func (m *modelled) Turn() { m.lane.Turn(m.pool, m, &m.mu, nil, m.do) }
@@ -57,6 +58,27 @@ func (m *modelled) do(j int, left bool) {
 	m.want = m.want[1:]
 	m.begun = j
 	m.done++
+	if j%25 == 3 {
+		m.take()
+	}
+}
+
+// take takes odd jobs out. The turn calls it.
+func (m *modelled) take() {
+	odd := func(j int) bool { return j%2 == 1 }
+	var want, rest []int
+	for _, j := range m.want {
+		if odd(j) {
+			want = append(want, j)
+		} else {
+			rest = append(rest, j)
+		}
+	}
+	if taken := m.lane.Take(m.pool, odd); !slices.Equal(taken, want) {
+		m.t.Errorf("Take = %v, want %v", taken, want)
+	}
+	m.dropped += len(want)
+	m.want = rest
 }
 
 // split is how many jobs at the front are the turn's already.
@@ -67,23 +89,13 @@ func (m *modelled) split() int {
 	return 0
 }
 
-func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
+func (m *modelled) step(j int, r *rand.Rand) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch at, n := m.split(), r.IntN(100); {
-	case n == 0:
-		dropped = m.lane.Len()
+	if r.IntN(100) == 0 {
+		m.dropped += m.lane.Len()
 		m.lane.Clear(m.pool)
-		m.want = m.want[:at]
-	case n < 4 && m.lane.Len() > 0: // there is a claim
-		odd := func(j int) bool { return j%2 == 1 }
-		waiting := slices.Clone(m.want[at:])
-		taken := m.lane.Take(m.pool, odd)
-		if want := slices.DeleteFunc(slices.Clone(waiting), func(j int) bool { return !odd(j) }); !slices.Equal(taken, want) {
-			m.t.Errorf("Take = %v, want %v", taken, want)
-		}
-		dropped = len(taken)
-		m.want = append(m.want[:at], slices.DeleteFunc(waiting, odd)...)
+		m.want = m.want[:m.split()]
 	}
 	m.want = append(m.want, j)
 	if m.lane.Push(m.pool, j, j, j%3 == 0) {
@@ -96,7 +108,6 @@ func (m *modelled) step(j int, r *rand.Rand) (dropped int) {
 	if got, want := m.lane.Len(), len(m.want)-m.split(); got != want || m.lane.Bytes() != sum {
 		m.t.Errorf("Len and Bytes = %d and %d, want %d and %d", got, m.lane.Bytes(), want, sum)
 	}
-	return dropped
 }
 
 // Whatever the order of pushes, turns and drops, and although some jobs panic or
@@ -109,14 +120,13 @@ func TestLaneModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	all := make([]*modelled, lanes)
-	dropped := make([]int, lanes)
 	var posting sync.WaitGroup
 	for i := range all {
 		all[i] = &modelled{t: t, pool: p, left: make(map[int]int)}
 		posting.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			for j := range jobs {
-				dropped[i] += all[i].step(j+1, r)
+				all[i].step(j+1, r)
 			}
 		})
 	}
@@ -128,8 +138,8 @@ func TestLaneModel(t *testing.T) {
 		t.Errorf("LaneBytes is %d when no jobs are left", n)
 	}
 	for i, m := range all {
-		if m.done+dropped[i] != jobs || len(m.want) > 0 {
-			t.Errorf("lane %d: %d jobs done and %d dropped of %d, %d left", i, m.done, dropped[i], jobs, len(m.want))
+		if m.done+m.dropped != jobs || len(m.want) > 0 {
+			t.Errorf("lane %d: %d jobs done and %d dropped of %d, %d left", i, m.done, m.dropped, jobs, len(m.want))
 		}
 	}
 }

@@ -160,6 +160,7 @@ func (l *Listener) release() {
 
 // accept takes the connections that wait.
 func (l *Listener) accept(netpoll.Poll) error {
+	l.loop.enter()
 	for range acceptBatch {
 		fd, errno := l.take(l.fd)
 		if errno == 0 {
@@ -214,6 +215,7 @@ func (l *Listener) refuse(why syscall.Errno) syscall.Errno {
 // keep the loop spinning. netpoll detaches an operator once, so each watch has a
 // new one. Loop only, in accept.
 func (l *Listener) pause(d time.Duration) {
+	l.loop.check()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {

@@ -103,6 +103,7 @@ func (l *loop) postLocked(task func()) {
 }
 
 func (l *loop) runTasks(netpoll.Poll) error {
+	l.enter()
 	var count [8]byte
 	unix.Read(l.wakeFD, count[:])
 	l.mu.Lock()

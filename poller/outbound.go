@@ -113,6 +113,7 @@ const (
 
 // onWrite sends what waits, as far as the kernel takes it.
 func (c *Conn) onWrite() {
+	c.loop.enter()
 	c.mu.Lock()
 	if c.gone || c.rare == nil || c.rare.ending == killed {
 		c.mu.Unlock()
@@ -277,6 +278,7 @@ func (c *Conn) endWritingLocked() {
 
 // lingerOn puts a bound on the wait for the peer. Nothing is held any more.
 func (c *Conn) lingerOn() {
+	c.CheckLoop()
 	if c.handler == nil {
 		return
 	}

@@ -36,6 +36,7 @@ func (c *Conn) appetite() appetite {
 }
 
 func (c *Conn) onRead() {
+	c.loop.enter()
 	if c.read(maxReads); c.appetite() == waits {
 		c.mute()
 	}
@@ -89,6 +90,7 @@ func (c *Conn) heard() {
 // connections, then calls Data with it before it reads more. So a handler bounds
 // what one peer may ask of a loop at a time. Within Data only, at its end.
 func (c *Conn) Unread(rest []byte) {
+	c.CheckLoop()
 	if len(rest) == 0 {
 		return
 	}
@@ -125,6 +127,7 @@ func (c *Conn) goOnLocked() {
 // again calls Data with what is left, unless that has to wait longer: with what
 // Unread gave back, then with what TLS has not opened.
 func (c *Conn) again() {
+	c.CheckLoop()
 	defer c.contain()
 	c.mu.Lock()
 	r := c.rare
@@ -158,6 +161,7 @@ func (c *Conn) again() {
 // Resume: in the kernel, and then at the peer. A peer that hangs up meanwhile is
 // told to the handler only afterwards. Loop only.
 func (c *Conn) Pause() {
+	c.CheckLoop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.gone {
@@ -167,6 +171,7 @@ func (c *Conn) Pause() {
 
 // Resume ends Pause. Loop only; elsewhere, Post it.
 func (c *Conn) Resume() {
+	c.CheckLoop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r := c.rare; r != nil && r.paused {
@@ -194,6 +199,7 @@ func (c *Conn) listenLocked() {
 // mute takes the socket's readability off the loop's mind: epoll is level
 // triggered, and the loop would spin on input that has to wait.
 func (c *Conn) mute() {
+	c.CheckLoop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.rare
@@ -217,6 +223,7 @@ func (c *Conn) unmuteLocked() {
 // before is still handled: pass by pass, so that the others have their turns. It
 // runs on the loop.
 func (c *Conn) teardown() {
+	c.CheckLoop()
 	if c.handler == nil || !c.hangUp() {
 		return
 	}

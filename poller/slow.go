@@ -174,6 +174,7 @@ func (c *Conn) cutLocked() {
 
 // leave lets the handler of a slow consumer have its last word.
 func (c *Conn) leave() {
+	c.CheckLoop()
 	defer c.contain()
 	if c.handler == nil {
 		return

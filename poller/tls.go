@@ -251,6 +251,7 @@ func (t *tlsLayer) seal(b, to []byte) ([]byte, error) {
 // Only what the handler gets shows that the peer is alive: a record that does not
 // come to its end does not. Loop only.
 func (c *Conn) takeTLS(n int) {
+	c.CheckLoop()
 	plain, err := c.open(n)
 	if len(plain) > 0 {
 		c.heard()
@@ -264,6 +265,7 @@ func (c *Conn) takeTLS(n int) {
 
 // startTLS gives the handler what has come behind the handshake. Loop only.
 func (c *Conn) startTLS() {
+	c.CheckLoop()
 	defer c.contain()
 	plain, err := c.open(0)
 	if len(plain) > 0 {
