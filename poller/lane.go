@@ -110,6 +110,7 @@ func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
 			taken = append(taken, e.job)
 			p.laneBytes.Add(-e.own())
 		} else {
+			l.CheckTurn()
 			l.push(e) // there is a claim: the turn's
 		}
 	}
