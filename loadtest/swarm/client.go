@@ -140,6 +140,7 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 
 // message takes one Phoenix message, most often a broadcast.
 func (c *client) message(conn *poller.Conn, text []byte, now int64) {
+	conn.CheckLoop()
 	if seen := &c.group.fleet.seen; bytes.Equal(text, seen.text) {
 		c.broadcast(seen.stamp, now)
 		return

@@ -477,6 +477,7 @@ func (ch *Channel) crash(err error) {
 // end takes the channel off the socket, tells the client, and runs Terminate.
 // Turn only.
 func (ch *Channel) end(event string, why Reason) {
+	ch.mailbox.CheckTurn()
 	if ch.takeOff(event) {
 		ch.terminate(why)
 	}
@@ -542,6 +543,7 @@ func (ch *Channel) disconnected(why Reason) {
 
 // terminate is the end of a channel that had joined. Turn only.
 func (ch *Channel) terminate(why Reason) {
+	ch.mailbox.CheckTurn()
 	lent := ch.services()
 	tell(lent, lent.hooks.Ended, EndEvent{ch, why})
 	if t := ch.route().Type; t.Terminate != nil {

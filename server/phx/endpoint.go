@@ -112,6 +112,7 @@ func (ep *Endpoint) start() (err error) {
 
 // accept takes a new connection. Loop only.
 func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
+	c.CheckLoop()
 	if !ep.admission.admits(ep.conns()) {
 		return ep.turnAway(c)
 	}
@@ -135,6 +136,7 @@ func (ep *Endpoint) conns() int { return ep.poller.Conns() + int(ep.http.places.
 // welcome counts a connection by the address that it comes from. It returns nil
 // if that has too many. Loop only.
 func (ep *Endpoint) welcome(c *poller.Conn, peer netip.AddrPort, from origin) poller.Handler {
+	c.CheckLoop()
 	v, ok := ep.enter(peer.Addr())
 	if !ok {
 		return nil
@@ -259,6 +261,7 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 // serveHTTP gives a connection to the HTTP handler, with what was read of it.
 // Loop only.
 func (ep *Endpoint) serveHTTP(c *poller.Conn, h *requests, read []byte) {
+	c.CheckLoop()
 	d := ep.http.enter(h, ep.householdOf(h.remoteAddr(c)), read)
 	if d == nil {
 		answer(c, http.StatusServiceUnavailable, "")

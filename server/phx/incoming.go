@@ -36,6 +36,7 @@ func (in *incoming) patience(n int) time.Duration {
 
 // feed decodes what the client sent, for r, and watches over what is left of it.
 func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
+	c.CheckLoop()
 	in := &s.mount.incoming
 	before, waited := s.decoder.Held(), s.decoder.Mark() != nil
 	rest, large := s.decode(data, r)

@@ -20,6 +20,7 @@ type poll struct {
 // the last gets the messages; for the others their window just passes (spec
 // §3.2). It reports false if the session has ended. x's loop only.
 func (s *pollSession) get(x *exchange) bool {
+	x.conn.CheckLoop()
 	p := &poll{x, s}
 	s.mu.Lock()
 	defer s.mu.Unlock()

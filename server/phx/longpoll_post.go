@@ -28,6 +28,7 @@ type post struct {
 // post takes the messages of a POST, after those of earlier ones. It reports
 // false if the session has ended. x's loop only.
 func (s *pollSession) post(x *exchange) bool {
+	x.conn.CheckLoop()
 	p := &post{exchange: x, session: s, ndjson: isNDJSON(x.request)}
 	s.mu.Lock()
 	ended, first, full := s.ended, s.posting == nil, len(s.posts) >= maxPosts

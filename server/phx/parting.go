@@ -27,6 +27,7 @@ type parting struct {
 
 // part ends the connection when the callbacks of r are done. Loop only.
 func (s *Socket) part(r receiver, p *parting) {
+	s.conn().CheckLoop()
 	s.decoder.Drop()
 	p.socket = s
 	p.left.Store(1)
@@ -51,6 +52,7 @@ func (p *parting) done() {
 
 // finish closes the connection, once. Loop only.
 func (p *parting) finish() {
+	p.socket.conn().CheckLoop()
 	if p.cause == "" {
 		p.socket.close(p.code, p.reason, Closed)
 	} else {

@@ -21,6 +21,7 @@ func (ch *Channel) Socket() *Socket { return ch.socket }
 
 // Assign keeps a value under a key for this channel. Only callbacks may call it.
 func (ch *Channel) Assign(key string, value any) {
+	ch.mailbox.CheckTurn()
 	if ch.assigns == nil {
 		ch.assigns = make(map[string]any)
 	}
@@ -30,6 +31,7 @@ func (ch *Channel) Assign(key string, value any) {
 // Value is what is kept under a key by the channel, its route or its socket, in
 // this order, or nil. Only callbacks may call it.
 func (ch *Channel) Value(key string) any {
+	ch.mailbox.CheckTurn()
 	for _, assigns := range [...]map[string]any{ch.assigns, ch.route().Assigns} {
 		if v, ok := assigns[key]; ok {
 			return v

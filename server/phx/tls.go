@@ -33,6 +33,7 @@ func newEncryption(cfg *Config) (*encryption, error) {
 // secured is h, behind a TLS handshake if Config.TLS asks for one and there was none.
 // peer is whose share of the handshakes that takes. Loop only.
 func (ep *Endpoint) secured(c *poller.Conn, peer netip.Addr, h *requests) poller.Handler {
+	c.CheckLoop()
 	if ep.encryption == nil || h.origin.https {
 		return h
 	}

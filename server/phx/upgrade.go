@@ -203,6 +203,7 @@ func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) 
 // finish sends the answer and gives the connection to its socket, with what the
 // client has sent meanwhile. Loop only.
 func (u *upgrade) finish(early []byte) {
+	u.conn.CheckLoop()
 	defer u.requests.host.done()
 	if u.socket == nil || u.conn.Handler() != poller.Handler(u.requests) {
 		u.visitor.leave()
