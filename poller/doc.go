@@ -11,6 +11,7 @@
 // Each connection belongs to one loop. Its [Handler] is called only by that
 // loop, one call at a time, and must not wait: work that may takes a turn on a
 // [Pool]. Methods of Conn may be called from any goroutine unless they say
-// "loop only". Conn.mu is the only lock held during a system call, and that
-// call never blocks. Locks are never nested, but for Conn.mu before loop.mu.
+// "loop only", which programs built with the race detector check. No system call
+// under a lock blocks: a send under Conn.mu, the wake-up of a loop under its mu.
+// Locks are never nested, except Conn.mu before loop.mu.
 package poller
