@@ -69,6 +69,32 @@ func FuzzHead(f *testing.F) {
 	})
 }
 
+// What a Framer lets through as a request is one for net/http, too, with nothing left
+// of it, or nothing more is read from there.
+func FuzzFramer(f *testing.F) {
+	for _, c := range http1test.Cases {
+		f.Add([]byte(c.Request+"GET / HTTP/1.1\r\nHost: h\r\n\r\n"), uint16(len(c.Request)/2))
+		f.Add([]byte(c.Request+"5;a\r\nhello\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n"), uint16(1000))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, size uint16) {
+		requests, _ := pieces(string(data), int(size)+1)
+		for _, request := range requests[:len(requests)-1] { // the last may be part of one, or none
+			from := bufio.NewReaderSize(strings.NewReader(request), len(request)+16)
+			r, err := http.ReadRequest(from)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return
+			}
+			if left, _ := from.Peek(1); len(left) > 0 {
+				rest, _ := io.ReadAll(from)
+				t.Fatalf("of %q net/http leaves %q", request, rest)
+			}
+		}
+	})
+}
+
 // An oracle is net/http's server, one connection at a time.
 type oracle struct {
 	conns    chan net.Conn

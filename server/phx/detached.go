@@ -1,11 +1,15 @@
 package phx
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/roost-rt/roost/server/http1"
 )
 
 // writePart is how much of an answer a client has to take in Config.WriteTimeout.
@@ -16,7 +20,9 @@ type detached struct {
 	net.Conn
 	origin   origin
 	visitor  *visitor
-	read     []byte
+	read     []byte        // and not taken yet
+	framer   http1.Framer  // of what net/http gets
+	refused  bool          // so that it gets no more
 	patience time.Duration // for writePart bytes to be written
 	release  func()
 	place    place // guarded by places.mu
@@ -40,14 +46,50 @@ func (d *detached) dismiss() {
 	_ = d.Conn.SetReadDeadline(time.Now()) // fails only when closed
 }
 
+// Read gives net/http the requests one by one, and none that the event loop would
+// have refused: it would take some of them for another one.
 func (d *detached) Read(b []byte) (int, error) {
 	if d.dismissed.Load() {
 		return 0, os.ErrDeadlineExceeded
 	}
-	if len(d.read) > 0 {
+	if d.hijacked.Load() || d.refused {
+		return d.raw(b)
+	}
+	data := d.read[:min(len(b), len(d.read))]
+	if len(data) == 0 {
+		n, err := d.Conn.Read(b)
+		if n == 0 {
+			return 0, err
+		}
+		data = b[:n]
+	}
+	good, err := d.framer.Next(data)
+	switch {
+	case err != nil:
+		d.refused, d.read = true, []byte(refusedHere)
+		return d.raw(b)
+	case len(d.read) > 0:
+		copy(b, data[:good])
+		d.read = d.read[good:]
+	case good < len(data): // the rest is another request's, or whoever hijacks the connection
+		d.read = bytes.Clone(data[good:])
+	}
+	return good, nil
+}
+
+// refusedHere takes the place of what must not reach net/http. In a head it is
+// answered with 400, as no line has a NUL; in a body it is the end.
+const refusedHere = "\x00\r\n\r\n"
+
+// raw reads without looking.
+func (d *detached) raw(b []byte) (int, error) {
+	switch {
+	case len(d.read) > 0:
 		n := copy(b, d.read)
 		d.read = d.read[n:]
 		return n, nil
+	case d.refused:
+		return 0, io.EOF
 	}
 	return d.Conn.Read(b)
 }

@@ -43,6 +43,30 @@ func TestDoorsRefuse(t *testing.T) {
 	}
 }
 
+// So it is for the requests of a connection that net/http has got by an earlier one,
+// but that all of them are 400 there.
+func TestDoorsRefuseLater(t *testing.T) {
+	ep := doors(t)
+	for _, path := range []string{"/", "/socket/longpoll?vsn=2.0.0"} {
+		for _, tt := range http1test.Cases {
+			if tt.Status == 0 {
+				continue
+			}
+			c := dialWeb(t, ep)
+			if a := c.do("GET", "/", ""); a.code != 200 {
+				t.Fatalf("a page: %d", a.code)
+			}
+			io.WriteString(c.conn, through(path, "", tt.Request)+"GET /behind HTTP/1.1\r\nHost: h\r\n\r\n")
+			if a := c.receive(); a.code != 400 {
+				t.Errorf("%s: %q: %d %q, want 400", tt.Name, tt.Request, a.code, a.body)
+			} else {
+				c.wantEnd()
+			}
+			c.conn.Close()
+		}
+	}
+}
+
 // through makes the request of a case one for a door, where its path is /.
 func through(path, fields, request string) string {
 	line, rest, found := strings.Cut(request, "\r\n")

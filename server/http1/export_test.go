@@ -1,0 +1,4 @@
+package http1
+
+// Between is between.
+func (f *Framer) Between() bool { return f.between() }
