@@ -94,15 +94,18 @@ type CallbackStats struct {
 	Long    int           `json:"long"`      // those of them that hold none of Config.Workers any more
 	Queued  int           `json:"queued"`    // channels and sockets that wait for a worker
 	Oldest  time.Duration `json:"oldest_ns"` // how long one has run, the longest
+
+	TimedOut int64 `json:"timed_out"` // those so far that ran longer than the Timeout of their type
 }
 
-func (p *pools) callbackStats() (st CallbackStats) {
-	for _, pool := range []*poller.Pool{p.workers, p.connects} {
+func (lent *services) callbackStats() (st CallbackStats) {
+	for _, pool := range []*poller.Pool{lent.workers, lent.connects} {
 		s := pool.Stats()
 		st.Running += s.Running
 		st.Long += s.Long
 		st.Queued += s.Queued
 		st.Oldest = max(st.Oldest, s.Oldest)
 	}
+	st.TimedOut = lent.timedOut.Load()
 	return st
 }

@@ -28,11 +28,36 @@ type Channel struct {
 	mu      sync.Mutex // guards the next four; never held while a callback runs
 	handle  pubsub.Subscription
 	mailbox mailbox
-	subs    *subscriptions // to other topics; nil if there never were any
+	extra   *channelExtra // what not all channels have, or nil
 	phase   phase
 
-	noRef bool   // immutable: the join had no join_ref, so only messages without one are its own
-	index uint32 // immutable: the route's in Mount.Routes
+	noRef       bool   // immutable: the join had no join_ref, so only messages without one are its own
+	terminating bool   // turn only: Terminate runs
+	index       uint32 // immutable: the route's in Mount.Routes
+}
+
+// channelExtra is what not all channels have, so that the others need no memory
+// for it.
+type channelExtra struct {
+	subs   subscriptions // to other topics
+	life   *life         // what Context was asked for; or nil
+	active *run          // the callback that runs, if it has a limit or middleware
+}
+
+// extraLocked returns ch.extra to be written to.
+func (ch *Channel) extraLocked() *channelExtra {
+	if ch.extra == nil {
+		ch.extra = new(channelExtra)
+	}
+	return ch.extra
+}
+
+// subsLocked is the channel's subscriptions, nil if there never were any.
+func (ch *Channel) subsLocked() *subscriptions {
+	if ch.extra == nil {
+		return nil
+	}
+	return &ch.extra.subs
 }
 
 // phase is where a channel is in its life.
@@ -202,9 +227,13 @@ func (j *joinJob) do(ch *Channel) {
 	span := ch.span(t.LogJoin, slog.LevelInfo, ch.services().hooks.Joined != nil)
 	status, response, err := ch.decideJoin(p)
 	span.end()
+	gaveUp := ch.gaveUp(err)
 	why, failed := ch.settleJoin(j, err == nil, status, response)
 	if failed != nil {
 		err = failed
+	}
+	if gaveUp {
+		return
 	}
 	ch.reportJoin(span, p, err)
 	switch {
@@ -282,7 +311,7 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 		s.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("join crashed"))
 	}
 	if !accepted || err != nil {
-		ch.endLocked()
+		ch.endLocked(Normal)
 		ch.phase = closed
 		s.channels.remove(ch)
 	}
@@ -351,7 +380,7 @@ func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 	s.channels.remove(old)
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	old.endLocked()
+	old.endLocked(Duplicate)
 	h := &handOver{next: ch}
 	if old.mailbox.Push(old.pool(), handOverJob{h}, jobOverhead, false) {
 		old.pool().Go(old.events())
@@ -439,7 +468,7 @@ func (ch *Channel) act(c Call) {
 func (ch *Channel) settleError(err error) {
 	var stop *StopError
 	switch {
-	case err == nil, errors.Is(err, ErrClosed): // the connection is gone; its end is on the way
+	case err == nil, errors.Is(err, ErrClosed), ch.gaveUp(err): // the connection is gone; its end is on the way
 	case errors.As(err, &stop) && (stop.Why == Normal || stop.Why == Shutdown):
 		ch.end("phx_close", stop.Why)
 	case errors.As(err, &stop):
@@ -447,6 +476,11 @@ func (ch *Channel) settleError(err error) {
 	default:
 		ch.crash(err)
 	}
+}
+
+// gaveUp reports whether a callback has returned because the channel has ended.
+func (ch *Channel) gaveUp(err error) bool {
+	return givesUp(err) && ch.Context().Err() != nil
 }
 
 // contain, deferred, makes an error of a panic.
@@ -478,14 +512,14 @@ func (ch *Channel) crash(err error) {
 // Turn only.
 func (ch *Channel) end(event string, why Reason) {
 	ch.mailbox.CheckTurn()
-	if ch.takeOff(event) {
+	if ch.takeOff(event, why) {
 		ch.terminate(why)
 	}
 }
 
 // takeOff is end without Terminate. It reports false if the channel's connection
 // or another join was faster, which has seen to Terminate.
-func (ch *Channel) takeOff(event string) bool {
+func (ch *Channel) takeOff(event string, why Reason) bool {
 	s := ch.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -495,7 +529,7 @@ func (ch *Channel) takeOff(event string) bool {
 		return false
 	}
 	waiting := ch.takeMessages()
-	ch.endLocked()
+	ch.endLocked(why)
 	ch.mu.Unlock()
 	s.channels.remove(ch)
 	ch.sayEnd(event)
@@ -504,10 +538,13 @@ func (ch *Channel) takeOff(event string) bool {
 }
 
 // endLocked makes the channel deaf and drops what is in the mailbox.
-func (ch *Channel) endLocked() {
+func (ch *Channel) endLocked(why Reason) {
 	ch.phase = ended
+	if ch.extra != nil && ch.extra.life != nil {
+		ch.extra.life.end(why)
+	}
 	ch.services().pubsub.Unsubscribe(ch.events())
-	ch.subs.clear(ch.services().pubsub)
+	ch.subsLocked().clear(ch.services().pubsub)
 	for _, j := range ch.mailbox.Take(ch.pool(), func(job) bool { return true }) {
 		if p, ok := j.(*partJob); ok { // what it waited for is over
 			p.done()
@@ -535,7 +572,7 @@ func (ch *Channel) disconnected(why Reason) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	wasIn := ch.phase == joined || ch.phase == leaving
-	ch.endLocked()
+	ch.endLocked(why)
 	if wasIn && (ch.route().Type.Terminate != nil || ch.services().hooks.Ended != nil) {
 		ch.pushLocked(endJob{why})
 	}
@@ -547,6 +584,7 @@ func (ch *Channel) terminate(why Reason) {
 	lent := ch.services()
 	tell(lent, lent.hooks.Ended, EndEvent{ch, why})
 	if t := ch.route().Type; t.Terminate != nil {
+		ch.terminating = true
 		if _, err := ch.call(Call{Callback: "Terminate", Reason: why}); err != nil {
 			ch.reportCrash("Terminate crashed", err)
 		}

@@ -249,7 +249,10 @@ type Mount struct {
 	// Connect decides whether a client may connect, and may give its socket an
 	// id and assigns. It runs on the worker pool before the WebSocket is
 	// upgraded. A RefuseError is answered with its status, any other error with
-	// 403. Nil accepts everybody.
+	// 403. The request's context ends when the client hangs up, HandshakeTimeout has
+	// passed or the endpoint stops, and when Connect has returned; context.Cause is
+	// ErrClosed, poller.ErrTimeout or poller.ErrStopped. Socket.Context lasts longer.
+	// Nil accepts everybody.
 	Connect func(s *Socket, params Params, r *http.Request) error
 
 	// Routes say which topics there are, first match wins (spec §4.2).
@@ -494,6 +497,9 @@ func (m *Mount) check(field string, seen map[string]string, notNegative func(fie
 	if m.Raw != nil && (m.Routes != nil || m.Serializers != nil) {
 		errs = append(errs, fmt.Errorf("%s has Raw and also Routes or Serializers: raw messages know neither", field))
 	}
+	if m.Raw != nil {
+		notNegative(field+".Raw.Timeout", int64(m.Raw.Timeout))
+	}
 	for _, s := range m.Serializers {
 		if s == nil || !wire.Serves(s, s.Version()) {
 			errs = append(errs, fmt.Errorf("%s.Serializers has %T, whose version is not of the form 1.2.3", field, s))
@@ -534,6 +540,8 @@ func (r Route) check(field string) error {
 		return fmt.Errorf("%s.Type is nil: what are channels of %q to do?", field, r.Pattern)
 	case r.Type.StopTimeout < 0:
 		return fmt.Errorf("%s.Type.StopTimeout is %d: it must not be negative; zero is the default", field, r.Type.StopTimeout)
+	case r.Type.Timeout < 0:
+		return fmt.Errorf("%s.Type.Timeout is %d: it must not be negative; zero is no limit", field, r.Type.Timeout)
 	case slices.ContainsFunc(r.Type.Middleware, func(m Middleware) bool { return m == nil }):
 		return fmt.Errorf("%s.Type.Middleware has one that is nil: leave it out", field)
 	case len(r.Type.Intercept) > 0 && r.Type.Out == nil:

@@ -31,6 +31,8 @@ func TestConfigErrors(t *testing.T) {
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Intercept: []string{"e"}}}), `Mounts[0].Routes[1].Type has Intercept but no Out`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{StopTimeout: -1}}), `Mounts[0].Routes[1].Type.StopTimeout is -1`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Middleware: make([]phx.Middleware, 1)}}), `Mounts[0].Routes[1].Type.Middleware has one that is nil`},
+		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Timeout: -1}}), `Mounts[0].Routes[1].Type.Timeout is -1`},
+		{mount(phx.Mount{Raw: &phx.RawType{Timeout: -1}}), `Mounts[0].Raw.Timeout is -1`},
 		{phx.Config{Filter: phx.Filter{Keep: []string{"a"}, Discard: []string{"b"}}}, "Filter has both Discard and Keep"},
 		{phx.Config{Filter: phx.Filter{Discard: []string{"a", ""}}}, "Filter.Discard has an empty term"},
 		{phx.Config{MaxHTTP: -1}, "MaxHTTP is -1"},

@@ -24,8 +24,9 @@
 //
 // The callbacks of one channel run one at a time, in the order in which things
 // came, on a bounded worker pool; those of different channels run at the same
-// time. A callback may block, but occupies a worker while it does. Everything
-// exported may be called from any goroutine unless it says otherwise.
+// time. A callback may block, but occupies a worker while it does: what it waits for
+// should end with [Channel.CallbackContext]. Everything exported may be called from
+// any goroutine unless it says otherwise.
 //
 // Inside, frames are decoded and routed on the event loop. Locks are taken in
 // the order Socket.mu, Channel.mu, pollSession.mu, then those of packages pubsub

@@ -154,6 +154,40 @@ func ExampleJoinTelemetry() {
 	// Output: true true false
 }
 
+// What a channel starts ends with it, and what a callback waits for ends with its
+// client or after a second.
+func ExampleChannel_Context() {
+	fetch := func(ctx context.Context, what string) (string, error) { return what, ctx.Err() } // a query, say
+	room := &phx.ChannelType{
+		Timeout: time.Second,
+		Joined: func(ch *phx.Channel, _ phx.Payload) error {
+			ctx := ch.Context()
+			go func() {
+				for ticks := time.Tick(time.Minute); ; {
+					select {
+					case <-ticks:
+						_ = ch.Push("time", map[string]any{"now": time.Now()}) // if it has ended, ctx has
+					case <-ctx.Done():
+						return // context.Cause(ctx) says why: phx.Left, phx.Closed …
+					}
+				}
+			}()
+			return nil
+		},
+		In: phx.Events{
+			"load": func(ch *phx.Channel, _ phx.Payload) (any, error) {
+				rows, err := fetch(ch.CallbackContext(), "rows")
+				if err != nil {
+					return nil, err // late: the error reply "timeout"; gone: nobody is left to be told
+				}
+				return map[string]any{"rows": rows}, nil
+			},
+		},
+	}
+	fmt.Println(room.Timeout)
+	// Output: 1s
+}
+
 // Nothing can be pushed before Join has returned. Joined comes right after it.
 func ExampleChannelType_joined() {
 	room := &phx.ChannelType{

@@ -77,6 +77,13 @@ func (ep *Endpoint) Visits(addr string) int {
 	return 0
 }
 
+// HasExtra reports whether the channel keeps what not all have.
+func (ch *Channel) HasExtra() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.extra != nil
+}
+
 // PayloadOf is a JSON payload.
 func PayloadOf(text string) Payload { return Payload{wire.Payload{Data: []byte(text)}} }
 

@@ -163,8 +163,8 @@ func TestAdminHandler(t *testing.T) {
 			t.Errorf("GET %s: %q, want %q", tt.target, got, tt.want)
 		}
 	}
-	callbacks := regexp.MustCompile(`"callbacks":{"running":\d+,"long":\d+,"queued":\d+,"oldest_ns":\d+},`) // at whatever moment
-	mailboxes := regexp.MustCompile(`"mailbox bytes","used":\d+`)                                           // those of the callbacks that wait
+	callbacks := regexp.MustCompile(`"callbacks":{"running":\d+,"long":\d+,"queued":\d+,"oldest_ns":\d+,"timed_out":0},`) // at whatever moment
+	mailboxes := regexp.MustCompile(`"mailbox bytes","used":\d+`)                                                         // those of the callbacks that wait
 	for target, want := range map[string]string{
 		"/admin/stats": `{"connections":4,"sockets":3,"channels":4,"slow_consumers":0,` +
 			`"refused":{"full":0,"per_address":0,"rate":0},"draining":false,"budgets":[{"name":"connections","used":4,"max":5000},` +

@@ -149,6 +149,7 @@ func (s *Socket) pattern() string {
 func (s *Socket) lastWord(why *poller.SlowConsumerError) []byte {
 	s.mu.Lock()
 	s.closing = true
+	s.endLocked()
 	s.mu.Unlock()
 	s.mount.log.Warn("slow consumer closed", "mount", s.mount.Path, "id", s.ID(), "remote", s.RemoteAddr(),
 		"waiting", why.Waiting, "quiet", why.Quiet)

@@ -23,10 +23,13 @@ func (x *exchange) create() {
 	case x.mount.Connect == nil:
 		x.created(x.connect())
 	default:
+		asking := x.requests.ask(x.conn)
+		x.request = x.request.WithContext(asking.ctx)
 		x.onPool(func() {
 			var s *pollSession
 			var err error = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic} // unless it returns
 			defer func() { x.conn.Post(func() { x.created(s, err) }) }()
+			defer asking.done()
 			s, err = x.connect()
 		})
 	}

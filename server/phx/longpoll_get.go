@@ -97,7 +97,7 @@ func (p *poll) settle(ifNone int) bool {
 }
 
 // abandon leaves the messages to the next poll; see waiter.
-func (p *poll) abandon() {
+func (p *poll) abandon(error) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -175,7 +175,7 @@ func (s *pollSession) next() (ended bool) {
 func (p *post) expire() { p.status(http.StatusRequestTimeout) }
 
 // abandon does nothing: what has come is taken; see waiter.
-func (p *post) abandon() {}
+func (p *post) abandon(error) {}
 
 // isNDJSON reports whether a POST says that its messages are lines.
 func isNDJSON(r *http.Request) bool {

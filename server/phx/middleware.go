@@ -1,6 +1,10 @@
 package phx
 
-import "slices"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // Middleware is code around the callbacks of a [ChannelType]: checks, tracing,
 // timing. next runs the middleware after it and, last of all, the callback, and
@@ -17,15 +21,49 @@ type Call struct {
 	Payload  Payload // of those, Join and Joined; else empty
 	Message  any     // of Info; else nil
 	Reason   Reason  // of Terminate; else ""
+
+	active *run
 }
 
+// Context is Channel.CallbackContext.
+func (c *Call) Context() context.Context { return c.Channel.CallbackContext() }
+
+// SetContext makes ctx the callback's context, so that it finds there what the
+// middleware has put into it. Make ctx from Context, or it has another end.
+func (c *Call) SetContext(ctx context.Context) { c.active.ctx = ctx }
+
 // call runs a callback with the middleware around it; a panic is an error.
-func (ch *Channel) call(c Call) (result any, err error) {
+func (ch *Channel) call(c Call) (any, error) {
 	c.Channel = ch
-	if m := ch.route().Type.Middleware; m != nil {
-		return c.through(m)
+	t := ch.route().Type
+	if t.Middleware == nil && t.Timeout == 0 {
+		return c.run()
 	}
-	return c.run()
+	c.active = &run{limit: t.Timeout, began: time.Now()}
+	ch.setActive(c.active)
+	defer c.end() // also if it has called runtime.Goexit
+	result, err := c.through(t.Middleware)
+	return result, c.active.limited(err)
+}
+
+// end is called when the callback has returned.
+func (c Call) end() {
+	c.Channel.setActive(nil)
+	if ran, late := c.active.end(); late {
+		c.Channel.services().late(ran, c.active.limit, "topic", c.Channel.Topic(), "callback", c.Callback, "event", c.Event)
+	}
+}
+
+// setActive says which callback runs. A channel that has nothing else keeps no
+// memory for it.
+func (ch *Channel) setActive(r *run) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	x := ch.extraLocked()
+	x.active = r
+	if r == nil && x.life == nil && x.subs == nil {
+		ch.extra = nil
+	}
 }
 
 // through runs the callback with middleware around it.

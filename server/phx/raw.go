@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -35,6 +36,10 @@ type RawType struct {
 
 	// Terminate is the last callback, however the connection ended.
 	Terminate func(s *RawSocket, why Reason)
+
+	// Timeout is ChannelType.Timeout. An error closes the connection as any other.
+	// Zero means no limit.
+	Timeout time.Duration
 }
 
 // A CloseError closes a connection with a code of RFC 6455 §7.4 and a reason of
@@ -53,6 +58,7 @@ type RawSocket struct {
 	mu      sync.Mutex // guards the rest; never held while a callback runs
 	mailbox poller.Lane[rawJob]
 	subs    subscriptions
+	active  *run // the callback that runs, if there is a limit
 	ended   bool
 }
 
@@ -183,7 +189,28 @@ func (s *RawSocket) do(j rawJob, left bool) {
 // run does one job. A panic is an error.
 func (s *RawSocket) run(j rawJob) (err error) {
 	defer contain(&err)
+	if limit := s.mount.Raw.Timeout; limit > 0 {
+		defer s.begin(limit)()
+	}
 	return j.do(s)
+}
+
+// begin limits the callback that is to run, until end is called.
+func (s *RawSocket) begin(limit time.Duration) (end func()) {
+	r := &run{limit: limit, began: time.Now()}
+	s.setActive(r)
+	return func() {
+		s.setActive(nil)
+		if ran, late := r.end(); late {
+			s.mount.late(ran, limit, "mount", s.mount.Path)
+		}
+	}
+}
+
+func (s *RawSocket) setActive(r *run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = r
 }
 
 // A rawJob is something for the callbacks of a raw socket.
@@ -253,7 +280,7 @@ func (rawEnd) do(s *RawSocket) error {
 func (s *RawSocket) settle(err error) {
 	var wanted *CloseError
 	switch {
-	case err == nil, errors.Is(err, ErrClosed):
+	case err == nil, errors.Is(err, ErrClosed), givesUp(err) && s.Context().Err() != nil:
 	case errors.As(err, &wanted):
 		s.CloseWith(cmp.Or(wanted.Code, int(ws.StatusNormalClosure)), wanted.Reason)
 	default:

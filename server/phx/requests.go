@@ -51,8 +51,8 @@ type requests struct {
 
 // A waiter is a request whose answer has to wait for something.
 type waiter interface {
-	expire()  // the connection's deadline has passed: answer now
-	abandon() // the connection is gone
+	expire()           // the connection's deadline has passed: answer now
+	abandon(why error) // the connection is gone
 }
 
 // origin is what a connection's bytes do not tell: how it came before TLS, or
@@ -216,12 +216,12 @@ func (h *requests) Timeout(c *poller.Conn) {
 	c.Kill(poller.ErrTimeout)
 }
 
-func (h *requests) Closed(*poller.Conn, error) {
+func (h *requests) Closed(_ *poller.Conn, err error) {
 	h.visitor.leave()
 	h.host.done()
 	h.forget()
 	if h.waiting != nil {
-		h.waiting.abandon()
+		h.waiting.abandon(err)
 	}
 }
 
@@ -257,7 +257,7 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	default:
 		h.wait(c, rest)
 		head, _ = http1.Parse(bytes.Clone(text)) // again, of bytes that stay
-		ep.connects.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head})
+		ep.connects.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head, asking: h.ask(c)})
 	}
 	return false
 }

@@ -155,7 +155,7 @@ func (ch *Channel) deliverOwn(m *pubsub.Message) (subscriptions int) {
 	if ch.phase == joined || ch.phase == leaving {
 		ch.deliverLocked(m)
 	}
-	return ch.subs.count(m.Topic)
+	return ch.subsLocked().count(m.Topic)
 }
 
 // BroadcastFrom is Broadcast to all but this channel. Other sockets of the same

@@ -20,7 +20,8 @@ type services struct {
 	pubsub   *pubsub.PubSub
 	incoming incoming
 	cuts     cuts
-	draining atomic.Bool // nobody may come in any more
+	draining atomic.Bool  // nobody may come in any more
+	timedOut atomic.Int64 // callbacks; see CallbackStats
 }
 
 // workers is the pool that callbacks run on.

@@ -1,7 +1,6 @@
 package phx
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -49,7 +48,8 @@ type extra struct {
 	visitor *visitor       // who is counted for the connection, or nil
 	meter   *rate.Meter    // of a client that sends fast, or nil; its content is the loop's
 	parting *parting       // the end that waits for callbacks, or nil
-	why     Reason         // what the channels are told when the connection ends, if not Closed
+	life    *life          // what Context was asked for; or nil
+	why     *Reason        // what the channels are told when the connection ends; nil is Closed
 }
 
 // extraLocked returns s.extra to be written to.
@@ -161,6 +161,7 @@ func (s *Socket) disconnected(err error) {
 	s.mu.Lock()
 	left, why := s.channels, s.whyLocked()
 	s.channels, s.closing = channels{}, true
+	s.endLocked()
 	s.unsubscribeLocked()
 	if s.extra != nil {
 		s.extra.visitor.leave()
@@ -179,10 +180,10 @@ func (s *Socket) disconnected(err error) {
 
 // whyLocked is what the channels are told when the connection ends.
 func (s *Socket) whyLocked() Reason {
-	if s.extra == nil {
+	if s.extra == nil || s.extra.why == nil {
 		return Closed
 	}
-	return cmp.Or(s.extra.why, Closed)
+	return *s.extra.why
 }
 
 // lifetime is how long ago the socket opened.
@@ -206,8 +207,10 @@ func (s *Socket) close(code ws.StatusCode, reason string, why Reason) (first boo
 	}
 	s.closing = true
 	if why != Closed {
-		s.extraLocked().why = why
+		told := why
+		s.extraLocked().why = &told
 	}
+	s.endLocked()
 	s.mu.Unlock()
 	s.transport.Finish(code, reason) // with nothing behind it
 	return true

@@ -32,10 +32,7 @@ func (ch *Channel) Subscribe(topic string) error {
 	if ch.phase >= ended {
 		return ErrClosed
 	}
-	if ch.subs == nil {
-		ch.subs = new(subscriptions)
-	}
-	ch.subs.add(ch.services().pubsub, topic, ch.events())
+	ch.extraLocked().subs.add(ch.services().pubsub, topic, ch.events())
 	return nil
 }
 
@@ -44,7 +41,7 @@ func (ch *Channel) Subscribe(topic string) error {
 func (ch *Channel) Unsubscribe(topic string) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	ch.subs.remove(ch.services().pubsub, topic)
+	ch.subsLocked().remove(ch.services().pubsub, topic)
 }
 
 // subscriptions are those of one channel or raw socket, which guards them.

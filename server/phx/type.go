@@ -62,6 +62,14 @@ type ChannelType struct {
 	// outermost, and around Join in any case. Nil costs nothing.
 	Middleware []Middleware
 
+	// Timeout is how long a callback may run before its CallbackContext ends. Go
+	// cannot stop it: one that asks for that context and returns its error, or one
+	// that wraps it, is answered with the error reply "timeout", or crashes where
+	// there is no reply; one that does not goes on, and Config.Overdue has the log
+	// say so. Late ones are counted in CallbackStats.TimedOut and logged. Zero means
+	// no limit.
+	Timeout time.Duration
+
 	// StopTimeout is how long another join of the topic by the same client waits
 	// for a callback that runs. Then the old channel can send nothing any more,
 	// and the new one joins. Zero means 5 s.
@@ -155,8 +163,11 @@ func (e *RefuseError) Error() string {
 
 func (e *RefuseError) Unwrap() error { return e.cause }
 
-// Reason is why a channel ended.
+// Reason is why a channel ended. As an error it is the cause of the end of its
+// context: errors.Is(context.Cause(ch.Context()), phx.Left).
 type Reason string
+
+func (r Reason) Error() string { return string(r) }
 
 // Reasons of the runtime's. StopError may carry others.
 const (

@@ -27,6 +27,7 @@ type upgrade struct {
 	mount    *mount
 	vars     map[string]string // of the path
 	head     http1.Head        // the request
+	asking   *asking           // nil on the loop
 	form     packet.Form       // packet.Deflated if permessage-deflate is agreed on
 
 	visitor *visitor // who is counted for the socket, beside who is for the connection
@@ -40,6 +41,7 @@ type upgrade struct {
 // Turn runs the upgrade on the worker pool and brings its end to the loop.
 func (u *upgrade) Turn() {
 	defer u.conn.Post(func() { u.finish(u.requests.buf) })
+	defer u.asking.done()
 	returned := false
 	defer func() {
 		if !returned {
@@ -134,6 +136,7 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		if err != nil {
 			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
+		r = r.WithContext(u.asking.ctx)
 		r.RemoteAddr, r.TLS = cmp.Or(remote, u.requests.remoteAddr(u.conn)), u.conn.ConnectionState()
 		if refusal := u.requests.connect(s, params, r, token); refusal != nil {
 			return nil, refusal
@@ -209,6 +212,7 @@ func (u *upgrade) finish(early []byte) {
 		u.visitor.leave()
 	}
 	if u.socket != nil && u.conn.Handler() != poller.Handler(u.requests) { // gone meanwhile
+		u.socket.reject()
 		u.attempt.settle(nil, errClientGone)
 		return
 	}

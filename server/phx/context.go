@@ -1,0 +1,188 @@
+package phx
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrTimeout is the cause of the end of a callback's context after the Timeout of
+// its type; context.Context.Err is context.DeadlineExceeded then.
+var ErrTimeout = errors.New("phx: the callback runs longer than its type's Timeout")
+
+// A life is the context of a socket or a channel, made when somebody first asks
+// for it, so that the others cost nothing.
+type life struct {
+	context.Context
+	end context.CancelCauseFunc
+}
+
+func newLife(parent context.Context) *life {
+	ctx, end := context.WithCancelCause(parent)
+	return &life{ctx, end}
+}
+
+// over is the context of what has ended.
+func over(why error) context.Context {
+	l := newLife(context.Background())
+	l.end(why)
+	return l.Context
+}
+
+// Context ends with the socket: as soon as the server begins to close it, or when
+// the connection has ended. context.Cause is the [Reason]. It may be asked for in
+// Mount.Connect already; if that refuses the client, it ends then. Who never asks
+// has no context, and needs no memory for it.
+func (s *Socket) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.extra != nil && s.extra.life != nil:
+	case s.closing:
+		return over(s.whyLocked())
+	default:
+		s.extraLocked().life = newLife(context.Background())
+	}
+	return s.extra.life.Context
+}
+
+// endLocked ends the socket's context, and with it those of its channels.
+func (s *Socket) endLocked() {
+	if s.extra != nil && s.extra.life != nil {
+		s.extra.life.end(s.whyLocked())
+	}
+}
+
+// reject ends the context of a socket that does not open.
+func (s *Socket) reject() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	s.endLocked()
+}
+
+// Context ends with the channel: by a leave, once that has its turn, a crash or a
+// StopError, and, without waiting for a callback that runs, by another join of the
+// topic and the end of the socket as in Socket.Context. context.Cause is the [Reason]
+// that Terminate gets. For a join that is refused it is Normal, and ErrClosed if the
+// channel had ended before anybody asked.
+//
+// Give it to what a callback starts, and CallbackContext to what it waits for. If a
+// callback returns context.Canceled or the cause after its channel has ended, that
+// is no crash.
+func (ch *Channel) Context() context.Context {
+	socket := ch.socket.Context()
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	switch {
+	case ch.extra != nil && ch.extra.life != nil:
+	case ch.phase < ended:
+		ch.extraLocked().life = newLife(socket)
+	case socket.Err() != nil:
+		return socket
+	default:
+		return over(ErrClosed)
+	}
+	return ch.extra.life.Context
+}
+
+// CallbackContext is for what the callback that is running waits for itself: it
+// ends as Context does, and also with the callback, or when that has run for
+// ChannelType.Timeout. Middleware may have put another one in its place. Only
+// callbacks may call it. Without Timeout and Middleware it is Context itself, but in
+// Terminate, whose context does not end with the channel.
+func (ch *Channel) CallbackContext() context.Context {
+	ch.mu.Lock()
+	var r *run
+	if ch.extra != nil {
+		r = ch.extra.active
+	}
+	ch.mu.Unlock()
+	return r.context(ch.base)
+}
+
+// base is what the contexts of callbacks are made from.
+func (ch *Channel) base() context.Context {
+	if ch.terminating {
+		return context.Background()
+	}
+	return ch.Context()
+}
+
+// CallbackContext is for what the callback that is running waits for itself: it
+// ends as Socket.Context does, and also with the callback, or when that has run for
+// RawType.Timeout. Only callbacks may call it. Without Timeout it is Socket.Context,
+// but in Terminate, whose context does not end with the socket.
+func (s *RawSocket) CallbackContext() context.Context {
+	s.mu.Lock()
+	r := s.active
+	s.mu.Unlock()
+	return r.context(s.base)
+}
+
+func (s *RawSocket) base() context.Context {
+	s.mu.Lock()
+	j, _ := s.mailbox.Running()
+	s.mu.Unlock()
+	if _, last := j.(rawEnd); last {
+		return context.Background()
+	}
+	return s.Context()
+}
+
+// givesUp reports whether an error says that a context has ended with what it
+// belongs to.
+func givesUp(err error) bool {
+	var why Reason
+	return errors.Is(err, context.Canceled) || errors.As(err, &why)
+}
+
+// limited is what a callback's error means to the client once its time is over.
+func (r *run) limited(err error) error {
+	isOver := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout)
+	if !isOver || r.limit == 0 || time.Since(r.began) < r.limit {
+		return err
+	}
+	return &ReplyError{Response: Payload{reason("timeout")}, cause: err}
+}
+
+// A run is a callback that runs and has a limit, or middleware around it. Turn only.
+type run struct {
+	limit  time.Duration // 0: none
+	began  time.Time
+	ctx    context.Context // nil until somebody asks, or middleware sets it
+	cancel context.CancelFunc
+}
+
+// context is the callback's, made from base if it is not there yet. r may be nil.
+func (r *run) context(base func() context.Context) context.Context {
+	switch {
+	case r == nil:
+		return base()
+	case r.ctx != nil:
+	case r.limit > 0:
+		r.ctx, r.cancel = context.WithDeadlineCause(base(), r.began.Add(r.limit), ErrTimeout)
+	default:
+		r.ctx, r.cancel = context.WithCancel(base())
+	}
+	return r.ctx
+}
+
+// end is called when the callback has returned. It reports whether that was late.
+func (r *run) end() (ran time.Duration, late bool) {
+	if r.cancel != nil {
+		r.cancel()
+	}
+	if r.limit == 0 {
+		return 0, false
+	}
+	ran = time.Since(r.began)
+	return ran, ran >= r.limit
+}
+
+// late counts a callback that took longer than its type's Timeout, and tells the
+// log.
+func (lent *services) late(ran, limit time.Duration, args ...any) {
+	lent.timedOut.Add(1)
+	lent.log.Warn("a callback ran longer than its Timeout", append(args, "ran", ran, "timeout", limit)...)
+}
