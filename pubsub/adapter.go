@@ -1,6 +1,11 @@
 package pubsub
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
 
 var (
 	// ErrInvalid is what an adapter's deliver returns for a message that Inspect
@@ -50,6 +55,35 @@ type Adapter interface {
 	// Close sends what waits, leaves the cluster and waits for deliver to return.
 	Close()
 }
+
+// A Counter is an Adapter that can ask the other nodes how many subscriptions a topic
+// has there.
+type Counter interface {
+	// CountWith says who answers for this node. It is called before Start;
+	// here is called by several goroutines.
+	CountWith(here func(topic string) int)
+
+	// Count asks all other nodes, and returns what they have together. When ctx is
+	// done before all have answered, it returns what was heard, and a *SilentError.
+	Count(ctx context.Context, topic string) (n int, err error)
+}
+
+// ErrNoCounter is returned where an adapter is no Counter.
+var ErrNoCounter = errors.New("the adapter cannot ask other nodes for counts")
+
+// A SilentError says which nodes have not answered in time.
+type SilentError struct {
+	Nodes    []string // their names
+	Answered int      // how many other nodes have
+	Err      error    // that of the context, or ErrNotConnected if the adapter was closed
+}
+
+func (e *SilentError) Error() string {
+	return fmt.Sprintf("%d of %d other nodes have not answered: %s: %v",
+		len(e.Nodes), len(e.Nodes)+e.Answered, strings.Join(e.Nodes, ", "), e.Err)
+}
+
+func (e *SilentError) Unwrap() error { return e.Err }
 
 // A Gap is messages that were lost between nodes and will not come any more, one or
 // many in a row.

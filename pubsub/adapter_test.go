@@ -1,6 +1,7 @@
 package pubsub_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -104,6 +105,51 @@ func TestAdapterFails(t *testing.T) {
 		t.Errorf("Publish = %v, want ErrTooLarge", err)
 	}
 	want(t, "a subscriber", in[0])
+}
+
+// A counting bus node is one that can ask the others.
+type countingNode struct {
+	busNode
+	elsewhere int
+	here      func(string) int
+	err       error
+}
+
+func (n *countingNode) CountWith(here func(string) int) { n.here = here }
+
+func (n *countingNode) Count(context.Context, string) (int, error) { return n.elsewhere, n.err }
+
+// What all nodes have is what this one has and what the adapter hears of the others.
+func TestSubscribersEverywhere(t *testing.T) {
+	silent := &pubsub.SilentError{Nodes: []string{"two", "three"}, Answered: 1, Err: context.DeadlineExceeded}
+	node := &countingNode{busNode: busNode{bus: bus{}, name: "one"}, elsewhere: 3}
+	for _, tt := range []struct {
+		adapter pubsub.Adapter
+		fail    error
+		want    int
+	}{
+		{nil, nil, 2},
+		{&busNode{bus: bus{}, name: "one"}, pubsub.ErrNoCounter, 2},
+		{node, nil, 5},
+		{node, silent, 5},
+	} {
+		node.err = tt.fail
+		ps := pubsub.New(pubsub.Config{Shards: 2, Adapter: tt.adapter}, new(line))
+		if err := ps.Start(); err != nil {
+			t.Fatal(err)
+		}
+		crowd(ps, "a", 2)
+		if n, err := ps.SubscribersEverywhere(t.Context(), "a"); n != tt.want || err != tt.fail {
+			t.Errorf("%T: SubscribersEverywhere = %d, %v, want %d, %v", tt.adapter, n, err, tt.want, tt.fail)
+		}
+		if tt.adapter == pubsub.Adapter(node) && node.here("a") != 2 {
+			t.Errorf("others are told that there are %d here, want 2", node.here("a"))
+		}
+	}
+	want := "2 of 3 other nodes have not answered: two, three: context deadline exceeded"
+	if !errors.Is(silent, context.DeadlineExceeded) || silent.Error() != want {
+		t.Errorf("a SilentError is %q, want %q", silent, want)
+	}
 }
 
 func TestGap(t *testing.T) {

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -105,6 +106,9 @@ func (ps *PubSub) Unsubscribe(s Subscriber) {
 func (ps *PubSub) Start() error {
 	if ps.adapter == nil {
 		return nil
+	}
+	if counter, ok := ps.adapter.(Counter); ok {
+		counter.CountWith(ps.Subscribers)
 	}
 	return ps.adapter.Start(func(m *Message) error {
 		if err := ps.inspect(m); err != nil {
@@ -236,7 +240,24 @@ func (ps *PubSub) dispatch(m *Message, few int) {
 	}
 }
 
-// Subscribers is how many subscriptions a topic has.
+// SubscribersEverywhere is how many subscriptions a topic has on all nodes. It waits
+// for the others until ctx is done; then it returns what was heard, and a
+// *SilentError. With an adapter that cannot ask, it returns ErrNoCounter and what
+// this node has.
+func (ps *PubSub) SubscribersEverywhere(ctx context.Context, name string) (int, error) {
+	here := ps.Subscribers(name)
+	if ps.adapter == nil {
+		return here, nil
+	}
+	counter, ok := ps.adapter.(Counter)
+	if !ok {
+		return here, ErrNoCounter
+	}
+	elsewhere, err := counter.Count(ctx, name)
+	return here + elsewhere, err
+}
+
+// Subscribers is how many subscriptions a topic has on this node.
 func (ps *PubSub) Subscribers(name string) int {
 	n := 0
 	for _, s := range ps.shards {

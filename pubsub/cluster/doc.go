@@ -8,8 +8,8 @@
 //
 //	roost.<cluster>.all          what is for all nodes
 //	roost.<cluster>.node.<id>    what is for this one; id is new with each start
-//	roost.<cluster>.repair.<id>  what another node asks it to send again, and what
-//	                             it has asked for itself
+//	roost.<cluster>.repair.<id>  what another node asks it to send again, or to count,
+//	                             and what it has asked for itself
 //
 // So a broadcast crosses to each node once, whatever its topic and however many
 // have subscribed to it. See envelope.go for the bytes. Whoever may publish to
@@ -41,7 +41,7 @@
 // # Concurrency
 //
 // Broadcast, Send, Node and Stats may be called from any goroutine and never wait
-// for the network. One goroutine of a Link sends to the others; those of the NATS
+// for the network; Count, which may be, too, does nothing else. One goroutine of a Link sends to the others; those of the NATS
 // client receive, and one asks again for what is missing. Close must not be called
 // from deliver.
 package cluster

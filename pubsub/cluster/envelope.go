@@ -35,10 +35,15 @@ const (
 	leave                     // to all: goodbye; the number of the next broadcast
 	again                     // to one node: send your broadcasts from a number on; a question
 	have                      // to the one that asked: what follows; a verdict
+	ask                       // to one node: how many subscriptions has the topic; the number of the census
+	count                     // to the one that asked: so many; the number of the census
 )
 
 // carries reports whether there is a message inside.
 func (k kind) carries() bool { return k == broadcast || k == direct }
+
+// inTurn reports whether it has to do with the order of broadcasts.
+func (k kind) inTurn() bool { return k != direct && k < again || k == have }
 
 const (
 	version    = 1
@@ -50,10 +55,14 @@ const (
 
 	questionSize = 8  // bytes of payload, after the number: until
 	verdictSize  = 32 // from, until, next, upTo
+	countSize    = 8
 
 	// maxNumber leaves room to count on. No node gets there.
 	maxNumber = 1 << 62
 )
+
+// sizes are those of payloads that always have the same.
+var sizes = map[kind]int{again: questionSize, have: verdictSize, count: countSize}
 
 // errInvalid is returned for bytes that are no envelope of this version.
 var errInvalid = errors.New("not an envelope of version 1")
@@ -89,7 +98,7 @@ func setNumber(b []byte, number uint64) { binary.BigEndian.PutUint64(b[numberAt:
 // decode reads an envelope. The payload is a part of b. It returns errInvalid
 // and does not trust b in any way; what a payload means is not checked.
 func decode(b []byte) (envelope, error) {
-	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] > byte(have) || b[2]&^flagBinary != 0 {
+	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] > byte(count) || b[2]&^flagBinary != 0 {
 		return envelope{}, errInvalid
 	}
 	e := envelope{
@@ -117,7 +126,7 @@ func decode(b []byte) (envelope, error) {
 		return envelope{}, errInvalid
 	}
 	e.payload = rest
-	if e.kind == again && len(rest) != questionSize || e.kind == have && len(rest) != verdictSize {
+	if size, fixed := sizes[e.kind]; fixed && len(rest) != size {
 		return envelope{}, errInvalid
 	}
 	return e, nil

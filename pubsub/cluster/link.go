@@ -30,6 +30,7 @@ type Link struct {
 	// Set by Start.
 	deliver func(*pubsub.Message) error
 	gap     func(pubsub.Gap)
+	count   func(topic string) int // set by CountWith
 	conn    *nats.Conn
 	toUs    *nats.Subscription // to what is for this node only
 	readers sync.WaitGroup     // goroutines that call deliver
@@ -48,6 +49,9 @@ type Link struct {
 	lost      time.Time  // when it was lost last
 	asked     []uint64   // nodes that wait for an answer
 	questions []question // of nodes that miss broadcasts
+
+	censuses   map[uint64]*census // that wait for answers, by number
+	lastCensus uint64             // the number of the last one
 }
 
 // A state is where a Link is in its life.
@@ -80,6 +84,9 @@ func New(cfg Config) *Link {
 		peers:  &peers{beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound, byID: make(map[uint64]*peer)},
 		quit:   make(chan struct{}),
 		ended:  make(chan struct{}),
+
+		count:    func(string) int { return 0 },
+		censuses: make(map[uint64]*census),
 	}
 }
 

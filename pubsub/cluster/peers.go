@@ -205,6 +205,24 @@ func (p *peers) names() []string {
 	return slices.Compact(all) // one that has just started again is there twice
 }
 
+// here are the names of the peers that are here, by id: of one that has just started
+// again only the id that was heard last.
+func (p *peers) here() map[uint64]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := make(map[string]uint64)
+	for id, r := range p.byID {
+		if other, twice := last[r.name]; r.here && (!twice || r.heard.After(p.byID[other].heard)) {
+			last[r.name] = id
+		}
+	}
+	all := make(map[uint64]string, len(last))
+	for name, id := range last {
+		all[id] = name
+	}
+	return all
+}
+
 // find is the id of the peer with that name: the one heard last.
 func (p *peers) find(name string) (id uint64, ok bool) {
 	p.mu.Lock()

@@ -22,7 +22,7 @@ func (l *Link) receive(in *nats.Msg) {
 	if e.id == l.id {
 		return // NoEcho knows nothing of the connection before this one
 	}
-	if e.kind != direct && e.kind != again {
+	if e.kind.inTurn() {
 		l.receiving.Lock()
 		defer l.receiving.Unlock()
 	}
@@ -37,6 +37,10 @@ func (l *Link) receive(in *nats.Msg) {
 		}
 	case e.kind == join || e.kind == again:
 		l.note(&e)
+	case e.kind == ask:
+		l.tell(&e)
+	case e.kind == count || e.kind == leave:
+		l.tally(&e)
 	}
 	l.catchUp(&h.news)
 }

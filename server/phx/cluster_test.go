@@ -1,6 +1,7 @@
 package phx_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -93,6 +94,36 @@ func TestClusterDisconnect(t *testing.T) {
 	}
 	a.wantClosed(1001)
 	b.wantClosed(1001)
+}
+
+// Subscribers counts one node, SubscribersEverywhere all.
+func TestSubscribersEverywhere(t *testing.T) {
+	nodes := startNodes(t, 3, phx.Mount{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}}})
+	for i, ep := range nodes {
+		for range i {
+			dial(t, ep).join("a")
+		}
+	}
+	defer nodes[0].Subscribe("a", func(phx.Broadcast) {})()
+	for i, here := range []int{1, 1, 2} {
+		if n := nodes[i].Subscribers("a"); n != here {
+			t.Errorf("%s: Subscribers = %d, want %d", nodes[i].Node(), n, here)
+		}
+		if n, err := nodes[i].SubscribersEverywhere(t.Context(), "a"); n != 4 || err != nil {
+			t.Errorf("%s: SubscribersEverywhere = %d, %v, want 4", nodes[i].Node(), n, err)
+		}
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	var silent *pubsub.SilentError
+	if n, err := nodes[2].SubscribersEverywhere(late, "a"); n < 2 || err != nil && !errors.As(err, &silent) {
+		t.Errorf("SubscribersEverywhere without time = %d, %v, want 2 at least, and who is silent", n, err)
+	}
+	alone := start(t, phx.Route{Pattern: "*", Type: &phx.ChannelType{}})
+	dial(t, alone).join("a")
+	if n, err := alone.SubscribersEverywhere(t.Context(), "a"); n != 1 || err != nil {
+		t.Errorf("alone: SubscribersEverywhere = %d, %v, want 1", n, err)
+	}
 }
 
 // A lossy adapter is alone in its cluster.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/phx"
 	"github.com/roost-rt/roost/server/token"
 )
@@ -186,6 +187,24 @@ func ExampleChannel_Context() {
 	}
 	fmt.Println(room.Timeout)
 	// Output: 1s
+}
+
+// How many watch, on all nodes. Those that do not answer are told apart from those
+// that have nobody.
+func ExampleEndpoint_SubscribersEverywhere() {
+	ep, err := phx.Start(phx.Config{Addr: phx.Off}) // with an Adapter, in a cluster
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ep.Shutdown(context.Background())
+	n, err := ep.SubscribersEverywhere(context.Background(), "match:7")
+	if silent := (*pubsub.SilentError)(nil); errors.As(err, &silent) {
+		fmt.Println("at least", n, "watch;", silent.Nodes, "did not say")
+		return
+	}
+	fmt.Println(n, "watch", err)
+	// Output: 0 watch <nil>
 }
 
 // Nothing can be pushed before Join has returned. Joined comes right after it.

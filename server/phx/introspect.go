@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"context"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -125,6 +126,22 @@ func (ep *Endpoint) Stats() Stats {
 	return st
 }
 
-// Subscribers is how many subscriptions to a topic there are: the channels that
-// have joined it, and who has subscribed to it otherwise.
+// Subscribers is how many subscriptions to a topic there are on this node, and on no
+// other of its cluster: the channels that have joined it, and who has subscribed to
+// it otherwise. SubscribersEverywhere counts those of all nodes.
 func (ep *Endpoint) Subscribers(topic string) int { return ep.pubsub.Subscribers(topic) }
+
+// countPatience is how long other nodes may take to answer.
+const countPatience = 5 * time.Second
+
+// SubscribersEverywhere is Subscribers of all nodes of the cluster, each as of when
+// it was asked. It waits for their answers, until ctx is done or 5 s have passed. If
+// some have not answered by then, it returns what was heard so far, this node's own
+// included, and a *pubsub.SilentError that names them; with an Adapter that cannot
+// ask, this node's count and pubsub.ErrNoCounter. Alone it never fails. It is
+// some work for every node: not for each join.
+func (ep *Endpoint) SubscribersEverywhere(ctx context.Context, topic string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, countPatience)
+	defer cancel()
+	return ep.pubsub.SubscribersEverywhere(ctx, topic)
+}

@@ -96,7 +96,7 @@ type PushEvent struct {
 type BroadcastEvent struct {
 	Topic, Event string
 	Size         int   // of the payload in bytes
-	Subscribers  int   // at that moment, the sender included
+	Subscribers  int   // on this node at that moment, the sender included
 	Err          error // why nobody gets it
 }
 
