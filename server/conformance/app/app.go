@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -42,7 +40,7 @@ func newApp(s *store, link pubsub.Adapter, log *slog.Logger) (*app, error) {
 	return a, err
 }
 
-// connect lets those in who have a token.
+// connect lets those in who have a token. Its query ends when the client hangs up.
 func (a *app) connect(s *phx.Socket, params phx.Params, r *http.Request) error {
 	user, err := a.store.user(r.Context(), params.String("token"))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -56,13 +54,11 @@ func (a *app) connect(s *phx.Socket, params phx.Params, r *http.Request) error {
 	return nil
 }
 
-// join lets members in.
+// join lets members in. Its query ends with the channel.
 func (a *app) join(ch *phx.Channel, _ phx.Payload) (any, error) {
 	room := strings.TrimPrefix(ch.Topic(), "room:")
 	user := phx.Value[string](ch, "user")
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	is, err := a.store.isMember(ctx, user, room)
+	is, err := a.store.isMember(ch.CallbackContext(), user, room)
 	if err == nil && !is {
 		err = phx.Errorf("not a member")
 	}

@@ -236,6 +236,39 @@ func TestNodes(t *testing.T) {
 	}
 }
 
+// endless makes queries of a table that do not end by themselves. What is random
+// cannot be optimized away.
+const endless = `
+DROP TABLE %[1]s;
+CREATE VIEW %[1]s AS
+	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+	SELECT random() AS user, random() AS room, random() AS token FROM n`
+
+// Queries of Connect and Join end when the client hangs up.
+func TestQueriesEnd(t *testing.T) {
+	nodes := startNodes(t)
+	db := nodes[0].store.db
+	running := func(n int) func() bool { return func() bool { return db.Stats().InUse == n } }
+
+	c, _ := nodes[0].dial(t, "ann-secret")
+	nodes[0].store.exec(t, fmt.Sprintf(endless, "members"))
+	c.say(`["1","1","room:lobby","phx_join",{}]`)
+	eventually(t, "Join asks", running(1))
+	c.conn.Close()
+	eventually(t, "Join's query ends", running(0))
+
+	nodes[0].store.exec(t, fmt.Sprintf(endless, "tokens"))
+	conn, err := tls.Dial("tcp", nodes[0].addr, nodes[0].trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "GET /realtime/socket/websocket?vsn=2.0.0&token=x HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"+
+		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	eventually(t, "Connect asks", running(1))
+	conn.Close()
+	eventually(t, "Connect's query ends", running(0))
+}
+
 // A node that ends sends its WebSockets to another, and then its server ends.
 func TestShutdown(t *testing.T) {
 	n := startNodes(t)[0]
