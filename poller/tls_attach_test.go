@@ -86,6 +86,6 @@ func TestAttachAnyTLS(t *testing.T) {
 			t.Errorf("%d descriptors more", n-files)
 		}
 		c.Close()
+		eventually(t, "it is closed", func() bool { return p.Conns() == 0 })
 	}
-	eventually(t, "all are closed", func() bool { return p.Conns() == 0 })
 }
