@@ -18,6 +18,7 @@ import (
 func startOnly(t *testing.T, cfg phx.Config) *phx.Endpoint {
 	t.Helper()
 	cfg.Addr, cfg.Logger = "127.0.0.1:0", slog.New(slog.DiscardHandler)
+	cfg.Hosts = []string{phx.AnyHost}
 	ep, err := phx.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
