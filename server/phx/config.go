@@ -201,7 +201,8 @@ type Config struct {
 
 	// DrainTimeout is how long Shutdown waits for connections, requests and sessions
 	// that have not ended, once the last socket was told to go; see Mount.Drain. Its
-	// context may end sooner. Zero means 30 s.
+	// context may end sooner. Half of that is what clients have for the rest of their
+	// bodies, and for each 64 KiB of an answer. Zero means 30 s.
 	DrainTimeout time.Duration
 
 	// Secret signs what clients carry for the endpoint: the session tokens of long

@@ -20,10 +20,10 @@ type detached struct {
 	net.Conn
 	origin   origin
 	visitor  *visitor
-	read     []byte        // and not taken yet
-	framer   http1.Framer  // of what net/http gets
-	refused  bool          // so that it gets no more
-	patience time.Duration // for writePart bytes to be written
+	read     []byte       // and not taken yet
+	framer   http1.Framer // of what net/http gets
+	refused  bool         // so that it gets no more
+	patience atomic.Int64 // nanoseconds for writePart bytes to be written
 	release  func()
 	place    place // guarded by places.mu
 
@@ -99,7 +99,7 @@ func (d *detached) raw(b []byte) (int, error) {
 func (d *detached) Write(b []byte) (n int, err error) {
 	for {
 		if !d.hijacked.Load() && !d.own.Load() {
-			if err := d.Conn.SetWriteDeadline(time.Now().Add(d.patience)); err != nil {
+			if err := d.Conn.SetWriteDeadline(time.Now().Add(time.Duration(d.patience.Load()))); err != nil {
 				return n, err
 			}
 		}
@@ -107,6 +107,14 @@ func (d *detached) Write(b []byte) (n int, err error) {
 		if n += written; err != nil || n == len(b) {
 			return n, err
 		}
+	}
+}
+
+// hurry leaves less time for each part that is written.
+func (d *detached) hurry(patience time.Duration) {
+	d.patience.Store(min(d.patience.Load(), int64(patience)))
+	if !d.own.Load() {
+		_ = d.Conn.SetWriteDeadline(time.Now().Add(time.Duration(d.patience.Load()))) // fails only when closed
 	}
 }
 

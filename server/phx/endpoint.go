@@ -204,6 +204,7 @@ func (ep *Endpoint) Draining() bool { return ep.draining.Load() }
 func (ep *Endpoint) shutdown(ctx context.Context) error {
 	ep.draining.Store(true)
 	ep.listening.stop()
+	ep.http.places.hurry(ep.clientPatience(ctx))
 	ep.drain(ctx)
 	ctx, cancel := context.WithTimeout(ctx, ep.cfg.DrainTimeout)
 	defer cancel()
@@ -215,6 +216,16 @@ func (ep *Endpoint) shutdown(ctx context.Context) error {
 		}
 	}
 	return ep.stop(ctx)
+}
+
+// clientPatience is half of the time that Shutdown has for requests: so long it
+// waits for what clients do not send or read, the rest is for handlers.
+func (ep *Endpoint) clientPatience(ctx context.Context) time.Duration {
+	left := ep.cfg.DrainTimeout
+	if end, ok := ctx.Deadline(); ok {
+		left = min(left, max(time.Until(end), 0))
+	}
+	return left / 2
 }
 
 // stillOpen says what a drain does not wait for any longer.
@@ -262,6 +273,10 @@ func (ep *Endpoint) stop(ctx context.Context) error {
 // Loop only.
 func (ep *Endpoint) serveHTTP(c *poller.Conn, h *requests, read []byte) {
 	c.CheckLoop()
+	if ep.draining.Load() {
+		answer(c, http.StatusServiceUnavailable, "")
+		return
+	}
 	d := ep.http.enter(h, ep.householdOf(h.remoteAddr(c)), read)
 	if d == nil {
 		answer(c, http.StatusServiceUnavailable, "")

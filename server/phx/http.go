@@ -84,7 +84,7 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.TLS = d.tls()
-	r, done := ep.timed(w, r)
+	r, done := ep.timed(w, r, d)
 	defer done()
 	if e, _ := ep.entrances.find([]byte(r.URL.EscapedPath())); e != nil {
 		ep.reenter(w, r, e)
@@ -122,7 +122,8 @@ func (h *httpServer) Shutdown(ctx context.Context) error {
 // enter makes a place for a connection that the loop still has. It returns nil if
 // there is none for the client.
 func (h *httpServer) enter(from *requests, client netip.Addr, read []byte) *detached {
-	d := &detached{origin: from.origin, visitor: from.visitor, read: read, patience: h.patience}
+	d := &detached{origin: from.origin, visitor: from.visitor, read: read}
+	d.patience.Store(int64(h.patience))
 	d.release = sync.OnceFunc(func() { h.places.leave(d); d.visitor.leave() })
 	if !h.places.enter(d, client) {
 		return nil

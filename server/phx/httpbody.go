@@ -3,6 +3,7 @@ package phx
 import (
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -16,16 +17,22 @@ type timedBody struct {
 	max    time.Duration // Config.BodyTimeout
 	read   int           // bytes
 	waited time.Duration
+
+	mu       sync.Mutex // guards the rest
+	deadline time.Time
+	end      time.Time // that of Shutdown's patience, or zero
+	over     bool      // all of it has come
 }
 
 // timed limits the time for the body of a request, if it has one: also for what of it
 // nobody reads, which net/http takes off the connection at the end of the handler.
 // done is for then.
-func (ep *Endpoint) timed(w http.ResponseWriter, r *http.Request) (_ *http.Request, done func()) {
+func (ep *Endpoint) timed(w http.ResponseWriter, r *http.Request, d *detached) (_ *http.Request, done func()) {
 	if r.Body == http.NoBody {
 		return r, func() {}
 	}
 	b := &timedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), in: &ep.incoming, max: ep.cfg.BodyTimeout}
+	ep.http.places.attend(d, b)
 	b.limit(time.Now())
 	copied := r.WithContext(r.Context()) // net/http looks at the body in its own
 	copied.Body = b
@@ -34,7 +41,26 @@ func (ep *Endpoint) timed(w http.ResponseWriter, r *http.Request) (_ *http.Reque
 
 // limit sets the deadline for a part of the body that is read from now on.
 func (b *timedBody) limit(now time.Time) {
-	_ = b.conn.SetReadDeadline(now.Add(min(b.in.patience(b.read), b.max) - b.waited)) // fails only when closed, as reading does
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.setLocked(now.Add(min(b.in.patience(b.read), b.max) - b.waited))
+}
+
+// hurry makes end the last deadline.
+func (b *timedBody) hurry(end time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end = end
+	b.setLocked(b.deadline)
+}
+
+func (b *timedBody) setLocked(deadline time.Time) {
+	if b.deadline = deadline; !b.end.IsZero() && b.end.Before(deadline) {
+		b.deadline = b.end
+	}
+	if !b.over && !b.deadline.IsZero() {
+		_ = b.conn.SetReadDeadline(b.deadline) // fails only when closed, as reading does
+	}
 }
 
 // Read fails with os.ErrDeadlineExceeded when the body is too slow.
@@ -44,8 +70,16 @@ func (b *timedBody) Read(p []byte) (n int, err error) {
 	n, err = b.ReadCloser.Read(p)
 	b.read += n
 	b.waited += time.Since(began)
-	if err == io.EOF { // net/http reads on, to see the client go
-		_ = b.conn.SetReadDeadline(time.Time{}) // as above
+	if err == io.EOF {
+		b.finish()
 	}
 	return n, err
+}
+
+// finish lifts the deadline: net/http reads on, to see the client go.
+func (b *timedBody) finish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	_ = b.conn.SetReadDeadline(time.Time{}) // as above
 }

@@ -25,6 +25,7 @@ type places struct {
 	conns map[*detached]struct{}
 	idle  linked.List        // of those without a request, the longest idle first
 	busy  map[netip.Addr]int // how many have a request, by client
+	until time.Time          // bodies may come, or zero
 }
 
 // A place is what a connection has of the places.
@@ -32,6 +33,7 @@ type place struct {
 	client netip.Addr      // the household that it counts for; not valid: nobody's, as a proxy's
 	idle   *linked.Element // nil while there is a request
 	visit  visit           // the request that there is or was
+	body   *timedBody      // its body, or nil
 }
 
 // A visit is what Shutdown says of a request that it does not wait for any longer.
@@ -71,8 +73,31 @@ func (p *places) begin(d *detached, client netip.Addr, v visit) bool {
 		return false
 	}
 	p.restLocked(d)
-	d.place.visit = v
+	d.place.visit, d.place.body = v, nil
 	return p.takeLocked(d, client)
+}
+
+// attend is told of the body of a request.
+func (p *places) attend(d *detached, b *timedBody) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d.place.body, b.end = b, p.until
+}
+
+// hurry leaves clients only so much time for the rest of their bodies, and for each
+// part of an answer. Nobody enters any more.
+func (p *places) hurry(patience time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until = time.Now().Add(patience)
+	for d := range p.conns {
+		if d.place.visit.method == "" || d.hijacked.Load() { // the loop may still have it
+			continue
+		}
+		if d.hurry(patience); d.place.idle == nil && d.place.body != nil {
+			d.place.body.hurry(p.until)
+		}
+	}
 }
 
 // end is for when a request has been answered, and the connection is kept.

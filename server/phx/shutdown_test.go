@@ -77,6 +77,37 @@ func TestShutdownEndsByItself(t *testing.T) {
 	}
 }
 
+// Nor does it wait to the end of its time for what clients may take longer for.
+func TestShutdownHurriesClients(t *testing.T) {
+	const host = " HTTP/1.1\r\nHost: h\r\n"
+	for _, sent := range []string{
+		"POST /" + host + "Content-Length: 1000\r\n\r\nx", "POST /read" + host + "Content-Length: 1000\r\n\r\nx",
+		"POST /read" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\n", "GET /large" + host + "\r\n",
+	} {
+		t.Run(sent[:10], func(t *testing.T) {
+			t.Parallel()
+			in := make(chan struct{}, 1)
+			ep := startOnly(t, phx.Config{
+				DrainTimeout: 2 * time.Second, IncomingTimeout: time.Hour, WriteTimeout: time.Hour,
+				HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					in <- struct{}{}
+					switch r.URL.Path {
+					case "/read":
+						_, _ = io.ReadAll(r.Body)
+					case "/large":
+						_, _ = w.Write(make([]byte, 32<<20))
+					}
+				}),
+			})
+			connect(t, ep).write([]byte(sent))
+			within(t, "request", in)
+			if err := shutdownInTime(t, ep); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		})
+	}
+}
+
 // Shutdown waits for handlers as long as Config.DrainTimeout or its context say, and
 // tells which one it has waited for.
 func TestShutdownNamesRequests(t *testing.T) {
