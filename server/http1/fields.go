@@ -83,6 +83,7 @@ func (h *Head) parseField(name, value []byte) (_ single, err error) {
 		}
 	case 6:
 		if Is(name, "origin") {
+			h.Origin = value
 			return origin, nil
 		}
 		if Is(name, "expect") {

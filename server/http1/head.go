@@ -26,6 +26,7 @@ type Head struct {
 	Path     []byte // of the target, with its escapes; "*" for the whole server
 	Query    []byte // of the target, what follows the first ?
 	Host     []byte // that of the target if it has one, else that of the Host field; HTTP/1.0 may have none
+	Origin   []byte // the field, nil if there is none
 	Minor    int    // of the version: HTTP/1.Minor
 	Length   int64  // of the body in bytes, 0 if there is none, or Chunked
 	Close    bool   // the client wants no further request on the connection

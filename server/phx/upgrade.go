@@ -99,7 +99,7 @@ func closing(answer []byte) []byte {
 func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 	m := u.mount
 	defer m.contain(&err)
-	if from, given := u.head.Get("origin"); given && !m.allows(string(from), u.requests.origin.scheme(), string(u.head.Host)) {
+	if from := u.head.Origin; from != nil && !m.allows(string(from), u.requests.origin.scheme(), string(u.head.Host)) {
 		return nil, &RefuseError{cause: errOrigin}
 	}
 	var token *string
