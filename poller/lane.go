@@ -101,7 +101,7 @@ func (l *Lane[J]) pop() *entry[J] {
 }
 
 // Take takes the waiting jobs out that match, and leaves the others, each in
-// their order. Only the owner's turn may call it, unless all match.
+// their order. Only the owner's turn may call it.
 func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
 	l.CheckTurn()
 	for range l.Len() {
@@ -117,11 +117,15 @@ func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
 	return taken
 }
 
-// Clear drops the jobs that wait. The claim stays with the turn that has it.
-func (l *Lane[J]) Clear(p *Pool) {
+// Clear drops the jobs that wait, and returns them. The claim stays with the turn that
+// has it.
+func (l *Lane[J]) Clear(p *Pool) (dropped []J) {
 	for l.last != nil {
-		p.laneBytes.Add(-l.pop().own())
+		e := l.pop()
+		p.laneBytes.Add(-e.own())
+		dropped = append(dropped, e.job)
 	}
+	return dropped
 }
 
 // Turn is the owner's: it does a few jobs, without mu, which guards the lane.

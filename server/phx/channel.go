@@ -545,7 +545,7 @@ func (ch *Channel) endLocked(why Reason) {
 	}
 	ch.services().pubsub.Unsubscribe(ch.events())
 	ch.subsLocked().clear(ch.services().pubsub)
-	for _, j := range ch.mailbox.Take(ch.pool(), func(job) bool { return true }) {
+	for _, j := range ch.mailbox.Clear(ch.pool()) {
 		if p, ok := j.(*partJob); ok { // what it waited for is over
 			p.done()
 		}
