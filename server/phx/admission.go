@@ -121,16 +121,6 @@ func household(addr netip.Addr) netip.Addr {
 	return network.Addr()
 }
 
-// householdOf is who an address, as net/http writes it, counts for. It is not valid
-// for a trusted proxy, which is there for many, and for what is no address.
-func (ep *Endpoint) householdOf(remote string) netip.Addr {
-	addr, err := netip.ParseAddrPort(remote)
-	if err != nil || ep.proxies.trust(addr.Addr()) {
-		return netip.Addr{}
-	}
-	return household(addr.Addr())
-}
-
 // again counts one more connection of the same visitor, whatever the limit.
 func (v *visitor) again() *visitor {
 	if v != nil {

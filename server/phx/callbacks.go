@@ -77,17 +77,6 @@ func (ch *Channel) describe() []any {
 
 func (s *RawSocket) describe() []any { return []any{"mount", s.mount.Path} }
 
-func (u *upgrade) describe() []any { return []any{"mount", u.mount.Path, "callback", "Connect"} }
-
-func (l *listener) describe() []any {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if b, ok := l.mailbox.Running(); ok {
-		return []any{"topic", b.Topic, "event", b.Event, "callback", "Endpoint.Subscribe"}
-	}
-	return nil
-}
-
 // CallbackStats are counts of callbacks at one moment, Connect among them.
 type CallbackStats struct {
 	Running int           `json:"running"`

@@ -20,7 +20,7 @@ type Endpoint struct {
 	services
 	closeLog  func(patience time.Duration) error
 	entrances entrances
-	polls     []*pollSessions // of the mounts with long polling
+	polls     map[*mount]*pollSessions // of those with long polling
 
 	poller     *poller.Poller
 	listening  listening
@@ -64,15 +64,15 @@ func New(cfg Config) (*Endpoint, error) {
 	}
 	log, closeLog := asynclog.Wrap(cfg.Logger, asynclog.Config{Rate: cfg.LogRate})
 	cfg.Logger = log
-	ep := &Endpoint{closeLog: closeLog}
-	ep.cfg, ep.log, ep.started = cfg, log, time.Now()
+	ep := &Endpoint{closeLog: closeLog, polls: make(map[*mount]*pollSessions)}
+	ep.owner, ep.cfg, ep.log, ep.started = ep, cfg, log, time.Now()
 	ep.listening.over = make(chan struct{})
 	ep.incoming.max, ep.incoming.timeout, ep.incoming.rate = int64(cfg.IncomingMax), cfg.IncomingTimeout, cfg.IncomingRate
 	if cfg.Telemetry != nil {
 		ep.hooks = *cfg.Telemetry
 	}
 	ep.admission, ep.proxies, ep.hosts = newAdmission(&cfg), newProxies(&cfg), newHosts(&cfg)
-	ep.entrances = newEntrances(ep, cfg.Mounts)
+	ep.entrances = ep.newEntrances(cfg.Mounts)
 	if err := ep.start(); err != nil {
 		return nil, errors.Join(err, ep.stop(context.Background()))
 	}
@@ -109,6 +109,9 @@ func (ep *Endpoint) start() (err error) {
 	ep.http = newHTTPServer(ep)
 	return nil
 }
+
+// Endpoint is the endpoint that the socket is connected to.
+func (s *Socket) Endpoint() *Endpoint { return s.mount.owner.(*Endpoint) }
 
 // accept takes a new connection. Loop only.
 func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
@@ -157,6 +160,16 @@ func (ep *Endpoint) enter(addr netip.Addr) (_ *visitor, ok bool) {
 		return nil, true
 	}
 	return ep.admission.enter(addr)
+}
+
+// householdOf is who an address, as net/http writes it, counts for. It is not valid
+// for a trusted proxy, which is there for many, and for what is no address.
+func (ep *Endpoint) householdOf(remote string) netip.Addr {
+	addr, err := netip.ParseAddrPort(remote)
+	if err != nil || ep.proxies.trust(addr.Addr()) {
+		return netip.Addr{}
+	}
+	return household(addr.Addr())
 }
 
 // acceptFrom returns nil if it is too late.

@@ -41,7 +41,7 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ep.isReady(path):
 		ep.serveReady(w, r)
-	case ep.hosts.ask(origin{}) && !ep.allowsHost(r.Host):
+	case ep.hosts.ask(false) && !ep.allowsHost(r.Host):
 		misdirect(w)
 	case e == nil:
 		ep.fallback(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, ep)))

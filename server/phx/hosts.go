@@ -2,9 +2,7 @@ package phx
 
 import (
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"strings"
 )
@@ -43,8 +41,9 @@ func isAddr(name string) bool {
 	return err == nil
 }
 
-// ask reports whether it matters at all what host a request is for.
-func (h *hosts) ask(from origin) bool { return !h.any && (h.given || from.loopback) }
+// ask reports whether it matters at all what host a request is for. loopback says
+// that it came by a listener at a loopback address.
+func (h *hosts) ask(loopback bool) bool { return !h.any && (h.given || loopback) }
 
 // allow decides about a host as in the Host field. No host at all is no browser's.
 func (h *hosts) allow(host string) bool {
@@ -58,25 +57,6 @@ func (h *hosts) allow(host string) bool {
 	}
 	addr, err := netip.ParseAddr(name)
 	return host == "" || err == nil && addr.Unmap().IsLoopback()
-}
-
-// allowsHost is allow, and says in the log what to do if it should have been true.
-func (ep *Endpoint) allowsHost(host string) bool {
-	if ep.hosts.allow(host) {
-		return true
-	}
-	ep.log.Info("host refused", "host", host,
-		"fix", "add it to Config.Hosts if the server has this name, also through a proxy")
-	return false
-}
-
-// misdirected is the answer to a request for another host (RFC 9110 §15.5.20).
-const misdirected = "This server does not have the name that the request is for.\n"
-
-// misdirect answers a request that net/http has read.
-func misdirect(w http.ResponseWriter) {
-	refuse(w, http.StatusMisdirectedRequest)
-	_, _ = io.WriteString(w, misdirected) // who is gone needs no answer
 }
 
 // isLoopback reports whether only programs of this machine can connect to a

@@ -73,7 +73,7 @@ func (ep *Endpoint) handleHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := r.Context().Value(connKey{}).(*detached)
-	if ep.hosts.ask(d.origin) && !ep.allowsHost(r.Host) {
+	if ep.hosts.ask(d.origin.loopback) && !ep.allowsHost(r.Host) {
 		misdirect(w)
 		return
 	}

@@ -79,3 +79,12 @@ func (l *listener) cancel() {
 	l.cancelled = true
 	l.mailbox.Clear(l.workers)
 }
+
+func (l *listener) describe() []any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, ok := l.mailbox.Running(); ok {
+		return []any{"topic", b.Topic, "event", b.Event, "callback", "Endpoint.Subscribe"}
+	}
+	return nil
+}

@@ -21,10 +21,10 @@ type span struct {
 	took  time.Duration // once it has ended
 }
 
-// span begins one. level is that of its line, usual if it is nil; hooked says
+// newSpan begins one. level is that of its line, usual if it is nil; hooked says
 // that there is a hook for it.
-func (lent *services) span(level slog.Leveler, usual slog.Level, hooked bool) span {
-	s := span{log: lent.log, level: usual}
+func newSpan(log *slog.Logger, level slog.Leveler, usual slog.Level, hooked bool) span {
+	s := span{log: log, level: usual}
 	if level != nil {
 		s.level = level.Level()
 	}
@@ -80,21 +80,4 @@ func (h httpErrors) Write(line []byte) (int, error) {
 		h.log.Info("HTTP server", "err", text)
 	}
 	return len(line), nil
-}
-
-// span is Endpoint.span for what happens on a channel. Topics that start with
-// phoenix are never logged (spec §5.5).
-func (ch *Channel) span(level slog.Leveler, usual slog.Level, hooked bool) span {
-	if strings.HasPrefix(ch.topic, "phoenix") {
-		level = LogOff
-	}
-	return ch.services().span(level, usual, hooked)
-}
-
-// logEvent is the level of the lines on a client message; nil is the usual one.
-func (t *ChannelType) logEvent(event string) slog.Leveler {
-	if level, ok := t.LogEvents[event]; ok {
-		return level
-	}
-	return t.LogIn
 }

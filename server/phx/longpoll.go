@@ -20,6 +20,7 @@ type exchange struct {
 	requests *requests
 	request  *http.Request
 	mount    *mount
+	polls    *pollSessions
 	vars     map[string]string // of the path
 	params   Params            // of the query and the path
 	body     []byte            // lent by the loop, until keep
@@ -113,7 +114,7 @@ func (x *exchange) session() *pollSession {
 	if signed == "" {
 		signed = x.params.String("token")
 	}
-	return x.mount.polls.find(signed)
+	return x.polls.find(signed)
 }
 
 // wantsBody reports whether a body is worth waiting for: one without a session is
@@ -130,7 +131,7 @@ func (x *exchange) keep() { x.body = bytes.Clone(x.body) }
 // wait has w told when the session's window has passed, or the client is gone.
 func (x *exchange) wait(w waiter) {
 	x.requests.waiting = w
-	x.conn.SetDeadline(x.mount.polls.window)
+	x.conn.SetDeadline(x.polls.window)
 }
 
 // status answers with a status in the body and nothing else.

@@ -14,7 +14,7 @@ var errNoPlace = errors.New("there is no place for another session")
 func (x *exchange) create() {
 	x.attempt = x.mount.attempt("longpoll")
 	x.attempt.params = x.params
-	switch polls := x.mount.polls; {
+	switch polls := x.polls; {
 	case !polls.reserve():
 		// The client takes the status for a crash and tries again later; of any
 		// other it would not know what to think (spec §3.8).
@@ -44,7 +44,7 @@ func (x *exchange) connect() (_ *pollSession, err error) {
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}
-	s := newPollSession(d, x.request.RemoteAddr)
+	s := newPollSession(x.polls, d, x.request.RemoteAddr)
 	if m.Connect == nil {
 		return s, nil
 	}
@@ -65,7 +65,7 @@ func (x *exchange) connect() (_ *pollSession, err error) {
 func (x *exchange) created(s *pollSession, err error) {
 	if err != nil {
 		x.attempt.settle(nil, err)
-		x.mount.polls.release()
+		x.polls.release()
 	}
 	switch {
 	case errors.Is(err, errPanic):

@@ -23,9 +23,10 @@ var (
 // Locks are taken in the order Socket.mu, Channel.mu, pollSession.mu, those of
 // connections: nothing here calls the socket with mu held.
 type pollSession struct {
-	socket *Socket // immutable
-	id     string  // immutable; random
-	token  string  // immutable; the id, signed
+	polls  *pollSessions // immutable
+	socket *Socket       // immutable
+	id     string        // immutable; random
+	token  string        // immutable; the id, signed
 
 	mu       sync.Mutex     // guards the rest
 	handler  poller.Handler // who gets messages and the end; nil until open
@@ -42,9 +43,9 @@ type pollSession struct {
 	why      error // that it ended
 }
 
-func newPollSession(d *dialect, remote string) *pollSession {
-	s := &pollSession{id: rand.Text()}
-	s.token, _ = d.mount.polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
+func newPollSession(polls *pollSessions, d *dialect, remote string) *pollSession {
+	s := &pollSession{polls: polls, id: rand.Text()}
+	s.token, _ = polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
 	s.socket = &Socket{dialect: d, transport: s, extra: &extra{remote: remote}}
 	return s
 }
@@ -52,7 +53,7 @@ func newPollSession(d *dialect, remote string) *pollSession {
 // open lets the client in. It reports false, and the session ends, if the
 // endpoint does not want it any more.
 func (s *pollSession) open(a *attempt) bool {
-	polls, handler := s.socket.mount.polls, s.socket.open(a, nil)
+	polls, handler := s.polls, s.socket.open(a, nil)
 	known := polls.add(s)
 	s.mu.Lock()
 	s.handler, s.polled = handler, time.Now()
@@ -74,7 +75,7 @@ func (s *pollSession) open(a *attempt) bool {
 // patience is how long after a GET the next one may come: spec §3.5, and by how
 // much the answer to the first may be late.
 func (s *pollSession) patience() time.Duration {
-	return s.socket.mount.polls.window*3/2 + 200*time.Millisecond
+	return s.polls.window*3/2 + 200*time.Millisecond
 }
 
 // checkIdle ends the session if there was no GET for that long. It looks as
@@ -98,7 +99,7 @@ func (s *pollSession) Send(packets []byte) error {
 	waiting, quiet := len(s.messages), time.Since(s.polled)
 	s.mu.Unlock()
 	if err == poller.ErrSlowConsumer {
-		s.socket.mount.polls.slow.Add(1)
+		s.polls.slow.Add(1)
 		s.Kill(&poller.SlowConsumerError{Waiting: waiting, Quiet: quiet})
 	}
 	return err
@@ -113,7 +114,7 @@ func (s *pollSession) sendLocked(packets []byte) error {
 	case len(packets) == 0: // it was binary
 		s.dropped = true
 		mount.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
-	case len(s.messages) > mount.polls.outboundMax:
+	case len(s.messages) > s.polls.outboundMax:
 		return poller.ErrSlowConsumer
 	default:
 		s.messages = append(s.messages, packets...)
@@ -135,7 +136,7 @@ func (s *pollSession) SendShared(packets []byte) error { return s.Send(packets) 
 func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || len(s.messages) <= s.socket.mount.polls.outboundHigh {
+	if s.ended || len(s.messages) <= s.polls.outboundHigh {
 		return false
 	}
 	s.held = append(s.held, func() { pool.Go(t) })
@@ -146,7 +147,7 @@ func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 func (s *pollSession) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.ended && len(s.messages) > s.socket.mount.polls.outboundHigh
+	return !s.ended && len(s.messages) > s.polls.outboundHigh
 }
 
 // tookLocked is called when nothing waits for the client any more, or it is gone.
@@ -198,7 +199,7 @@ func (s *pollSession) end(why error) {
 	for _, p := range posts {
 		p.conn.Post(func() { p.status(http.StatusGone) })
 	}
-	s.socket.mount.polls.remove(s)
+	s.polls.remove(s)
 	if opened {
 		s.bury()
 	}
@@ -210,5 +211,5 @@ func (s *pollSession) bury() { s.socket.mount.fanOut.Go(s) }
 // Turn tells the socket that it has ended; see poller.Pool.
 func (s *pollSession) Turn() {
 	s.handler.Closed(nil, s.why)
-	s.socket.mount.polls.release()
+	s.polls.release()
 }

@@ -2,12 +2,9 @@ package phx_test
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"maps"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -27,7 +24,7 @@ var userMethods = map[string][]string{
 // belongs to types such as socketEvents.
 func TestMethods(t *testing.T) {
 	got := make(map[string][]string)
-	for _, f := range sources(t) {
+	for _, f := range sources(t, token.NewFileSet()) {
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && fn.Name.IsExported() {
 				of := receiver(fn)
@@ -49,26 +46,6 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-}
-
-// sources are the files of the package without its tests.
-func sources(t *testing.T) (files []*ast.File) {
-	t.Helper()
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, f)
-	}
-	return files
 }
 
 // receiver is the name of a method's type.

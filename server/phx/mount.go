@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -20,17 +19,15 @@ import (
 type mount struct {
 	Mount
 	*services
-	endpoint *Endpoint // for Socket.Endpoint
 	origins  origins.Policy
 	frames   frame.Config            // of sockets without permessage-deflate
 	deflated frame.Config            // of those with it
 	dialects [packet.Forms][]dialect // by form, in the order of Serializers
 	tariff   rate.Tariff             // Rates
-	polls    *pollSessions           // nil without LongPoll
 	asks     bool                    // the application has a say in handshakes: not on the loop
 }
 
-func newMount(ep *Endpoint, all packet.Codecs, m Mount) *mount {
+func newMount(lent *services, all packet.Codecs, m Mount) *mount {
 	m.Idle = cmp.Or(m.Idle, 60*time.Second)
 	m.MaxChannels = cmp.Or(m.MaxChannels, 100)
 	m.MaxField = cmp.Or(m.MaxField, 1024)
@@ -41,16 +38,12 @@ func newMount(ep *Endpoint, all packet.Codecs, m Mount) *mount {
 	case m.Serializers == nil:
 		m.Serializers = []wire.Serializer{wire.V1{}, wire.V2{}}
 	}
-	out := &mount{Mount: m, services: &ep.services, endpoint: ep, tariff: m.Rates.tariff(), asks: m.Connect != nil || m.CheckOrigin != nil}
-	out.origins, _ = origins.New(m.Origins, ep.cfg.Host, m.CheckOrigin) // Config.check has seen the error
+	out := &mount{Mount: m, services: lent, tariff: m.Rates.tariff(), asks: m.Connect != nil || m.CheckOrigin != nil}
+	out.origins, _ = origins.New(m.Origins, lent.cfg.Host, m.CheckOrigin) // Config.check has seen the error
 	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: maxInline}
 	if m.Deflate != nil {
 		out.deflated = out.frames
 		out.deflated.Deflate, out.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio
-	}
-	if m.LongPoll != nil {
-		out.polls = newPollSessions(out.services, *m.LongPoll)
-		ep.polls = append(ep.polls, out.polls)
 	}
 	forms := [...]bool{packet.Framed: true, packet.Deflated: m.Deflate != nil, packet.Quoted: m.LongPoll != nil}
 	var deflate packet.Deflate
@@ -102,78 +95,6 @@ const (
 	overWebSocket transportKind = iota
 	overLongPoll
 )
-
-// An entrance is a path at which requests reach a mount.
-type entrance struct {
-	mount    *mount
-	kind     transportKind
-	segments []string // of a path with variables, without the first slash
-}
-
-// match returns the variables of a path, and whether it is the entrance's.
-// Those whose names start with _ are not told (spec §1.1).
-func (e *entrance) match(path string) (vars map[string]string, ok bool) {
-	i := 0
-	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
-		if i == len(e.segments) {
-			return nil, false
-		}
-		name, variable := strings.CutPrefix(e.segments[i], ":")
-		switch i++; {
-		case !variable && segment != name:
-			return nil, false
-		case variable && segment == "":
-			return nil, false
-		case variable && name[0] != '_':
-			value, err := url.PathUnescape(segment)
-			if err != nil {
-				return nil, false
-			}
-			if vars == nil {
-				vars = make(map[string]string)
-			}
-			vars[name] = value
-		}
-	}
-	return vars, i == len(e.segments)
-}
-
-// entrances finds the mount of a request.
-type entrances struct {
-	fixed    map[string]*entrance
-	variable []*entrance // in the order of declaration
-}
-
-func newEntrances(ep *Endpoint, mounts []Mount) entrances {
-	all, codecs := entrances{fixed: make(map[string]*entrance)}, make(packet.Codecs)
-	for _, m := range mounts {
-		ready := newMount(ep, codecs, m)
-		for kind, path := range m.paths() {
-			e := &entrance{mount: ready, kind: kind}
-			if strings.Contains(path, "/:") {
-				e.segments = strings.Split(path[1:], "/")
-				all.variable = append(all.variable, e)
-			} else {
-				all.fixed[path] = e
-			}
-		}
-	}
-	return all
-}
-
-// find returns the entrance at a path with the values of its variables, or nil.
-// Paths without variables come first.
-func (all *entrances) find(path []byte) (*entrance, map[string]string) {
-	if e := all.fixed[string(path)]; e != nil {
-		return e, nil
-	}
-	for _, e := range all.variable {
-		if vars, ok := e.match(string(path)); ok {
-			return e, vars
-		}
-	}
-	return nil, nil
-}
 
 // paths are where the transports of a mount are found.
 func (m *Mount) paths() map[transportKind]string {

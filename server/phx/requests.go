@@ -184,7 +184,7 @@ func (h *requests) forget() {
 func (h *requests) cut(cause Cause) {
 	if x := h.coming; x.wantsBody() {
 		if s := x.session(); s != nil {
-			h.endpoint.cuts.add(s.socket, cause)
+			s.socket.count(cause)
 		}
 	}
 }
@@ -239,7 +239,7 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	switch {
 	case ep.isReady(string(head.Path)):
 		ep.answerReady(c, string(head.Method))
-	case ep.hosts.ask(h.origin) && !ep.allowsHost(string(head.Host)):
+	case ep.hosts.ask(h.origin.loopback) && !ep.allowsHost(string(head.Host)):
 		answer(c, http.StatusMisdirectedRequest, misdirected)
 	case e == nil:
 		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
@@ -284,7 +284,7 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 		return false
 	}
 	r.Close = r.Close || !r.ProtoAtLeast(1, 1)
-	x := &exchange{conn: c, requests: h, mount: m, vars: vars, request: r}
+	x := &exchange{conn: c, requests: h, mount: m, polls: h.endpoint.polls[m], vars: vars, request: r}
 	whole := 0 <= r.ContentLength && r.ContentLength <= int64(len(rest))
 	switch {
 	case !whole && !x.wantsBody(): // it gets its answer without
@@ -364,7 +364,7 @@ func answer(c *poller.Conn, status int, body string) {
 func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance) {
 	var body []byte
 	chunked := r.ContentLength < 0 || len(r.TransferEncoding) > 0
-	switch x := (exchange{mount: e.mount, request: r}); {
+	switch x := (exchange{mount: e.mount, polls: ep.polls[e.mount], request: r}); {
 	case !chunked:
 	case e.kind != overLongPoll: // a GET that has none
 		refuse(w, http.StatusBadRequest)

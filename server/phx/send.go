@@ -174,33 +174,6 @@ func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error)
 	return lent.broadcast(lent.pubsub.Publish, ch.events(), ch.topic, event, payload)
 }
 
-// Broadcast sends an event to all who joined a topic. It does not wait for them.
-// If it fails, nobody has got it: with pubsub.ErrOverloaded or an error of the
-// adapter, or with one that Channel.Push has for such a payload.
-func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
-	_, err := ep.broadcast(ep.pubsub.Publish, nil, topic, event, payload)
-	return err
-}
-
-// LocalBroadcast is Broadcast to those who are connected to this node.
-func (ep *Endpoint) LocalBroadcast(topic, event string, payload any) error {
-	_, err := ep.broadcast(ep.pubsub.PublishLocal, nil, topic, event, payload)
-	return err
-}
-
-// BroadcastTo is Broadcast to those who are connected to one node of the
-// cluster. It fails with pubsub.ErrUnknownNode.
-func (ep *Endpoint) BroadcastTo(node, topic, event string, payload any) error {
-	_, err := ep.broadcast(func(m *pubsub.Message) error { return ep.pubsub.PublishTo(node, m) }, nil, topic, event, payload)
-	return err
-}
-
-// Node is the name of this node in its cluster, "" if it is alone.
-func (ep *Endpoint) Node() string { return ep.pubsub.Node() }
-
-// Cluster is what the way to the other nodes says of itself.
-func (ep *Endpoint) Cluster() pubsub.AdapterStats { return ep.pubsub.AdapterStats() }
-
 // broadcast publishes to all but from, which may be nil.
 func (lent *services) broadcast(publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
 	m, err := lent.message(topic, event, payload)

@@ -12,6 +12,7 @@ import (
 // services are what an endpoint lends to its mounts, and they to sockets, channels
 // and long-poll sessions, which know nothing else of it.
 type services struct {
+	owner any          // the *Endpoint, for Socket.Endpoint alone
 	cfg   Config       // checked, with its defaults
 	log   *slog.Logger // its handler never waits
 	hooks Telemetry    // zero without Config.Telemetry
@@ -47,4 +48,9 @@ func (c clock) mark() uint32 { return c.age() | 1 }
 // since is how long ago something began.
 func (c clock) since(mark uint32) time.Duration {
 	return time.Duration(c.age()-mark+1) * time.Millisecond // mark may be one more than it was
+}
+
+// span begins a span; see newSpan.
+func (lent *services) span(level slog.Leveler, usual slog.Level, hooked bool) span {
+	return newSpan(lent.log, level, usual, hooked)
 }

@@ -109,9 +109,6 @@ func (s *Socket) Transport() string {
 	return "longpoll"
 }
 
-// Endpoint is the endpoint that the socket is connected to.
-func (s *Socket) Endpoint() *Endpoint { return s.mount.endpoint }
-
 // RemoteAddr is the client's host:port, or that of the last proxy before this
 // server. It may be "" once the connection has ended.
 func (s *Socket) RemoteAddr() string {

@@ -52,6 +52,8 @@ func (u *upgrade) Turn() {
 	returned = true
 }
 
+func (u *upgrade) describe() []any { return []any{"mount", u.mount.Path, "callback", "Connect"} }
+
 // abandon refuses a client whose Connect has not returned.
 func (u *upgrade) abandon() {
 	u.socket = nil
