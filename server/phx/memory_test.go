@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,11 +68,12 @@ func benchmarkIdleMemory(b *testing.B, role string, clients int) {
 }
 
 // memoryRole is the environment variable that makes this test binary a server
-// instead of running tests: "plain", or one with "TLS".
+// instead of running tests: "plain", one with "TLS", or one with "long polling".
 const memoryRole = "PHX_TEST_MEMORY"
 
-// serveMemory serves until its input ends. It answers each line of it with its
-// resident memory in bytes.
+// serveMemory serves until its input ends. It answers each line of it: "cpu" with
+// its processor time in ns, "broadcast" with 0 and one to room:lobby, and any other
+// with its resident memory in bytes.
 func serveMemory() error {
 	cfg := phx.Config{
 		Addr:   "127.0.0.1:0",
@@ -86,12 +88,30 @@ func serveMemory() error {
 		}
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	}
+	if os.Getenv(memoryRole) == "long polling" {
+		cfg.Mounts[0].LongPoll = &phx.LongPoll{Window: time.Minute}
+	}
 	ep, err := phx.Start(cfg)
 	if err != nil {
 		return err
 	}
 	fmt.Println(ep.Addr())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case "cpu":
+			var u syscall.Rusage
+			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+				return err
+			}
+			fmt.Println(u.Utime.Nano() + u.Stime.Nano())
+			continue
+		case "broadcast":
+			if err := ep.LocalBroadcast("room:lobby", "e", map[string]string{"text": strings.Repeat("x", 100)}); err != nil {
+				return err
+			}
+			fmt.Println(0)
+			continue
+		}
 		for range 2 { // sync.Pool lets go at the second
 			runtime.GC()
 		}
@@ -159,7 +179,13 @@ func (s *memoryServer) line(t testing.TB) string {
 // resident is the server's memory in bytes, after a garbage collection.
 func (s *memoryServer) resident(t testing.TB) int {
 	t.Helper()
-	if _, err := io.WriteString(s.in, "\n"); err != nil {
+	return s.ask(t, "memory")
+}
+
+// ask is a line that the server answers with a number.
+func (s *memoryServer) ask(t testing.TB, what string) int {
+	t.Helper()
+	if _, err := io.WriteString(s.in, what+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	n, err := strconv.Atoi(s.line(t))
