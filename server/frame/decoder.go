@@ -141,7 +141,7 @@ func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte) (f Frame, ok boo
 	d.p = nil
 	compressed := cfg.compressed(h)
 	if compressed || h.Length > cfg.inline() {
-		return d.deliver(cfg, &Large{op: h.OpCode, compressed: compressed, last: payload}, true)
+		return d.deliver(cfg, &Large{op: h.OpCode, compressed: compressed, payload: Parts{last: payload}}, true)
 	}
 	if h.OpCode == ws.OpText && !cfg.SkipUTF8 && !utf8.Valid(payload) {
 		return Frame{}, false, errNotUTF8()
@@ -185,7 +185,7 @@ func (d *Decoder) payload(cfg *Config, data *[]byte) (f Frame, ok bool, err *Err
 	if m.checked && !p.text.write(chunk) {
 		return Frame{}, false, errNotUTF8()
 	}
-	m.add(chunk)
+	m.payload.Add(chunk)
 	if p.inFrame || !h.Fin {
 		return Frame{}, false, nil
 	}

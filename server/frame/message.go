@@ -2,7 +2,6 @@ package frame
 
 import (
 	"bytes"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -13,9 +12,8 @@ import (
 type Large struct {
 	op         ws.OpCode
 	compressed bool
-	checked    bool     // if it is text, it is UTF-8
-	full       [][]byte // of the payload, each partSize long
-	last       []byte   // what comes behind them
+	checked    bool // if it is text, it is UTF-8
+	payload    Parts
 }
 
 // Finish does what is left to do, with the Config that Next had. The payload is
@@ -32,15 +30,12 @@ func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
 func (m *Large) Binary() bool { return m.op == ws.OpBinary }
 
 // Held is how many bytes of memory the message takes.
-func (m *Large) Held() int { return len(m.full)*partSize + cap(m.last) }
+func (m *Large) Held() int { return m.payload.Held() }
 
-func (m *Large) size() int { return len(m.full)*partSize + len(m.last) }
+func (m *Large) size() int { return m.payload.Len() }
 
 func (m *Large) finish(cfg *Config, limit int64) (payload []byte, err *Error) {
-	payload = m.last
-	if m.full != nil {
-		payload = slices.Concat(append(m.full, m.last)...)
-	}
+	payload = m.payload.Join()
 	if m.compressed {
 		if payload, err = inflate(payload, limit, cfg.maxBlocks()); err != nil {
 			return nil, err
@@ -65,28 +60,8 @@ func (d *Decoder) deliver(cfg *Config, m *Large, lent bool) (f Frame, ok bool, e
 	}
 	large := *m // a copy, that only large ones go to the heap
 	if lent {
-		large.last = bytes.Clone(m.last)
+		large.payload.last = bytes.Clone(m.payload.last)
 	}
 	d.p = &partial{large: &large}
 	return Frame{Op: m.op, Large: true}, true, nil
-}
-
-// partSize is how much of a message is kept in one piece before it is whole.
-const partSize = 64 << 10
-
-// add keeps what has come of a message: never more than twice that, and from
-// partSize on never more than partSize beyond it.
-func (m *Large) add(b []byte) {
-	for len(b) > 0 {
-		if len(m.last) == partSize {
-			m.full = append(m.full, m.last)
-			m.last = make([]byte, 0, partSize)
-		}
-		n := min(len(b), partSize-len(m.last))
-		if need := len(m.last) + n; need > cap(m.last) {
-			m.last = append(make([]byte, 0, min(max(need, 2*cap(m.last)), partSize)), m.last...)
-		}
-		m.last = append(m.last, b[:n]...)
-		b = b[n:]
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -24,6 +25,7 @@ type exchange struct {
 	vars     map[string]string // of the path
 	params   Params            // of the query and the path
 	body     []byte            // lent by the loop, until keep
+	parts    frame.Parts       // the body instead, if it is large and came bit by bit
 	attempt  attempt           // to connect, if there is no session
 	answered bool
 }

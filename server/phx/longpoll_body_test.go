@@ -155,3 +155,38 @@ func TestLargeBodyRefused(t *testing.T) {
 	s.say(beat(3))
 	s.want(beaten(3))
 }
+
+// Large bodies for a raw socket come in order, too, however they come in, and a POST
+// that waits for its turn keeps what has come.
+func TestLargeBodyRaw(t *testing.T) {
+	g := newGate()
+	var got lockedBuffer
+	cfg := longPolling(time.Minute)
+	cfg.Mounts[0].Raw = &phx.RawType{In: func(_ *phx.RawSocket, data []byte, binary bool) error {
+		fmt.Fprintf(&got, "%s %d %v;", data[:2], len(data), binary)
+		g.pass()
+		return nil
+	}}
+	ep := startConfig(t, cfg)
+	s := openSessionAt(t, ep, "/socket/longpoll?x=1")
+	long := strings.Repeat("x", 100_000)
+	body := "[a" + long + "]\n" + "[b]\n" + strings.Repeat("QUJD", 50_000) + "\n[c" + long + "]"
+	first, second := dialWeb(t, ep), dialWeb(t, ep)
+	first.begin(s.target, body[:1000], len(body))
+	if _, err := io.WriteString(first.conn, body[1000:]); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "call of In", g.entered)
+	second.send("POST", s.target, "[d"+long+"]", "Content-Type: text/plain")
+	eventually(t, "it waits", func() bool { return ep.WaitingPosts() == 1 })
+	close(g.open)
+	for _, c := range []*webConn{first, second} {
+		if a := c.receive(); a.body != `{"status":200}` {
+			t.Errorf("POST: %d %s, want status 200", a.code, a.body)
+		}
+	}
+	if want := "[a 100003 false;[b 3 false;AB 150000 true;[c 100003 false;[d 100003 false;"; got.String() != want {
+		t.Errorf("In got %s\nwant %s", got.String(), want)
+	}
+	eventuallyHolds(t, ep, "nothing is left", 0, 0)
+}

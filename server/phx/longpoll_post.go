@@ -5,10 +5,13 @@ import (
 	"cmp"
 	"encoding/base64"
 	"net/http"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"github.com/roost-rt/roost/server/frame"
 )
 
 const (
@@ -54,41 +57,72 @@ func (s *pollSession) post(x *exchange) bool {
 	return true
 }
 
-// begin takes the messages of the POST whose turn it is.
+// begin takes the messages of the POST whose turn it is: those of a large one on
+// turns, as the loop would be held.
 func (p *post) begin() {
-	if _, raw := p.session.handler.(*rawEvents); raw {
+	_, raw := p.session.handler.(*rawEvents)
+	switch {
+	case p.parts.Len() > 0, len(p.body) > maxInline: // and so not lent
+		p.unpackLater()
+		return
+	case raw:
 		p.keep() // its callback is slower than the loop
 	}
 	p.lines = p.split()
-	if _, ok := p.session.handler.(*socketEvents); ok && len(p.body) > maxInline { // and so not lent
-		p.wait(p)
-		p.mount.unpackers.Go(p)
-		return
-	}
 	p.proceed()
 }
 
-// Turn takes all messages of a large POST; see unpacking and poller.Pool.
+// unpackLater has a turn take messages of a large POST; see unpacking.
+func (p *post) unpackLater() {
+	p.wait(p)
+	p.mount.unpackers.Go(p)
+}
+
+// Turn takes all messages of a large POST, or the next one for a raw socket; see
+// poller.Pool.
 func (p *post) Turn() {
 	if err := p.unpack(); err != nil {
 		p.mount.log.Error("panic while decoding a message", "mount", p.mount.Path, "err", err)
 		p.conn.Kill(err)
+		p.conn.Post(p.end)
 	}
-	p.conn.Post(p.end)
 }
 
 func (p *post) unpack() (err error) {
 	defer contain(&err)
-	s := p.session.socket
-	for _, line := range p.lines {
-		data, binary, ok := p.decode(line)
+	if p.parts.Len() > 0 {
+		p.body, p.parts = p.parts.Join(), frame.Parts{}
+		runtime.Gosched() // as in unpacking
+	}
+	if p.lines == nil {
+		p.lines = p.split()
+	}
+	for len(p.lines) > 0 {
+		data, binary, ok := p.decode(p.lines[0])
+		p.lines = p.lines[1:]
 		if !ok {
 			p.malformed()
 			break
 		}
-		s.message(data, binary)
+		switch h := p.session.handler.(type) {
+		case *rawEvents:
+			(*RawSocket)(h).take(data, binary, func() { p.conn.Post(p.unpackRest) })
+			return nil
+		case *socketEvents:
+			(*Socket)(h).message(data, binary)
+		}
 	}
+	p.conn.Post(p.end)
 	return nil
+}
+
+// unpackRest goes on when the callback of a raw socket has returned.
+func (p *post) unpackRest() {
+	if len(p.lines) > 0 && !p.answered {
+		p.unpackLater()
+	} else {
+		p.end()
+	}
 }
 
 // malformed is the end of the session, at once (spec §3.6).

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/http1"
 )
 
@@ -39,7 +40,7 @@ type requests struct {
 	host     *host     // the server that had the connection first, or nil
 	buf      []byte    // what has come and is not taken yet
 	coming   *exchange // whose body is being read, or nil
-	need     int       // bytes of its head and body
+	need     int       // bytes of it
 	busy     bool      // a request is being answered: others wait
 	room     int       // bytes that buf may have meanwhile
 	last     bool      // it ends the connection: what follows it is dropped
@@ -88,25 +89,14 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 			c.Kill(errors.New("too much sent before the request was answered"))
 		}
 		return
-	}
-	if len(h.buf) > 0 { // most requests come in one piece: no copy
-		h.add(data)
+	case h.coming != nil:
+		h.more(c, data)
+		return
+	case len(h.buf) > 0: // most requests come in one piece: no copy
+		h.buf = append(h.buf, data...)
 		data = h.buf
 	}
 	h.next(c, data)
-}
-
-// add appends to buf. What it takes is at most twice what has come, and no more than
-// the request: so each byte is copied about once.
-func (h *requests) add(data []byte) {
-	if all := len(h.buf) + len(data); all > cap(h.buf) {
-		room := 2 * all
-		if h.coming != nil {
-			room = max(all, min(room, h.need))
-		}
-		h.buf = slices.Grow(h.buf, room-len(h.buf))
-	}
-	h.buf = append(h.buf, data...)
 }
 
 // hold counts the bytes of a body that are held from now on. It reports whether
@@ -118,32 +108,52 @@ func (h *requests) hold(n int) (fits bool) {
 }
 
 // next takes the request at the beginning of data, if it is complete. data is
-// h.buf or lent; h.buf keeps what is not taken.
+// h.buf or lent; h.buf keeps what is not taken of a head.
 func (h *requests) next(c *poller.Conn, data []byte) {
-	if h.coming == nil {
-		head, rest, whole := http1.Cut(data)
-		switch {
-		case len(head) > maxHead, !whole && len(data) > maxHead:
-			answer(c, http.StatusRequestHeaderFieldsTooLarge, "")
-			return
-		case !whole:
-			h.keep(c, data)
-			return
-		case !h.head(c, head, rest):
-			return
-		}
-		h.need += len(data) - len(rest)
-	}
-	if len(data) < h.need {
+	head, rest, whole := http1.Cut(data)
+	switch {
+	case len(head) > maxHead, !whole && len(data) > maxHead:
+		answer(c, http.StatusRequestHeaderFieldsTooLarge, "")
+		return
+	case !whole:
 		h.keep(c, data)
+		return
+	case !h.head(c, head, rest):
+		return
+	case len(rest) < h.need:
+		h.buf = nil
+		h.more(c, rest)
 		return
 	}
 	x := h.coming
-	if x.request.ContentLength > maxInline {
-		h.hold(len(data)) // until it is answered
+	x.body = rest[:h.need]
+	if h.need > maxInline {
+		h.hold(h.need) // until it is answered
 	}
-	x.body = data[h.need-int(x.request.ContentLength) : h.need]
-	h.take(c, x, data[h.need:])
+	h.take(c, x, rest[h.need:])
+}
+
+// more takes what has come of a body, in pieces: to put a large one together takes too
+// long for the loop (see post.Turn).
+func (h *requests) more(c *poller.Conn, data []byte) {
+	x := h.coming
+	n := min(len(data), h.need-x.parts.Len())
+	x.parts.Add(data[:n])
+	fits := h.hold(x.parts.Held()) // until it is answered
+	switch {
+	case x.parts.Len() == h.need:
+		if h.need <= maxInline {
+			x.body, x.parts = x.parts.Join(), frame.Parts{}
+		}
+		h.take(c, x, data[n:])
+	case !fits:
+		h.cut(NoRoom)
+		h.forget()
+		answer(c, http.StatusServiceUnavailable, "")
+	case h.began == 0: // its time counts from its head
+		h.began = h.endpoint.mark()
+		c.SetDeadline(h.endpoint.incoming.timeout)
+	}
 }
 
 // take answers a request. rest is what has come behind it.
@@ -155,22 +165,11 @@ func (h *requests) take(c *poller.Conn, x *exchange, rest []byte) {
 	x.begin()
 }
 
-// keep waits for more. The time for a request counts from its first byte, that for
-// its body from its head.
+// keep waits for the rest of a head, for which the time counts from its first byte.
 func (h *requests) keep(c *poller.Conn, data []byte) {
 	if len(h.buf) == 0 {
 		h.buf = bytes.Clone(data)
 		c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
-	}
-	switch {
-	case h.coming == nil:
-	case !h.hold(cap(h.buf)):
-		h.cut(NoRoom)
-		h.forget()
-		answer(c, http.StatusServiceUnavailable, "")
-	case h.began == 0:
-		h.began = h.endpoint.mark()
-		c.SetDeadline(h.endpoint.incoming.timeout)
 	}
 }
 
@@ -206,8 +205,8 @@ func (h *requests) Timeout(c *poller.Conn) {
 		h.waiting.expire()
 		return
 	}
-	if h.coming != nil && h.began != 0 {
-		if left := h.endpoint.incoming.patience(len(h.buf)) - h.endpoint.since(h.began); left > 0 {
+	if h.coming != nil {
+		if left := h.endpoint.incoming.patience(h.coming.parts.Len()) - h.endpoint.since(h.began); left > 0 {
 			c.SetDeadline(left)
 			return
 		}
@@ -226,7 +225,7 @@ func (h *requests) Closed(_ *poller.Conn, err error) {
 }
 
 // head decides what a request is for. It reports whether its body, of h.need
-// bytes, is to be waited for; if not, the request is done with or on its way. Both
+// bytes, is to be taken; if not, the request is done with or on its way. Both
 // slices are lent.
 func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	ep := h.endpoint
