@@ -149,5 +149,5 @@ func (h *handshake) finish() {
 	c.useTLSLocked(t)
 	c.mu.Unlock()
 	c.handler = h.next
-	c.startTLS()
+	c.again()
 }

@@ -192,8 +192,9 @@ const openTime = time.Millisecond
 // open returns what the records say that have come, the last n bytes of them in
 // the loop's buffer. It is the loop's until the next call.
 func (t *tlsLayer) open(l *loop, n int) (plain []byte, err error) {
-	if t.err != nil {
-		return nil, nil
+	if t.err != nil { // also of a connection that was detached meanwhile
+		t.forget()
+		return nil, t.err
 	}
 	switch held, came := t.in, l.buf[maxRecord:maxRecord+n]; {
 	case n == 0:
@@ -258,22 +259,6 @@ func (c *Conn) takeTLS(n int) {
 		c.handler.Data(c, plain)
 	}
 	c.goOn()
-	if err != nil {
-		c.endTLS(err)
-	}
-}
-
-// startTLS gives the handler what has come behind the handshake. Loop only.
-func (c *Conn) startTLS() {
-	c.CheckLoop()
-	defer c.contain()
-	plain, err := c.open(0)
-	if len(plain) > 0 {
-		c.mu.Lock()
-		c.rareLocked().rest = bytes.Clone(plain)
-		c.mu.Unlock()
-		c.again()
-	}
 	if err != nil {
 		c.endTLS(err)
 	}
@@ -413,10 +398,10 @@ func (r *rare) sealedFirst() (n int) {
 }
 
 // useTLSLocked puts t between the connection and its handler. What waits to be sent
-// is the end of the handshake.
+// is the end of the handshake. What has come behind that is left for again.
 func (c *Conn) useTLSLocked(t *tlsLayer) {
 	r := c.rareLocked()
-	r.tls = t
+	r.tls, t.more = t, true
 	for i := range r.queue {
 		r.queue[i].sealed, r.queue[i].begun = true, true
 	}
@@ -428,7 +413,7 @@ func (t *tlsLayer) below(open func(*Conn) Handler) func(*Conn) Handler {
 		c.mu.Lock()
 		c.useTLSLocked(t)
 		c.mu.Unlock()
-		c.loop.post(c.startTLS) // not here: the connection is not registered yet
+		c.loop.post(c.again) // not here: the connection is not registered yet
 		return open(c)
 	}
 }

@@ -89,3 +89,48 @@ func TestAttachAnyTLS(t *testing.T) {
 		eventually(t, "it is closed", func() bool { return p.Conns() == 0 })
 	}
 }
+
+// What crypto/tls had read ahead of Attach comes to the handler also when the peer
+// has hung up by then.
+func TestAttachTLSAfterTheEnd(t *testing.T) {
+	p := start(t, poller.Config{})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() { // ends with the listener
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			io.ReadFull(nc, make([]byte, 1)) // shakes hands; a failure shows below
+			accepted <- nc
+		}
+	}()
+	_, busy := pair(t, p, hooksEcho) // so that the loop looks at its connections in every pass
+	go io.Copy(busy, busy)           // ends with the test
+	busy.Write(noise(60_000))
+	for range 200 {
+		sent := noise(1000)
+		c := dialTLS(t, ln.Addr().String(), trusting, nil)
+		c.Write(sent)
+		server := within(t, accepted)
+		c.NetConn().(*net.TCPConn).CloseWrite()
+		var got []byte
+		done := make(chan error, 1)
+		err := p.Attach(server, func(*poller.Conn) poller.Handler {
+			return hooks{data: func(_ *poller.Conn, b []byte) { got = append(got, b...) }, closed: func(_ *poller.Conn, err error) { done <- err }}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		within(t, done)
+		if !bytes.Equal(got, sent[1:]) {
+			t.Fatalf("%d bytes came, want %d", len(got), len(sent)-1)
+		}
+		c.Close()
+	}
+}
