@@ -19,7 +19,7 @@ const childRole = "POLLER_TEST_CHILD"
 
 func runChild(role string) {
 	name, arg, _ := strings.Cut(role, " ")
-	run := map[string]func(string) error{"greeter": greeter, "server": memoryServer, "clients": memoryClients, "trespasser": trespasser}[name]
+	run := map[string]func(string) error{"greeter": greeter, "pauper": pauper, "server": memoryServer, "clients": memoryClients, "trespasser": trespasser}[name]
 	if err := run(arg); err != nil {
 		fmt.Fprintln(os.Stderr, role, err)
 		os.Exit(1)

@@ -1,8 +1,11 @@
 package poller_test
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,4 +73,64 @@ func TestDetachAtTheEnd(t *testing.T) {
 	if n := p.Conns(); n != 0 {
 		t.Errorf("%d connections are left, want 0", n)
 	}
+}
+
+// Without descriptors Detach and Pipe fail, and nothing has happened: a connection
+// that cannot be detached stays with its handler, and nobody has the end of a pipe
+// that has no other.
+func TestNoDescriptors(t *testing.T) {
+	if said := spawn(t, "pauper").end(); said != "" {
+		t.Error(said)
+	}
+}
+
+// pauper says what is wrong when there are no descriptors, or few.
+func pauper(string) error {
+	p, err := poller.New(poller.Config{})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	failed, closed := make(chan error, 1), make(chan error, 1)
+	client, err := p.Pipe(func(*poller.Conn) poller.Handler {
+		return hooks{
+			data:   func(c *poller.Conn, _ []byte) { _, err := c.Detach(); failed <- err },
+			closed: func(_ *poller.Conn, err error) { closed <- err },
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
+		return err
+	}
+	var files []*os.File
+	for err == nil {
+		var file *os.File
+		file, err = os.Open("/dev/null")
+		files = append(files, file)
+	}
+	client.Write([]byte("x"))
+	if err := <-failed; err == nil {
+		fmt.Println("Detach succeeded, want an error")
+	}
+	client.Close()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		fmt.Println("the handler of what was not detached never learns of its end")
+	}
+	for free := range 4 { // the server's end has gone, too: some are free already
+		opened := false
+		client, err := p.Pipe(func(*poller.Conn) poller.Handler { opened = true; return nil })
+		p.Each(func(*poller.Conn) {}) // so open has been called if it is to be
+		if (err != nil) == opened {
+			fmt.Printf("Pipe with %d descriptors more: %v, open was called: %v\n", free, err, opened)
+		}
+		if err == nil {
+			client.Close()
+		}
+		files[free].Close()
+	}
+	return nil
 }

@@ -9,17 +9,29 @@ import (
 )
 
 // Pipe connects to open's handler without a network, through a pair of Unix
-// sockets, and returns the client's end. open is called as Listen's is.
+// sockets, and returns the client's end. open is called as Listen's is, and not if
+// there is an error.
 func (p *Poller) Pipe(open func(*Conn) Handler) (net.Conn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
 	}
-	if err := p.adopt(fds[0], open); err != nil {
-		unix.Close(fds[1])
+	client, err := connOf(fds[1]) // first: there may be no descriptor for it
+	if err != nil {
+		unix.Close(fds[0])
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fds[1]), "pipe")
+	if err := p.adopt(fds[0], open); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// connOf is a socket as package net has it, which is fd's owner from then on,
+// whatever comes of it.
+func connOf(fd int) (net.Conn, error) {
+	file := os.NewFile(uintptr(fd), "")
 	defer file.Close() // net.FileConn has its own duplicate
 	return net.FileConn(file)
 }

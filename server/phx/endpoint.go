@@ -296,7 +296,7 @@ func (ep *Endpoint) serveHTTP(c *poller.Conn, h *requests, read []byte) {
 		return
 	}
 	var err error
-	if d.Conn, err = c.Detach(); err != nil { // an answer is still on its way: the client will ask again
+	if d.Conn, err = c.Detach(); err != nil { // an answer is still on its way, or there are no descriptors: the client will ask again
 		ep.http.places.leave(d)
 		c.Finish(nil)
 		return
