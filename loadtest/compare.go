@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/roost-rt/roost/loadtest/record"
@@ -22,7 +23,8 @@ measured by.
 
 A side is one run or, with a name, several: rounds of the same thing, made in
 turn with those of the other sides. A run is the folder of its results, its
-summary.json or its records.jsonl. With three runs a side each figure gets a
+summary.json or its records.jsonl, which may be compressed (records.jsonl.gz) and
+hold several runs, one after another. With three runs a side each figure gets a
 verdict. Some of dozens are wrong by chance: those marked * hold when corrected
 for that, which takes more runs: six or seven a side if but one figure differs.
 Only they count for -fail-if-worse.
@@ -187,14 +189,16 @@ func (r reader) readSide(text string) (side report.Side, err error) {
 	name, runs := splitSide(text)
 	side.Name = name
 	for path := range strings.SplitSeq(runs, ",") {
-		run, err := readRun(path)
+		found, err := readRuns(path)
 		if err != nil {
 			return side, fmt.Errorf("%s: %w", path, err)
 		}
-		if err := r.check(path, run.Run); err != nil {
-			return side, err
+		for _, run := range found {
+			if err := r.check(path, run.Run); err != nil {
+				return side, err
+			}
 		}
-		side.Runs = append(side.Runs, run)
+		side.Runs = append(side.Runs, found...)
 	}
 	return side, nil
 }
@@ -212,32 +216,48 @@ func splitSide(text string) (name, runs string) {
 func nameOf(path string) string {
 	path, _, _ = strings.Cut(path, ",")
 	base := filepath.Base(path)
-	if base == summaryFile || base == recordsFile {
+	if slices.Contains(runFiles, base) {
 		if absolute, err := filepath.Abs(path); err == nil {
 			return filepath.Base(filepath.Dir(absolute))
 		}
 	}
+	base = strings.TrimSuffix(base, ".gz")
 	return strings.TrimSuffix(strings.TrimSuffix(base, ".json"), ".jsonl")
 }
 
 // The files of a folder that hold a run.
 const (
-	summaryFile = "summary.json"
-	recordsFile = "records.jsonl"
+	summaryFile    = "summary.json"
+	recordsFile    = "records.jsonl"
+	compressedFile = recordsFile + ".gz" // made by gzip, to be kept
 )
 
-// readRun prefers the records of a folder: they have more than the summary, and
+// runFiles are they, the best first: records have more than the summary, and
 // this program's figures, not those of the one that made them.
-func readRun(path string) (*report.Result, error) {
+var runFiles = []string{recordsFile, compressedFile, summaryFile}
+
+// recordsIn is the name of the file of records in a folder; recordsFile if there
+// is none.
+func recordsIn(folder string) string {
+	for _, name := range []string{recordsFile, compressedFile} {
+		if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+			return name
+		}
+	}
+	return recordsFile
+}
+
+// readRuns reads a file that holds runs, or the best of a folder.
+func readRuns(path string) ([]*report.Result, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, errors.Unwrap(err) // without the path, which the caller names
 	}
 	if info.IsDir() {
-		for _, name := range []string{recordsFile, summaryFile} {
-			run, err := readRun(filepath.Join(path, name))
+		for _, name := range runFiles {
+			runs, err := readRuns(filepath.Join(path, name))
 			if !errors.Is(err, fs.ErrNotExist) {
-				return run, err
+				return runs, err
 			}
 		}
 		return nil, fmt.Errorf("neither %s nor %s is there", recordsFile, summaryFile)
@@ -247,8 +267,9 @@ func readRun(path string) (*report.Result, error) {
 		return nil, errors.Unwrap(err)
 	}
 	defer file.Close()
-	if filepath.Ext(path) == ".jsonl" {
+	if filepath.Ext(strings.TrimSuffix(path, ".gz")) == ".jsonl" {
 		return report.Load(file)
 	}
-	return report.ReadJSON(file)
+	run, err := report.ReadJSON(file)
+	return []*report.Result{run}, err
 }

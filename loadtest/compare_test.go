@@ -178,6 +178,28 @@ func TestCompareSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A file of several runs is as many runs of its side.
+func TestReadSideOfCompressedRecords(t *testing.T) {
+	folder := keep(t, 700, 800)
+	for _, path := range []string{folder, filepath.Join(folder, compressedFile)} {
+		side, err := (reader{}).readSide("a=" + path + "," + saveRun(t, 900))
+		if err != nil || len(side.Runs) != 3 {
+			t.Fatalf("readSide = %d runs, %v, want 3", len(side.Runs), err)
+		}
+		for i, want := range []float64{700, 800, 900} {
+			if got := *side.Runs[i].Summary.ServerBytesPerClient; got != want {
+				t.Errorf("run %d: %v bytes per client, want %v", i+1, got, want)
+			}
+		}
+	}
+	if _, err := (reader{}).readSide("a=" + keep(t, 700) + "," + folder); err != nil {
+		t.Errorf("readSide of other runs: %v", err)
+	}
+	if _, err := (reader{}).readSide("a=" + folder + "," + folder); err == nil {
+		t.Error("readSide took the same file twice, want an error")
+	}
+}
+
 func TestReadSideErrorsNameTheFile(t *testing.T) {
 	empty := t.TempDir()
 	for text, want := range map[string]string{
@@ -197,7 +219,9 @@ func TestNameOf(t *testing.T) {
 		"results/10k/":             "10k",
 		"results/10k/summary.json": "10k",
 		"/x/15k/records.jsonl":     "15k",
+		"/x/15k/records.jsonl.gz":  "15k",
 		"before.json":              "before",
+		"before.jsonl.gz":          "before",
 		"a.json,b.json":            "a",
 	} {
 		if got := nameOf(path); got != want {

@@ -28,7 +28,7 @@ func checkFolder(folder string) error {
 	if folder == "" {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(folder, recordsFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(folder, recordsIn(folder))); err != nil {
 		return nil // what else is wrong with it shows when it is made
 	}
 	return fmt.Errorf("-out %s has a run already: remove it or take another folder", folder)

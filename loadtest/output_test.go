@@ -50,8 +50,8 @@ func TestSaveWithoutATerminal(t *testing.T) {
 			t.Errorf("%s: %v, want it whole", name, err)
 		}
 	}
-	if run, err := readRun(folder); err != nil || !run.Summary.Ended {
-		t.Errorf("readRun = %v, want the end of the run", err)
+	if runs, err := readRuns(folder); err != nil || !runs[0].Summary.Ended {
+		t.Errorf("readRuns = %v, want the end of the run", err)
 	}
 }
 

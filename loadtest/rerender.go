@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
 )
 
 const rerenderUsage = `Loadtest report makes the reports of runs anew from their records: report.html,
@@ -17,6 +19,9 @@ report.txt, summary.json, timeline.csv and latency.hlog, in the same folder. Tha
 is for runs that died before they could, and for those of older programs.
 
   go run ./loadtest report results/1m
+
+Records may be compressed (records.jsonl.gz). Where they hold several runs, one
+after another, each has a folder of its own for its reports: 1, 2 and so on.
 
 Thresholds are those of the run's command (-slo).
 
@@ -51,10 +56,23 @@ func rerender(args []string, stdout io.Writer) int {
 }
 
 func renderAgain(folder string) error {
-	result, err := readRun(filepath.Join(folder, recordsFile))
+	name := recordsIn(folder)
+	runs, err := readRuns(filepath.Join(folder, name))
 	if err != nil {
-		return fmt.Errorf("%s: %w", recordsFile, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
+	if len(runs) == 1 {
+		return renderRun(folder, runs[0])
+	}
+	for i, run := range runs {
+		own := filepath.Join(folder, strconv.Itoa(i+1))
+		err = errors.Join(err, os.MkdirAll(own, 0o755), renderRun(own, run))
+	}
+	return err
+}
+
+// renderRun writes the reports of one run.
+func renderRun(folder string, result *report.Result) error {
 	ts, err := thresholdsOf(result.Run)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,51 @@ func TestReportIsMadeAnew(t *testing.T) {
 			t.Errorf("rerender printed %q, want %q in it", out.String(), want)
 		}
 	}
+}
+
+// Kept records are compressed, those of several runs in one file.
+func TestReportsOfCompressedRecords(t *testing.T) {
+	one, several := keep(t, 700), keep(t, 700, 800)
+	var out strings.Builder
+	if code := rerender([]string{one, several}, &out); code != exitOK {
+		t.Fatalf("rerender = %d, want %d", code, exitOK)
+	}
+	for _, folder := range []string{one, filepath.Join(several, "1"), filepath.Join(several, "2")} {
+		if text, err := os.ReadFile(filepath.Join(folder, "report.txt")); err != nil || len(text) == 0 {
+			t.Errorf("report.txt: %v, want it made", err)
+		}
+	}
+	for _, folder := range []string{one, several} {
+		if err := checkFolder(folder); err == nil {
+			t.Errorf("checkFolder(%s) = nil, want it to say that a run is there", folder)
+		}
+	}
+}
+
+// keep makes a folder with the compressed records of runs, one after another, as
+// cat and gzip do.
+func keep(t *testing.T, bytes ...int64) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	file, err := os.Create(filepath.Join(folder, compressedFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	w := gzip.NewWriter(file)
+	for _, n := range bytes {
+		text, err := os.ReadFile(filepath.Join(saveRun(t, n), recordsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 func TestReportExitCodes(t *testing.T) {

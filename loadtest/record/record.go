@@ -7,6 +7,7 @@ package record
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -205,10 +206,14 @@ func (w *Writer) Write(r Record) error {
 const maxLine = 16 << 20
 
 // Read calls each for every record of r, in order, until each or the reader fails.
-// A last line that does not end is passed over unless it is whole: its writer was
-// killed.
+// What begins as gzip does (RFC 1952 §2.3.1) is decompressed. A last line that
+// does not end is passed over unless it is whole: its writer was killed.
 func Read(r io.Reader, each func(Record) error) error {
-	lines := bufio.NewScanner(r)
+	plain, err := decompressed(r)
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(plain)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	ended := false // the line, and not only the file
 	lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
@@ -229,4 +234,14 @@ func Read(r io.Reader, each func(Record) error) error {
 		}
 	}
 	return lines.Err()
+}
+
+// decompressed returns what r holds, which may be compressed.
+func decompressed(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReader(r)
+	// What cannot be read here, such as a file of one byte, is no gzip.
+	if magic, _ := b.Peek(2); string(magic) != "\x1f\x8b" {
+		return b, nil
+	}
+	return gzip.NewReader(b)
 }

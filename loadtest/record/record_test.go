@@ -3,6 +3,9 @@ package record_test
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -50,4 +53,44 @@ func TestReadTakesWhatWasCutOff(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Files that were compressed one by one and put one after another are one file.
+func TestReadDecompresses(t *testing.T) {
+	const tick = `{"tick":{"at_ms":7}}` + "\n"
+	one := compressed(t, tick)
+	for _, test := range []struct {
+		name, file string
+		ticks      int
+		want       error
+	}{
+		{"one", one, 1, nil},
+		{"nothing", compressed(t, ""), 0, nil},
+		{"two", one + compressed(t, tick+tick), 3, nil},
+		{"cut off", one[:len(one)-1], 1, io.ErrUnexpectedEOF},
+		{"cut off in its head", one[:5], 0, io.ErrUnexpectedEOF},
+		{"damaged", one[:len(one)-8] + "12345678", 1, gzip.ErrChecksum},
+	} {
+		ticks := 0
+		err := record.Read(strings.NewReader(test.file), func(record.Record) error {
+			ticks++
+			return nil
+		})
+		if ticks != test.ticks || !errors.Is(err, test.want) {
+			t.Errorf("%s: Read = %d records, %v, want %d, %v", test.name, ticks, err, test.ticks, test.want)
+		}
+	}
+}
+
+func compressed(t *testing.T, text string) string {
+	t.Helper()
+	var file strings.Builder
+	w := gzip.NewWriter(&file)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.String()
 }

@@ -31,17 +31,29 @@ type Result struct {
 	wayBack      *hdrhistogram.Histogram // of clients that were cut off
 }
 
-// Load reads the records of one run, one JSON object a line.
-func Load(r io.Reader) (*Result, error) {
-	var records []record.Record
+// Load reads the records of a run, one JSON object a line, or of several that were
+// put one after another: each begins with its [record.Run]. They may be compressed
+// with gzip. There is always one result, if only of no records.
+func Load(r io.Reader) ([]*Result, error) {
+	runs := make([][]record.Record, 1)
 	err := record.Read(r, func(rec record.Record) error {
-		records = append(records, rec)
+		if rec.Run != nil && len(runs[len(runs)-1]) > 0 {
+			runs = append(runs, nil)
+		}
+		last := &runs[len(runs)-1]
+		*last = append(*last, rec)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load records: %w", err)
 	}
-	return New(records)
+	results := make([]*Result, len(runs))
+	for i, records := range runs {
+		if results[i], err = New(records); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
 }
 
 // New sums up the records of one run. Records of a run that died early are

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,10 +108,11 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	r, err := report.Load(file)
-	if err != nil {
-		t.Fatal(err)
+	runs, err := report.Load(file)
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("Load = %d runs, %v, want 1", len(runs), err)
 	}
+	r := runs[0]
 	var asJSON, asText bytes.Buffer
 	if err := errors.Join(r.WriteJSON(&asJSON), r.WriteText(&asText)); err != nil {
 		t.Fatal(err)
@@ -262,10 +264,37 @@ func TestBroadcastsInOrderOfTime(t *testing.T) {
 	}
 }
 
+func TestLoadSplitsRuns(t *testing.T) {
+	const note, run = `{"note":{"level":"info"}}` + "\n", `{"run":{"schema":1}}` + "\n"
+	for _, test := range []struct {
+		records string
+		notes   []int // of each run
+	}{
+		{"", []int{0}},
+		{note, []int{1}},
+		{run + note, []int{1}},
+		{run + note + run + note + note + run, []int{1, 2, 0}},
+		{note + run + note, []int{1, 1}}, // the first lost its beginning
+	} {
+		runs, err := report.Load(strings.NewReader(test.records))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, r := range runs {
+			got = append(got, len(r.Notes))
+		}
+		if !slices.Equal(got, test.notes) {
+			t.Errorf("Load(%q) has runs with %v notes, want %v", test.records, got, test.notes)
+		}
+	}
+}
+
 func TestLoadErrors(t *testing.T) {
 	for _, test := range []struct{ name, records, want string }{
 		{"cut line", "{\"run\":{\"schema\":1\n", "load records: record 1: "},
 		{"newer schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1; a newer one wrote it"},
+		{"second run of a newer schema", "{\"run\":{\"schema\":1}}\n{\"run\":{\"schema\":7}}", "records of schema 7: this program reads schema 1; a newer one wrote it"},
 		{"older schema", `{"run":{"schema":0}}`, "records of schema 0: this program reads schema 1; an older one wrote it"},
 		{"bad histogram", `{"end":{"latency":"AAAA"}}`, "decode histogram latency: "},
 		{"bad histogram of a storm", `{"activity":{"name":"storm","latency":"AAAA"}}`, "decode histogram storm: "},
