@@ -144,14 +144,14 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 			return exitBroken, err
 		}
 	}
-	plan, leave, err := o.plan(ctx)
+	plan, agents, err := o.plan(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil: // while agents were called
 		return exitInterrupted, nil
 	case err != nil:
 		return exitBroken, err
 	}
-	defer leave()
+	defer swarm.CloseAgents(agents)
 	if namespace != "" {
 		plan.Why = append(plan.Why, namespace)
 	}
@@ -171,7 +171,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitBroken, err
 	}
-	result, runErr := o.measure(ctx, plan, out)
+	result, runErr := o.measure(ctx, plan, agents, out)
 	if result == nil {
 		return exitBroken, errors.Join(runErr, out.close())
 	}
@@ -191,25 +191,27 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	return exitOK, nil
 }
 
-// plan plans for this machine or for agents, which leave has to leave.
-func (o options) plan(ctx context.Context) (p swarm.Plan, leave func(), err error) {
+// plan plans for this machine, or for agents, which the caller has to close.
+func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*swarm.Agent, err error) {
 	if len(o.agents) == 0 {
 		host, err := kernel.Here()
 		if err != nil {
 			return p, nil, err
 		}
 		p, err = swarm.NewPlan(o.swarm, host)
-		return p, func() {}, err
-	}
-	agents, err := swarm.DialAgents(ctx, o.agents, os.Getenv(tokenEnv))
-	if err != nil {
 		return p, nil, err
 	}
-	leave = func() { swarm.CloseAgents(agents) }
-	if p, err = swarm.PlanAgents(o.swarm, agents); err != nil {
-		leave()
+	if agents, err = swarm.DialAgents(ctx, o.agents, os.Getenv(tokenEnv)); err != nil {
+		return p, nil, err
 	}
-	return p, leave, err
+	var sites []swarm.Site
+	for _, a := range agents {
+		sites = append(sites, swarm.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host})
+	}
+	if p, err = swarm.NewPlanAt(o.swarm, sites); err != nil {
+		swarm.CloseAgents(agents)
+	}
+	return p, agents, err
 }
 
 // configureServers completes the command of our own servers: what another one
@@ -243,7 +245,7 @@ func (o options) startNATS() (url string, stop func(), err error) {
 
 // measure makes the run. The result is of what was recorded, nil if nothing can
 // be said.
-func (o options) measure(ctx context.Context, plan swarm.Plan, out *output) (*report.Result, error) {
+func (o options) measure(ctx context.Context, plan swarm.Plan, agents []*swarm.Agent, out *output) (*report.Result, error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))
@@ -252,7 +254,7 @@ func (o options) measure(ctx context.Context, plan swarm.Plan, out *output) (*re
 	screen := newScreen(os.Stdout)
 	var records []record.Record
 	var writeErr error
-	err := swarm.Run(ctx, o.swarm, plan, func(r record.Record) {
+	err := swarm.Run(ctx, o.swarm, plan, agents, func(r record.Record) {
 		if r.Run != nil {
 			r.Run.Commit = commit()
 		}

@@ -61,14 +61,11 @@ func Read(r Root) (Host, error) {
 		PidMax:       r.sysctl("kernel.pid_max"),
 		Threads:      r.threads(),
 		HashSlots:    Unknown,
-		Memory:       Unknown,
+		Memory:       r.MemoryAvailable(),
 		Cores:        runtime.NumCPU(),
 	}
 	if n := r.numbers(sysctl("net.ipv4.tcp_ehash_entries")); len(n) == 1 {
 		h.HashSlots = Count(max(n[0], -n[0])) // negative: the table of the first network namespace
-	}
-	if kb := r.field("proc/meminfo", "MemAvailable:"); kb.known() {
-		h.Memory = kb << 10
 	}
 	var err error
 	if h.FilesSoft, h.FilesHard, err = r.files("proc/self/limits"); err != nil {

@@ -62,6 +62,9 @@ func (r Root) field(file, name string) Count {
 // sysctl is the file of a key such as net.core.somaxconn.
 func sysctl(key string) string { return "proc/sys/" + strings.ReplaceAll(key, ".", "/") }
 
+// Sysctl is the value of a key as it stands in its file.
+func (r Root) Sysctl(key string) (value string, err error) { return r.text(sysctl(key)) }
+
 func (r Root) sysctl(key string) Count { return r.count(sysctl(key), 0) }
 
 // A mount is one line of /proc/self/mountinfo, proc_pid_mountinfo(5).

@@ -178,17 +178,18 @@ func (a *Agent) find(number int) *remote {
 	return a.processes[number]
 }
 
-// startWorker starts a process of clients there.
-func (a *Agent) startWorker(number, procs int, inbox chan<- letter, quit <-chan struct{}) (*worker, error) {
+// start starts a process of clients there, with so many processors to run Go on, 0
+// for all. What it writes comes out of stdout, which the caller reads to its end.
+func (a *Agent) start(number, procs int) (p *remote, stdout io.ReadCloser, err error) {
 	stdout, events := io.Pipe()
-	p := &remote{agent: a, number: number, events: events, exited: make(chan struct{})}
+	p = &remote{agent: a, number: number, events: events, exited: make(chan struct{})}
 	if err := a.add(p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.ask(request{Start: &processOf{Number: number, Procs: procs}}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return newWorker(number, p, p, stdout, inbox, quit), nil
+	return p, stdout, nil
 }
 
 func (a *Agent) add(p *remote) error {

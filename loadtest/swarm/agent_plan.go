@@ -4,48 +4,57 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
 )
 
-// PlanAgents plans a run whose clients are at agents: as many at each, in as
-// many processes as its machine needs. It fails with ErrTooMany, naming the
-// agent, where they do not fit.
-func PlanAgents(c Config, agents []*Agent) (Plan, error) {
+// A Site is a load machine other than this one.
+type Site struct {
+	Addr   string      // of its agent
+	Commit string      // of the agent's program, "" if that does not know it
+	Host   kernel.Host // its machine
+}
+
+// NewPlanAt plans a run whose clients are at sites: as many at each, in as many
+// processes as its machine needs. It fails with ErrTooMany, naming the agent, where
+// they do not fit.
+func NewPlanAt(c Config, sites []Site) (Plan, error) {
 	if c.URL == "" {
 		return Plan{}, errors.New("agents: only a server that runs already can be tested from other machines: say its url")
 	}
 	c = c.complete()
 	total := cmp.Or(c.Clients, defaultClients)
-	spare := agents[min(total, len(agents)):]
-	agents = agents[:len(agents)-len(spare)]
+	spare := sites[min(total, len(sites)):]
+	sites = sites[:len(sites)-len(spare)]
 	share := c
 	share.ClientCommand = []string{"of the agent"} // processes can be started
 	share.Scenario = Chat                          // rooms are dealt over all agents
-	shares := make([]Plan, len(agents))
-	for i, n := range split(total, len(agents)) {
+	shares := make([]Plan, len(sites))
+	for i, n := range split(total, len(sites)) {
 		share.Clients = n
 		var err error
-		if shares[i], err = NewPlan(share, agents[i].Host); err != nil {
-			return Plan{}, fmt.Errorf("agent %s: %w", agents[i].Addr, err)
+		if shares[i], err = NewPlan(share, sites[i].Host); err != nil {
+			return Plan{}, fmt.Errorf("agent %s: %w", sites[i].Addr, err)
 		}
 	}
-	p := planner{Plan: merged(shares, agents), config: c}
-	for _, a := range agents {
-		p.host.Cores += a.Host.Cores
+	p := planner{Plan: merged(shares), config: c}
+	for _, s := range sites {
+		p.host.Cores += s.Host.Cores
 	}
 	if c.Scenario == Rooms {
 		p.Rooms = zipf(total, min(c.Rooms, total), c.Zipf)
 		p.Processes = deal(p.Rooms, p.Processes)
 	}
 	p.pace()
-	p.explainAgents(shares, agents)
-	for _, a := range spare {
-		p.Why = append(p.Why, fmt.Sprintf("Agent %s: no clients: there are only %s.", a.Addr, grouped(total)))
+	p.explainSites(shares, sites)
+	for _, s := range spare {
+		p.Why = append(p.Why, fmt.Sprintf("Agent %s: no clients: there are only %s.", s.Addr, grouped(total)))
 	}
 	return p.Plan, nil
 }
 
 // merged is the plan of all shares: one room at one server.
-func merged(shares []Plan, agents []*Agent) Plan {
+func merged(shares []Plan) Plan {
 	p := Plan{PerSource: shares[0].PerSource, ClientProcs: shares[0].ClientProcs}
 	first := make([]int, len(shares)) // number of the first client of each
 	longest := 0
@@ -65,19 +74,19 @@ func merged(shares []Plan, agents []*Agent) Plan {
 			e := s.Processes[n][0] // the only one
 			e.First += first[i]
 			p.Processes = append(p.Processes, []extent{e})
-			p.Agents = append(p.Agents, agents[i])
+			p.Sites = append(p.Sites, i)
 		}
 	}
 	return p
 }
 
-func (p *planner) explainAgents(shares []Plan, agents []*Agent) {
+func (p *planner) explainSites(shares []Plan, sites []Site) {
 	say := func(format string, args ...any) { p.Why = append(p.Why, fmt.Sprintf(format, args...)) }
-	say("%s clients of %s, at %s.", grouped(p.Clients), p.config.URL, plural(len(agents), "agent", "agents"))
-	for i, a := range agents {
+	say("%s clients of %s, at %s.", grouped(p.Clients), p.config.URL, plural(len(sites), "agent", "agents"))
+	for i, s := range sites {
 		say("Agent %s: %s clients in %s; %s files per process, %s ports, %s, %s of memory available, commit %s.",
-			a.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), a.Host.FilesHard,
-			a.Host.Ports, plural(a.Host.Cores, "core", "cores"), gigabytes(a.Host.FreeMemory()), cmp.Or(a.Commit, "unknown"))
+			s.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), s.Host.FilesHard,
+			s.Host.Ports, plural(s.Host.Cores, "core", "cores"), gigabytes(s.Host.FreeMemory()), cmp.Or(s.Commit, "unknown"))
 	}
 	if p.config.Scenario.sends() {
 		say("In %s, %s each: a writer sends %s of %d bytes, %s.",

@@ -9,19 +9,19 @@ import (
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
-func TestPlanAgents(t *testing.T) {
+func TestNewPlanAt(t *testing.T) {
 	t.Parallel()
 	large := small
 	large.FilesHard, large.Cores = 60_000, 8
-	agents := []*swarm.Agent{{Addr: "a:1", Host: small}, {Addr: "b:1", Host: large}}
+	sites := []swarm.Site{{Addr: "a:1", Host: small}, {Addr: "b:1", Host: large}}
 	cfg := swarm.Config{URL: "ws://192.0.2.1:4000", Clients: 50_001}
-	p, err := swarm.PlanAgents(cfg, agents)
+	p, err := swarm.NewPlanAt(cfg, sites)
 	if err != nil {
-		t.Fatalf("PlanAgents() = %v", err)
+		t.Fatalf("NewPlanAt() = %v", err)
 	}
 	at, next := make(map[string]int), make(map[string]int)
 	for i, extents := range p.Processes {
-		a := p.Agents[i].Addr
+		a := sites[p.Sites[i]].Addr
 		if len(extents) != 1 {
 			t.Fatalf("process %d has %d extents, want 1", i, len(extents))
 		}
@@ -38,18 +38,18 @@ func TestPlanAgents(t *testing.T) {
 	}
 
 	cfg.Clients = 1
-	if p, err = swarm.PlanAgents(cfg, agents); err != nil || p.Clients != 1 || len(p.Processes) != 1 || p.Agents[0].Addr != "a:1" {
-		t.Errorf("PlanAgents(1) = %d clients in %d processes, %v, want 1 at agent a:1", p.Clients, len(p.Processes), err)
+	if p, err = swarm.NewPlanAt(cfg, sites); err != nil || p.Clients != 1 || len(p.Processes) != 1 || p.Sites[0] != 0 {
+		t.Errorf("NewPlanAt(1) = %d clients in %d processes, %v, want 1 at agent a:1", p.Clients, len(p.Processes), err)
 	}
 	if want := "Agent b:1: no clients: there are only 1."; !slices.Contains(p.Why, want) {
 		t.Errorf("sentences:\n%s\nwant %q", strings.Join(p.Why, "\n"), want)
 	}
 
 	cfg.Clients = 60_000 // the first has 28,232 ports
-	if _, err := swarm.PlanAgents(cfg, agents); !errors.Is(err, swarm.ErrTooMany) || !strings.HasPrefix(err.Error(), "agent a:1: ") {
-		t.Errorf("PlanAgents(60,000) = %v, want %v of agent a:1", err, swarm.ErrTooMany)
+	if _, err := swarm.NewPlanAt(cfg, sites); !errors.Is(err, swarm.ErrTooMany) || !strings.HasPrefix(err.Error(), "agent a:1: ") {
+		t.Errorf("NewPlanAt(60,000) = %v, want %v of agent a:1", err, swarm.ErrTooMany)
 	}
-	if _, err := swarm.PlanAgents(swarm.Config{ServerCommand: []string{"server"}}, agents); err == nil {
-		t.Error("PlanAgents without a URL = nil, want an error")
+	if _, err := swarm.NewPlanAt(swarm.Config{ServerCommand: []string{"server"}}, sites); err == nil {
+		t.Error("NewPlanAt without a URL = nil, want an error")
 	}
 }

@@ -9,18 +9,22 @@ import (
 
 // startWorker starts process i of the plan, wherever it is to be.
 func (r *run) startWorker(i int) (*worker, error) {
-	if len(r.plan.Agents) == 0 {
+	if len(r.agents) == 0 {
 		return startWorker(i, r.cfg.ClientCommand, r.plan.ClientProcs, r.inbox, r.quit)
 	}
-	return r.plan.Agents[i].startWorker(i, r.plan.ClientProcs, r.inbox, r.quit)
+	p, stdout, err := r.agentOf(i).start(i, r.plan.ClientProcs)
+	if err != nil {
+		return nil, err
+	}
+	return newWorker(i, p, p, stdout, r.inbox, r.quit), nil
 }
 
 // clock is what process i has to add to its clock to get ours.
 func (r *run) clock(i int) int64 {
-	if len(r.plan.Agents) == 0 {
+	if len(r.agents) == 0 {
 		return 0
 	}
-	return -int64(r.plan.Agents[i].Clock.Ahead)
+	return -int64(r.agentOf(i).Clock.Ahead)
 }
 
 // agentLead is how long before a common start the agents are told.
@@ -28,16 +32,19 @@ const agentLead = 200 * time.Millisecond
 
 // common is a moment at which processes can start together wherever they are.
 func (r *run) common() int64 {
-	if len(r.plan.Agents) == 0 {
+	if len(r.agents) == 0 {
 		return monotonic()
 	}
 	return monotonic() + int64(agentLead)
 }
 
-// agents are those of the plan, each once.
-func (r *run) agents() (list []*Agent) {
-	for _, a := range r.plan.Agents {
-		if !slices.Contains(list, a) {
+// agentOf is where process i of the plan is, if there are agents.
+func (r *run) agentOf(i int) *Agent { return r.agents[r.plan.Sites[i]] }
+
+// used are the agents that have a process of the plan.
+func (r *run) used() (list []*Agent) {
+	for i, a := range r.agents {
+		if slices.Contains(r.plan.Sites, i) {
 			list = append(list, a)
 		}
 	}
@@ -47,7 +54,7 @@ func (r *run) agents() (list []*Agent) {
 // tellAgents notes what a reader must know of the agents.
 func (r *run) tellAgents() {
 	var within []time.Duration
-	for _, a := range r.agents() {
+	for _, a := range r.used() {
 		r.note("info", fmt.Sprintf("agent %s: clock offset %s", a.Addr, a.Clock))
 		within = append(within, a.Clock.Within)
 	}
@@ -68,7 +75,7 @@ const driftWorthNoting = time.Millisecond
 
 // compareAgain warns of clocks that did not run at one speed.
 func (r *run) compareAgain(ctx context.Context) {
-	for _, a := range r.agents() {
+	for _, a := range r.used() {
 		if a.isLost() {
 			continue // the run broke by it, or soon will
 		}

@@ -85,7 +85,7 @@ func (r *run) watch(s *server) {
 		return
 	}
 	var err error // nil, but news
-	if !s.leaving.Load() {
+	if !s.leaving() {
 		err = s.failure()
 	}
 	select {

@@ -23,7 +23,7 @@ func (r *run) bill(ctx context.Context, when string) error {
 			return err
 		}
 	}
-	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving.Load() })
+	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving() })
 	servers = slices.DeleteFunc(servers, func(s *server) bool {
 		asked := s.collect()
 		if !asked && !s.deaf {
@@ -56,7 +56,7 @@ func (r *run) bill(ctx context.Context, when string) error {
 		ClientRSS:   r.clientUsage().RSS,
 		KernelBytes: kernelBytes(),
 
-		AvailableBytes: available(),
+		AvailableBytes: int64(max(0, root.MemoryAvailable())),
 	}})
 	if when == "after" {
 		r.noteGarbage()

@@ -14,7 +14,7 @@ const pushSize = 20_000
 func (r *run) burst(ctx context.Context) error {
 	r.enter("burst")
 	a := r.begun("burst", func(a *record.Activity, was, is counts) { a.Count = is.Replies - was.Replies })
-	each := atLeast(r.cfg.Push, pushSize)
+	each := r.cfg.pushes()
 	for i, n := range split(r.cfg.Pushers, len(r.workers)) {
 		if n == 0 {
 			break // the others have none either
@@ -37,6 +37,9 @@ func (r *run) burst(ctx context.Context) error {
 	return r.broadcast(ctx)
 }
 
+// pushes is how many messages each pusher of Burst pushes.
+func (c Config) pushes() int { return atLeast(c.Push, pushSize) }
+
 // queue is how many bytes a client of Burst has to send at a time: of pushes or of
 // a writer's messages, with what is around them, and no less than 64 MiB. 0 is any
 // other scenario.
@@ -45,5 +48,5 @@ func (c Config) queue(messages int) int {
 		return 0
 	}
 	const around = 200 // bytes
-	return max(64<<20, atLeast(c.Push, pushSize)*(pushSize+around), messages*(c.Size+around))
+	return max(64<<20, c.pushes()*(pushSize+around), messages*(c.Size+around))
 }

@@ -23,6 +23,10 @@ const (
 	clientsPerLoop = 10_000
 )
 
+// rarely is how often one of many processes reports: a report costs a histogram's
+// worth of garbage.
+const rarely = 2 * time.Second
+
 // divide chooses rooms, processes and addresses.
 func (p *planner) divide() error {
 	p.divideServers()

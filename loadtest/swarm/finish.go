@@ -10,6 +10,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -58,10 +59,10 @@ func (r *run) finish(complete bool) error {
 		return errors.Join(err, endErr)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(end.Errors)) {
-		r.note("warn", fmt.Sprintf("%s × %s", grouped(int(end.Errors[kind])), kind))
+		r.note("warn", fmt.Sprintf("%s × %s", kernel.Count(end.Errors[kind]), kind))
 	}
 	if end.Late > 0 {
-		r.note("warn", fmt.Sprintf("%s receipts were later than %s", grouped(int(end.Late)), r.cfg.Late))
+		r.note("warn", fmt.Sprintf("%s receipts were later than %s", kernel.Count(end.Late), r.cfg.Late))
 	}
 	r.tick()
 	r.emit(record.Record{End: end})
@@ -216,7 +217,7 @@ func (r *run) unaccounted(w *worker) (receipts int64) {
 	}
 	if receipts > 0 {
 		r.note("warn", fmt.Sprintf("client process %d gave no account of its %s clients: what they received is not known, and %s receipts are not expected",
-			w.number, grouped(int(clients)), grouped(int(receipts))))
+			w.number, kernel.Count(clients), kernel.Count(receipts)))
 	}
 	return receipts
 }

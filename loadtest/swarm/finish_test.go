@@ -16,7 +16,7 @@ import (
 func gathering(t *testing.T, processes int) (r *run, notes *[]string) {
 	t.Helper()
 	notes = new([]string)
-	r = newRun(Config{}, Plan{Rooms: []int{10 * processes}, Writers: 1, Messages: 10}, func(rec record.Record) {
+	r = newRun(Config{}, Plan{Rooms: []int{10 * processes}, Writers: 1, Messages: 10}, nil, func(rec record.Record) {
 		if rec.Note != nil {
 			*notes = append(*notes, rec.Note.Message)
 		}

@@ -53,7 +53,7 @@ type fleet struct {
 }
 
 func newFleet(o orders) (*fleet, error) {
-	p, err := poller.New(o.poller())
+	p, err := poller.New(pollerConfig(o))
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +82,10 @@ func newFleet(o orders) (*fleet, error) {
 	return f, nil
 }
 
-// poller carries the clients. It has one loop: they share lines of cache,
+// pollerConfig is for what carries the clients. It has one loop: they share lines of cache,
 // not locks. More loops are more processes. Clients read, however much they have to
 // send: if each end waited for the other to read, neither would.
-func (o orders) poller() poller.Config {
+func pollerConfig(o orders) poller.Config {
 	c := poller.Config{Loops: 1}
 	if o.Queue > 0 {
 		const unlimited = 1 << 40

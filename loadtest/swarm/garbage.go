@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
 )
 
 // noteGarbage says what garbage collections have cost the servers, if they tell:
@@ -14,7 +16,7 @@ func (r *run) noteGarbage() {
 	var cycles int64
 	var pauses, longest, cpu time.Duration
 	for _, s := range r.servers {
-		line, _ := s.memory.Load().(string)
+		line := s.garbage()
 		n, _ := strconv.ParseInt(value(line, "gc_cycles"), 10, 64) // what is missing is 0
 		pause, _ := time.ParseDuration(value(line, "gc_pause_total"))
 		most, _ := time.ParseDuration(value(line, "gc_pause_max"))
@@ -25,7 +27,7 @@ func (r *run) noteGarbage() {
 		return
 	}
 	r.note("info", fmt.Sprintf("garbage collection in all servers: %s cycles, %v of CPU time in all; stop-the-world pauses: %v in total, longest %v",
-		grouped(int(cycles)), cpu.Round(time.Millisecond), pauses.Round(time.Microsecond), longest.Round(time.Microsecond)))
+		kernel.Count(cycles), cpu.Round(time.Millisecond), pauses.Round(time.Microsecond), longest.Round(time.Microsecond)))
 }
 
 // value is that of key in a line of key=value pairs, or "".

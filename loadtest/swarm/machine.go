@@ -13,8 +13,7 @@ import (
 
 // readMachine describes this host. What could not be read is empty.
 func readMachine() record.Machine {
-	m := record.Machine{CPU: cpuName(), Cores: runtime.NumCPU(), Go: runtime.Version()}
-	m.MemoryBytes, _ = meminfo("MemTotal:")
+	m := record.Machine{CPU: cpuName(), Cores: runtime.NumCPU(), Go: runtime.Version(), MemoryBytes: int64(max(0, root.MemoryTotal()))}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		m.OS = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
@@ -41,9 +40,8 @@ func readKernel(files kernel.Count) []record.Setting {
 		"net.ipv4.tcp_mem", "net.core.netdev_max_backlog", "net.ipv4.tcp_child_ehash_entries",
 		"net.ipv4.tcp_congestion_control", "net.netfilter.nf_conntrack_max",
 	} {
-		text, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
-		if err == nil {
-			list = append(list, record.Setting{Name: name, Value: strings.Join(strings.Fields(string(text)), " ")})
+		if value, err := root.Sysctl(name); err == nil {
+			list = append(list, record.Setting{Name: name, Value: strings.Join(strings.Fields(value), " ")})
 		}
 	}
 	return list

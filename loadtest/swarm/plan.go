@@ -24,7 +24,7 @@ type Plan struct {
 	Servers   []int      // clients by server process
 	Rooms     []int      // clients by room: of all servers of a cluster, or one for each
 	Processes [][]extent // of clients
-	Agents    []*Agent   // that the processes are at, one for each; none if they are here
+	Sites     []int      // that the processes are at, one for each, as numbered in NewPlanAt; none if they are here
 	Punctual  int        // how many of these, the first, send at given moments
 	Ramping   int        // how many of these connect at a time
 	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel

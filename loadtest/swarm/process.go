@@ -38,11 +38,13 @@ func usageOf(process string) usage {
 }
 
 func residentBytes(statm string) int64 {
-	pages, err := numbers(statm, 2)
-	if err != nil {
+	text, err := os.ReadFile(statm)
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 2 {
 		return 0
 	}
-	return int64(pages[1] * os.Getpagesize())
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
 }
 
 // tick is the unit of CPU time in /proc, 1/100 s on all that Go runs on.
@@ -62,39 +64,6 @@ func cpuNs(stat string) int64 {
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
 	return (user + system) * tick
-}
-
-// kernelBytes is the memory that the kernel holds on the whole host: slab,
-// where sockets live, and the buffers of TCP.
-func kernelBytes() int64 {
-	slab, err := meminfo("Slab:")
-	if err != nil {
-		return 0
-	}
-	return slab + tcpBuffers()
-}
-
-// available is what the host could still give to programs, in bytes.
-func available() int64 {
-	bytes, err := meminfo("MemAvailable:")
-	if err != nil {
-		return 0
-	}
-	return bytes
-}
-
-func tcpBuffers() int64 {
-	text, err := os.ReadFile("/proc/net/sockstat")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if _, pages, found := strings.Cut(strings.TrimSpace(line), " mem "); found && strings.HasPrefix(line, "TCP:") {
-			n, _ := strconv.ParseInt(pages, 10, 64)
-			return n * int64(os.Getpagesize())
-		}
-	}
-	return 0
 }
 
 // catches reports whether a process has a handler of its own for a signal.

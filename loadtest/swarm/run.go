@@ -15,19 +15,20 @@ import (
 )
 
 // Run makes a run: it starts what the plan says, connects all clients,
-// broadcasts, and ends it all again. Each record is given to emit, in order, on
-// the calling goroutine.
+// broadcasts, and ends it all again. The agents are those whose sites the plan is
+// for; none means that all is on this host. Each record is given to emit, in order,
+// on the calling goroutine.
 //
 // That messages were lost or clients refused is no error, it is in the records.
 // When ctx ends, the run is cut short, and the error is the cause. Any other
 // error is a broken run: something could not be started or died. Both still get
 // an End, of what was done so far.
-func Run(ctx context.Context, cfg Config, plan Plan, emit func(record.Record)) error {
+func Run(ctx context.Context, cfg Config, p Plan, agents []*Agent, emit func(record.Record)) error {
 	// The kernel ties a child's life to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	r := newRun(cfg.complete(), plan, emit)
+	r := newRun(cfg.complete(), p, agents, emit)
 	defer r.close()
 	err := r.stages(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -39,12 +40,13 @@ func Run(ctx context.Context, cfg Config, plan Plan, emit func(record.Record)) e
 
 // A run is the coordinator's state. It belongs to one goroutine.
 type run struct {
-	cfg   Config
-	plan  Plan
-	emit  func(record.Record)
-	start int64       // monotonic nanoseconds
-	host  kernel.Host // before the first process, as is tally
-	tally kernel.Tally
+	cfg    Config
+	plan   Plan
+	agents []*Agent // of the plan's sites
+	emit   func(record.Record)
+	start  int64       // monotonic nanoseconds
+	host   kernel.Host // before the first process, as is tally
+	tally  kernel.Tally
 
 	servers []*server
 	workers []*worker
@@ -71,10 +73,11 @@ type run struct {
 	replacedCPU int64 // of servers that others have taken the place of
 }
 
-func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {
+func newRun(cfg Config, p Plan, agents []*Agent, emit func(record.Record)) *run {
 	r := &run{
 		cfg:         cfg,
-		plan:        plan,
+		plan:        p,
+		agents:      agents,
 		emit:        emit,
 		start:       monotonic(),
 		inbox:       make(chan letter, 256),
@@ -85,8 +88,8 @@ func newRun(cfg Config, plan Plan, emit func(record.Record)) *run {
 		kernelStart: kernelBytes(),
 		interval:    newHistogram(2),
 	}
-	for range plan.Rooms {
-		r.rooms = append(r.rooms, newRoom(plan))
+	for range p.Rooms {
+		r.rooms = append(r.rooms, newRoom(p))
 	}
 	return r
 }

@@ -33,9 +33,9 @@ func config(f *fake) swarm.Config {
 // run makes a run against f in this process.
 func run(t *testing.T, ctx context.Context, cfg swarm.Config) (end *record.End, records []record.Record, err error) {
 	t.Helper()
-	plan := planFor(t, cfg)
+	p := planFor(t, cfg)
 	patient(t, 30*time.Second, func() {
-		err = swarm.Run(ctx, cfg, plan, func(r record.Record) {
+		err = swarm.Run(ctx, cfg, p, nil, func(r record.Record) {
 			records = append(records, r)
 			if r.End != nil {
 				end = r.End
@@ -55,11 +55,11 @@ func planFor(t *testing.T, cfg swarm.Config) swarm.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := swarm.NewPlan(cfg, host)
+	p, err := swarm.NewPlan(cfg, host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plan
+	return p
 }
 
 // account is what a test compares.
@@ -348,11 +348,11 @@ func TestCountsAreOfTheMoment(t *testing.T) {
 			t.Parallel()
 			cfg := config((&fake{}).start(t))
 			test.change(&cfg)
-			plan := planFor(t, cfg)
-			plan.Report = time.Hour
+			p := planFor(t, cfg)
+			p.Report = time.Hour
 			var a *record.Activity
 			patient(t, 20*time.Second, func() {
-				if err := swarm.Run(t.Context(), cfg, plan, func(r record.Record) {
+				if err := swarm.Run(t.Context(), cfg, p, nil, func(r record.Record) {
 					if r.Activity != nil {
 						a = r.Activity
 					}
@@ -681,10 +681,10 @@ func TestRunInterruptedInEachPhase(t *testing.T) {
 // interrupted makes a run and cancels it when at says so.
 func interrupted(t *testing.T, ctx context.Context, cancel func(), cfg swarm.Config, at func(record.Record) bool) (end *record.End, activity string) {
 	t.Helper()
-	plan := planFor(t, cfg)
+	p := planFor(t, cfg)
 	var err error
 	patient(t, 20*time.Second, func() {
-		err = swarm.Run(ctx, cfg, plan, func(r record.Record) {
+		err = swarm.Run(ctx, cfg, p, nil, func(r record.Record) {
 			switch {
 			case at(r):
 				cancel()

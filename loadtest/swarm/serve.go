@@ -13,13 +13,9 @@ import (
 	"time"
 )
 
-// progressEvery is how often a process reports. One of many does so rarely, but
-// for the few that connect clients at a time: a report costs a histogram's worth
-// of garbage.
-const (
-	progressEvery = 250 * time.Millisecond
-	rarely        = 2 * time.Second
-)
+// progressEvery is how often a process reports that was told nothing else, or
+// whose clients connect.
+const progressEvery = 250 * time.Millisecond
 
 // Serve is a process full of clients: it takes the coordinator's commands from
 // in and writes events to out. It returns once all its connections are closed,

@@ -20,9 +20,10 @@ type server struct {
 	*child
 	addr      string        // where it listens
 	collected chan struct{} // one for each garbage collection; buffered
-	leaving   atomic.Bool   // its end is meant
-	memory    atomic.Value  // string: the last line that a collection wrote
 	deaf      bool          // it does not collect when asked; the coordinator's
+
+	leaves atomic.Bool  // its end is meant
+	memory atomic.Value // string: the last line that a collection wrote
 }
 
 // startServer returns once the server listens.
@@ -72,14 +73,26 @@ func (s *server) log(line string) {
 	}
 }
 
-// leave has the server end: of its own will, or (Crash) not. It does not wait.
-func (s *server) leave(how string) {
-	s.leaving.Store(true)
-	if how == Crash {
-		_ = s.cmd.Process.Kill() // if it has ended, exited says so
-		return
-	}
+// leave has the server end of its own will. It does not wait.
+func (s *server) leave() {
+	s.leaves.Store(true)
 	s.stdin.Close()
+}
+
+// kill ends the server. It does not wait.
+func (s *server) kill() {
+	s.leaves.Store(true)
+	_ = s.cmd.Process.Kill() // if it has ended, exited says so
+}
+
+// leaving says that its end is meant.
+func (s *server) leaving() bool { return s.leaves.Load() }
+
+// garbage is the line that the server wrote at its last collection, "" before the
+// first.
+func (s *server) garbage() string {
+	line, _ := s.memory.Load().(string)
+	return line
 }
 
 // collect asks for a garbage collection; collected says when it is done. It

@@ -42,7 +42,7 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 // files are those of all processes of the run that this host knows.
 func (r *run) files() (list []kernel.Files) {
 	for _, s := range r.servers {
-		list = append(list, root.FilesOf(s.cmd.Process.Pid, s.name))
+		list = append(list, root.FilesOf(s.pid(), s.name))
 	}
 	if r.cfg.ServerPID != 0 {
 		list = append(list, root.FilesOf(r.cfg.ServerPID, "the server"))

@@ -10,15 +10,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 )
 
-const (
-	// HeldBack is what a server of ours may hold for a slow client, in bytes: by
-	// default it is so much that a run would take long to come there.
-	HeldBack = 64 << 10
+// HeldBack is what a server of ours may hold for a slow client, in bytes: by
+// default it is so much that a run would take long to come there.
+const HeldBack = 64 << 10
 
+const (
 	// slowBuffer is the receive buffer of a slow client, in bytes.
 	slowBuffer = 4 << 10
 
@@ -109,6 +110,6 @@ func (r *run) slow(ctx context.Context) error {
 	err = errors.Join(err, r.quieten(last))
 	a.over()
 	a.emit()
-	r.note("info", fmt.Sprintf("%s of %s slow clients were cut off by the server", grouped(int(a.record.Count)), grouped(int(a.record.Stalled))))
+	r.note("info", fmt.Sprintf("%s of %s slow clients were cut off by the server", kernel.Count(a.record.Count), kernel.Count(a.record.Stalled)))
 	return err
 }

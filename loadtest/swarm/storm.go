@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -30,7 +31,11 @@ func (r *run) storm(ctx context.Context) error {
 		return err
 	}
 	for _, s := range r.servers {
-		s.leave(r.cfg.How)
+		if r.cfg.How == Crash {
+			s.kill()
+		} else {
+			s.leave()
+		}
 	}
 	if err := r.until(ctx, func() bool { return !slices.ContainsFunc(r.servers, (*server).runs) }); err != nil {
 		return err
@@ -82,13 +87,13 @@ func (r *run) killOne() (*outage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.leave(Crash)
+	s.kill()
 	move := move{From: s.addr}
 	for _, other := range r.servers[:victim] {
 		move.To = append(move.To, other.addr)
 	}
 	r.order(command{Move: &move})
-	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, grouped(clients)))
+	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, kernel.Count(clients)))
 	return o, nil
 }
 
@@ -137,7 +142,7 @@ func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) err
 		return gone() && last >= all || monotonic() > since+int64(r.cfg.Drain)
 	})
 	if missing := all - r.present(); err == nil && missing > 0 {
-		r.note("error", fmt.Sprintf("%s clients did not come back", grouped(int(missing))))
+		r.note("error", fmt.Sprintf("%s clients did not come back", kernel.Count(missing)))
 	}
 	return err
 }

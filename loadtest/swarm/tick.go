@@ -62,6 +62,10 @@ func (r *run) tick() {
 	r.emit(record.Record{Tick: t})
 }
 
+// kernelBytes is the memory that the kernel holds on the whole host, 0 if it is not
+// known.
+func kernelBytes() int64 { return int64(max(0, root.MemoryOfKernel())) }
+
 // serverUsage is what all servers take, with the CPU time of those that have
 // ended.
 func (r *run) serverUsage() usage {

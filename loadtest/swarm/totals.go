@@ -81,7 +81,7 @@ func (f *fleet) total(s stop) *totals {
 	slowest := f.latency.Max() * 1000
 	for _, g := range f.groups {
 		for i := range g.clients {
-			t.audit(g, &g.clients[i], s, slowest)
+			g.audit(t, &g.clients[i], s, slowest)
 		}
 		for i, in := range g.fanIns { // those that did not reach all
 			if in != nil && in != f.reported {
@@ -94,7 +94,7 @@ func (f *fleet) total(s stop) *totals {
 
 // audit counts what one client should have and has not. slowest is how many
 // nanoseconds a message took at most.
-func (t *totals) audit(g *group, c *client, s stop, slowest int64) {
+func (g *group) audit(t *totals, c *client, s stop, slowest int64) {
 	if !c.joinedOnce {
 		return
 	}

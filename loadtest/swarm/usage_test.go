@@ -23,18 +23,4 @@ func TestUsageOfTheDead(t *testing.T) {
 	if alive.RSS == 0 || alive.CPUNs < 2*tick || dead.CPUNs < alive.CPUNs || dead.RSS != 0 {
 		t.Errorf("usage %+v alive and %+v dead, want all of the CPU time and no memory", alive, dead)
 	}
-	r := newRun(Config{}, Plan{}, nil)
-	r.seconds.Stop()
-	r.servers, r.replacedCPU = []*server{{child: c}}, 5
-	if got := r.serverUsage().CPUNs; got != dead.CPUNs+5 {
-		t.Errorf("CPU time of all servers %d, want %d", got, dead.CPUNs+5)
-	}
-	for _, w := range []*worker{
-		{process: c, told: usage{RSS: 1, CPUNs: 7}, gone: true},
-		{process: &remote{}, told: usage{RSS: 1, CPUNs: 7}, gone: true},
-	} {
-		if got, want := w.usage(), (usage{CPUNs: 7}); got != want {
-			t.Errorf("usage %+v of a client process that has died, want %+v", got, want)
-		}
-	}
 }

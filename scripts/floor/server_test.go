@@ -190,7 +190,7 @@ func TestServerServesOurClients(t *testing.T) {
 	defer cancel()
 	var end *record.End
 	memory := 0
-	err = swarm.Run(ctx, cfg, plan, func(r record.Record) {
+	err = swarm.Run(ctx, cfg, plan, nil, func(r record.Record) {
 		if r.End != nil {
 			end = r.End
 		}
