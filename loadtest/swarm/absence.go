@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // What was under way when an absence began went with it. How long that may have
@@ -75,11 +77,11 @@ func (c *client) backLocked(now int64) {
 // excuse takes the messages of a writer out that were sent during an absence, or
 // were under way when it began, and adds their number to away. slowest is how
 // long messages took at most in this process.
-func excuse(absences []absence, lost []span, writer int, pace pacer, slowest, away int64) ([]span, int64) {
-	var rest []span
+func excuse(absences []absence, lost []order.Span, writer int, pace order.Pacer, slowest, away int64) ([]order.Span, int64) {
+	var rest []order.Span
 	for _, s := range lost {
 		for n := s.First; n <= s.Last; n++ {
-			due := pace.due(int(n) - 1)
+			due := pace.Due(int(n) - 1)
 			during := func(a absence) bool {
 				underway := min(max(slowest, a.least), mostUnderway)
 				return n > a.had[writer] && due >= a.from-underway && due <= a.to
@@ -90,7 +92,7 @@ func excuse(absences []absence, lost []span, writer int, pace pacer, slowest, aw
 			case last >= 0 && rest[last].Last == n-1:
 				rest[last].Last = n
 			default:
-				rest = append(rest, span{n, n})
+				rest = append(rest, order.Span{First: n, Last: n})
 			}
 		}
 	}

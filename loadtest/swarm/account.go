@@ -7,6 +7,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -14,7 +15,7 @@ import (
 type room struct {
 	joined   int64
 	sent     []int              // messages of each writer, up to the last that went out
-	unsent   [][]span           // of these, by writer: those that did not
+	unsent   [][]order.Span     // of these, by writer: those that did not
 	messages map[place]*message // those not yet recorded
 	groups   int                // that clients of it are in, see ramped
 	recorded [][]bool           // by writer and message; of one that waited in vain more may come
@@ -22,7 +23,7 @@ type room struct {
 }
 
 func newRoom(p Plan) room {
-	room := room{sent: make([]int, p.Writers), unsent: make([][]span, p.Writers), messages: make(map[place]*message)}
+	room := room{sent: make([]int, p.Writers), unsent: make([][]order.Span, p.Writers), messages: make(map[place]*message)}
 	for range p.Writers {
 		room.recorded = append(room.recorded, make([]bool, p.Messages))
 	}
@@ -66,33 +67,33 @@ func (r *run) open(l letter) error {
 		m := room.message(at)
 		m.late, m.reported = e.Sent.Late, true
 		r.settle(e.Sent.Room, at)
-	case e.FanIn != nil:
-		return r.fanIn(e.FanIn)
+	case e.Receipts != nil:
+		return r.fanIn(e.Receipts)
 	case e.Collected != nil:
 		w.collected, w.told = true, *e.Collected
 	case e.Halted != nil:
 		w.halted = e.Halted
 	case e.Totals != nil:
-		w.totals, w.progress = e.Totals, e.Totals.counts
+		w.totals, w.progress = e.Totals, e.Totals.Counts
 	}
 	return nil
 }
 
-func (r *run) advance(w *worker, p *progress) error {
+func (r *run) advance(w *worker, p *order.Progress) error {
 	if p.Delivered > w.progress.Delivered || p.Replies > w.progress.Replies {
-		r.lastArrival = max(r.lastArrival, monotonic())
+		r.lastArrival = max(r.lastArrival, order.Now())
 	}
-	w.progress, w.told = p.counts, p.Usage
+	w.progress, w.told = p.Counts, p.Usage
 	for room := range r.rooms {
 		r.giveUp(room)
 	}
 	if p.At != 0 {
 		w.answer = p
 	}
-	return merge(r.interval, p.Latency)
+	return order.Merge(r.interval, p.Latency)
 }
 
-func (r *run) ramped(w *worker, e *ramped) {
+func (r *run) ramped(w *worker, e *order.Ramped) {
 	w.joined = e.Joined
 	for room, n := range e.Joined {
 		r.rooms[room].joined += n
@@ -108,13 +109,13 @@ func (r *run) ramped(w *worker, e *ramped) {
 func (room *room) message(at place) *message {
 	m := room.messages[at]
 	if m == nil {
-		m = &message{latency: newHistogram(2)}
+		m = &message{latency: order.NewHistogram(2)}
 		room.messages[at] = m
 	}
 	return m
 }
 
-func (r *run) fanIn(a *arrivals) error {
+func (r *run) fanIn(a *order.Receipts) error {
 	at := place{a.Writer, a.Seq}
 	if r.rooms[a.Room].recorded[at.writer][at.seq-1] {
 		return nil // nobody waited for it any more; the totals have it
@@ -125,7 +126,7 @@ func (r *run) fanIn(a *arrivals) error {
 		m.first = a.First
 	}
 	m.first, m.last = min(m.first, a.First), max(m.last, a.Last)
-	if err := merge(m.latency, a.Latency); err != nil {
+	if err := order.Merge(m.latency, a.Latency); err != nil {
 		return fmt.Errorf("receipts of message %d: %w", a.Seq, err)
 	}
 	r.settle(a.Room, at)
@@ -156,7 +157,7 @@ func (r *run) giveUp(room int) {
 	for len(s.waiting) > 0 {
 		at := s.waiting[0]
 		if !s.recorded[at.writer][at.seq-1] {
-			if monotonic()-r.schedule.of(voice{room, at.writer}).due(at.seq-1) < limit {
+			if order.Now()-r.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq-1) < limit {
 				return
 			}
 			r.record(room, at)
@@ -174,7 +175,7 @@ func (r *run) record(room int, at place) {
 		Room:       room,
 		Writer:     at.writer,
 		Seq:        int64(at.seq),
-		AtMs:       r.since(r.schedule.of(voice{room, at.writer}).due(at.seq - 1)),
+		AtMs:       r.since(r.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq - 1)),
 		SendLateUs: m.late / 1000,
 		Expected:   r.rooms[room].joined,
 		Delivered:  m.latency.TotalCount(),
@@ -189,7 +190,7 @@ func (r *run) record(room int, at place) {
 // it has passed over could not be sent.
 func (room *room) wentOut(at place) {
 	if next := room.sent[at.writer] + 1; next < at.seq {
-		room.unsent[at.writer] = append(room.unsent[at.writer], span{int32(next), int32(at.seq - 1)})
+		room.unsent[at.writer] = append(room.unsent[at.writer], order.Span{First: int32(next), Last: int32(at.seq - 1)})
 	}
 	room.sent[at.writer] = max(room.sent[at.writer], at.seq)
 }
@@ -200,7 +201,7 @@ func (r *run) expected() (n int64) {
 		for writer, sent := range r.rooms[i].sent {
 			n += r.rooms[i].joined * int64(sent)
 			for _, s := range r.rooms[i].unsent[writer] {
-				n -= r.rooms[i].joined * s.length()
+				n -= r.rooms[i].joined * s.Length()
 			}
 		}
 	}
@@ -209,7 +210,7 @@ func (r *run) expected() (n int64) {
 
 // untried is how many messages nobody came to send: the writers were so late
 // that the run was over. Those that could not be sent are counted as errors.
-func (r *run) untried(c counts) (n int64) {
+func (r *run) untried(c order.Counts) (n int64) {
 	if !r.cfg.Scenario.sends() {
 		return 0
 	}
@@ -222,9 +223,9 @@ func (r *run) untried(c counts) (n int64) {
 }
 
 // counts are those of all processes.
-func (r *run) counts() (sum counts) {
+func (r *run) counts() (sum order.Counts) {
 	for _, w := range r.workers {
-		sum.add(w.progress)
+		sum.Add(w.progress)
 	}
 	return sum
 }

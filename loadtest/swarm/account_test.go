@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -37,7 +38,7 @@ func TestUnsentIsNotExpected(t *testing.T) {
 		if got := r.expected(); got != test.expected {
 			t.Errorf("after sending %v expected() = %d, want %d", test.sent, got, test.expected)
 		}
-		if got := r.untried(counts{Sent: int64(len(test.sent)), Unsent: test.unsent}); got != test.untried {
+		if got := r.untried(order.Counts{Sent: int64(len(test.sent)), Unsent: test.unsent}); got != test.untried {
 			t.Errorf("after sending %v untried() = %d, want %d", test.sent, got, test.untried)
 		}
 		r.close()
@@ -55,24 +56,24 @@ func TestMessagesAreForgotten(t *testing.T) {
 	defer r.close()
 	// The third was due just too long ago.
 	second := int64(time.Second)
-	r.schedule = schedule{Pace: pacer{Start: monotonic() - int64(r.waits()+grace) - 2*second - second/2, Interval: second}, Rooms: 1, Writers: 1}
+	r.schedule = order.Schedule{Pace: order.Pacer{Start: order.Now() - int64(r.waits()+grace) - 2*second - second/2, Interval: second}, Rooms: 1, Writers: 1}
 	w := &worker{}
-	tell := func(e event) {
+	tell := func(e order.Event) {
 		t.Helper()
 		if err := r.open(letter{from: w, event: e}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	arrive := func(seq, n int) {
-		h := newHistogram(2)
+		h := order.NewHistogram(2)
 		for range n {
-			observe(h, second)
+			order.Observe(h, second)
 		}
-		tell(event{FanIn: &arrivals{Seq: seq, First: second, Last: second, Latency: encode(h)}})
+		tell(order.Event{Receipts: &order.Receipts{Seq: seq, First: second, Last: second, Latency: order.Encode(h)}})
 	}
-	tell(event{Ramped: &ramped{Joined: map[int]int64{0: 10}, Groups: map[int]int{0: 2}}})
+	tell(order.Event{Ramped: &order.Ramped{Joined: map[int]int64{0: 10}, Groups: map[int]int{0: 2}}})
 	for seq := range messages {
-		tell(event{Sent: &sent{Seq: seq + 1}})
+		tell(order.Event{Sent: &order.Sent{Seq: seq + 1}})
 		arrive(seq+1, 5)
 	}
 	arrive(2, 4) // one was gone
@@ -82,7 +83,7 @@ func TestMessagesAreForgotten(t *testing.T) {
 		want []int64
 	}{
 		{"two groups told of the second", func() {}, []int64{9}},
-		{"three are too old", func() { tell(event{Progress: &progress{}}) }, []int64{9, 5, 5}},
+		{"three are too old", func() { tell(order.Event{Progress: &order.Progress{}}) }, []int64{9, 5, 5}},
 		{"late", func() { arrive(1, 1) }, []int64{9, 5, 5}},
 		{"in time", func() { arrive(4, 5) }, []int64{9, 5, 5, 10}},
 	} {

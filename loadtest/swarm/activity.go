@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -11,10 +12,10 @@ import (
 type activity struct {
 	run    *run
 	record record.Activity
-	count  func(a *record.Activity, was, is counts) // fills in what was counted
-	told   func(*halted) (latency, raw []byte)      // what processes measured
-	usage  func() (server, client int64)            // CPU time so far; nil for what is not charged
-	ended  bool                                     // what came later does not count
+	count  func(a *record.Activity, was, is order.Counts) // fills in what was counted
+	told   func(*order.Halted) (latency, raw []byte)      // what processes measured
+	usage  func() (server, client int64)                  // CPU time so far; nil for what is not charged
+	ended  bool                                           // what came later does not count
 	was    struct {
 		edge
 		server, client int64
@@ -22,14 +23,14 @@ type activity struct {
 }
 
 // begun starts to measure now, by what the processes told last.
-func (r *run) begun(name string, count func(a *record.Activity, was, is counts)) *activity {
-	return r.begunAt(edge{monotonic(), r.counts()}, name, count)
+func (r *run) begun(name string, count func(a *record.Activity, was, is order.Counts)) *activity {
+	return r.begunAt(edge{order.Now(), r.counts()}, name, count)
 }
 
 // begunAt starts to measure at an edge. If the run is cut short, what came of it
 // until then is recorded all the same.
-func (r *run) begunAt(e edge, name string, count func(a *record.Activity, was, is counts)) *activity {
-	a := &activity{run: r, count: count, told: func(h *halted) (latency, raw []byte) { return h.Latency, h.Raw }}
+func (r *run) begunAt(e edge, name string, count func(a *record.Activity, was, is order.Counts)) *activity {
+	a := &activity{run: r, count: count, told: func(h *order.Halted) (latency, raw []byte) { return h.Latency, h.Raw }}
 	a.was.edge = e
 	a.record = record.Activity{Name: name, AtMs: r.since(e.moment)}
 	r.ongoing = append(r.ongoing, a)
@@ -44,14 +45,14 @@ func (a *activity) charged() *activity {
 }
 
 // lasted ends its length, while what it counts goes on.
-func (a *activity) lasted() { a.record.Ms = ms(monotonic() - a.was.moment) }
+func (a *activity) lasted() { a.record.Ms = ms(order.Now() - a.was.moment) }
 
 // over ends the measuring now, by what the processes told last.
-func (a *activity) over() { a.overAt(edge{monotonic(), a.run.counts()}) }
+func (a *activity) over() { a.overAt(edge{order.Now(), a.run.counts()}) }
 
 // end ends the measuring, by counts of this moment.
 func (a *activity) end(ctx context.Context) error {
-	e, err := a.run.edge(ctx, inquiry{Last: true})
+	e, err := a.run.edge(ctx, order.Inquiry{Last: true})
 	if err == nil {
 		a.overAt(e)
 	}
@@ -68,7 +69,7 @@ func (a *activity) overAt(e edge) {
 	if rec.Ms == 0 {
 		rec.Ms = ms(e.moment - a.was.moment)
 	}
-	a.count(rec, a.was.counts, e.counts)
+	a.count(rec, a.was.Counts, e.Counts)
 	if a.usage != nil {
 		server, client := a.usage()
 		rec.ServerCPUNs, rec.ClientCPUNs = max(0, server-a.was.server), max(0, client-a.was.client)
@@ -80,14 +81,14 @@ func (a *activity) overAt(e edge) {
 func (a *activity) emit() {
 	r := a.run
 	r.ongoing = slices.DeleteFunc(r.ongoing, func(other *activity) bool { return other == a })
-	latency, raw := newHistogram(3), newHistogram(3)
+	latency, raw := order.NewHistogram(3), order.NewHistogram(3)
 	for _, w := range r.workers {
 		if w.halted != nil {
 			l, actual := a.told(w.halted)
-			_ = merge(latency, l) // one that cannot be read is of a process that died
-			_ = merge(raw, actual)
+			_ = order.Merge(latency, l) // one that cannot be read is of a process that died
+			_ = order.Merge(raw, actual)
 		}
 	}
-	a.record.Latency, a.record.RawLatency = encode(latency), encode(raw)
+	a.record.Latency, a.record.RawLatency = order.Encode(latency), order.Encode(raw)
 	r.emit(record.Record{Activity: &a.record})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // An Agent is another load machine, seen from the coordinator: a connection to
@@ -135,7 +136,7 @@ func (a *Agent) read(in *json.Decoder) {
 		switch {
 		case what.Pong != nil:
 			select {
-			case a.pongs <- timedPong{*what.Pong, monotonic()}:
+			case a.pongs <- timedPong{*what.Pong, order.Now()}:
 			default: // nobody waits for it
 			}
 		case what.Told != nil:

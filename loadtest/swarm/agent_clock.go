@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // exchanges is how many pings a comparison of clocks takes. The shortest round
@@ -57,7 +59,7 @@ func (a *Agent) ping(ctx context.Context) (exchange, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, pingTime, fmt.Errorf("no answer in %s", pingTime))
 	defer cancel()
 	a.pings++
-	e := exchange{sent: monotonic()}
+	e := exchange{sent: order.Now()}
 	if err := a.ask(request{Ping: a.pings}); err != nil {
 		return e, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // startWorker starts process i of the plan, wherever it is to be.
@@ -33,9 +35,9 @@ const agentLead = 200 * time.Millisecond
 // common is a moment at which processes can start together wherever they are.
 func (r *run) common() int64 {
 	if len(r.agents) == 0 {
-		return monotonic()
+		return order.Now()
 	}
-	return monotonic() + int64(agentLead)
+	return order.Now() + int64(agentLead)
 }
 
 // agentOf is where process i of the plan is, if there are agents.

@@ -14,9 +14,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/roost-rt/roost/loadtest/kernel"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // ErrNoToken: whoever reaches an agent can have it connect to any server.
@@ -168,7 +169,7 @@ func (a *agentSession) run() {
 		}
 		switch {
 		case r.Ping != 0:
-			a.tell(answer{Pong: &pong{Number: r.Ping, At: monotonic()}})
+			a.tell(answer{Pong: &pong{Number: r.Ping, At: order.Now()}})
 		case r.Start != nil:
 			a.start(*r.Start)
 		case r.Tell != nil:

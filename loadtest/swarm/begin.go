@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -60,7 +61,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 		o := r.orders(t, addrs, extents)
 		o.Clock = r.clock(i)
 		o.Turn = r.plan.Report * time.Duration(i) / time.Duration(len(r.plan.Processes))
-		if err := w.tell(command{Orders: o}); err != nil {
+		if err := w.tell(order.Command{Orders: o}); err != nil {
 			return err
 		}
 	}
@@ -98,8 +99,8 @@ func (r *run) watch(s *server) {
 // well below the usual backlog of 4,096.
 const inFlight = 1024
 
-func (r *run) orders(t target, addrs []string, extents []extent) *orders {
-	o := &orders{
+func (r *run) orders(t target, addrs []string, extents []extent) *order.Orders {
+	o := &order.Orders{
 		Host:      t.host,
 		Target:    t.path,
 		Event:     r.cfg.Event,
@@ -120,7 +121,7 @@ func (r *run) orders(t target, addrs []string, extents []extent) *orders {
 		o.Slow = r.cfg.Slow
 	}
 	for _, e := range extents {
-		o.Shares = append(o.Shares, share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
+		o.Shares = append(o.Shares, order.Share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
 	}
 	return o
 }

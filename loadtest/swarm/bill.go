@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -19,7 +20,7 @@ func (r *run) memory(ctx context.Context, when string) error {
 func (r *run) bill(ctx context.Context, when string) error {
 	for _, w := range r.workers {
 		w.collected = false
-		if err := w.tell(command{Collect: true}); err != nil {
+		if err := w.tell(order.Command{Collect: true}); err != nil {
 			return err
 		}
 	}
@@ -49,7 +50,7 @@ func (r *run) bill(ctx context.Context, when string) error {
 		}
 	}
 	r.emit(record.Record{Memory: &record.Memory{
-		AtMs:        r.since(monotonic()),
+		AtMs:        r.since(order.Now()),
 		When:        when,
 		Clients:     r.counts().Joined,
 		ServerRSS:   r.serverUsage().RSS,

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -13,18 +14,18 @@ const pushSize = 20_000
 // some push, and read the replies; then the writers write to all.
 func (r *run) burst(ctx context.Context) error {
 	r.enter("burst")
-	a := r.begun("burst", func(a *record.Activity, was, is counts) { a.Count = is.Replies - was.Replies })
+	a := r.begun("burst", func(a *record.Activity, was, is order.Counts) { a.Count = is.Replies - was.Replies })
 	each := r.cfg.pushes()
 	for i, n := range split(r.cfg.Pushers, len(r.workers)) {
 		if n == 0 {
 			break // the others have none either
 		}
-		if err := r.workers[i].tell(command{Echo: &echoOrder{InFlight: n, Burst: each, Size: pushSize}}); err != nil {
+		if err := r.workers[i].tell(order.Command{Echo: &order.Echo{InFlight: n, Burst: each, Size: pushSize}}); err != nil {
 			return err
 		}
 	}
 	all := int64(r.cfg.Pushers * each)
-	r.lastArrival = monotonic()
+	r.lastArrival = order.Now()
 	if err := r.until(ctx, func() bool { return r.counts().Replies >= all || r.silent() }); err != nil {
 		return err
 	}

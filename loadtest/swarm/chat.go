@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // headStart is how long after the command the first message is due.
@@ -22,24 +24,24 @@ func (r *run) broadcast(ctx context.Context) error {
 func (r *run) speak() error {
 	r.enter("broadcast")
 	r.castStart = r.serverUsage().CPUNs
-	r.schedule = schedule{Pace: newPacer(monotonic()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
+	r.schedule = order.Schedule{Pace: order.NewPacer(order.Now()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
 	if r.cfg.Scenario == Rooms {
 		r.schedule.Rooms = len(r.rooms)
 	}
 	for w, voices := range r.voices() {
-		if err := w.tell(command{Broadcast: &broadcast{Schedule: r.schedule, Size: r.cfg.Size, Voices: voices}}); err != nil {
+		if err := w.tell(order.Command{Broadcast: &order.Broadcast{Schedule: r.schedule, Size: r.cfg.Size, Voices: voices}}); err != nil {
 			return err
 		}
 	}
-	last := voice{r.schedule.Rooms - 1, r.plan.Writers - 1}
-	r.lastArrival = r.schedule.of(last).due(r.plan.Messages - 1)
+	last := order.Voice{Room: r.schedule.Rooms - 1, Writer: r.plan.Writers - 1}
+	r.lastArrival = r.schedule.Of(last).Due(r.plan.Messages - 1)
 	return nil
 }
 
 // voices divides the writers of each room among the processes that hold clients
 // of it.
-func (r *run) voices() map[*worker][]voice {
-	voices := make(map[*worker][]voice)
+func (r *run) voices() map[*worker][]order.Voice {
+	voices := make(map[*worker][]order.Voice)
 	for room := range r.rooms {
 		holders := slices.DeleteFunc(slices.Clone(r.workers), func(w *worker) bool { return w.joined[room] == 0 })
 		switch {
@@ -51,7 +53,7 @@ func (r *run) voices() map[*worker][]voice {
 		}
 		for writer := range r.plan.Writers {
 			w := holders[writer%len(holders)]
-			voices[w] = append(voices[w], voice{room, writer})
+			voices[w] = append(voices[w], order.Voice{Room: room, Writer: writer})
 		}
 	}
 	return voices
@@ -60,12 +62,12 @@ func (r *run) voices() map[*worker][]voice {
 // allArrived says that there is nothing to wait for any more.
 func (r *run) allArrived() bool {
 	all := r.joinedOnce() * int64(r.plan.Messages*r.plan.Writers)
-	return r.counts().Delivered >= all || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+	return r.counts().Delivered >= all || order.Now() > r.lastArrival+int64(r.cfg.Drain)
 }
 
 // allSent says that no writer has more to send, or that they are stuck.
 func (r *run) allSent() bool {
 	unfinished := func(sent int) bool { return sent < r.plan.Messages }
 	writing := func(room room) bool { return room.joined > 0 && slices.ContainsFunc(room.sent, unfinished) }
-	return !slices.ContainsFunc(r.rooms, writing) || monotonic() > r.lastArrival+int64(r.cfg.Drain)
+	return !slices.ContainsFunc(r.rooms, writing) || order.Now() > r.lastArrival+int64(r.cfg.Drain)
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A child is a process that we started. It ends when its standard input does;
@@ -82,7 +84,7 @@ func (c *child) runs() bool {
 
 // usage is what the child takes. CPU time that it has taken stays taken when it
 // has ended.
-func (c *child) usage() (u usage) {
+func (c *child) usage() (u order.Usage) {
 	if c.runs() {
 		u = measure([]int{c.pid()})
 	} else if s := c.cmd.ProcessState; s != nil { // nobody knows whose the pid is now

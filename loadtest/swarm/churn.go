@@ -2,16 +2,13 @@ package swarm
 
 import (
 	"context"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 )
-
-// pause is how long a client that has left stays away, or up to 200 ms longer.
-const pause = 300 * time.Millisecond
 
 // A churning is the leaves and joins of a fleet. It is guarded by fleet.mu.
 type churning struct {
@@ -22,11 +19,11 @@ type churning struct {
 
 // churn has clients leave, one after the other, until ctx is done. They come
 // back by themselves.
-func (f *fleet) churn(ctx context.Context, pace pacer) {
+func (f *fleet) churn(ctx context.Context, pace order.Pacer) {
 	f.mu.Lock()
-	f.churning = &churning{leaves: newHistogram(3), joins: newHistogram(3)}
+	f.churning = &churning{leaves: order.NewHistogram(3), joins: order.NewHistogram(3)}
 	f.mu.Unlock()
-	for n := 0; f.waitUntil(ctx, pace.due(n)); n++ {
+	for n := 0; f.waitUntil(ctx, pace.Due(n)); n++ {
 		var conn *poller.Conn
 		f.mu.Lock()
 		c := f.takeTurnLocked(&f.churning.next, (*client).listensLocked)
@@ -40,7 +37,7 @@ func (f *fleet) churn(ctx context.Context, pace pacer) {
 		}
 		f.mu.Unlock()
 		if conn != nil {
-			intended := pace.due(n)
+			intended := pace.Due(n)
 			conn.Post(func() { c.leave(conn, intended) })
 		}
 	}
@@ -73,7 +70,7 @@ func (c *client) leave(conn *poller.Conn, intended int64) {
 func (c *client) hasLeft(conn *poller.Conn, now int64) {
 	c.phase = away
 	c.group.hasLeft(c, now-c.dialed)
-	conn.SetDeadline(pause)
+	conn.SetDeadline(order.Pause)
 }
 
 // rejoin asks to join again.
@@ -106,26 +103,26 @@ func (g *group) hasLeft(c *client, took int64) {
 	defer f.mu.Unlock()
 	f.counts.Gone++
 	g.goneLocked(c)
-	observe(f.churning.leaves, took)
+	order.Observe(f.churning.leaves, took)
 }
 
 // churn is the scenario, seen from the coordinator: a chat while clients leave
 // and join.
 func (r *run) churn(ctx context.Context) error {
 	everybody := r.present()
-	first := edge{monotonic() + int64(headStart), r.counts()} // of the leaves
+	first := edge{order.Now() + int64(headStart), r.counts()} // of the leaves
 	for _, w := range r.workers {
-		pace := newPacer(first.moment, r.plan.Churn/float64(len(r.workers)))
-		if err := w.tell(command{Churn: &pace}); err != nil {
+		pace := order.NewPacer(first.moment, r.plan.Churn/float64(len(r.workers)))
+		if err := w.tell(order.Command{Churn: &pace}); err != nil {
 			return err
 		}
 	}
 	if err := r.speak(); err != nil {
 		return err
 	}
-	joins := r.begunAt(first, "churn", func(a *record.Activity, was, is counts) { a.Count = is.Returned - was.Returned }).charged()
-	leaves := r.begunAt(first, "leave", func(a *record.Activity, was, is counts) { a.Count = is.Gone - was.Gone }).charged()
-	leaves.told = func(h *halted) (latency, raw []byte) { return h.Leave, nil }
+	joins := r.begunAt(first, "churn", func(a *record.Activity, was, is order.Counts) { a.Count = is.Returned - was.Returned }).charged()
+	leaves := r.begunAt(first, "leave", func(a *record.Activity, was, is order.Counts) { a.Count = is.Gone - was.Gone }).charged()
+	leaves.told = func(h *order.Halted) (latency, raw []byte) { return h.Leave, nil }
 	if err := r.until(ctx, r.allSent); err != nil {
 		return err
 	}

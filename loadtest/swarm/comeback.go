@@ -3,6 +3,8 @@ package swarm
 import (
 	"net/netip"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // leftLocked counts a client that was cut off, or did not get back in, and has
@@ -42,9 +44,9 @@ func (f *fleet) returnedLocked(c *client, now int64) {
 	c.backLocked(now)
 	switch {
 	case f.churning != nil:
-		observe(f.churning.joins, now-c.dialed)
+		order.Observe(f.churning.joins, now-c.dialed)
 	case f.comebacks != nil:
-		observe(f.comebacks, now-f.departed)
+		order.Observe(f.comebacks, now-f.departed)
 	}
 }
 
@@ -53,11 +55,11 @@ func (f *fleet) returnedLocked(c *client, now int64) {
 func (f *fleet) depart(at int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.departed, f.comebacks = at, newHistogram(3)
+	f.departed, f.comebacks = at, order.NewHistogram(3)
 }
 
 // move sends the clients of a server elsewhere.
-func (f *fleet) move(m move) error {
+func (f *fleet) move(m order.Move) error {
 	var to []netip.AddrPort
 	for _, text := range m.To {
 		addr, err := netip.ParseAddrPort(text)
@@ -87,19 +89,26 @@ func (f *fleet) remote(c *client) netip.AddrPort {
 }
 
 // halted tells what was measured since the last time.
-func (f *fleet) halted() *halted {
+func (f *fleet) halted() *order.Halted {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := &halted{}
+	h := &order.Halted{}
 	if f.echoing != nil {
-		h.Latency, h.Raw = encode(f.echoing.latency), encode(f.echoing.raw)
+		h.Latency, h.Raw = order.Encode(f.echoing.latency), order.Encode(f.echoing.raw)
 	}
 	if f.comebacks != nil {
-		h.Latency = encode(f.comebacks)
+		h.Latency = order.Encode(f.comebacks)
 		f.comebacks = nil
 	}
 	if f.churning != nil {
-		h.Latency, h.Leave = encode(f.churning.joins), encode(f.churning.leaves)
+		h.Latency, h.Leave = order.Encode(f.churning.joins), order.Encode(f.churning.leaves)
 	}
 	return h
+}
+
+// backoff is how long a client waits before it tries to come back, the first
+// time with tries 0: as the official client does.
+func backoff(tries int) time.Duration {
+	steps := [...]time.Duration{10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000}
+	return steps[min(tries, len(steps)-1)] * time.Millisecond
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A Config says what to do. The zero value is a run of 10,000 clients, but
@@ -182,8 +184,8 @@ func (c Config) Check() error {
 		}
 	}
 	switch {
-	case c.Size != 0 && c.Size < minSize:
-		return fmt.Errorf("size: must be at least %d bytes, the stamp of a message needs them", minSize)
+	case c.Size != 0 && c.Size < order.MinSize:
+		return fmt.Errorf("size: must be at least %d bytes, the stamp of a message needs them", order.MinSize)
 	case c.Slow < 0 || c.Slow >= 100:
 		return errors.New("slow: must be a percentage below 100: somebody has to read")
 	case c.How != "" && c.How != Drain && c.How != Crash:

@@ -1,6 +1,10 @@
 package swarm
 
-import "context"
+import (
+	"context"
+
+	"github.com/roost-rt/roost/loadtest/order"
+)
 
 // connect has all clients join, a few processes of them at a time.
 func (r *run) connect(ctx context.Context) error {
@@ -17,7 +21,7 @@ func (r *run) connect(ctx context.Context) error {
 	err := r.until(ctx, func() bool {
 		done := count(r.workers, func(w *worker) bool { return w.joined != nil })
 		for ; begun < min(done+ramping, len(r.workers)); begun++ {
-			_ = r.ramp(r.workers[begun], monotonic()) // that one is dead is found by reading from it
+			_ = r.ramp(r.workers[begun], order.Now()) // that one is dead is found by reading from it
 		}
 		return done == len(r.workers)
 	})
@@ -30,8 +34,8 @@ func (r *run) connect(ctx context.Context) error {
 
 // ramp has the clients of one process join from a moment on.
 func (r *run) ramp(w *worker, start int64) error {
-	pace := newPacer(start, r.cfg.ConnectRate/float64(r.plan.Ramping))
-	return w.tell(command{Connect: &pace})
+	pace := order.NewPacer(start, r.cfg.ConnectRate/float64(r.plan.Ramping))
+	return w.tell(order.Command{Connect: &pace})
 }
 
 func all(workers []*worker, is func(*worker) bool) bool {

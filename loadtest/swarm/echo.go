@@ -6,6 +6,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
@@ -17,14 +18,6 @@ const echoRef = "4"
 // echoHead is what the answers begin with.
 var echoHead = []byte(`["1","` + echoRef + `",`)
 
-// echoOrder starts pings of one process.
-type echoOrder struct {
-	Pace     pacer `json:"pace"`      // of an open loop; zero is a closed one
-	InFlight int   `json:"in_flight"` // of a closed loop
-	Burst    int   `json:"burst"`     // instead of a loop: pings that each of InFlight clients sends in one go
-	Size     int   `json:"size"`      // bytes of payload
-}
-
 // An echoing is a fleet's pings. It is guarded by fleet.mu.
 type echoing struct {
 	size    int
@@ -35,16 +28,16 @@ type echoing struct {
 }
 
 // echo sends pings until ctx is done. All joined clients take turns.
-func (f *fleet) echo(ctx context.Context, o echoOrder) {
+func (f *fleet) echo(ctx context.Context, o order.Echo) {
 	f.mu.Lock()
-	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0 && o.Burst == 0, latency: newHistogram(3), raw: newHistogram(3)}
+	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0 && o.Burst == 0, latency: order.NewHistogram(3), raw: order.NewHistogram(3)}
 	f.mu.Unlock()
 	for range o.InFlight {
 		f.ping(f.now(), max(1, o.Burst))
 	}
 	if o.InFlight == 0 {
-		for n := 0; f.waitUntil(ctx, o.Pace.due(n)); n++ {
-			f.ping(o.Pace.due(n), 1)
+		for n := 0; f.waitUntil(ctx, o.Pace.Due(n)); n++ {
+			f.ping(o.Pace.Due(n), 1)
 		}
 	}
 	<-ctx.Done()
@@ -122,9 +115,9 @@ func (f *fleet) echoed(c *client, payload []byte, now int64) {
 		return
 	}
 	f.counts.Replies++
-	observe(e.latency, now-s.intended)
-	observe(e.raw, now-s.sent)
-	observe(f.interval, now-s.intended)
+	order.Observe(e.latency, now-s.intended)
+	order.Observe(e.raw, now-s.sent)
+	order.Observe(f.interval, now-s.intended)
 	again := e.closed
 	f.mu.Unlock()
 	if again {
@@ -135,7 +128,7 @@ func (f *fleet) echoed(c *client, payload []byte, now int64) {
 // echo is the scenario, seen from the coordinator.
 func (r *run) echo(ctx context.Context) error {
 	r.enter("echo")
-	start := monotonic() + int64(headStart)
+	start := order.Now() + int64(headStart)
 	if err := r.sendPings(start); err != nil {
 		return err
 	}
@@ -144,7 +137,7 @@ func (r *run) echo(ctx context.Context) error {
 			return err
 		}
 	}
-	from, err := r.edge(ctx, inquiry{Anew: true})
+	from, err := r.edge(ctx, order.Inquiry{Anew: true})
 	if err != nil {
 		return err
 	}
@@ -154,7 +147,7 @@ func (r *run) echo(ctx context.Context) error {
 			return err
 		}
 	}
-	a := r.begunAt(from, "echo", func(a *record.Activity, was, is counts) { a.Count = is.Replies - was.Replies }).charged()
+	a := r.begunAt(from, "echo", func(a *record.Activity, was, is order.Counts) { a.Count = is.Replies - was.Replies }).charged()
 	if err := r.pass(ctx, from.moment+int64(r.cfg.For)); err != nil {
 		return err
 	}
@@ -164,7 +157,7 @@ func (r *run) echo(ctx context.Context) error {
 	if err := r.quieten(ctx); err != nil {
 		return err
 	}
-	r.lastArrival = monotonic()
+	r.lastArrival = order.Now()
 	if err := r.until(ctx, r.allAnswered); err != nil { // the slowest answers are the last to come
 		return err
 	}
@@ -176,13 +169,13 @@ func (r *run) echo(ctx context.Context) error {
 // sendPings has all processes send pings: those of an open loop from start on.
 func (r *run) sendPings(start int64) error {
 	for i, w := range r.workers {
-		o := echoOrder{Size: r.cfg.Size}
+		o := order.Echo{Size: r.cfg.Size}
 		if r.cfg.Rate > 0 {
-			o.Pace = newPacer(start, r.cfg.Rate/float64(len(r.workers)))
+			o.Pace = order.NewPacer(start, r.cfg.Rate/float64(len(r.workers)))
 		} else {
 			o.InFlight = split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
 		}
-		if err := w.tell(command{Echo: &o}); err != nil {
+		if err := w.tell(order.Command{Echo: &o}); err != nil {
 			return err
 		}
 	}
@@ -196,4 +189,4 @@ func (r *run) allAnswered() bool {
 }
 
 // silent says that nothing has come for so long that nothing more will.
-func (r *run) silent() bool { return monotonic() > r.lastArrival+int64(r.cfg.Drain) }
+func (r *run) silent() bool { return order.Now() > r.lastArrival+int64(r.cfg.Drain) }

@@ -3,6 +3,8 @@ package swarm
 import (
 	"context"
 	"fmt"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // An edge is the counts of all processes at one moment. What they report by
@@ -10,11 +12,11 @@ import (
 // happens to be: a rate needs counts that are of its two moments.
 type edge struct {
 	moment int64 // monotonic; the mean of theirs
-	counts
+	order.Counts
 }
 
 // edge asks all processes for their counts, and waits for the answers.
-func (r *run) edge(ctx context.Context, i inquiry) (edge, error) {
+func (r *run) edge(ctx context.Context, i order.Inquiry) (edge, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("client processes do not report in %s", patience))
 	defer cancel()
 	asked := r.ask(i)
@@ -23,12 +25,12 @@ func (r *run) edge(ctx context.Context, i inquiry) (edge, error) {
 }
 
 // ask asks, and returns when that was.
-func (r *run) ask(i inquiry) (asked int64) {
+func (r *run) ask(i order.Inquiry) (asked int64) {
 	for _, w := range r.workers {
 		w.answer = nil
 	}
-	asked = monotonic()
-	r.order(command{Report: &i})
+	asked = order.Now()
+	r.order(order.Command{Report: &i})
 	return asked
 }
 
@@ -42,10 +44,10 @@ func (r *run) answers(asked int64) edge {
 	var after int64 // in all answers
 	for _, w := range r.workers {
 		if w.answer == nil {
-			e.add(w.progress)
+			e.Add(w.progress)
 			continue
 		}
-		e.add(w.answer.counts)
+		e.Add(w.answer.Counts)
 		after += w.answer.At - asked
 	}
 	if n := count(r.workers, func(w *worker) bool { return w.answer != nil }); n > 0 {
@@ -57,7 +59,7 @@ func (r *run) answers(asked int64) edge {
 // answer tells the counts as they are now. In the same moment the latencies of
 // pings can begin anew, or the closed loop end: a reply is then in both, or in
 // neither, but for those under way at the end.
-func (f *fleet) answer(i inquiry) []event {
+func (f *fleet) answer(i order.Inquiry) []order.Event {
 	used := ownUsage()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,7 +70,7 @@ func (f *fleet) answer(i inquiry) []event {
 	if i.Last && f.echoing != nil {
 		f.echoing.closed = false
 	}
-	events := append(f.events, event{Progress: &progress{counts: f.counts.clone(), Usage: used, At: f.now()}})
+	events := append(f.events, order.Event{Progress: &order.Progress{Counts: f.counts.Clone(), Usage: used, At: f.now()}})
 	f.events = nil
 	return events
 }

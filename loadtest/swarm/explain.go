@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 func (p *planner) explain() {
@@ -35,7 +36,7 @@ func (p *planner) explain() {
 	say("Client processes run as SCHED_BATCH, so they do not preempt a server that writes.")
 	if n := p.sources(); n > 1 {
 		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
-			n, loopback(0), loopback(n-1), grouped(p.PerSource))
+			n, order.Loopback(0), order.Loopback(n-1), grouped(p.PerSource))
 	}
 	if p.Slack > 0 {
 		say("Timer slack is %v in processes that do not send on a schedule, so that Go's own housekeeping interrupts less.", p.Slack)
@@ -62,7 +63,7 @@ func (p *planner) explainScenario(say func(format string, args ...any)) {
 		say("Before that, %s push %s bytes each in one go, in messages of %s, and read the replies.",
 			plural(p.config.Pushers, "client", "clients"), grouped(p.config.Push), grouped(pushSize))
 	case Churn:
-		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), pause)
+		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), order.Pause)
 	case Slow:
 		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
 		if p.config.URL == "" {

@@ -1,17 +1,19 @@
 package swarm
 
+import "github.com/roost-rt/roost/loadtest/order"
+
 // What tests outside look at.
 type (
 	Ledger  = ledger
 	Receipt = receipt
-	Span    = span
+	Span    = order.Span
 )
 
 const (
 	InOrder   = inOrder
 	Reordered = reordered
 	Duplicate = duplicate
-	MinSize   = minSize
+	MinSize   = order.MinSize
 )
 
 var (
@@ -23,5 +25,5 @@ var (
 )
 
 func (l *ledger) Receive(n int32) receipt          { return l.receive(n) }
-func (l *ledger) Lost(sent int32) []span           { return l.lost(sent) }
+func (l *ledger) Lost(sent int32) []order.Span     { return l.lost(sent) }
 func NewStamp(w uint32, s int32, t, a int64) stamp { return stamp{w, s, t, a} }

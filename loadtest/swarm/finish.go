@@ -11,6 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -29,7 +30,7 @@ func (r *run) finish(complete bool) error {
 	r.enter("close")
 	var err error
 	if len(r.ongoing) > 0 {
-		asked := r.ask(inquiry{Last: true})
+		asked := r.ask(order.Inquiry{Last: true})
 		err = r.await(lastPatience, (*worker).reported)
 		e := r.answers(asked)
 		for _, a := range r.ongoing {
@@ -40,12 +41,12 @@ func (r *run) finish(complete bool) error {
 	for _, a := range slices.Clone(r.ongoing) {
 		a.emit()
 	}
-	st := stop{Schedule: r.schedule}
+	st := order.Stop{Schedule: r.schedule}
 	for i := range r.rooms {
 		st.Sent = append(st.Sent, r.rooms[i].sent)
 		st.Unsent = append(st.Unsent, r.rooms[i].unsent)
 	}
-	r.order(command{Stop: &st})
+	r.order(order.Command{Stop: &st})
 	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
 	err = errors.Join(err, r.await(patience+time.Duration(r.plan.Clients/4000)*time.Second, (*worker).ended))
 	r.compareAgain(context.Background())
@@ -76,13 +77,13 @@ func (r *run) halt(complete bool) error {
 	if complete && r.cfg.Scenario.sends() {
 		return err // the scenario has waited for what was under way
 	}
-	r.lastArrival = monotonic()
+	r.lastArrival = order.Now()
 	silence := int64(max(lastLook, 2*r.plan.Report)) // who reports rarely may have more
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err = errors.Join(err, r.outlive(ctx, func() bool {
 		c := r.counts()
-		return c.Delivered >= r.expected() && c.Replies >= c.Pings || monotonic() > r.lastArrival+silence
+		return c.Delivered >= r.expected() && c.Replies >= c.Pings || order.Now() > r.lastArrival+silence
 	}))
 	r.believeReceivers()
 	return err
@@ -140,12 +141,12 @@ func (r *run) silence() {
 	for _, w := range r.workers {
 		w.halted = nil
 	}
-	r.order(command{Halt: true})
+	r.order(order.Command{Halt: true})
 }
 
 // order tells all workers. That one is dead is found by reading from it; one
 // that hangs does not read, and would have us wait.
-func (r *run) order(c command) {
+func (r *run) order(c order.Command) {
 	for _, w := range r.workers {
 		if !w.hung {
 			_ = w.tell(c)
@@ -158,9 +159,9 @@ const maxNamed = 20
 
 // end adds up the totals.
 func (r *run) end(complete bool) (*record.End, error) {
-	latency, raw, join := newHistogram(3), newHistogram(3), newHistogram(3)
+	latency, raw, join := order.NewHistogram(3), order.NewHistogram(3), order.NewHistogram(3)
 	e := &record.End{
-		AtMs:         r.since(monotonic()),
+		AtMs:         r.since(order.Now()),
 		Interrupted:  !complete,
 		Clients:      int64(r.plan.Clients),
 		ConnectMs:    ms(r.lastJoin - r.firstDial),
@@ -170,7 +171,7 @@ func (r *run) end(complete bool) (*record.End, error) {
 		ClientProcs:  len(r.workers),
 	}
 	var lastReceipt int64
-	var known counts // of who gave an account
+	var known order.Counts // of who gave an account
 	var unknown int64
 	for _, w := range r.workers {
 		t := w.totals
@@ -178,7 +179,7 @@ func (r *run) end(complete bool) (*record.End, error) {
 			unknown += r.unaccounted(w)
 			continue
 		}
-		known.add(t.counts)
+		known.Add(t.Counts)
 		e.Lost += t.Lost
 		e.Away += t.Away
 		e.LostExamples = append(e.LostExamples, t.Examples...)
@@ -187,21 +188,21 @@ func (r *run) end(complete bool) (*record.End, error) {
 			sum  *hdrhistogram.Histogram
 			part []byte
 		}{{latency, t.Latency}, {raw, t.Raw}, {join, t.Join}} {
-			if err := merge(h.sum, h.part); err != nil {
+			if err := order.Merge(h.sum, h.part); err != nil {
 				return nil, fmt.Errorf("client process %d: %w", w.number, err)
 			}
 		}
 	}
 	c := r.counts()
 	if n := r.untried(c); complete && n > 0 {
-		c.fault("no time left to write", n)
+		c.Fault("no time left to write", n)
 	}
 	e.Joined, e.Errors = c.Joined, c.Errors
 	e.Delivered, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Duplicated, known.Reordered, known.Late
 	e.Expected = r.expected() - unknown - e.Away
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
 	e.BroadcastMs = ms(lastReceipt - r.schedule.Pace.Start)
-	e.Latency, e.RawLatency, e.JoinLatency = encode(latency), encode(raw), encode(join)
+	e.Latency, e.RawLatency, e.JoinLatency = order.Encode(latency), order.Encode(raw), order.Encode(join)
 	return e, nil
 }
 

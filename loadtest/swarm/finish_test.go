@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -39,7 +40,7 @@ func TestEndWaitsForWhoLives(t *testing.T) {
 		r.inbox <- letter{from: r.workers[0], err: io.EOF}
 		r.died <- errors.New("server process 1")
 		r.inbox <- letter{from: r.workers[1], err: io.EOF}
-		r.inbox <- letter{from: r.workers[2], event: event{Halted: &halted{}}}
+		r.inbox <- letter{from: r.workers[2], event: order.Event{Halted: &order.Halted{}}}
 	}()
 	const limit = 300 * time.Millisecond
 	err := r.await(limit, (*worker).quiet)
@@ -52,7 +53,7 @@ func TestEndWaitsForWhoLives(t *testing.T) {
 	if r.workers[2].halted == nil || r.workers[2].hung || !r.workers[3].hung {
 		t.Errorf("processes 2 and 3 hang: %t and %t, want only 3", r.workers[2].hung, r.workers[3].hung)
 	}
-	r.workers[2].totals = &totals{}
+	r.workers[2].totals = &order.Totals{}
 	if err := r.await(time.Hour, (*worker).ended); err != nil {
 		t.Errorf("await() = %v, want nil: the others are dead or hang", err)
 	}
@@ -63,11 +64,11 @@ func TestEndWithoutAnAccount(t *testing.T) {
 	t.Parallel()
 	r, notes := gathering(t, 3)
 	r.rooms[0].sent[0] = 7
-	h := newHistogram(3)
-	observe(h, 1)
-	r.workers[0].totals = &totals{counts: counts{Delivered: 69, Late: 1}, Lost: 1, Latency: encode(h)}
-	r.workers[1].totals = &totals{counts: counts{Delivered: 70}}
-	r.workers[2].gone, r.workers[2].progress = true, counts{Joined: 10, Delivered: 35, Late: 9}
+	h := order.NewHistogram(3)
+	order.Observe(h, 1)
+	r.workers[0].totals = &order.Totals{Counts: order.Counts{Delivered: 69, Late: 1}, Lost: 1, Latency: order.Encode(h)}
+	r.workers[1].totals = &order.Totals{Counts: order.Counts{Delivered: 70}}
+	r.workers[2].gone, r.workers[2].progress = true, order.Counts{Joined: 10, Delivered: 35, Late: 9}
 	end, err := r.end(false)
 	if err != nil {
 		t.Fatalf("end() = %v", err)
@@ -85,9 +86,9 @@ func TestEndBelievesReceivers(t *testing.T) {
 	t.Parallel()
 	r, _ := gathering(t, 2)
 	r.rooms[0].sent[0] = 7
-	h := newHistogram(2)
-	observe(h, 1)
-	if err := r.fanIn(&arrivals{Seq: 9, Latency: encode(h)}); err != nil {
+	h := order.NewHistogram(2)
+	order.Observe(h, 1)
+	if err := r.fanIn(&order.Receipts{Seq: 9, Latency: order.Encode(h)}); err != nil {
 		t.Fatal(err)
 	}
 	r.believeReceivers()

@@ -11,13 +11,14 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
 // A fleet is the clients of one process.
 type fleet struct {
-	orders orders
+	orders order.Orders
 	poller *poller.Poller
 	groups []*group
 
@@ -34,7 +35,7 @@ type fleet struct {
 	reported *fanIn // immutable; stands for all messages whose receipts were told
 
 	mu          sync.Mutex // guards the rest; never held during a system call
-	counts      counts
+	counts      order.Counts
 	pending     int // clients that have neither joined nor failed
 	stopping    bool
 	firstDial   int64
@@ -44,7 +45,7 @@ type fleet struct {
 	rawLatency  *hdrhistogram.Histogram
 	joinLatency *hdrhistogram.Histogram
 	interval    *hdrhistogram.Histogram // receipts since the last progress
-	events      []event                 // that wait to be reported
+	events      []order.Event           // that wait to be reported
 	echoing     *echoing                // nil before the first ping
 	departed    int64                   // when servers went down
 	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
@@ -52,7 +53,7 @@ type fleet struct {
 	slow        []net.Conn              // of clients that do not read
 }
 
-func newFleet(o orders) (*fleet, error) {
+func newFleet(o order.Orders) (*fleet, error) {
 	p, err := poller.New(pollerConfig(o))
 	if err != nil {
 		return nil, err
@@ -67,11 +68,11 @@ func newFleet(o orders) (*fleet, error) {
 		slots:       make(chan struct{}, o.Window),
 		ramped:      make(chan struct{}, 1),
 		reported:    new(fanIn),
-		latency:     newHistogram(3),
-		rawLatency:  newHistogram(3),
-		joinLatency: newHistogram(3),
-		interval:    newHistogram(2),
-		counts:      counts{Errors: make(map[string]int64)},
+		latency:     order.NewHistogram(3),
+		rawLatency:  order.NewHistogram(3),
+		joinLatency: order.NewHistogram(3),
+		interval:    order.NewHistogram(2),
+		counts:      order.Counts{Errors: make(map[string]int64)},
 	}
 	for _, s := range o.Shares {
 		if err := f.addGroup(s); err != nil {
@@ -85,7 +86,7 @@ func newFleet(o orders) (*fleet, error) {
 // pollerConfig is for what carries the clients. It has one loop: they share lines of cache,
 // not locks. More loops are more processes. Clients read, however much they have to
 // send: if each end waited for the other to read, neither would.
-func pollerConfig(o orders) poller.Config {
+func pollerConfig(o order.Orders) poller.Config {
 	c := poller.Config{Loops: 1}
 	if o.Queue > 0 {
 		const unlimited = 1 << 40
@@ -99,7 +100,7 @@ func clientFrame(text string) []byte {
 	return frame.AppendMasked(nil, opText, mask, []byte(text))
 }
 
-func (f *fleet) addGroup(s share) error {
+func (f *fleet) addGroup(s order.Share) error {
 	remote, err := netip.ParseAddrPort(s.Addr)
 	if err != nil {
 		return fmt.Errorf("share of room %d: %w", s.Room, err)
@@ -129,11 +130,11 @@ func (f *fleet) addGroup(s share) error {
 
 // connect makes all connections, as many at a time as there are slots, and
 // returns when the last one was begun.
-func (f *fleet) connect(ctx context.Context, pace pacer) {
+func (f *fleet) connect(ctx context.Context, pace order.Pacer) {
 	n := 0
 	for _, g := range f.groups {
 		for i := range g.clients {
-			due := pace.due(n)
+			due := pace.Due(n)
 			if !f.waitUntil(ctx, due) {
 				return
 			}
@@ -177,13 +178,7 @@ func (f *fleet) source(c *client) netip.Addr {
 	if f.orders.PerSource == 0 {
 		return netip.Addr{}
 	}
-	return loopback(int(c.number) / f.orders.PerSource)
-}
-
-// loopback is the n-th address of 127.0.0.0/8, counted from 0: 127.0.0.1.
-func loopback(n int) netip.Addr {
-	n++
-	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
+	return order.Loopback(int(c.number) / f.orders.PerSource)
 }
 
 // beaten counts the answer to a heartbeat.
@@ -223,14 +218,14 @@ func (f *fleet) settleLocked() {
 	if f.pending > 0 {
 		return
 	}
-	r := &ramped{Joined: make(map[int]int64), Groups: make(map[int]int), FirstDial: f.firstDial, LastJoin: f.lastJoin}
+	r := &order.Ramped{Joined: make(map[int]int64), Groups: make(map[int]int), FirstDial: f.firstDial, LastJoin: f.lastJoin}
 	for _, g := range f.groups {
 		r.Joined[g.room] += g.joined
 		if g.joined > 0 {
 			r.Groups[g.room]++
 		}
 	}
-	f.events = append(f.events, event{Ramped: r})
+	f.events = append(f.events, order.Event{Ramped: r})
 	f.ramped <- struct{}{} // once in its life: there is room
 }
 
@@ -238,14 +233,14 @@ func (f *fleet) settleLocked() {
 func (f *fleet) reportLocked(g *group, writer, seq int) {
 	place := g.fanIn(writer, seq)
 	in := *place
-	f.events = append(f.events, event{FanIn: &arrivals{
-		voice: voice{g.room, writer}, Seq: seq, First: in.first, Last: in.last, Latency: encode(in.latency),
+	f.events = append(f.events, order.Event{Receipts: &order.Receipts{
+		Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, First: in.first, Last: in.last, Latency: order.Encode(in.latency),
 	}})
 	*place = f.reported
 }
 
 // report returns what happened since the last call.
-func (f *fleet) report() []event {
+func (f *fleet) report() []order.Event {
 	used := ownUsage()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -253,9 +248,17 @@ func (f *fleet) report() []event {
 	for _, g := range f.groups {
 		g.tellLocked(now)
 	}
-	p := &progress{counts: f.counts.clone(), Usage: used, Latency: encode(f.interval)}
+	p := &order.Progress{Counts: f.counts.Clone(), Usage: used, Latency: order.Encode(f.interval)}
 	f.interval.Reset()
-	events := append(f.events, event{Progress: p})
+	events := append(f.events, order.Event{Progress: p})
 	f.events = nil
 	return events
+}
+
+// now is order.Now by the coordinator's clock: all moments that clients tell and
+// are told are of that one.
+func (f *fleet) now() int64 { return order.Now() + f.orders.Clock }
+
+func (f *fleet) waitUntil(ctx context.Context, t int64) bool {
+	return order.WaitUntil(ctx, t-f.orders.Clock)
 }

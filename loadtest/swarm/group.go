@@ -5,6 +5,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 )
 
@@ -93,7 +94,7 @@ func (g *group) joinedBy(c *client, now int64) {
 func (f *fleet) countJoinLocked(c *client, now int64) {
 	f.counts.Joined++
 	f.lastJoin = max(f.lastJoin, now)
-	observe(f.joinLatency, now-c.dialed)
+	order.Observe(f.joinLatency, now-c.dialed)
 	f.settleLocked()
 }
 
@@ -140,9 +141,9 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 		took = 0
 		f.faultLocked("receipt before its send: clocks differ") // and no perfect latency
 	} else {
-		observe(f.latency, took)
-		observe(f.rawLatency, now-s.sent)
-		observe(f.interval, took)
+		order.Observe(f.latency, took)
+		order.Observe(f.rawLatency, now-s.sent)
+		order.Observe(f.interval, took)
 	}
 	if took > int64(f.orders.Late) {
 		f.counts.Late++
@@ -152,14 +153,14 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	in := *place
 	switch in {
 	case nil:
-		in = &fanIn{latency: newHistogram(2), first: took, want: g.joined - g.gone}
+		in = &fanIn{latency: order.NewHistogram(2), first: took, want: g.joined - g.gone}
 		*place = in
 		g.open = append(g.open, fanInAt{writer, int(s.seq), s.intended})
 	case f.reported:
 		return // it comes too late, or to one more than there seemed to be
 	}
 	in.last = took
-	observe(in.latency, in.last)
+	order.Observe(in.latency, in.last)
 	if in.latency.TotalCount() >= in.want {
 		f.reportLocked(g, writer, int(s.seq))
 	}

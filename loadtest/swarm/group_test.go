@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // The receipts of a message are told when all who are there have it, or after a
@@ -67,11 +69,11 @@ func TestFanInIsTold(t *testing.T) {
 			g.tellLocked(0)
 			told := ""
 			for _, e := range f.events {
-				h := newHistogram(2)
-				if err := merge(h, e.FanIn.Latency); err != nil {
+				h := order.NewHistogram(2)
+				if err := order.Merge(h, e.Receipts.Latency); err != nil {
 					t.Fatal(err)
 				}
-				told += fmt.Sprintf("%d:%d ", e.FanIn.Seq, h.TotalCount())
+				told += fmt.Sprintf("%d:%d ", e.Receipts.Seq, h.TotalCount())
 			}
 			if told != test.told || len(g.open) != test.open {
 				t.Errorf("told %q, %d open, want %q, %d", told, len(g.open), test.told, test.open)
@@ -86,9 +88,9 @@ func TestFanInIsTold(t *testing.T) {
 // joinedGroup is the group of a fleet whose clients have no connections.
 func joinedGroup(t *testing.T, clients int) *group {
 	t.Helper()
-	f, err := newFleet(orders{
+	f, err := newFleet(order.Orders{
 		Messages: 5, Writers: 1, Writer: 1, Window: 1, Tell: 10 * time.Second, Late: time.Minute,
-		Shares: []share{{Addr: "127.0.0.1:1", Count: clients}},
+		Shares: []order.Share{{Addr: "127.0.0.1:1", Count: clients}},
 	})
 	if err != nil {
 		t.Fatal(err)

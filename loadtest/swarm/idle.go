@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -11,11 +12,11 @@ import (
 // much.
 func (r *run) idle(ctx context.Context) error {
 	r.enter("idle")
-	from, err := r.edge(ctx, inquiry{})
+	from, err := r.edge(ctx, order.Inquiry{})
 	if err != nil {
 		return err
 	}
-	a := r.begunAt(from, "idle", func(a *record.Activity, was, is counts) { a.Count = is.Beats - was.Beats }).charged()
+	a := r.begunAt(from, "idle", func(a *record.Activity, was, is order.Counts) { a.Count = is.Beats - was.Beats }).charged()
 	if err := r.hold(ctx, r.cfg.For); err != nil {
 		return err
 	}

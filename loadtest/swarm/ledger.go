@@ -1,21 +1,17 @@
 package swarm
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/roost-rt/roost/loadtest/order"
+)
 
 // A ledger is what one client knows of the messages of its room's writer, which
 // are numbered 1, 2, 3 and so on. The zero value has received nothing.
 type ledger struct {
-	top     int32   // the highest number received
-	missing *[]span // below top, ascending; nil for nearly all clients
+	top     int32         // the highest number received
+	missing *[]order.Span // below top, ascending; nil for nearly all clients
 }
-
-// A span is the numbers First to Last.
-type span struct {
-	First int32 `json:"first"`
-	Last  int32 `json:"last"`
-}
-
-func (s span) length() int64 { return int64(s.Last - s.First + 1) }
 
 // A receipt is what a ledger says to a number.
 type receipt int
@@ -34,9 +30,9 @@ func (l *ledger) receive(n int32) receipt {
 		return inOrder
 	case n > l.top:
 		if l.missing == nil {
-			l.missing = new([]span)
+			l.missing = new([]order.Span)
 		}
-		*l.missing = append(*l.missing, span{l.top + 1, n - 1})
+		*l.missing = append(*l.missing, order.Span{First: l.top + 1, Last: n - 1})
 		l.top = n
 		return inOrder
 	case l.fill(n):
@@ -51,16 +47,16 @@ func (l *ledger) fill(n int32) bool {
 		return false
 	}
 	spans := *l.missing
-	i := slices.IndexFunc(spans, func(s span) bool { return s.First <= n && n <= s.Last })
+	i := slices.IndexFunc(spans, func(s order.Span) bool { return s.First <= n && n <= s.Last })
 	if i < 0 {
 		return false
 	}
-	var rest []span
+	var rest []order.Span
 	if s := spans[i]; s.First < n {
-		rest = append(rest, span{s.First, n - 1})
+		rest = append(rest, order.Span{First: s.First, Last: n - 1})
 	}
 	if s := spans[i]; n < s.Last {
-		rest = append(rest, span{n + 1, s.Last})
+		rest = append(rest, order.Span{First: n + 1, Last: s.Last})
 	}
 	*l.missing = slices.Replace(spans, i, i+1, rest...)
 	return true
@@ -71,31 +67,31 @@ func (l *ledger) has(n int32) bool {
 	if n > l.top || l.missing == nil {
 		return n <= l.top
 	}
-	return !slices.ContainsFunc(*l.missing, func(s span) bool { return s.First <= n && n <= s.Last })
+	return !slices.ContainsFunc(*l.missing, func(s order.Span) bool { return s.First <= n && n <= s.Last })
 }
 
 // lost is what is missing of the numbers 1 to sent.
-func (l *ledger) lost(sent int32) []span {
-	var lost []span
+func (l *ledger) lost(sent int32) []order.Span {
+	var lost []order.Span
 	if l.missing != nil {
 		lost = slices.Clone(*l.missing)
 	}
 	if l.top < sent {
-		lost = append(lost, span{l.top + 1, sent})
+		lost = append(lost, order.Span{First: l.top + 1, Last: sent})
 	}
 	return lost
 }
 
 // without takes the numbers of others out of spans. Both are ascending.
-func without(spans, others []span) []span {
+func without(spans, others []order.Span) []order.Span {
 	for _, o := range others {
-		var rest []span
+		var rest []order.Span
 		for _, s := range spans {
 			if s.First < o.First {
-				rest = append(rest, span{s.First, min(s.Last, o.First-1)})
+				rest = append(rest, order.Span{First: s.First, Last: min(s.Last, o.First-1)})
 			}
 			if s.Last > o.Last {
-				rest = append(rest, span{max(s.First, o.Last+1), s.Last})
+				rest = append(rest, order.Span{First: max(s.First, o.Last+1), Last: s.Last})
 			}
 		}
 		spans = rest

@@ -61,12 +61,12 @@ func TestWithout(t *testing.T) {
 		spans, others spans
 		want          string
 	}{
-		{nil, spans{{1, 3}}, ""},
-		{spans{{1, 3}}, nil, "1..3"},
-		{spans{{1, 9}}, spans{{4, 5}}, "1..3, 6..9"},
-		{spans{{1, 9}}, spans{{1, 2}, {9, 9}}, "3..8"},
-		{spans{{1, 4}, {6, 9}}, spans{{3, 7}}, "1..2, 8..9"},
-		{spans{{2, 2}, {5, 6}}, spans{{1, 9}}, ""},
+		{nil, spans{{First: 1, Last: 3}}, ""},
+		{spans{{First: 1, Last: 3}}, nil, "1..3"},
+		{spans{{First: 1, Last: 9}}, spans{{First: 4, Last: 5}}, "1..3, 6..9"},
+		{spans{{First: 1, Last: 9}}, spans{{First: 1, Last: 2}, {First: 9, Last: 9}}, "3..8"},
+		{spans{{First: 1, Last: 4}, {First: 6, Last: 9}}, spans{{First: 3, Last: 7}}, "1..2, 8..9"},
+		{spans{{First: 2, Last: 2}, {First: 5, Last: 6}}, spans{{First: 1, Last: 9}}, ""},
 	} {
 		if got := swarm.Spell(swarm.Without(test.spans, test.others)); got != test.want {
 			t.Errorf("without(%v, %v) = %q, want %q", test.spans, test.others, got, test.want)

@@ -9,9 +9,6 @@ import (
 // would be made on both sides and go unseen. What is looked for is what our
 // own payload holds, so finding a key is enough.
 
-// minSize leaves room for the largest numbers in a payload.
-const minSize = 100
-
 // appendPayload appends the payload of message seq of a writer, of size bytes:
 // the JSON object, without the array around it and the WebSocket header.
 // intended and sent are monotonic nanoseconds.

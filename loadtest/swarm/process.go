@@ -6,35 +6,26 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
-
-// usage is what processes have taken. What could not be read is 0.
-type usage struct {
-	RSS   int64 `json:"rss"`    // bytes
-	CPUNs int64 `json:"cpu_ns"` // user and system
-}
-
-func (u *usage) add(o usage) {
-	u.RSS += o.RSS
-	u.CPUNs += o.CPUNs
-}
 
 // measure sums up processes. One that has ended counts for nothing: see
 // child.usage.
-func measure(pids []int) (sum usage) {
+func measure(pids []int) (sum order.Usage) {
 	for _, pid := range pids {
-		sum.add(usageOf(strconv.Itoa(pid)))
+		sum.Add(usageOf(strconv.Itoa(pid)))
 	}
 	return sum
 }
 
 // ownUsage is that of this process, whatever number others know it by.
-func ownUsage() usage { return usageOf("self") }
+func ownUsage() order.Usage { return usageOf("self") }
 
 // usageOf reads the folder of that name in /proc.
-func usageOf(process string) usage {
+func usageOf(process string) order.Usage {
 	folder := "/proc/" + process
-	return usage{RSS: residentBytes(folder + "/statm"), CPUNs: cpuNs(folder + "/stat")}
+	return order.Usage{RSS: residentBytes(folder + "/statm"), CPUNs: cpuNs(folder + "/stat")}
 }
 
 func residentBytes(statm string) int64 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -57,7 +58,7 @@ func (c Config) path(channels string) string {
 }
 
 // heartbeatFrame is what all clients send from time to time.
-func heartbeatFrame(o orders) []byte {
+func heartbeatFrame(o order.Orders) []byte {
 	if o.Raw {
 		return frame.AppendMasked(nil, opPing, mask, nil)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -62,8 +63,8 @@ type run struct {
 	kernelStart int64       // bytes
 	interval    *hdrhistogram.Histogram
 	rooms       []room
-	schedule    schedule // of the broadcasts, once begun
-	lastArrival int64    // when a progress last had more receipts or replies, monotonic
+	schedule    order.Schedule // of the broadcasts, once begun
+	lastArrival int64          // when a progress last had more receipts or replies, monotonic
 	ongoing     []*activity
 	firstDial   int64
 	lastJoin    int64
@@ -79,14 +80,14 @@ func newRun(cfg Config, p Plan, agents []*Agent, emit func(record.Record)) *run 
 		plan:        p,
 		agents:      agents,
 		emit:        emit,
-		start:       monotonic(),
+		start:       order.Now(),
 		inbox:       make(chan letter, 256),
 		died:        make(chan error),
 		quit:        make(chan struct{}),
 		seconds:     time.NewTicker(tickEvery),
 		phase:       "settle",
 		kernelStart: kernelBytes(),
-		interval:    newHistogram(2),
+		interval:    order.NewHistogram(2),
 	}
 	for range p.Rooms {
 		r.rooms = append(r.rooms, newRoom(p))
@@ -136,11 +137,11 @@ func (r *run) until(ctx context.Context, done func() bool) error {
 
 // pass waits for a moment: to the point, though nothing comes in.
 func (r *run) pass(ctx context.Context, moment int64) error {
-	timer := time.NewTimer(time.Duration(moment - monotonic()))
+	timer := time.NewTimer(time.Duration(moment - order.Now()))
 	defer timer.Stop()
 	r.alarm = timer.C
 	defer func() { r.alarm = nil }()
-	return r.until(ctx, func() bool { return monotonic() >= moment })
+	return r.until(ctx, func() bool { return order.Now() >= moment })
 }
 
 // close ends what is left of all processes.
@@ -157,7 +158,7 @@ func (r *run) close() {
 }
 
 func (r *run) note(level, message string) {
-	r.emit(record.Record{Note: &record.Note{AtMs: r.since(monotonic()), Level: level, Message: message}})
+	r.emit(record.Record{Note: &record.Note{AtMs: r.since(order.Now()), Level: level, Message: message}})
 }
 
 // since is milliseconds from the start of the run.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A Scenario is what happens once all clients have joined.
@@ -94,5 +96,5 @@ func (r *run) play(ctx context.Context) error {
 
 // hold waits for d.
 func (r *run) hold(ctx context.Context, d time.Duration) error {
-	return r.pass(ctx, monotonic()+int64(d))
+	return r.pass(ctx, order.Now()+int64(d))
 }

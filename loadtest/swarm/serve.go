@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // progressEvery is how often a process reports that was told nothing else, or
@@ -26,7 +28,7 @@ func Serve(in io.Reader, out io.Writer) error {
 		commands: json.NewDecoder(bufio.NewReader(in)),
 		events:   json.NewEncoder(out),
 	}
-	var first command
+	var first order.Command
 	if err := s.commands.Decode(&first); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
@@ -66,7 +68,7 @@ func (s *session) run() error {
 	defer close(over)
 	reporter.Go(func() { s.report(over) })
 	for {
-		var c command
+		var c order.Command
 		now := s.now
 		err := s.commands.Decode(&c)
 		switch {
@@ -92,14 +94,14 @@ func (s *session) run() error {
 		case c.Collect:
 			debug.FreeOSMemory()
 			bare := ownUsage()
-			err = s.tell(func() []event { return []event{{Collected: &bare}} })
+			err = s.tell(func() []order.Event { return []order.Event{{Collected: &bare}} })
 		case c.Report != nil:
-			err = s.tell(func() []event { return s.fleet.answer(*c.Report) })
+			err = s.tell(func() []order.Event { return s.fleet.answer(*c.Report) })
 		case c.Halt:
 			s.halt()
 			s.active.Wait()
 			s.renew()
-			err = s.tell(func() []event { return append(s.fleet.report(), event{Halted: s.fleet.halted()}) })
+			err = s.tell(func() []order.Event { return append(s.fleet.report(), order.Event{Halted: s.fleet.halted()}) })
 		case c.Stop != nil:
 			return s.finish(*c.Stop)
 		}
@@ -112,16 +114,16 @@ func (s *session) run() error {
 func (s *session) renew() { s.now, s.halt = context.WithCancel(context.Background()) }
 
 // finish closes all connections and tells the totals.
-func (s *session) finish(st stop) error {
+func (s *session) finish(st order.Stop) error {
 	s.fleet.close()
 	t := s.fleet.total(st)
-	return s.tell(func() []event { return append(s.fleet.report(), event{Totals: t}) })
+	return s.tell(func() []order.Event { return append(s.fleet.report(), order.Event{Totals: t}) })
 }
 
 // report tells the coordinator what happened, until all is over.
 func (s *session) report(over <-chan struct{}) {
 	rests := cmp.Or(s.fleet.orders.Report, progressEvery)
-	until := func() time.Duration { return untilTurn(monotonic(), rests, s.fleet.orders.Turn) }
+	until := func() time.Duration { return untilTurn(order.Now(), rests, s.fleet.orders.Turn) }
 	clock := time.NewTicker(until())
 	defer clock.Stop()
 	connecting := false
@@ -156,7 +158,7 @@ func untilTurn(now int64, every, turn time.Duration) time.Duration {
 
 // tell writes events as they are made, so that counts never come after later
 // ones.
-func (s *session) tell(events func() []event) error {
+func (s *session) tell(events func() []order.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range events() {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -34,7 +35,7 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 	}
 	c := r.host.Diagnose(s)
 	r.emit(record.Record{Shortfall: &record.Shortfall{
-		AtMs: r.since(monotonic()), Clients: joined, Asked: int64(r.plan.Clients),
+		AtMs: r.since(order.Now()), Clients: joined, Asked: int64(r.plan.Clients),
 		Limit: c.Name, Scope: string(c.Scope), Evidence: c.Evidence, Fix: c.Fix,
 	}})
 }

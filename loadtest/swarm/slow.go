@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 )
@@ -102,9 +103,9 @@ func (f *fleet) resume() {
 // slow is the scenario, seen from the coordinator: a chat in which some clients
 // do not read.
 func (r *run) slow(ctx context.Context) error {
-	a := r.begun("slow", func(a *record.Activity, _, is counts) { a.Count, a.Stalled = is.CutOff, is.Slow }).charged()
+	a := r.begun("slow", func(a *record.Activity, _, is order.Counts) { a.Count, a.Stalled = is.CutOff, is.Slow }).charged()
 	err := r.broadcast(ctx)
-	r.order(command{Resume: true}) // though it was cut short: only they know
+	r.order(order.Command{Resume: true}) // though it was cut short: only they know
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	err = errors.Join(err, r.quieten(last))

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -40,7 +40,7 @@ func (r *run) storm(ctx context.Context) error {
 	if err := r.until(ctx, func() bool { return !slices.ContainsFunc(r.servers, (*server).runs) }); err != nil {
 		return err
 	}
-	gone := monotonic()
+	gone := order.Now()
 	if err := r.tickNow(ctx); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (r *run) storm(ctx context.Context) error {
 		r.replacedCPU += s.usage().CPUNs
 		r.servers[i] = again
 		if i == 0 {
-			o.record.Ms = ms(monotonic() - gone)
+			o.record.Ms = ms(order.Now() - gone)
 		}
 	}
 	return r.awaitReturn(ctx, o)
@@ -64,7 +64,7 @@ func (r *run) killAmid(ctx context.Context) error {
 	if err := r.speak(); err != nil {
 		return err
 	}
-	half := r.schedule.Pace.due(r.plan.Messages / 2)
+	half := r.schedule.Pace.Due(r.plan.Messages / 2)
 	if err := r.pass(ctx, half); err != nil {
 		return err
 	}
@@ -88,11 +88,11 @@ func (r *run) killOne() (*outage, error) {
 		return nil, err
 	}
 	s.kill()
-	move := move{From: s.addr}
+	move := order.Move{From: s.addr}
 	for _, other := range r.servers[:victim] {
 		move.To = append(move.To, other.addr)
 	}
-	r.order(command{Move: &move})
+	r.order(order.Command{Move: &move})
 	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, kernel.Count(clients)))
 	return o, nil
 }
@@ -100,14 +100,14 @@ func (r *run) killOne() (*outage, error) {
 // depart marks the moment from which the way back of so many clients is
 // measured.
 func (r *run) depart(name Scenario, clients int64) (*outage, error) {
-	a := r.begun(string(name), func(a *record.Activity, was, is counts) {
+	a := r.begun(string(name), func(a *record.Activity, was, is order.Counts) {
 		a.Count, a.Retries = is.Returned-was.Returned, is.Retries-was.Retries
 		if name == Kill {
 			a.CutOff = is.Left - was.Left
 		}
 	})
 	for _, w := range r.workers {
-		if err := w.tell(command{Depart: a.was.moment}); err != nil {
+		if err := w.tell(order.Command{Depart: a.was.moment}); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +120,7 @@ func (r *run) depart(name Scenario, clients int64) (*outage, error) {
 func (r *run) awaitReturn(ctx context.Context, o *outage) error {
 	defer r.seconds.Reset(tickEvery)
 	cutOff := func() bool { return r.counts().Left-o.was.Left >= o.clients }
-	if err := r.awaitPresent(ctx, o.was.present(), cutOff); err != nil {
+	if err := r.awaitPresent(ctx, o.was.Present(), cutOff); err != nil {
 		return err
 	}
 	o.over()
@@ -134,12 +134,12 @@ func (r *run) awaitReturn(ctx context.Context, o *outage) error {
 // awaitPresent waits until all clients are there, once gone says that those who
 // were to go have, or nobody has come back for a while.
 func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) error {
-	last, since := r.present(), monotonic()
+	last, since := r.present(), order.Now()
 	err := r.until(ctx, func() bool {
 		if n := r.present(); n != last {
-			last, since = n, monotonic()
+			last, since = n, order.Now()
 		}
-		return gone() && last >= all || monotonic() > since+int64(r.cfg.Drain)
+		return gone() && last >= all || order.Now() > since+int64(r.cfg.Drain)
 	})
 	if missing := all - r.present(); err == nil && missing > 0 {
 		r.note("error", fmt.Sprintf("%s clients did not come back", kernel.Count(missing)))
@@ -148,9 +148,7 @@ func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) err
 }
 
 // present is how many clients are joined now.
-func (r *run) present() int64 { return r.counts().present() }
-
-func (c counts) present() int64 { return c.Joined + c.Returned - c.Left }
+func (r *run) present() int64 { return r.counts().Present() }
 
 // joinedOnce is how many clients have joined.
 func (r *run) joinedOnce() (n int64) {
@@ -158,17 +156,4 @@ func (r *run) joinedOnce() (n int64) {
 		n += r.rooms[i].joined
 	}
 	return n
-}
-
-// backoff is how long a client waits before it tries to come back, the first
-// time with tries 0: as the official client does.
-func backoff(tries int) time.Duration {
-	steps := [...]time.Duration{10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000}
-	return steps[min(tries, len(steps)-1)] * time.Millisecond
-}
-
-// A move sends the clients of a server that is no more elsewhere.
-type move struct {
-	From string   `json:"from"`
-	To   []string `json:"to"`
 }

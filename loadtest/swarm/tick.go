@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -18,7 +19,7 @@ const (
 // shorter than the time between two ticks.
 func (r *run) enter(phase string) {
 	// Counts are from different moments: of a short time they make no rate.
-	seen := r.ticked.Phase == r.phase && r.since(monotonic())-r.ticked.AtMs < outageEvery.Milliseconds()
+	seen := r.ticked.Phase == r.phase && r.since(order.Now())-r.ticked.AtMs < outageEvery.Milliseconds()
 	if phase != r.phase && !seen {
 		r.tick()
 	}
@@ -27,7 +28,7 @@ func (r *run) enter(phase string) {
 
 // tickNow records the state of the run by counts of this moment.
 func (r *run) tickNow(ctx context.Context) error {
-	_, err := r.edge(ctx, inquiry{})
+	_, err := r.edge(ctx, order.Inquiry{})
 	if err == nil {
 		r.tick()
 	}
@@ -38,11 +39,11 @@ func (r *run) tickNow(ctx context.Context) error {
 func (r *run) tick() {
 	c, server, client := r.counts(), r.serverUsage(), r.clientUsage()
 	t := &record.Tick{
-		AtMs:        r.since(monotonic()),
+		AtMs:        r.since(order.Now()),
 		Phase:       r.phase,
 		Connected:   c.Connected - c.Disconnected,
 		Joined:      c.Joined,
-		Present:     min(c.present(), c.Connected-c.Disconnected), // who fails where nobody comes back has not left
+		Present:     min(c.Present(), c.Connected-c.Disconnected), // who fails where nobody comes back has not left
 		Sent:        c.Sent,
 		Delivered:   c.Delivered,
 		Replies:     c.Replies,
@@ -68,20 +69,20 @@ func kernelBytes() int64 { return int64(max(0, root.MemoryOfKernel())) }
 
 // serverUsage is what all servers take, with the CPU time of those that have
 // ended.
-func (r *run) serverUsage() usage {
-	sum := usage{CPUNs: r.replacedCPU}
+func (r *run) serverUsage() order.Usage {
+	sum := order.Usage{CPUNs: r.replacedCPU}
 	for _, s := range r.servers {
-		sum.add(s.usage())
+		sum.Add(s.usage())
 	}
 	if r.cfg.ServerPID != 0 {
-		sum.add(measure([]int{r.cfg.ServerPID}))
+		sum.Add(measure([]int{r.cfg.ServerPID}))
 	}
 	return sum
 }
 
-func (r *run) clientUsage() (sum usage) {
+func (r *run) clientUsage() (sum order.Usage) {
 	for _, w := range r.workers {
-		sum.add(w.usage())
+		sum.Add(w.usage())
 	}
 	return sum
 }

@@ -2,8 +2,9 @@ package swarm
 
 import (
 	"fmt"
-	"maps"
 	"strings"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // maxExamples is how many clients with a loss are named by each process, and
@@ -12,44 +13,6 @@ const (
 	maxExamples = 5
 	maxSpans    = 5
 )
-
-func (c counts) clone() counts {
-	c.Errors = maps.Clone(c.Errors)
-	return c
-}
-
-// add adds another process's.
-func (c *counts) add(o counts) {
-	c.Connected += o.Connected
-	c.Disconnected += o.Disconnected
-	c.Joined += o.Joined
-	c.Sent += o.Sent
-	c.Unsent += o.Unsent
-	c.Delivered += o.Delivered
-	c.Duplicated += o.Duplicated
-	c.Reordered += o.Reordered
-	c.Late += o.Late
-	c.Slow += o.Slow
-	c.CutOff += o.CutOff
-	c.Gone += o.Gone
-	c.Beats += o.Beats
-	c.Pings += o.Pings
-	c.Replies += o.Replies
-	c.Left += o.Left
-	c.Returned += o.Returned
-	c.Retries += o.Retries
-	for kind, n := range o.Errors {
-		c.fault(kind, n)
-	}
-}
-
-// fault counts errors of a kind.
-func (c *counts) fault(kind string, n int64) {
-	if c.Errors == nil {
-		c.Errors = make(map[string]int64)
-	}
-	c.Errors[kind] += n
-}
 
 // close ends all connections. No client is touched any more after it.
 func (f *fleet) close() {
@@ -65,18 +28,18 @@ func (f *fleet) close() {
 }
 
 // total makes the account, after close.
-func (f *fleet) total(s stop) *totals {
+func (f *fleet) total(s order.Stop) *order.Totals {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if missing := f.counts.Pings - f.counts.Replies; missing > 0 {
 		f.counts.Errors["ping not answered"] = missing
 	}
-	t := &totals{
-		counts:      f.counts.clone(),
+	t := &order.Totals{
+		Counts:      f.counts.Clone(),
 		LastReceipt: f.lastReceipt,
-		Latency:     encode(f.latency),
-		Raw:         encode(f.rawLatency),
-		Join:        encode(f.joinLatency),
+		Latency:     order.Encode(f.latency),
+		Raw:         order.Encode(f.rawLatency),
+		Join:        order.Encode(f.joinLatency),
 	}
 	slowest := f.latency.Max() * 1000
 	for _, g := range f.groups {
@@ -94,26 +57,26 @@ func (f *fleet) total(s stop) *totals {
 
 // audit counts what one client should have and has not. slowest is how many
 // nanoseconds a message took at most.
-func (g *group) audit(t *totals, c *client, s stop, slowest int64) {
+func (g *group) audit(t *order.Totals, c *client, s order.Stop, slowest int64) {
 	if !c.joinedOnce {
 		return
 	}
 	for writer, l := range g.ledgersOf(c) {
 		lost := without(l.lost(int32(s.Sent[g.room][writer])), s.Unsent[g.room][writer])
 		if c.absences != nil {
-			lost, t.Away = excuse(*c.absences, lost, writer, s.Schedule.of(voice{g.room, writer}), slowest, t.Away)
+			lost, t.Away = excuse(*c.absences, lost, writer, s.Schedule.Of(order.Voice{Room: g.room, Writer: writer}), slowest, t.Away)
 		}
 		for _, s := range lost {
-			t.Lost += s.length()
+			t.Lost += s.Length()
 		}
 		if len(lost) > 0 && len(t.Examples) < maxExamples {
-			t.Examples = append(t.Examples, example(voice{g.room, writer}, c, lost))
+			t.Examples = append(t.Examples, example(order.Voice{Room: g.room, Writer: writer}, c, lost))
 		}
 	}
 }
 
 // example is one client's loss, for people.
-func example(v voice, c *client, lost []span) string {
+func example(v order.Voice, c *client, lost []order.Span) string {
 	of := ""
 	if len(c.group.speakers) > 1 {
 		of = fmt.Sprintf(" of writer %d", v.Writer)
@@ -122,7 +85,7 @@ func example(v voice, c *client, lost []span) string {
 }
 
 // spell lists the first few spans for people.
-func spell(spans []span) string {
+func spell(spans []order.Span) string {
 	var list []string
 	for i, s := range spans {
 		switch {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A worker is one process of clients, seen from the coordinator. Its commands
@@ -20,13 +22,13 @@ type worker struct {
 	done     chan struct{} // closed after its last event
 
 	// What it told.
-	progress  counts
-	told      usage         // of a process elsewhere
+	progress  order.Counts
+	told      order.Usage   // of a process elsewhere
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
-	answer    *progress // to the last inquiry; nil until it comes
-	halted    *halted   // since quieten
-	totals    *totals
+	answer    *order.Progress // to the last inquiry; nil until it comes
+	halted    *order.Halted   // since quieten
+	totals    *order.Totals
 	gone      bool // nothing more will come
 	hung      bool // nothing more is waited for
 }
@@ -55,7 +57,7 @@ func (h here) pid() int          { return os.Getpid() }
 // A letter is what workers put into the inbox: an event, or why no more come.
 type letter struct {
 	from  *worker
-	event event
+	event order.Event
 	err   error
 }
 
@@ -105,7 +107,7 @@ func (w *worker) read(stdout io.ReadCloser, inbox chan<- letter, quit <-chan str
 }
 
 // tell sends a command.
-func (w *worker) tell(c command) error {
+func (w *worker) tell(c order.Command) error {
 	if err := w.commands.Encode(c); err != nil {
 		return fmt.Errorf("client process %d: %w", w.number, err)
 	}
@@ -139,10 +141,10 @@ func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 
 // usage is what the process takes: as of now if it is on this host, else as it
 // told last. One that has ended has taken what it told.
-func (w *worker) usage() usage {
+func (w *worker) usage() order.Usage {
 	switch pid := w.process.pid(); {
 	case w.gone:
-		return usage{CPUNs: w.told.CPUNs}
+		return order.Usage{CPUNs: w.told.CPUNs}
 	case pid != 0:
 		return measure([]int{pid})
 	}

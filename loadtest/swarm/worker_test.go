@@ -3,6 +3,8 @@ package swarm
 import (
 	"io"
 	"testing"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // CPU time of processes that have died, or others have taken the place of, counts.
@@ -15,10 +17,10 @@ func TestUsageOfTheGone(t *testing.T) {
 		t.Errorf("CPU time of all servers %d, want the 5 of one that another has taken the place of", got)
 	}
 	for _, w := range []*worker{
-		{process: here{io.NopCloser(nil)}, told: usage{RSS: 1, CPUNs: 7}, gone: true},
-		{process: &remote{}, told: usage{RSS: 1, CPUNs: 7}, gone: true},
+		{process: here{io.NopCloser(nil)}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
+		{process: &remote{}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
 	} {
-		if got, want := w.usage(), (usage{CPUNs: 7}); got != want {
+		if got, want := w.usage(), (order.Usage{CPUNs: 7}); got != want {
 			t.Errorf("usage %+v of a client process that has died, want %+v", got, want)
 		}
 	}

@@ -5,20 +5,21 @@ import (
 	"context"
 	"slices"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
 // broadcast sends the messages of some writers, each at its moment, by the hand
 // of a joined client of the room.
-func (f *fleet) broadcast(ctx context.Context, b broadcast) {
-	slices.SortStableFunc(b.Voices, func(v, w voice) int {
-		return cmp.Compare(b.Schedule.of(v).Start, b.Schedule.of(w).Start)
+func (f *fleet) broadcast(ctx context.Context, b order.Broadcast) {
+	slices.SortStableFunc(b.Voices, func(v, w order.Voice) int {
+		return cmp.Compare(b.Schedule.Of(v).Start, b.Schedule.Of(w).Start)
 	})
 	groups := f.groupsByRoom()
 	for n := range f.orders.Messages {
 		for _, v := range b.Voices {
-			intended := b.Schedule.of(v).due(n)
+			intended := b.Schedule.Of(v).Due(n)
 			if !f.waitUntil(ctx, intended) {
 				return
 			}
@@ -72,6 +73,6 @@ func (f *fleet) send(groups []*group, writer, seq int, intended int64, size int)
 	}
 	f.mu.Lock()
 	f.counts.Sent++
-	f.events = append(f.events, event{Sent: &sent{voice: voice{g.room, writer}, Seq: seq, Late: now - intended}})
+	f.events = append(f.events, order.Event{Sent: &order.Sent{Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, Late: now - intended}})
 	f.mu.Unlock()
 }

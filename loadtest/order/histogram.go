@@ -1,22 +1,22 @@
-package swarm
+package order
 
 import "github.com/HdrHistogram/hdrhistogram-go"
 
 // maxLatency bounds what histograms tell apart, in microseconds: 10 minutes.
 const maxLatency = 600_000_000
 
-// newHistogram counts microseconds with so many significant digits.
-func newHistogram(digits int) *hdrhistogram.Histogram {
+// NewHistogram counts microseconds with so many significant digits.
+func NewHistogram(digits int) *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, maxLatency, digits)
 }
 
-// observe records a duration in nanoseconds.
-func observe(h *hdrhistogram.Histogram, ns int64) {
+// Observe records a duration in nanoseconds.
+func Observe(h *hdrhistogram.Histogram, ns int64) {
 	_ = h.RecordValue(min(max(ns/1000, 0), maxLatency)) // it fails only beyond maxLatency
 }
 
-// encode returns nil for a histogram of nothing.
-func encode(h *hdrhistogram.Histogram) []byte {
+// Encode returns nil for a histogram of nothing.
+func Encode(h *hdrhistogram.Histogram) []byte {
 	if h.TotalCount() == 0 {
 		return nil
 	}
@@ -27,8 +27,8 @@ func encode(h *hdrhistogram.Histogram) []byte {
 	return b
 }
 
-// merge adds what encode returned to h.
-func merge(h *hdrhistogram.Histogram, encoded []byte) error {
+// Merge adds what encode returned to h.
+func Merge(h *hdrhistogram.Histogram, encoded []byte) error {
 	if len(encoded) == 0 {
 		return nil
 	}

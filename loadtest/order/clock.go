@@ -1,4 +1,4 @@
-package swarm
+package order
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic is CLOCK_MONOTONIC in nanoseconds: unlike what Go shows of its
-// readings it is the same for all processes of a host.
-func monotonic() int64 { return started.ns + int64(time.Since(started.at)) }
+// Now is CLOCK_MONOTONIC in nanoseconds: unlike what Go shows of its readings it is
+// the same for all processes of a host.
+func Now() int64 { return started.ns + int64(time.Since(started.at)) }
 
 // started is one moment by both. From there on Go reads the same clock, without
 // a system call. Of some readings the closest count: between two of them the
@@ -34,24 +34,16 @@ var started = func() (m struct {
 	return m
 }()
 
-// now is monotonic by the coordinator's clock: all moments that clients tell and
-// are told are of that one.
-func (f *fleet) now() int64 { return monotonic() + f.orders.Clock }
-
-func (f *fleet) waitUntil(ctx context.Context, t int64) bool {
-	return waitUntil(ctx, t-f.orders.Clock)
-}
-
 // early is how long before a moment the runtime's timer is to wake who waits for
 // it: where nothing else runs it is late by a millisecond and more, because the
 // runtime waits in epoll, which counts these. It is no longer than that, as a
 // blocked thread may keep one of Go's processors for as long.
 const early = 2 * time.Millisecond
 
-// waitUntil returns false when ctx ended before the moment t of monotonic came.
+// WaitUntil returns false when ctx ended before the moment t of Now came.
 // At the end it blocks a thread: an event loop must not call it.
-func waitUntil(ctx context.Context, t int64) bool {
-	if wait := time.Duration(t-monotonic()) - early; wait > 0 {
+func WaitUntil(ctx context.Context, t int64) bool {
+	if wait := time.Duration(t-Now()) - early; wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -64,10 +56,10 @@ func waitUntil(ctx context.Context, t int64) bool {
 	return ctx.Err() == nil
 }
 
-// sleepUntil has the kernel wake this thread at the moment t of monotonic.
+// sleepUntil has the kernel wake this thread at the moment t of Now.
 func sleepUntil(t int64) {
 	at := unix.NsecToTimespec(t)
-	for monotonic() < t {
+	for Now() < t {
 		// It ends early for a signal, of which the runtime sends itself some.
 		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil)
 	}

@@ -1,4 +1,4 @@
-package swarm
+package order
 
 import (
 	"context"
@@ -9,18 +9,18 @@ import (
 
 func TestWaitUntil(t *testing.T) {
 	for range 50 {
-		moment := monotonic() + int64(3*time.Millisecond+300*time.Microsecond)
-		if !waitUntil(t.Context(), moment) {
+		moment := Now() + int64(3*time.Millisecond+300*time.Microsecond)
+		if !WaitUntil(t.Context(), moment) {
 			t.Fatal("waitUntil() = false, want true")
 		}
-		if late := time.Duration(monotonic() - moment); late < 0 {
+		if late := time.Duration(Now() - moment); late < 0 {
 			t.Fatalf("waitUntil() came %v too soon", -late)
 		}
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, moment := range []int64{0, monotonic() + int64(time.Hour)} {
-		if waitUntil(over, moment) {
+	for _, moment := range []int64{0, Now() + int64(time.Hour)} {
+		if WaitUntil(over, moment) {
 			t.Errorf("waitUntil(%d) = true after its context has ended", moment)
 		}
 	}
@@ -31,9 +31,9 @@ func TestWaitUntil(t *testing.T) {
 func BenchmarkWaitUntil(b *testing.B) {
 	var late []int64
 	for b.Loop() {
-		moment := monotonic() + int64(3*time.Millisecond+300*time.Microsecond)
-		waitUntil(b.Context(), moment)
-		late = append(late, monotonic()-moment)
+		moment := Now() + int64(3*time.Millisecond+300*time.Microsecond)
+		WaitUntil(b.Context(), moment)
+		late = append(late, Now()-moment)
 	}
 	slices.Sort(late)
 	b.ReportMetric(float64(late[len(late)/2])/1000, "µs-late")

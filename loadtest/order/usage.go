@@ -1,0 +1,12 @@
+package order
+
+// Usage is what processes have taken. What could not be read is 0.
+type Usage struct {
+	RSS   int64 `json:"rss"`    // bytes
+	CPUNs int64 `json:"cpu_ns"` // user and system
+}
+
+func (u *Usage) Add(o Usage) {
+	u.RSS += o.RSS
+	u.CPUNs += o.CPUNs
+}
