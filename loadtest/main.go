@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
 	"github.com/roost-rt/roost/loadtest/swarm"
@@ -110,7 +111,7 @@ func beServer(args []string) int {
 
 // beClients is a process full of clients.
 func beClients() int {
-	swarm.YieldToServers()
+	proc.YieldToServers()
 	if err := swarm.Serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitBroken

@@ -234,7 +234,7 @@ func (p *remote) finish(err error) {
 	})
 }
 
-func (p *remote) end(patience time.Duration) {
+func (p *remote) End(patience time.Duration) {
 	_ = p.Close() // without a connection it has ended
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -245,5 +245,5 @@ func (p *remote) end(patience time.Duration) {
 	}
 }
 
-func (p *remote) failure() error { return p.err }
-func (p *remote) pid() int       { return 0 }
+func (p *remote) Failure() error { return p.err }
+func (p *remote) PID() int       { return 0 }

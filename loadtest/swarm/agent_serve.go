@@ -18,6 +18,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 )
 
 // ErrNoToken: whoever reaches an agent can have it connect to any server.
@@ -109,7 +110,7 @@ func (s *agentServer) visit(ctx context.Context, conn net.Conn) {
 	_ = conn.SetDeadline(time.Time{})
 	s.log("serving %s", conn.RemoteAddr())
 	a := &agentSession{
-		command: s.config.Command, conn: conn, in: json.NewDecoder(in), out: out, processes: make(map[int]*child),
+		command: s.config.Command, conn: conn, in: json.NewDecoder(in), out: out, processes: make(map[int]*proc.Child),
 	}
 	a.run()
 	s.log("done with %s", conn.RemoteAddr())
@@ -149,7 +150,7 @@ type agentSession struct {
 	command   []string
 	conn      net.Conn
 	in        *json.Decoder
-	processes map[int]*child // by the coordinator's number
+	processes map[int]*proc.Child // by the coordinator's number
 	followers sync.WaitGroup
 
 	mu  sync.Mutex // guards out
@@ -174,11 +175,11 @@ func (a *agentSession) run() {
 			a.start(*r.Start)
 		case r.Tell != nil:
 			if c := a.processes[r.Tell.Process]; c != nil {
-				_, _ = c.stdin.Write(append(r.Tell.Text, '\n')) // of one that is dead, Ended tells
+				_, _ = c.Stdin.Write(append(r.Tell.Text, '\n')) // of one that is dead, Ended tells
 			}
 		case r.End != nil:
 			if c := a.processes[r.End.Number]; c != nil {
-				c.stdin.Close()
+				c.Stdin.Close()
 			}
 		}
 	}
@@ -189,7 +190,7 @@ func (a *agentSession) start(p processOf) {
 		a.tell(answer{Ended: &ending{Process: p.Number, Why: fmt.Sprintf("client process %d was started before", p.Number)}})
 		return
 	}
-	c, stdout, err := start(fmt.Sprintf("client process %d", p.Number), a.command, p.Procs, nil)
+	c, stdout, err := proc.Start(fmt.Sprintf("client process %d", p.Number), a.command, p.Procs, nil)
 	if err != nil {
 		a.tell(answer{Ended: &ending{Process: p.Number, Why: err.Error()}})
 		return
@@ -205,8 +206,8 @@ func (a *agentSession) start(p processOf) {
 			}
 			a.tell(answer{Told: &l})
 		}
-		c.end(patience)
-		a.tell(answer{Ended: &ending{Process: p.Number, Why: c.failure().Error()}})
+		c.End(proc.Patience)
+		a.tell(answer{Ended: &ending{Process: p.Number, Why: c.Failure().Error()}})
 	})
 }
 
@@ -220,7 +221,7 @@ func (a *agentSession) tell(what answer) {
 func (a *agentSession) end() {
 	a.conn.Close() // nobody waits in tell after this
 	for _, c := range a.processes {
-		a.followers.Go(func() { c.end(patience) })
+		a.followers.Go(func() { c.End(proc.Patience) })
 	}
 	a.followers.Wait()
 }

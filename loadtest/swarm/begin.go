@@ -9,6 +9,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -41,7 +42,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 				return err
 			}
 			r.servers = append(r.servers, s)
-			addrs[i] = s.addr
+			addrs[i] = s.Addr
 		}
 		t.host = addrs[0]
 	}
@@ -49,9 +50,9 @@ func (r *run) begin(ctx context.Context) (err error) {
 	r.tellAgents()
 	for i, extents := range r.plan.Processes {
 		if i < r.plan.Punctual {
-			slacken(0) // a latency counts from the moment that was given
+			proc.Slacken(0) // a latency counts from the moment that was given
 		} else {
-			slacken(r.plan.Slack)
+			proc.Slacken(r.plan.Slack)
 		}
 		w, err := r.startWorker(i)
 		if err != nil {
@@ -69,9 +70,9 @@ func (r *run) begin(ctx context.Context) (err error) {
 }
 
 // startServer starts server process i and watches it.
-func (r *run) startServer(ctx context.Context, i int, args ...string) (*server, error) {
-	slacken(r.plan.Slack)
-	s, err := startServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), args...), r.plan.ServerProcs)
+func (r *run) startServer(ctx context.Context, i int, args ...string) (*proc.Server, error) {
+	proc.Slacken(r.plan.Slack)
+	s, err := proc.StartServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), args...), r.plan.ServerProcs)
 	if err == nil {
 		r.waiting.Go(func() { r.watch(s) })
 	}
@@ -79,15 +80,15 @@ func (r *run) startServer(ctx context.Context, i int, args ...string) (*server, 
 }
 
 // watch passes on that a server died before its time.
-func (r *run) watch(s *server) {
+func (r *run) watch(s *proc.Server) {
 	select {
-	case <-s.exited:
+	case <-s.Exited:
 	case <-r.quit:
 		return
 	}
 	var err error // nil, but news
-	if !s.leaving() {
-		err = s.failure()
+	if !s.Leaving() {
+		err = s.Failure()
 	}
 	select {
 	case r.died <- err:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -24,10 +25,10 @@ func (r *run) bill(ctx context.Context, when string) error {
 			return err
 		}
 	}
-	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.leaving() })
-	servers = slices.DeleteFunc(servers, func(s *server) bool {
-		asked := s.collect()
-		if !asked && !s.deaf {
+	servers := slices.DeleteFunc(slices.Clone(r.servers), func(s *proc.Server) bool { return s.Leaving() })
+	servers = slices.DeleteFunc(servers, func(s *proc.Server) bool {
+		asked := s.Collect()
+		if !asked && !s.Deaf {
 			r.withGarbage(s)
 		}
 		return !asked
@@ -35,13 +36,13 @@ func (r *run) bill(ctx context.Context, when string) error {
 	if err := r.collected(ctx); err != nil {
 		return err
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(proc.Patience)
 	defer timer.Stop()
 	for _, s := range servers {
 		select {
-		case <-s.collected:
-		case <-s.exited:
-			return s.failure()
+		case <-s.Collected:
+		case <-s.Exited:
+			return s.Failure()
 		case <-timer.C:
 			r.withGarbage(s)
 			timer.Reset(0) // the others get no time of their own
@@ -68,14 +69,14 @@ func (r *run) bill(ctx context.Context, when string) error {
 // collected waits until all processes of clients have collected their garbage. One
 // that hangs ends the run.
 func (r *run) collected(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("client processes do not collect their garbage in %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, proc.Patience, fmt.Errorf("client processes do not collect their garbage in %s", proc.Patience))
 	defer cancel()
 	return r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) })
 }
 
 // withGarbage notes that a server does not collect its garbage when asked. It is
 // not asked again.
-func (r *run) withGarbage(s *server) {
-	s.deaf = true
-	r.note("warn", s.name+" does not answer SIGUSR1: its memory is before garbage collection")
+func (r *run) withGarbage(s *proc.Server) {
+	s.Deaf = true
+	r.note("warn", s.Name+" does not answer SIGUSR1: its memory is before garbage collection")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 )
 
 // An edge is the counts of all processes at one moment. What they report by
@@ -17,7 +18,7 @@ type edge struct {
 
 // edge asks all processes for their counts, and waits for the answers.
 func (r *run) edge(ctx context.Context, i order.Inquiry) (edge, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("client processes do not report in %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, proc.Patience, fmt.Errorf("client processes do not report in %s", proc.Patience))
 	defer cancel()
 	asked := r.ask(i)
 	err := r.until(ctx, func() bool { return all(r.workers, (*worker).reported) })
@@ -60,7 +61,7 @@ func (r *run) answers(asked int64) edge {
 // pings can begin anew, or the closed loop end: a reply is then in both, or in
 // neither, but for those under way at the end.
 func (f *fleet) answer(i order.Inquiry) []order.Event {
-	used := ownUsage()
+	used := proc.OwnUsage()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if i.Anew && f.echoing != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -21,7 +22,7 @@ const lastLook = time.Second
 
 // lastPatience is how long a process has to answer at the end of a run, before
 // the run ends without it.
-const lastPatience = patience / 2
+const lastPatience = proc.Patience / 2
 
 // finish closes all connections and records what came of it all. Expected are the
 // messages that were sent: one that nobody could send is an error, and no loss.
@@ -48,7 +49,7 @@ func (r *run) finish(complete bool) error {
 	}
 	r.order(order.Command{Stop: &st})
 	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
-	err = errors.Join(err, r.await(patience+time.Duration(r.plan.Clients/4000)*time.Second, (*worker).ended))
+	err = errors.Join(err, r.await(proc.Patience+time.Duration(r.plan.Clients/4000)*time.Second, (*worker).ended))
 	r.compareAgain(context.Background())
 	for i := range r.rooms {
 		for _, at := range slices.SortedFunc(maps.Keys(r.rooms[i].messages), place.compare) {
@@ -79,7 +80,7 @@ func (r *run) halt(complete bool) error {
 	}
 	r.lastArrival = order.Now()
 	silence := int64(max(lastLook, 2*r.plan.Report)) // who reports rarely may have more
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), proc.Patience)
 	defer cancel()
 	err = errors.Join(err, r.outlive(ctx, func() bool {
 		c := r.counts()

@@ -12,6 +12,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -241,7 +242,7 @@ func (f *fleet) reportLocked(g *group, writer, seq int) {
 
 // report returns what happened since the last call.
 func (f *fleet) report() []order.Event {
-	used := ownUsage()
+	used := proc.OwnUsage()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()

@@ -16,7 +16,7 @@ func (r *run) noteGarbage() {
 	var cycles int64
 	var pauses, longest, cpu time.Duration
 	for _, s := range r.servers {
-		line := s.garbage()
+		line := s.Garbage()
 		n, _ := strconv.ParseInt(value(line, "gc_cycles"), 10, 64) // what is missing is 0
 		pause, _ := time.ParseDuration(value(line, "gc_pause_total"))
 		most, _ := time.ParseDuration(value(line, "gc_pause_max"))

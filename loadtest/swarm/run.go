@@ -12,6 +12,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -49,7 +50,7 @@ type run struct {
 	host   kernel.Host // before the first process, as is tally
 	tally  kernel.Tally
 
-	servers []*server
+	servers []*proc.Server
 	workers []*worker
 	inbox   chan letter
 	died    chan error    // what a server died of, nil if that was meant
@@ -152,7 +153,7 @@ func (r *run) close() {
 		r.waiting.Go(w.end)
 	}
 	for _, s := range r.servers {
-		r.waiting.Go(func() { s.end(patience) })
+		r.waiting.Go(func() { s.End(proc.Patience) })
 	}
 	r.waiting.Wait()
 }

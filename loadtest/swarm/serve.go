@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 )
 
 // progressEvery is how often a process reports that was told nothing else, or
@@ -93,7 +94,7 @@ func (s *session) run() error {
 			err = s.fleet.move(*c.Move)
 		case c.Collect:
 			debug.FreeOSMemory()
-			bare := ownUsage()
+			bare := proc.OwnUsage()
 			err = s.tell(func() []order.Event { return []order.Event{{Collected: &bare}} })
 		case c.Report != nil:
 			err = s.tell(func() []order.Event { return s.fleet.answer(*c.Report) })

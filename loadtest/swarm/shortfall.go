@@ -43,13 +43,13 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 // files are those of all processes of the run that this host knows.
 func (r *run) files() (list []kernel.Files) {
 	for _, s := range r.servers {
-		list = append(list, root.FilesOf(s.pid(), s.name))
+		list = append(list, root.FilesOf(s.PID(), s.Name))
 	}
 	if r.cfg.ServerPID != 0 {
 		list = append(list, root.FilesOf(r.cfg.ServerPID, "the server"))
 	}
 	for _, w := range r.workers {
-		if pid := w.process.pid(); pid != 0 {
+		if pid := w.process.PID(); pid != 0 {
 			list = append(list, root.FilesOf(pid, fmt.Sprintf("client process %d", w.number)))
 		}
 	}

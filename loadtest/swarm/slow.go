@@ -12,6 +12,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 )
@@ -106,7 +107,7 @@ func (r *run) slow(ctx context.Context) error {
 	a := r.begun("slow", func(a *record.Activity, _, is order.Counts) { a.Count, a.Stalled = is.CutOff, is.Slow }).charged()
 	err := r.broadcast(ctx)
 	r.order(order.Command{Resume: true}) // though it was cut short: only they know
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), proc.Patience)
 	defer cancel()
 	err = errors.Join(err, r.quieten(last))
 	a.over()

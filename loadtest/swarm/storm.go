@@ -7,6 +7,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -32,12 +33,12 @@ func (r *run) storm(ctx context.Context) error {
 	}
 	for _, s := range r.servers {
 		if r.cfg.How == Crash {
-			s.kill()
+			s.Kill()
 		} else {
-			s.leave()
+			s.Leave()
 		}
 	}
-	if err := r.until(ctx, func() bool { return !slices.ContainsFunc(r.servers, (*server).runs) }); err != nil {
+	if err := r.until(ctx, func() bool { return !slices.ContainsFunc(r.servers, (*proc.Server).Runs) }); err != nil {
 		return err
 	}
 	gone := order.Now()
@@ -45,11 +46,11 @@ func (r *run) storm(ctx context.Context) error {
 		return err
 	}
 	for i, s := range r.servers {
-		again, err := r.startServer(ctx, i, "-addr", s.addr)
+		again, err := r.startServer(ctx, i, "-addr", s.Addr)
 		if err != nil {
 			return err
 		}
-		r.replacedCPU += s.usage().CPUNs
+		r.replacedCPU += s.Usage().CPUNs
 		r.servers[i] = again
 		if i == 0 {
 			o.record.Ms = ms(order.Now() - gone)
@@ -87,13 +88,13 @@ func (r *run) killOne() (*outage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.kill()
-	move := order.Move{From: s.addr}
+	s.Kill()
+	move := order.Move{From: s.Addr}
 	for _, other := range r.servers[:victim] {
-		move.To = append(move.To, other.addr)
+		move.To = append(move.To, other.Addr)
 	}
 	r.order(order.Command{Move: &move})
-	r.note("info", fmt.Sprintf("killed %s with %s clients", s.name, kernel.Count(clients)))
+	r.note("info", fmt.Sprintf("killed %s with %s clients", s.Name, kernel.Count(clients)))
 	return o, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -72,10 +73,10 @@ func kernelBytes() int64 { return int64(max(0, root.MemoryOfKernel())) }
 func (r *run) serverUsage() order.Usage {
 	sum := order.Usage{CPUNs: r.replacedCPU}
 	for _, s := range r.servers {
-		sum.Add(s.usage())
+		sum.Add(s.Usage())
 	}
 	if r.cfg.ServerPID != 0 {
-		sum.Add(measure([]int{r.cfg.ServerPID}))
+		sum.Add(proc.Measure(r.cfg.ServerPID))
 	}
 	return sum
 }

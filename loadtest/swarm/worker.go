@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 )
 
 // A worker is one process of clients, seen from the coordinator. Its commands
@@ -35,24 +36,22 @@ type worker struct {
 
 // A process is where a worker is: a child of ours or of an agent's, or here.
 type process interface {
-	// end asks it to go, and makes it go when it has not by then.
-	end(patience time.Duration)
+	// End asks it to go, and makes it go when it has not by then.
+	End(patience time.Duration)
 
-	// failure says how it ended, after end.
-	failure() error
+	// Failure says how it ended, after End.
+	Failure() error
 
-	// pid is 0 for one that this host does not know.
-	pid() int
+	// PID is 0 for one that this host does not know.
+	PID() int
 }
-
-func (c *child) pid() int { return c.cmd.Process.Pid }
 
 // here is this process.
 type here struct{ stdin io.Closer }
 
-func (h here) end(time.Duration) { h.stdin.Close() }
-func (h here) failure() error    { return errors.New("clients of this process: they ended by themselves") }
-func (h here) pid() int          { return os.Getpid() }
+func (h here) End(time.Duration) { h.stdin.Close() }
+func (h here) Failure() error    { return errors.New("clients of this process: they ended by themselves") }
+func (h here) PID() int          { return os.Getpid() }
 
 // A letter is what workers put into the inbox: an event, or why no more come.
 type letter struct {
@@ -65,11 +64,11 @@ type letter struct {
 // here. Its events go to inbox until quit is closed.
 func startWorker(number int, command []string, procs int, inbox chan<- letter, quit <-chan struct{}) (*worker, error) {
 	if len(command) > 0 {
-		c, stdout, err := start(fmt.Sprintf("client process %d", number), command, procs, nil)
+		c, stdout, err := proc.Start(fmt.Sprintf("client process %d", number), command, procs, nil)
 		if err != nil {
 			return nil, err
 		}
-		return newWorker(number, c, c.stdin, stdout, inbox, quit), nil
+		return newWorker(number, c, c.Stdin, stdout, inbox, quit), nil
 	}
 	in, stdin := io.Pipe()
 	stdout, events := io.Pipe()
@@ -117,19 +116,19 @@ func (w *worker) tell(c order.Command) error {
 // failure says why the worker's events ended.
 func (w *worker) failure(err error) error {
 	if errors.Is(err, io.EOF) {
-		w.process.end(patience)
-		return w.process.failure()
+		w.process.End(proc.Patience)
+		return w.process.Failure()
 	}
 	return fmt.Errorf("client process %d: %w", w.number, err)
 }
 
 // end waits until the worker is gone. quit must be closed.
 func (w *worker) end() {
-	limit := patience
+	limit := proc.Patience
 	if w.hung {
 		limit = 0
 	}
-	w.process.end(limit)
+	w.process.End(limit)
 	<-w.done
 }
 
@@ -142,11 +141,11 @@ func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 // usage is what the process takes: as of now if it is on this host, else as it
 // told last. One that has ended has taken what it told.
 func (w *worker) usage() order.Usage {
-	switch pid := w.process.pid(); {
+	switch pid := w.process.PID(); {
 	case w.gone:
 		return order.Usage{CPUNs: w.told.CPUNs}
 	case pid != 0:
-		return measure([]int{pid})
+		return proc.Measure(pid)
 	}
 	return w.told
 }

@@ -1,4 +1,4 @@
-package swarm
+package proc
 
 import (
 	"fmt"
@@ -10,17 +10,12 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// measure sums up processes. One that has ended counts for nothing: see
-// child.usage.
-func measure(pids []int) (sum order.Usage) {
-	for _, pid := range pids {
-		sum.Add(usageOf(strconv.Itoa(pid)))
-	}
-	return sum
-}
+// Measure reads what a process has taken. One that has ended has taken nothing: see
+// Child.Usage.
+func Measure(pid int) order.Usage { return usageOf(strconv.Itoa(pid)) }
 
-// ownUsage is that of this process, whatever number others know it by.
-func ownUsage() order.Usage { return usageOf("self") }
+// OwnUsage is that of this process, whatever number others know it by.
+func OwnUsage() order.Usage { return usageOf("self") }
 
 // usageOf reads the folder of that name in /proc.
 func usageOf(process string) order.Usage {

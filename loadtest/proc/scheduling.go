@@ -1,4 +1,4 @@
-package swarm
+package proc
 
 import (
 	"os"
@@ -7,6 +7,11 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// Slacken lets the timers of the children that this thread starts from now on be
+// late by d; 0 is the system's default. Without it they only take more of the
+// processors, so an error is none.
+func Slacken(d time.Duration) { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(d), 0, 0, 0) }
 
 // schedBatch is SCHED_BATCH of sched(7), which package unix lacks.
 const schedBatch = 3
@@ -27,8 +32,3 @@ func YieldToServers() {
 		}
 	}
 }
-
-// slacken lets the timers of the children that this thread starts from now on be
-// late by d; 0 is the system's default. Without it they only take more of the
-// processors, so an error is none.
-func slacken(d time.Duration) { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(d), 0, 0, 0) }

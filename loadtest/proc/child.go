@@ -1,4 +1,4 @@
-package swarm
+package proc
 
 import (
 	"errors"
@@ -15,24 +15,24 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A child is a process that we started. It ends when its standard input does;
+// A Child is a process that we started. It ends when its standard input does;
 // the kernel kills it should we die before.
-type child struct {
-	name  string // "server process 0", for errors
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	said  *tail // the last of its standard error
+type Child struct {
+	Name   string // "server process 0", for errors
+	Stdin  io.WriteCloser
+	Exited chan struct{} // closed once it has ended
 
-	exited chan struct{} // closed once it has ended
-	err    error         // how; after exited
-	cpuNs  int64         // the most that was read of it; the coordinator's
+	cmd   *exec.Cmd
+	said  *tail // the last of its standard error
+	err   error // how it ended; after Exited
+	cpuNs int64 // the most that was read of it
 }
 
-// start starts a child with the given number of processors to run Go on, 0 for
+// Start starts a child with the given number of processors to run Go on, 0 for
 // all. Its threads' parent is the calling thread, which must stay
 // (runtime.LockOSThread). The caller reads all of stdout.
-func start(name string, command []string, procs int, stderr func(line string)) (c *child, stdout io.ReadCloser, err error) {
-	c = &child{name: name, cmd: exec.Command(command[0], command[1:]...), said: &tail{each: stderr}, exited: make(chan struct{})}
+func Start(name string, command []string, procs int, stderr func(line string)) (c *Child, stdout io.ReadCloser, err error) {
+	c = &Child{Name: name, cmd: exec.Command(command[0], command[1:]...), said: &tail{each: stderr}, Exited: make(chan struct{})}
 	if procs > 0 {
 		c.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
 	}
@@ -42,7 +42,7 @@ func start(name string, command []string, procs int, stderr func(line string)) (
 	}
 	c.cmd.Stderr = c.said
 	c.cmd.WaitDelay = time.Second // for what a grandchild may hold open
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+	if c.Stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	read, write, err := os.Pipe() // StdoutPipe would be closed by Wait before all is read
@@ -56,37 +56,40 @@ func start(name string, command []string, procs int, stderr func(line string)) (
 		read.Close()
 		return nil, nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	go func() { // end waits for it
+	go func() { // End waits for it
 		c.err = c.cmd.Wait()
-		close(c.exited)
+		close(c.Exited)
 	}()
 	return c, read, nil
 }
 
-// failure describes how the child ended, after exited.
-func (c *child) failure() error {
+// Failure describes how the child ended, after Exited.
+func (c *Child) Failure() error {
 	err := c.err
 	if err == nil {
 		err = errors.New("it ended by itself")
 	}
-	return fmt.Errorf("%s (pid %d): %w%s", c.name, c.cmd.Process.Pid, err, c.said)
+	return fmt.Errorf("%s (pid %d): %w%s", c.Name, c.cmd.Process.Pid, err, c.said)
 }
 
-// runs reports whether it has not ended yet.
-func (c *child) runs() bool {
+// PID is the number of the child.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
+// Runs reports whether it has not ended yet.
+func (c *Child) Runs() bool {
 	select {
-	case <-c.exited:
+	case <-c.Exited:
 		return false
 	default:
 		return true
 	}
 }
 
-// usage is what the child takes. CPU time that it has taken stays taken when it
+// Usage is what the child takes. CPU time that it has taken stays taken when it
 // has ended.
-func (c *child) usage() (u order.Usage) {
-	if c.runs() {
-		u = measure([]int{c.pid()})
+func (c *Child) Usage() (u order.Usage) {
+	if c.Runs() {
+		u = Measure(c.PID())
 	} else if s := c.cmd.ProcessState; s != nil { // nobody knows whose the pid is now
 		u.CPUNs = int64(s.UserTime() + s.SystemTime())
 	}
@@ -95,16 +98,16 @@ func (c *child) usage() (u order.Usage) {
 	return u
 }
 
-// end asks the child to go, and makes it go when it has not by then.
-func (c *child) end(patience time.Duration) {
-	c.stdin.Close()
+// End asks the child to go, and makes it go when it has not by then.
+func (c *Child) End(patience time.Duration) {
+	c.Stdin.Close()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-c.exited:
+	case <-c.Exited:
 	case <-timer.C:
 		_ = c.cmd.Process.Kill() // it may have ended just now
-		<-c.exited
+		<-c.Exited
 	}
 }
 

@@ -1,0 +1,16 @@
+// Package proc starts the processes of a run, and reads what they take.
+//
+// [Start] starts any [Child], [StartServer] a server. Children end with whoever
+// started them: their standard input does, and the kernel kills those that outlive
+// the thread.
+//
+// # Process
+//
+// Code of this package runs in the coordinator and in agents. Only [OwnUsage] and
+// [YieldToServers] are for a process of clients. What there is to read of the whole
+// host is package kernel's.
+//
+// # Concurrency
+//
+// A Child and a Server belong to one goroutine; their Go channels are for any.
+package proc
