@@ -9,7 +9,7 @@ import (
 	"net"
 	"os"
 
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/agent"
 )
 
 const agentUsage = `usage: loadtest agent [flags]
@@ -34,8 +34,8 @@ flags:
 // coordinator's side: results record the command.
 const tokenEnv = "ROOST_AGENT_TOKEN"
 
-// agent is the subcommand of that name. It returns its exit code.
-func agent(ctx context.Context, args []string) int {
+// beAgent is the subcommand of that name. It returns its exit code.
+func beAgent(ctx context.Context, args []string) int {
 	return serveAgent(ctx, args, os.Stdout, os.Stderr)
 }
 
@@ -68,14 +68,14 @@ func serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		fmt.Fprintf(stderr, "loadtest agent: %v\n", err)
 		return exitBroken
 	}
-	err = swarm.ServeAgent(ctx, ln, swarm.AgentConfig{
+	err = agent.Serve(ctx, ln, agent.Config{
 		Token:   *token,
 		Command: []string{self, clientsRole},
 		Commit:  commit(),
 		Log:     func(line string) { fmt.Fprintln(stdout, line) },
 	})
 	switch {
-	case errors.Is(err, swarm.ErrNoToken):
+	case errors.Is(err, agent.ErrNoToken):
 		return misused(stderr, "agent", fmt.Errorf("%w: set -token or %s", err, tokenEnv))
 	case err != nil:
 		fmt.Fprintf(stderr, "loadtest agent: %v\n", err)

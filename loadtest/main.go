@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string) int {
 		case clientsRole:
 			return beClients()
 		case "agent":
-			return agent(ctx, args[1:])
+			return beAgent(ctx, args[1:])
 		case "list":
 			return list()
 		case "compare":
@@ -152,7 +153,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	case err != nil:
 		return exitBroken, err
 	}
-	defer swarm.CloseAgents(agents)
+	defer agent.Close(agents)
 	if namespace != "" {
 		plan.Why = append(plan.Why, namespace)
 	}
@@ -193,7 +194,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 }
 
 // plan plans for this machine, or for agents, which the caller has to close.
-func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*swarm.Agent, err error) {
+func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*agent.Agent, err error) {
 	if len(o.agents) == 0 {
 		host, err := kernel.Here()
 		if err != nil {
@@ -202,7 +203,7 @@ func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*swarm.Agent,
 		p, err = swarm.NewPlan(o.swarm, host)
 		return p, nil, err
 	}
-	if agents, err = swarm.DialAgents(ctx, o.agents, os.Getenv(tokenEnv)); err != nil {
+	if agents, err = agent.Dial(ctx, o.agents, os.Getenv(tokenEnv)); err != nil {
 		return p, nil, err
 	}
 	var sites []swarm.Site
@@ -210,7 +211,7 @@ func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*swarm.Agent,
 		sites = append(sites, swarm.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host})
 	}
 	if p, err = swarm.NewPlanAt(o.swarm, sites); err != nil {
-		swarm.CloseAgents(agents)
+		agent.Close(agents)
 	}
 	return p, agents, err
 }
@@ -246,7 +247,7 @@ func (o options) startNATS() (url string, stop func(), err error) {
 
 // measure makes the run. The result is of what was recorded, nil if nothing can
 // be said.
-func (o options) measure(ctx context.Context, plan swarm.Plan, agents []*swarm.Agent, out *output) (*report.Result, error) {
+func (o options) measure(ctx context.Context, plan swarm.Plan, agents []*agent.Agent, out *output) (*report.Result, error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
@@ -14,7 +15,7 @@ func (r *run) startWorker(i int) (*worker, error) {
 	if len(r.agents) == 0 {
 		return startWorker(i, r.cfg.ClientCommand, r.plan.ClientProcs, r.inbox, r.quit)
 	}
-	p, stdout, err := r.agentOf(i).start(i, r.plan.ClientProcs)
+	p, stdout, err := r.agentOf(i).Start(i, r.plan.ClientProcs)
 	if err != nil {
 		return nil, err
 	}
@@ -41,10 +42,10 @@ func (r *run) common() int64 {
 }
 
 // agentOf is where process i of the plan is, if there are agents.
-func (r *run) agentOf(i int) *Agent { return r.agents[r.plan.Sites[i]] }
+func (r *run) agentOf(i int) *agent.Agent { return r.agents[r.plan.Sites[i]] }
 
 // used are the agents that have a process of the plan.
-func (r *run) used() (list []*Agent) {
+func (r *run) used() (list []*agent.Agent) {
 	for i, a := range r.agents {
 		if slices.Contains(r.plan.Sites, i) {
 			list = append(list, a)
@@ -78,10 +79,10 @@ const driftWorthNoting = time.Millisecond
 // compareAgain warns of clocks that did not run at one speed.
 func (r *run) compareAgain(ctx context.Context) {
 	for _, a := range r.used() {
-		if a.isLost() {
+		if a.IsLost() {
 			continue // the run broke by it, or soon will
 		}
-		now, err := a.compareClocks(ctx)
+		now, err := a.CompareClocks(ctx)
 		if err != nil {
 			r.note("warn", fmt.Sprintf("how far clocks drifted apart is not known: %v", err))
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/proc"
@@ -25,7 +26,7 @@ import (
 // When ctx ends, the run is cut short, and the error is the cause. Any other
 // error is a broken run: something could not be started or died. Both still get
 // an End, of what was done so far.
-func Run(ctx context.Context, cfg Config, p Plan, agents []*Agent, emit func(record.Record)) error {
+func Run(ctx context.Context, cfg Config, p Plan, agents []*agent.Agent, emit func(record.Record)) error {
 	// The kernel ties a child's life to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -44,7 +45,7 @@ func Run(ctx context.Context, cfg Config, p Plan, agents []*Agent, emit func(rec
 type run struct {
 	cfg    Config
 	plan   Plan
-	agents []*Agent // of the plan's sites
+	agents []*agent.Agent // of the plan's sites
 	emit   func(record.Record)
 	start  int64       // monotonic nanoseconds
 	host   kernel.Host // before the first process, as is tally
@@ -75,7 +76,7 @@ type run struct {
 	replacedCPU int64 // of servers that others have taken the place of
 }
 
-func newRun(cfg Config, p Plan, agents []*Agent, emit func(record.Record)) *run {
+func newRun(cfg Config, p Plan, agents []*agent.Agent, emit func(record.Record)) *run {
 	r := &run{
 		cfg:         cfg,
 		plan:        p,

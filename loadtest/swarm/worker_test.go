@@ -4,6 +4,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
@@ -18,7 +19,7 @@ func TestUsageOfTheGone(t *testing.T) {
 	}
 	for _, w := range []*worker{
 		{process: here{io.NopCloser(nil)}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
-		{process: &remote{}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
+		{process: &agent.Process{}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
 	} {
 		if got, want := w.usage(), (order.Usage{CPUNs: 7}); got != want {
 			t.Errorf("usage %+v of a client process that has died, want %+v", got, want)

@@ -1,4 +1,4 @@
-package swarm
+package agent
 
 // What the tests of agents look at.
 type Exchange = exchange

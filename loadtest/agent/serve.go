@@ -1,4 +1,4 @@
-package swarm
+package agent
 
 import (
 	"bufio"
@@ -24,13 +24,13 @@ import (
 // ErrNoToken: whoever reaches an agent can have it connect to any server.
 var ErrNoToken = errors.New("an agent that others than this host can reach takes a token")
 
-// An AgentConfig says how to serve coordinators.
-type AgentConfig struct {
+// A Config says how to serve coordinators.
+type Config struct {
 	// Token is what a coordinator must know. It crosses the network as it is, as
 	// all else does. Empty lets everybody in, and needs a loopback address.
 	Token string
 
-	// Command starts a process that calls Serve on its standard input and output.
+	// Command starts a process that calls swarm.Serve on its standard input and output.
 	Command []string
 
 	// Commit names this program. Coordinators show it where it is not theirs.
@@ -41,16 +41,16 @@ type AgentConfig struct {
 	Log func(line string)
 }
 
-// ServeAgent is the agent of a load machine: it starts processes of clients here
+// Serve is the agent of a load machine: it starts processes of clients here
 // for the coordinators that connect to ln, one coordinator at a time. Whatever
-// a coordinator started ends with its connection. ServeAgent closes ln and
+// a coordinator started ends with its connection. Serve closes ln and
 // returns once all has ended: with nil when ctx did, else when ln fails.
-func ServeAgent(ctx context.Context, ln net.Listener, cfg AgentConfig) error {
+func Serve(ctx context.Context, ln net.Listener, cfg Config) error {
 	defer ln.Close()
 	if addr, ok := ln.Addr().(*net.TCPAddr); cfg.Token == "" && (!ok || !addr.IP.IsLoopback()) {
 		return fmt.Errorf("listen on %s: %w", ln.Addr(), ErrNoToken)
 	}
-	s := &agentServer{config: cfg}
+	s := &server{config: cfg}
 	s.log("listening on %s", ln.Addr())
 	defer s.visits.Wait()
 	serving, cancel := context.WithCancel(ctx)
@@ -68,8 +68,8 @@ func ServeAgent(ctx context.Context, ln net.Listener, cfg AgentConfig) error {
 	}
 }
 
-type agentServer struct {
-	config AgentConfig
+type server struct {
+	config Config
 	busy   sync.Mutex // held while a coordinator is served
 	visits sync.WaitGroup
 }
@@ -81,7 +81,7 @@ const (
 )
 
 // visit serves one connection.
-func (s *agentServer) visit(ctx context.Context, conn net.Conn) {
+func (s *server) visit(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	noticeDeath(conn)
@@ -92,7 +92,7 @@ func (s *agentServer) visit(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		return
 	}
-	h := hello{Agent: agentProtocol}
+	h := hello{Agent: version}
 	if err := s.admit(text); err != nil {
 		h.Refused = err.Error()
 		s.log("refused %s: %v", conn.RemoteAddr(), err)
@@ -109,7 +109,7 @@ func (s *agentServer) visit(ctx context.Context, conn net.Conn) {
 	}
 	_ = conn.SetDeadline(time.Time{})
 	s.log("serving %s", conn.RemoteAddr())
-	a := &agentSession{
+	a := &session{
 		command: s.config.Command, conn: conn, in: json.NewDecoder(in), out: out, processes: make(map[int]*proc.Child),
 	}
 	a.run()
@@ -117,14 +117,14 @@ func (s *agentServer) visit(ctx context.Context, conn net.Conn) {
 }
 
 // admit locks busy, or says why not.
-func (s *agentServer) admit(text []byte) error {
+func (s *server) admit(text []byte) error {
 	var g greeting
 	switch err := json.Unmarshal(text, &g); {
 	case err != nil || g.Agent == 0:
 		return errors.New("that is no greeting of a coordinator")
-	case g.Agent != agentProtocol:
+	case g.Agent != version:
 		return fmt.Errorf("the coordinator speaks version %d of the protocol, this agent version %d (commit %s): use the same program on both",
-			g.Agent, agentProtocol, cmp.Or(s.config.Commit, "unknown"))
+			g.Agent, version, cmp.Or(s.config.Commit, "unknown"))
 	case !same(g.Token, s.config.Token):
 		return errors.New("wrong token")
 	case !s.busy.TryLock():
@@ -139,14 +139,14 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-func (s *agentServer) log(format string, args ...any) {
+func (s *server) log(format string, args ...any) {
 	if s.config.Log != nil {
 		s.config.Log(fmt.Sprintf(format, args...))
 	}
 }
 
-// An agentSession serves one coordinator.
-type agentSession struct {
+// A session serves one coordinator.
+type session struct {
 	command   []string
 	conn      net.Conn
 	in        *json.Decoder
@@ -159,8 +159,8 @@ type agentSession struct {
 
 // run does what is asked for until the connection ends, and the processes with
 // it.
-func (a *agentSession) run() {
-	runtime.LockOSThread() // the parent of the processes: see start
+func (a *session) run() {
+	runtime.LockOSThread() // the parent of the processes: see proc.Start
 	defer runtime.UnlockOSThread()
 	defer a.end()
 	for {
@@ -185,7 +185,7 @@ func (a *agentSession) run() {
 	}
 }
 
-func (a *agentSession) start(p processOf) {
+func (a *session) start(p processOf) {
 	if a.processes[p.Number] != nil {
 		a.tell(answer{Ended: &ending{Process: p.Number, Why: fmt.Sprintf("client process %d was started before", p.Number)}})
 		return
@@ -212,13 +212,13 @@ func (a *agentSession) start(p processOf) {
 }
 
 // tell answers. That the coordinator is gone is found by reading from it.
-func (a *agentSession) tell(what answer) {
+func (a *session) tell(what answer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	_ = a.out.Encode(what)
 }
 
-func (a *agentSession) end() {
+func (a *session) end() {
 	a.conn.Close() // nobody waits in tell after this
 	for _, c := range a.processes {
 		a.followers.Go(func() { c.End(proc.Patience) })

@@ -1,4 +1,4 @@
-package swarm
+package agent
 
 import (
 	"context"
@@ -42,8 +42,8 @@ func closest(list []exchange) (o ClockOffset) {
 	return o
 }
 
-// compareClocks measures the agent's clock. Nobody else may at the same time.
-func (a *Agent) compareClocks(ctx context.Context) (ClockOffset, error) {
+// CompareClocks measures the agent's clock. Nobody else may at the same time.
+func (a *Agent) CompareClocks(ctx context.Context) (ClockOffset, error) {
 	var list []exchange
 	for range exchanges {
 		e, err := a.ping(ctx)

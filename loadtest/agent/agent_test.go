@@ -1,4 +1,4 @@
-package swarm_test
+package agent_test
 
 import (
 	"bufio"
@@ -14,22 +14,22 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/agent"
 )
 
 // serveAgent serves until the test ends. What it logs is in the Go channel.
-func serveAgent(t *testing.T, cfg swarm.AgentConfig) (addr string, logged chan string) {
+func serveAgent(t *testing.T, cfg agent.Config) (addr string, logged chan string) {
 	t.Helper()
 	logged = make(chan string, 100)
 	cfg.Log = func(line string) { logged <- line }
 	ln := listen(t, "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- swarm.ServeAgent(ctx, ln, cfg) }()
+	go func() { done <- agent.Serve(ctx, ln, cfg) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("ServeAgent() = %v, want nil", err)
+			t.Errorf("Serve() = %v, want nil", err)
 		}
 	})
 	return ln.Addr().String(), logged
@@ -88,7 +88,7 @@ func (c caller) want(part string) {
 
 func TestAgentAdmits(t *testing.T) {
 	t.Parallel()
-	addr, _ := serveAgent(t, swarm.AgentConfig{Token: "s3cret", Commit: "c0ffee"})
+	addr, _ := serveAgent(t, agent.Config{Token: "s3cret", Commit: "c0ffee"})
 	for _, test := range []struct{ greeting, want string }{
 		{`{"agent":3,"token":"s3cret"}`, `"commit":"c0ffee","host":{"FilesSoft":`},
 		{`{"agent":3,"token":"s3cre"}`, `"refused":"wrong token"`},
@@ -107,7 +107,7 @@ func TestAgentAdmits(t *testing.T) {
 
 func TestAgentServesOneAtATime(t *testing.T) {
 	t.Parallel()
-	addr, logged := serveAgent(t, swarm.AgentConfig{})
+	addr, logged := serveAgent(t, agent.Config{})
 	first := call(t, addr)
 	first.say(`{"agent":3}`)
 	first.want(`"host"`)
@@ -142,7 +142,7 @@ var parrot = []string{"sh", "-c", `echo "{\"pid\":$$}"; exec cat`}
 
 func TestAgentProcesses(t *testing.T) {
 	t.Parallel()
-	addr, logged := serveAgent(t, swarm.AgentConfig{Command: parrot})
+	addr, logged := serveAgent(t, agent.Config{Command: parrot})
 	c := call(t, addr)
 	c.say(`{"agent":3}`)
 	c.hear()
@@ -181,7 +181,7 @@ func TestAgentProcesses(t *testing.T) {
 
 func TestAgentCannotStartProcess(t *testing.T) {
 	t.Parallel()
-	addr, _ := serveAgent(t, swarm.AgentConfig{Command: []string{"/no/such/program"}})
+	addr, _ := serveAgent(t, agent.Config{Command: []string{"/no/such/program"}})
 	c := call(t, addr)
 	c.say(`{"agent":3}`)
 	c.hear()
@@ -191,9 +191,9 @@ func TestAgentCannotStartProcess(t *testing.T) {
 
 func TestAgentThatOthersReachNeedsToken(t *testing.T) {
 	t.Parallel()
-	err := swarm.ServeAgent(t.Context(), listen(t, "0.0.0.0:0"), swarm.AgentConfig{})
-	if !errors.Is(err, swarm.ErrNoToken) {
-		t.Errorf("ServeAgent(0.0.0.0) = %v, want %v", err, swarm.ErrNoToken)
+	err := agent.Serve(t.Context(), listen(t, "0.0.0.0:0"), agent.Config{})
+	if !errors.Is(err, agent.ErrNoToken) {
+		t.Errorf("Serve(0.0.0.0) = %v, want %v", err, agent.ErrNoToken)
 	}
 }
 
@@ -228,11 +228,11 @@ func TestDialAgents(t *testing.T) {
 	t.Parallel()
 	hello := `{"agent":3,"commit":"c0ffee","host":{"FilesHard":1234,"Cores":5}}`
 	ahead, behind := fakeAgent(t, hello, 5*time.Second), fakeAgent(t, hello, -72*time.Hour)
-	agents, err := swarm.DialAgents(t.Context(), []string{ahead, behind}, "")
+	agents, err := agent.Dial(t.Context(), []string{ahead, behind}, "")
 	if err != nil {
 		t.Fatalf("DialAgents() = %v", err)
 	}
-	defer swarm.CloseAgents(agents)
+	defer agent.Close(agents)
 	for i, want := range []time.Duration{5 * time.Second, -72 * time.Hour} {
 		a := agents[i]
 		if off := (a.Clock.Ahead - want).Abs(); off > a.Clock.Within || a.Clock.Within <= 0 || a.Clock.Within > time.Second {
@@ -246,7 +246,7 @@ func TestDialAgents(t *testing.T) {
 
 func TestDialAgentsNamesWhoFails(t *testing.T) {
 	t.Parallel()
-	good, _ := serveAgent(t, swarm.AgentConfig{Token: "s3cret"})
+	good, _ := serveAgent(t, agent.Config{Token: "s3cret"})
 	for _, test := range []struct{ name, addr, token, want string }{
 		{"nobody", "127.0.0.1:1", "s3cret", "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"token", good, "secret", "agent " + good + ": it refuses: wrong token"},
@@ -254,7 +254,7 @@ func TestDialAgentsNamesWhoFails(t *testing.T) {
 		{"web server", fakeAgent(t, "HTTP/1.1 400 Bad Request", 0), "s3cret", "it does not greet as an agent does: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := swarm.DialAgents(t.Context(), []string{good, test.addr}, test.token)
+			_, err := agent.Dial(t.Context(), []string{good, test.addr}, test.token)
 			if err == nil || !strings.Contains(err.Error(), "agent "+test.addr+": ") || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("DialAgents(%q) = %v, want %s", test.addr, err, test.want)
 			}
@@ -265,17 +265,17 @@ func TestDialAgentsNamesWhoFails(t *testing.T) {
 func TestClosestExchangeCounts(t *testing.T) {
 	for _, test := range []struct {
 		name          string
-		list          []swarm.Exchange
+		list          []agent.Exchange
 		ahead, within time.Duration
 	}{
-		{"one", []swarm.Exchange{swarm.NewExchange(100, 1150, 200)}, 1000, 50},
-		{"behind", []swarm.Exchange{swarm.NewExchange(1100, 150, 1200)}, -1000, 50},
-		{"odd", []swarm.Exchange{swarm.NewExchange(100, 1150, 201)}, 1000, 51},
+		{"one", []agent.Exchange{agent.NewExchange(100, 1150, 200)}, 1000, 50},
+		{"behind", []agent.Exchange{agent.NewExchange(1100, 150, 1200)}, -1000, 50},
+		{"odd", []agent.Exchange{agent.NewExchange(100, 1150, 201)}, 1000, 51},
 		// The second waited on its way there, the third on its way back.
-		{"delays", []swarm.Exchange{swarm.NewExchange(0, 1010, 20), swarm.NewExchange(100, 1510, 520), swarm.NewExchange(600, 1610, 1000)}, 1000, 10},
-		{"shortest last", []swarm.Exchange{swarm.NewExchange(100, 1510, 520), swarm.NewExchange(600, 1601, 602)}, 1000, 1},
+		{"delays", []agent.Exchange{agent.NewExchange(0, 1010, 20), agent.NewExchange(100, 1510, 520), agent.NewExchange(600, 1610, 1000)}, 1000, 10},
+		{"shortest last", []agent.Exchange{agent.NewExchange(100, 1510, 520), agent.NewExchange(600, 1601, 602)}, 1000, 1},
 	} {
-		if got := swarm.Closest(test.list); got.Ahead != test.ahead || got.Within != test.within {
+		if got := agent.Closest(test.list); got.Ahead != test.ahead || got.Within != test.within {
 			t.Errorf("%s: Closest(%v) = %d ± %d ns, want %d ± %d", test.name, test.list, got.Ahead, got.Within, test.ahead, test.within)
 		}
 	}

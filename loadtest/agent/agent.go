@@ -1,4 +1,4 @@
-package swarm
+package agent
 
 import (
 	"bufio"
@@ -16,12 +16,12 @@ import (
 )
 
 // An Agent is another load machine, seen from the coordinator: a connection to
-// its ServeAgent. It is made by DialAgents and used by one Run at a time.
+// its Serve. It is made by Dial and used by one Run at a time.
 type Agent struct {
 	Addr   string      // as it was asked for
 	Host   kernel.Host // its machine
 	Commit string      // of its program
-	Clock  ClockOffset // as measured by DialAgents
+	Clock  ClockOffset // as measured by Dial
 
 	conn  net.Conn
 	pings int // sent
@@ -32,7 +32,7 @@ type Agent struct {
 	out     *json.Encoder
 
 	mu        sync.Mutex // guards the rest; never held during a system call
-	processes map[int]*remote
+	processes map[int]*Process
 	err       error // why the connection ended
 }
 
@@ -42,30 +42,30 @@ type timedPong struct {
 	received int64 // monotonic nanoseconds
 }
 
-// DialAgents connects to all agents and compares their clocks with ours. It
-// fails, naming each, if any is unreachable or refuses. [CloseAgents] ends them.
-func DialAgents(ctx context.Context, addrs []string, token string) ([]*Agent, error) {
+// Dial connects to all agents and compares their clocks with ours. It fails, naming
+// each, if any is unreachable or refuses. [Close] ends them.
+func Dial(ctx context.Context, addrs []string, token string) ([]*Agent, error) {
 	agents, errs := make([]*Agent, len(addrs)), make([]error, len(addrs))
 	var dialing sync.WaitGroup
 	for i, addr := range addrs {
-		dialing.Go(func() { agents[i], errs[i] = dialAgent(ctx, addr, token) })
+		dialing.Go(func() { agents[i], errs[i] = dial(ctx, addr, token) })
 	}
 	dialing.Wait()
 	err := errors.Join(errs...)
 	for _, a := range agents {
 		if err == nil { // one by one, or they delay each other
-			a.Clock, err = a.compareClocks(ctx)
+			a.Clock, err = a.CompareClocks(ctx)
 		}
 	}
 	if err != nil {
-		CloseAgents(agents)
+		Close(agents)
 		return nil, err
 	}
 	return agents, nil
 }
 
-// CloseAgents ends the connections, and with them whatever still runs there.
-func CloseAgents(agents []*Agent) {
+// Close ends the connections, and with them whatever still runs there.
+func Close(agents []*Agent) {
 	for _, a := range agents {
 		if a != nil {
 			a.conn.Close()
@@ -74,7 +74,7 @@ func CloseAgents(agents []*Agent) {
 	}
 }
 
-func dialAgent(ctx context.Context, addr, token string) (*Agent, error) {
+func dial(ctx context.Context, addr, token string) (*Agent, error) {
 	dialer := net.Dialer{Timeout: greetingTime}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -85,7 +85,7 @@ func dialAgent(ctx context.Context, addr, token string) (*Agent, error) {
 	_ = conn.SetDeadline(time.Now().Add(greetingTime)) // it fails on closed connections, as the next write does
 	a := &Agent{
 		Addr: addr, conn: conn, pongs: make(chan timedPong, 1), lost: make(chan struct{}),
-		out: json.NewEncoder(conn), processes: make(map[int]*remote),
+		out: json.NewEncoder(conn), processes: make(map[int]*Process),
 	}
 	in := json.NewDecoder(bufio.NewReader(conn))
 	if err := a.greet(in, token); err != nil {
@@ -93,12 +93,12 @@ func dialAgent(ctx context.Context, addr, token string) (*Agent, error) {
 		return nil, fmt.Errorf("agent %s: %w", addr, err)
 	}
 	_ = conn.SetDeadline(time.Time{})
-	go a.read(in) // ends with the connection; CloseAgents waits for it
+	go a.read(in) // ends with the connection; Close waits for it
 	return a, nil
 }
 
 func (a *Agent) greet(in *json.Decoder, token string) error {
-	if err := a.out.Encode(greeting{Agent: agentProtocol, Token: token}); err != nil {
+	if err := a.out.Encode(greeting{Agent: version, Token: token}); err != nil {
 		return err
 	}
 	var h hello
@@ -107,8 +107,8 @@ func (a *Agent) greet(in *json.Decoder, token string) error {
 		return fmt.Errorf("it does not greet as an agent does: %w", err)
 	case h.Refused != "":
 		return errors.New("it refuses: " + h.Refused)
-	case h.Agent != agentProtocol:
-		return fmt.Errorf("it speaks version %d of the protocol, this program version %d: use the same program on both", h.Agent, agentProtocol)
+	case h.Agent != version:
+		return fmt.Errorf("it speaks version %d of the protocol, this program version %d: use the same program on both", h.Agent, version)
 	}
 	a.Host, a.Commit = h.Host, h.Commit
 	return nil
@@ -164,7 +164,8 @@ func (a *Agent) lose(err error) {
 	}
 }
 
-func (a *Agent) isLost() bool {
+// IsLost reports whether the connection has ended.
+func (a *Agent) IsLost() bool {
 	select {
 	case <-a.lost:
 		return true
@@ -173,17 +174,17 @@ func (a *Agent) isLost() bool {
 	}
 }
 
-func (a *Agent) find(number int) *remote {
+func (a *Agent) find(number int) *Process {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.processes[number]
 }
 
-// start starts a process of clients there, with so many processors to run Go on, 0
+// Start starts a process of clients there, with so many processors to run Go on, 0
 // for all. What it writes comes out of stdout, which the caller reads to its end.
-func (a *Agent) start(number, procs int) (p *remote, stdout io.ReadCloser, err error) {
+func (a *Agent) Start(number, procs int) (p *Process, stdout io.ReadCloser, err error) {
 	stdout, events := io.Pipe()
-	p = &remote{agent: a, number: number, events: events, exited: make(chan struct{})}
+	p = &Process{agent: a, number: number, events: events, exited: make(chan struct{})}
 	if err := a.add(p); err != nil {
 		return nil, nil, err
 	}
@@ -193,7 +194,7 @@ func (a *Agent) start(number, procs int) (p *remote, stdout io.ReadCloser, err e
 	return p, stdout, nil
 }
 
-func (a *Agent) add(p *remote) error {
+func (a *Agent) add(p *Process) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err == nil { // else nobody would end it
@@ -201,49 +202,3 @@ func (a *Agent) add(p *remote) error {
 	}
 	return a.err
 }
-
-// A remote is a process of an agent, and the standard input of it.
-type remote struct {
-	agent  *Agent
-	number int
-	events *io.PipeWriter // what it told
-
-	once   sync.Once
-	exited chan struct{} // closed once it has ended
-	err    error         // how; after exited
-}
-
-// Write sends one command: an encoder makes one call for each.
-func (p *remote) Write(text []byte) (int, error) {
-	if err := p.agent.ask(request{Tell: &line{Process: p.number, Text: text}}); err != nil {
-		return 0, err
-	}
-	return len(text), nil
-}
-
-// Close ends the commands.
-func (p *remote) Close() error {
-	return p.agent.ask(request{End: &processOf{Number: p.number}})
-}
-
-func (p *remote) finish(err error) {
-	p.once.Do(func() {
-		p.err = err
-		close(p.exited)
-		p.events.Close()
-	})
-}
-
-func (p *remote) End(patience time.Duration) {
-	_ = p.Close() // without a connection it has ended
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-p.exited:
-	case <-timer.C:
-		p.finish(fmt.Errorf("agent %s: client process %d does not end", p.agent.Addr, p.number))
-	}
-}
-
-func (p *remote) Failure() error { return p.err }
-func (p *remote) PID() int       { return 0 }

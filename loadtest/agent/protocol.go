@@ -1,4 +1,4 @@
-package swarm
+package agent
 
 import (
 	"encoding/json"
@@ -10,19 +10,18 @@ import (
 // first a greeting and a hello, then requests one way and answers the other.
 // Most of these carry a command to a process of the agent, or an event of one.
 
-// agentProtocol is the version of all that: of what is below, and of commands
-// and events.
-const agentProtocol = 3
+// version is that of all this: of what is below, and of commands and events.
+const version = 3
 
 // A greeting is the first that a coordinator says.
 type greeting struct {
-	Agent int    `json:"agent"` // agentProtocol
+	Agent int    `json:"agent"` // version
 	Token string `json:"token,omitempty"`
 }
 
 // A hello is the answer to it.
 type hello struct {
-	Agent   int         `json:"agent"`             // agentProtocol
+	Agent   int         `json:"agent"`             // version
 	Refused string      `json:"refused,omitempty"` // why; nothing follows
 	Commit  string      `json:"commit,omitempty"`  // of the agent's program
 	Host    kernel.Host `json:"host"`
