@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"unicode"
 )
 
 // AnyHost as an entry of Config.Hosts allows requests for whatever host.
@@ -14,16 +15,25 @@ const AnyHost = "*"
 type hosts struct {
 	given bool // in Config.Hosts
 	any   bool
-	names map[string]bool // in lower case
+	names map[string]bool // as hostName has them
 }
 
 func newHosts(c *Config) hosts {
 	h := hosts{given: c.Hosts != nil, names: make(map[string]bool)}
 	for _, name := range append([]string{c.Host}, c.Hosts...) {
 		h.any = h.any || name == AnyHost
-		h.names[strings.ToLower(name)] = true
+		h.names[hostName(name)] = true
 	}
 	return h
+}
+
+// hostName is a name or an address in the one form of all that mean the same.
+func hostName(name string) string {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.Unmap().String()
+	}
+	return name
 }
 
 // checkHosts finds what is wrong with Config.Hosts.
@@ -31,6 +41,9 @@ func checkHosts(names []string) error {
 	for i, name := range names {
 		if name == "" || name != AnyHost && strings.ContainsAny(name, "*:/@[] ") && !isAddr(name) {
 			return fmt.Errorf("the entry Hosts[%d] is %q: want a name or an address without scheme and port, such as example.com, or %q", i, name, AnyHost)
+		}
+		if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+			return fmt.Errorf("the entry Hosts[%d] is %q: want the form that clients send, in ASCII, such as xn--bcher-kva.example for bücher.example", i, name)
 		}
 	}
 	return nil
@@ -51,12 +64,12 @@ func (h *hosts) allow(host string) bool {
 	if err != nil {
 		name = host
 	}
-	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	name = hostName(strings.Trim(name, "[]"))
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") || h.names[name] {
 		return true
 	}
 	addr, err := netip.ParseAddr(name)
-	return host == "" || err == nil && addr.Unmap().IsLoopback()
+	return host == "" || err == nil && addr.IsLoopback()
 }
 
 // isLoopback reports whether only programs of this machine can connect to a

@@ -75,6 +75,8 @@ func TestHosts(t *testing.T) {
 		{phx.Config{Host: "example.test"}, "evil.test", false},
 		{phx.Config{Hosts: []string{"a.test", "10.0.0.1"}}, "A.test:80", true},
 		{phx.Config{Hosts: []string{"a.test", "10.0.0.1"}}, "10.0.0.1:80", true},
+		{phx.Config{Hosts: []string{"a.test."}}, "a.test", true}, // other forms of the same
+		{phx.Config{Hosts: []string{"2001:DB8:0::1"}}, "[2001:db8::1]:80", true},
 		{phx.Config{Hosts: []string{"a.test"}}, "b.a.test", false},
 		{phx.Config{Hosts: []string{"a.test"}}, "localhost", true},
 		{phx.Config{Hosts: []string{phx.AnyHost}}, "evil.test", true},
@@ -153,7 +155,7 @@ func TestHostsOfListeners(t *testing.T) {
 }
 
 func TestHostsRefused(t *testing.T) {
-	for _, name := range []string{"", "http://a", "a:80", "*.a", "a/b", "[::1]", "a b"} {
+	for _, name := range []string{"", "http://a", "a:80", "*.a", "a/b", "[::1]", "a b", "bücher.example"} {
 		_, err := phx.New(phx.Config{Hosts: []string{"b", name}})
 		if err == nil || !strings.Contains(err.Error(), "Hosts[1]") {
 			t.Errorf("Hosts with %q: error %v, want one that names Hosts[1]", name, err)
