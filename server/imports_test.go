@@ -24,7 +24,7 @@ var onlyIn = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server":       {"pubsub/cluster/natsserver"},
 	"github.com/peterbourgon/ff/v3":                  {"loadtest"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
-	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/order", "loadtest/proc", "loadtest/swarm"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/order", "loadtest/proc", "loadtest/swarm", "scripts/cost"},
 }
 
 // A pkg is a package of this module, or its line in CONTRIBUTING's picture.
