@@ -18,6 +18,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string) int {
 // list explains the scenarios.
 func list() int {
 	fmt.Println("loadtest SCENARIO -help has the flags. All clients join; then")
-	for _, s := range swarm.Scenarios {
+	for _, s := range plan.Scenarios {
 		fmt.Printf("  %-6s %s\n", s.Name, s.Says)
 	}
 	fmt.Print("\nFiles hold a scenario and its flags, one a line; flags of the command line come first.\nThese come with the program (\"loadtest chat-10k.conf\"), in loadtest/scenarios:\n")
@@ -146,7 +147,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 			return exitBroken, err
 		}
 	}
-	plan, agents, err := o.plan(ctx)
+	p, agents, err := o.plan(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil: // while agents were called
 		return exitInterrupted, nil
@@ -155,25 +156,25 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	}
 	defer agent.Close(agents)
 	if namespace != "" {
-		plan.Why = append(plan.Why, namespace)
+		p.Why = append(p.Why, namespace)
 	}
-	for _, sentence := range append(plan.Why, o.warnings...) {
+	for _, sentence := range append(p.Why, o.warnings...) {
 		fmt.Println(sentence)
 	}
 	fmt.Println()
 
 	if o.swarm.URL == "" && o.server == "" {
-		stop, err := o.configureServers(plan)
+		stop, err := o.configureServers(p)
 		if err != nil {
 			return exitBroken, err
 		}
 		defer stop()
 	}
-	out, err := newOutput(o, plan.Clients, time.Now())
+	out, err := newOutput(o, p.Clients, time.Now())
 	if err != nil {
 		return exitBroken, err
 	}
-	result, runErr := o.measure(ctx, plan, agents, out)
+	result, runErr := o.measure(ctx, p, agents, out)
 	if result == nil {
 		return exitBroken, errors.Join(runErr, out.close())
 	}
@@ -194,23 +195,23 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 }
 
 // plan plans for this machine, or for agents, which the caller has to close.
-func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*agent.Agent, err error) {
+func (o options) plan(ctx context.Context) (p plan.Plan, agents []*agent.Agent, err error) {
 	if len(o.agents) == 0 {
 		host, err := kernel.Here()
 		if err != nil {
 			return p, nil, err
 		}
-		p, err = swarm.NewPlan(o.swarm, host)
+		p, err = plan.New(o.swarm, host)
 		return p, nil, err
 	}
 	if agents, err = agent.Dial(ctx, o.agents, os.Getenv(tokenEnv)); err != nil {
 		return p, nil, err
 	}
-	var sites []swarm.Site
+	var sites []plan.Site
 	for _, a := range agents {
-		sites = append(sites, swarm.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host})
+		sites = append(sites, plan.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host})
 	}
-	if p, err = swarm.NewPlanAt(o.swarm, sites); err != nil {
+	if p, err = plan.NewAt(o.swarm, sites); err != nil {
 		agent.Close(agents)
 	}
 	return p, agents, err
@@ -218,13 +219,13 @@ func (o options) plan(ctx context.Context) (p swarm.Plan, agents []*agent.Agent,
 
 // configureServers completes the command of our own servers: what another one
 // is told is in its -server. stop ends what connects them.
-func (o *options) configureServers(plan swarm.Plan) (stop func(), err error) {
+func (o *options) configureServers(p plan.Plan) (stop func(), err error) {
 	add := func(args ...string) { o.swarm.ServerCommand = append(o.swarm.ServerCommand, args...) }
-	add("-idle", (2 * plan.Heartbeat).String())
-	if o.swarm.Scenario == swarm.Slow {
-		add("-outbound-max", strconv.Itoa(swarm.HeldBack))
+	add("-idle", (2 * p.Heartbeat).String())
+	if o.swarm.Scenario == plan.Slow {
+		add("-outbound-max", strconv.Itoa(plan.HeldBack))
 	}
-	if !plan.Clustered() {
+	if !p.Clustered() {
 		return func() {}, nil
 	}
 	url, stop, err := o.startNATS()
@@ -247,7 +248,7 @@ func (o options) startNATS() (url string, stop func(), err error) {
 
 // measure makes the run. The result is of what was recorded, nil if nothing can
 // be said.
-func (o options) measure(ctx context.Context, plan swarm.Plan, agents []*agent.Agent, out *output) (*report.Result, error) {
+func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent, out *output) (*report.Result, error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))
@@ -256,7 +257,7 @@ func (o options) measure(ctx context.Context, plan swarm.Plan, agents []*agent.A
 	screen := newScreen(os.Stdout)
 	var records []record.Record
 	var writeErr error
-	err := swarm.Run(ctx, o.swarm, plan, agents, func(r record.Record) {
+	err := swarm.Run(ctx, o.swarm, p, agents, func(r record.Record) {
 		if r.Run != nil {
 			r.Run.Commit = commit()
 		}

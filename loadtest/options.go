@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 const usage = `usage: loadtest [SCENARIO|FILE.conf] [flags]
@@ -45,7 +45,7 @@ flags:
 var errHelp = flag.ErrHelp
 
 type options struct {
-	swarm      swarm.Config
+	swarm      plan.Config
 	out        string // folder of the run
 	json       string
 	thresholds thresholds
@@ -71,7 +71,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 			if file, err = readScenarioFile(name); err != nil {
 				return o, err
 			}
-			name = cmp.Or(file.values["scenario"], string(swarm.Chat))
+			name = cmp.Or(file.values["scenario"], string(plan.Chat))
 		}
 		if err := c.Scenario.UnmarshalText([]byte(name)); err != nil {
 			return o, err
@@ -82,7 +82,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.SetOutput(io.Discard)
 	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h)")
 	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings under way in echo without -rate")
-	f.StringVar(&c.How, "how", swarm.Drain, "how servers go down in storm: `drain` or kill")
+	f.StringVar(&c.How, "how", plan.Drain, "how servers go down in storm: `drain` or kill")
 	f.IntVar(&c.Rooms, "rooms", 0, "`number` of rooms in the scenario rooms (default 100, or one for each client)")
 	f.Float64Var(&c.Zipf, "zipf", 1, "`s`: the k-th of -rooms has 1/k^s of the first's clients; next to 0 all have as many")
 	f.Float64Var(&c.Churn, "churn", 0, "clients `a second` that leave and join again in churn (default one in a hundred)")
@@ -99,7 +99,7 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&c.Size, "size", 0, "`bytes` of a message: its JSON object alone, at least 100 (default 128, in slow 16384, in burst 1200000)")
 	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` (default path /socket/websocket)")
 	f.IntVar(&c.ServerPID, "server-pid", 0, "`process` to measure with -url, if it is on this host")
-	f.StringVar(&c.Protocol, "protocol", swarm.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels, which sends each text at /chat to all clients and at /echo back")
+	f.StringVar(&c.Protocol, "protocol", plan.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels, which sends each text at /chat to all clients and at /echo back")
 	f.StringVar(&c.Topic, "topic", "room:lobby", "`topic` to join")
 	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")
 	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "most connects `a second` (default as fast as the server answers)")
@@ -135,12 +135,12 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.server != "" && c.URL != "":
 		return o, errors.New("-server and -url: the one starts a server, the other one runs already")
-	case o.server == "" && c.URL == "" && c.Protocol == swarm.Raw:
+	case o.server == "" && c.URL == "" && c.Protocol == plan.Raw:
 		return o, errors.New("-protocol raw: Roost has channels, say the -url of another server or start it with -server")
 	case c.ServerPID != 0 && c.URL == "":
 		return o, errors.New("-server-pid: a server that is started here is measured anyway, it is for that of -url")
 	}
-	o.warnings = idleFlags(f, cmp.Or(c.Scenario, swarm.Chat))
+	o.warnings = idleFlags(f, cmp.Or(c.Scenario, plan.Chat))
 	return o, errors.Join(checkZeros(f), checkProcess(c.ServerPID))
 }
 

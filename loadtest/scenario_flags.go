@@ -6,38 +6,38 @@ import (
 	"io"
 	"slices"
 
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // scenariosOf are the scenarios in which a flag does something; nil is all.
-func scenariosOf(name string) []swarm.Scenario {
+func scenariosOf(name string) []plan.Scenario {
 	switch name {
 	case "rooms", "zipf":
-		return []swarm.Scenario{swarm.Rooms}
+		return []plan.Scenario{plan.Rooms}
 	case "churn":
-		return []swarm.Scenario{swarm.Churn}
+		return []plan.Scenario{plan.Churn}
 	case "pushers", "push":
-		return []swarm.Scenario{swarm.Burst}
+		return []plan.Scenario{plan.Burst}
 	case "slow":
-		return []swarm.Scenario{swarm.Slow}
+		return []plan.Scenario{plan.Slow}
 	case "inflight":
-		return []swarm.Scenario{swarm.Echo}
+		return []plan.Scenario{plan.Echo}
 	case "how":
-		return []swarm.Scenario{swarm.Storm}
+		return []plan.Scenario{plan.Storm}
 	case "for":
-		return []swarm.Scenario{swarm.Echo, swarm.Idle, swarm.Soak}
+		return []plan.Scenario{plan.Echo, plan.Idle, plan.Soak}
 	case "messages", "writers", "late":
-		return scenariosBut(swarm.Echo, swarm.Idle)
+		return scenariosBut(plan.Echo, plan.Idle)
 	case "rate":
-		return scenariosBut(swarm.Idle, swarm.Burst)
+		return scenariosBut(plan.Idle, plan.Burst)
 	case "size":
-		return scenariosBut(swarm.Idle)
+		return scenariosBut(plan.Idle)
 	}
 	return nil
 }
 
-func scenariosBut(those ...swarm.Scenario) (others []swarm.Scenario) {
-	for _, s := range swarm.Scenarios {
+func scenariosBut(those ...plan.Scenario) (others []plan.Scenario) {
+	for _, s := range plan.Scenarios {
 		if !slices.Contains(those, s.Name) {
 			others = append(others, s.Name)
 		}
@@ -45,13 +45,13 @@ func scenariosBut(those ...swarm.Scenario) (others []swarm.Scenario) {
 	return others
 }
 
-func fits(name string, s swarm.Scenario) bool {
+func fits(name string, s plan.Scenario) bool {
 	of := scenariosOf(name)
 	return of == nil || slices.Contains(of, s)
 }
 
 // idleFlags are sentences about the flags given that do nothing in a scenario.
-func idleFlags(f *flag.FlagSet, s swarm.Scenario) (sentences []string) {
+func idleFlags(f *flag.FlagSet, s plan.Scenario) (sentences []string) {
 	f.Visit(func(given *flag.Flag) {
 		if !fits(given.Name, s) {
 			sentences = append(sentences, fmt.Sprintf("-%s does nothing in %s, only in %v", given.Name, s, scenariosOf(given.Name)))
@@ -77,14 +77,14 @@ func checkZeros(f *flag.FlagSet) (err error) {
 
 // printHelp is what -help shows: all flags, or those of the scenario that was
 // asked about.
-func printHelp(w io.Writer, f *flag.FlagSet, asked swarm.Scenario) {
+func printHelp(w io.Writer, f *flag.FlagSet, asked plan.Scenario) {
 	if asked == "" {
 		fmt.Fprint(w, usage)
 		f.SetOutput(w)
 		f.PrintDefaults()
 		return
 	}
-	for _, s := range swarm.Scenarios {
+	for _, s := range plan.Scenarios {
 		if s.Name == asked {
 			fmt.Fprintf(w, "usage: loadtest %s [flags]\n\nAll clients join; then %s.\n\nflags:\n", s.Name, s.Says)
 		}

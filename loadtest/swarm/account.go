@@ -8,6 +8,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -22,7 +23,7 @@ type room struct {
 	waiting  []place            // what was sent, in order; the first is not yet recorded
 }
 
-func newRoom(p Plan) room {
+func newRoom(p plan.Plan) room {
 	room := room{sent: make([]int, p.Writers), unsent: make([][]order.Span, p.Writers), messages: make(map[place]*message)}
 	for range p.Writers {
 		room.recorded = append(room.recorded, make([]bool, p.Messages))
@@ -211,7 +212,7 @@ func (r *run) expected() (n int64) {
 // untried is how many messages nobody came to send: the writers were so late
 // that the run was over. Those that could not be sent are counted as errors.
 func (r *run) untried(c order.Counts) (n int64) {
-	if !r.cfg.Scenario.sends() {
+	if !r.cfg.Scenario.Sends() {
 		return 0
 	}
 	for i := range r.rooms {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -26,7 +27,7 @@ func TestUnsentIsNotExpected(t *testing.T) {
 		{[]int{1, 2, 5, 6, 8}, 5, "[{3 4} {7 7}]", 50, 0},
 		{[]int{4, 5}, 3, "[{1 3}]", 20, 5},
 	} {
-		r := newRun(Config{}.complete(), Plan{Rooms: []int{10}, Writers: 1, Messages: 10}, nil, nil)
+		r := newRun(plan.Config{}.Complete(), plan.Plan{Rooms: []int{10}, Writers: 1, Messages: 10}, nil, nil)
 		room := &r.rooms[0]
 		room.joined = 10
 		for _, seq := range test.sent {
@@ -50,7 +51,7 @@ func TestUnsentIsNotExpected(t *testing.T) {
 func TestMessagesAreForgotten(t *testing.T) {
 	const messages = 5
 	var recorded []int64 // receipts, by message
-	r := newRun(Config{}.complete(), Plan{Rooms: []int{10}, Writers: 1, Messages: messages}, nil, func(rec record.Record) {
+	r := newRun(plan.Config{}.Complete(), plan.Plan{Rooms: []int{10}, Writers: 1, Messages: messages}, nil, func(rec record.Record) {
 		recorded = append(recorded, rec.Broadcast.Delivered)
 	})
 	defer r.close()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -24,13 +25,13 @@ func (r *run) begin(ctx context.Context) (err error) {
 	if r.cfg.ServerPID != 0 {
 		r.note("info", "the server's memory is before garbage collection: only a server that was started here is asked to collect it")
 	}
-	t := target{path: "/socket/websocket?vsn=2.0.0"}
+	t := plan.Target{Path: "/socket/websocket?vsn=2.0.0"}
 	addrs := make([]string, len(r.plan.Servers))
 	if r.cfg.URL != "" {
-		if t, err = parseTarget(r.cfg.URL); err != nil {
+		if t, err = plan.ParseTarget(r.cfg.URL); err != nil {
 			return err
 		}
-		addr, err := t.resolve()
+		addr, err := t.Resolve()
 		if err != nil {
 			return err
 		}
@@ -44,9 +45,9 @@ func (r *run) begin(ctx context.Context) (err error) {
 			r.servers = append(r.servers, s)
 			addrs[i] = s.Addr
 		}
-		t.host = addrs[0]
+		t.Host = addrs[0]
 	}
-	t.path = r.cfg.path(t.path)
+	t.Path = r.cfg.Path(t.Path)
 	r.tellAgents()
 	for i, extents := range r.plan.Processes {
 		if i < r.plan.Punctual {
@@ -100,10 +101,10 @@ func (r *run) watch(s *proc.Server) {
 // well below the usual backlog of 4,096.
 const inFlight = 1024
 
-func (r *run) orders(t target, addrs []string, extents []extent) *order.Orders {
+func (r *run) orders(t plan.Target, addrs []string, extents []plan.Extent) *order.Orders {
 	o := &order.Orders{
-		Host:      t.host,
-		Target:    t.path,
+		Host:      t.Host,
+		Target:    t.Path,
 		Event:     r.cfg.Event,
 		PerSource: r.plan.PerSource,
 		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
@@ -113,12 +114,12 @@ func (r *run) orders(t target, addrs []string, extents []extent) *order.Orders {
 		Writers:   r.plan.Writers,
 		Late:      r.cfg.Late,
 		Tell:      r.waits(),
-		Queue:     r.cfg.queue(r.plan.Messages),
-		Raw:       r.cfg.Protocol == Raw,
-		Reconnect: r.cfg.Scenario.reconnects(),
+		Queue:     r.cfg.Queue(r.plan.Messages),
+		Raw:       r.cfg.Protocol == plan.Raw,
+		Reconnect: r.cfg.Scenario.Reconnects(),
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
-	if r.cfg.Scenario == Slow {
+	if r.cfg.Scenario == plan.Slow {
 		o.Slow = r.cfg.Slow
 	}
 	for _, e := range extents {
@@ -129,7 +130,7 @@ func (r *run) orders(t target, addrs []string, extents []extent) *order.Orders {
 
 // topic is that of a room. Rooms of servers apart may have the same.
 func (r *run) topic(room int) string {
-	if r.cfg.Scenario != Rooms {
+	if r.cfg.Scenario != plan.Rooms {
 		return r.cfg.Topic
 	}
 	prefix, _, _ := strings.Cut(r.cfg.Topic, ":")

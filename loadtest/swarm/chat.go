@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // headStart is how long after the command the first message is due.
@@ -25,7 +26,7 @@ func (r *run) speak() error {
 	r.enter("broadcast")
 	r.castStart = r.serverUsage().CPUNs
 	r.schedule = order.Schedule{Pace: order.NewPacer(order.Now()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
-	if r.cfg.Scenario == Rooms {
+	if r.cfg.Scenario == plan.Rooms {
 		r.schedule.Rooms = len(r.rooms)
 	}
 	for w, voices := range r.voices() {
@@ -48,7 +49,7 @@ func (r *run) voices() map[*worker][]order.Voice {
 		case len(holders) == 0:
 			r.note("error", fmt.Sprintf("nobody joined room %d: nothing is sent there", room))
 			continue
-		case r.cfg.Scenario == Kill:
+		case r.cfg.Scenario == plan.Kill:
 			holders = holders[:1] // they stay: the last server is killed
 		}
 		for writer := range r.plan.Writers {

@@ -3,7 +3,7 @@ package swarm_test
 import (
 	"testing"
 
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // A leave that could not be made is counted, so that nobody takes the rate asked
@@ -25,7 +25,7 @@ func TestChurnCountsEachLeave(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config((&fake{}).start(t))
-			cfg.Scenario, cfg.Clients, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, test.clients, test.churn, 15, 5
+			cfg.Scenario, cfg.Clients, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, test.clients, test.churn, 15, 5
 			end, records, err := run(t, t.Context(), cfg)
 			if err != nil {
 				t.Fatalf("Run() = %v", err)

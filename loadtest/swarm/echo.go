@@ -7,6 +7,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
@@ -173,7 +174,7 @@ func (r *run) sendPings(start int64) error {
 		if r.cfg.Rate > 0 {
 			o.Pace = order.NewPacer(start, r.cfg.Rate/float64(len(r.workers)))
 		} else {
-			o.InFlight = split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
+			o.InFlight = plan.Split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
 		}
 		if err := w.tell(order.Command{Echo: &o}); err != nil {
 			return err

@@ -75,7 +75,7 @@ func (r *run) finish(complete bool) error {
 func (r *run) halt(complete bool) error {
 	r.silence()
 	err := r.await(lastPatience, (*worker).quiet)
-	if complete && r.cfg.Scenario.sends() {
+	if complete && r.cfg.Scenario.Sends() {
 		return err // the scenario has waited for what was under way
 	}
 	r.lastArrival = order.Now()

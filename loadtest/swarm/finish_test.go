@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -17,7 +18,7 @@ import (
 func gathering(t *testing.T, processes int) (r *run, notes *[]string) {
 	t.Helper()
 	notes = new([]string)
-	r = newRun(Config{}, Plan{Rooms: []int{10 * processes}, Writers: 1, Messages: 10}, nil, func(rec record.Record) {
+	r = newRun(plan.Config{}, plan.Plan{Rooms: []int{10 * processes}, Writers: 1, Messages: 10}, nil, func(rec record.Record) {
 		if rec.Note != nil {
 			*notes = append(*notes, rec.Note.Message)
 		}

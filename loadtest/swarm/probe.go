@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // probePatience is how long a server has to answer one client.
@@ -16,22 +18,22 @@ const probePatience = 10 * time.Second
 // Probe connects one client to the server at c.URL and upgrades, so that a run
 // with many does not have to find out that nobody is there. The error says what
 // to look at.
-func Probe(ctx context.Context, c Config) error {
-	t, err := parseTarget(c.URL)
+func Probe(ctx context.Context, c plan.Config) error {
+	t, err := plan.ParseTarget(c.URL)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
 	defer cancel()
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", t.addr)
+	conn, err := dialer.DialContext(ctx, "tcp", t.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot connect to %s: %w: %s", c.URL, cause(err), whereToLook(err))
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })() // it fails on closed connections, as the next call does
-	path := c.complete().path(t.path)
-	if _, err = conn.Write(upgradeRequest(t.host, path)); err == nil {
+	path := c.Complete().Path(t.Path)
+	if _, err = conn.Write(upgradeRequest(t.Host, path)); err == nil {
 		err = readUpgrade(conn)
 	}
 	if err != nil {

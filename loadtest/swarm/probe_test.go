@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
@@ -35,7 +36,7 @@ func TestProbe(t *testing.T) {
 		{"ws://" + mute.Addr().String(), "does not upgrade to WebSocket"},
 		{"ws://no.such.host.invalid:4000", "is the address right?"},
 	} {
-		err := swarm.Probe(t.Context(), swarm.Config{URL: test.url})
+		err := swarm.Probe(t.Context(), plan.Config{URL: test.url})
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("Probe(%s) = %v, want %q", test.url, err, test.want)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -26,12 +27,12 @@ import (
 // When ctx ends, the run is cut short, and the error is the cause. Any other
 // error is a broken run: something could not be started or died. Both still get
 // an End, of what was done so far.
-func Run(ctx context.Context, cfg Config, p Plan, agents []*agent.Agent, emit func(record.Record)) error {
+func Run(ctx context.Context, cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(record.Record)) error {
 	// The kernel ties a child's life to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	r := newRun(cfg.complete(), p, agents, emit)
+	r := newRun(cfg.Complete(), p, agents, emit)
 	defer r.close()
 	err := r.stages(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -43,8 +44,8 @@ func Run(ctx context.Context, cfg Config, p Plan, agents []*agent.Agent, emit fu
 
 // A run is the coordinator's state. It belongs to one goroutine.
 type run struct {
-	cfg    Config
-	plan   Plan
+	cfg    plan.Config
+	plan   plan.Plan
 	agents []*agent.Agent // of the plan's sites
 	emit   func(record.Record)
 	start  int64       // monotonic nanoseconds
@@ -76,7 +77,7 @@ type run struct {
 	replacedCPU int64 // of servers that others have taken the place of
 }
 
-func newRun(cfg Config, p Plan, agents []*agent.Agent, emit func(record.Record)) *run {
+func newRun(cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(record.Record)) *run {
 	r := &run{
 		cfg:         cfg,
 		plan:        p,

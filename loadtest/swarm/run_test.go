@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
@@ -26,12 +27,12 @@ func TestMain(m *testing.M) {
 // clients is enough for faults to hit some of them.
 const clients = 50
 
-func config(f *fake) swarm.Config {
-	return swarm.Config{Clients: clients, Messages: 6, Rate: 50, URL: f.url, Drain: 500 * time.Millisecond}
+func config(f *fake) plan.Config {
+	return plan.Config{Clients: clients, Messages: 6, Rate: 50, URL: f.url, Drain: 500 * time.Millisecond}
 }
 
 // run makes a run against f in this process.
-func run(t *testing.T, ctx context.Context, cfg swarm.Config) (end *record.End, records []record.Record, err error) {
+func run(t *testing.T, ctx context.Context, cfg plan.Config) (end *record.End, records []record.Record, err error) {
 	t.Helper()
 	p := planFor(t, cfg)
 	patient(t, 30*time.Second, func() {
@@ -49,13 +50,13 @@ func run(t *testing.T, ctx context.Context, cfg swarm.Config) (end *record.End, 
 }
 
 // planFor plans for this host.
-func planFor(t *testing.T, cfg swarm.Config) swarm.Plan {
+func planFor(t *testing.T, cfg plan.Config) plan.Plan {
 	t.Helper()
 	host, err := kernel.Here()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := swarm.NewPlan(cfg, host)
+	p, err := plan.New(cfg, host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func TestChurn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := (&fake{forgets: test.forgets}).start(t)
 			cfg := config(f)
-			cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, 20, 40, 10
+			cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, 20, 40, 10
 			end, records, err := run(t, t.Context(), cfg)
 			if err != nil {
 				t.Fatalf("Run() = %v", err)
@@ -238,7 +239,7 @@ func TestChurnDoesNotHideLoss(t *testing.T) {
 	}}
 	f.start(t)
 	cfg := config(f)
-	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, 20, sent, 10
+	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, 20, sent, 10
 	end, _, err := run(t, t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Run() = %v", err)
@@ -263,7 +264,7 @@ func TestChurnDoesNotHideSilence(t *testing.T) {
 	}}
 	f.start(t)
 	cfg := config(f)
-	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = swarm.Churn, 10, sent, rate
+	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, 10, sent, rate
 	end, _, err := run(t, t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Run() = %v", err)
@@ -307,7 +308,7 @@ func TestEcho(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := (&fake{answer: test.answer}).start(t)
 			cfg := config(f)
-			cfg.Scenario, cfg.Rate, cfg.InFlight, cfg.For, cfg.Drain = swarm.Echo, test.rate, 2, time.Second, 2*delay
+			cfg.Scenario, cfg.Rate, cfg.InFlight, cfg.For, cfg.Drain = plan.Echo, test.rate, 2, time.Second, 2*delay
 			end, records, err := run(t, t.Context(), cfg)
 			if err != nil {
 				t.Fatalf("Run() = %v", err)
@@ -334,15 +335,15 @@ func TestCountsAreOfTheMoment(t *testing.T) {
 	const inFlight = 8
 	for _, test := range []struct {
 		name        string
-		change      func(*swarm.Config)
+		change      func(*plan.Config)
 		least, most int64
 		more        int64 // latencies than counted: of answers that were under way at the end
 	}{
-		{"closed loop", func(c *swarm.Config) {
-			c.Scenario, c.Rate, c.InFlight, c.For = swarm.Echo, 0, inFlight, 200*time.Millisecond
+		{"closed loop", func(c *plan.Config) {
+			c.Scenario, c.Rate, c.InFlight, c.For = plan.Echo, 0, inFlight, 200*time.Millisecond
 		}, 50, 1 << 40, inFlight},
-		{"open loop", func(c *swarm.Config) { c.Scenario, c.Rate, c.For = swarm.Echo, 200, time.Second }, 150, 260, 20},
-		{"heartbeats", func(c *swarm.Config) { c.Scenario, c.For, c.Heartbeat = swarm.Idle, 2500*time.Millisecond, time.Second }, 2 * clients, 3 * clients, 0},
+		{"open loop", func(c *plan.Config) { c.Scenario, c.Rate, c.For = plan.Echo, 200, time.Second }, 150, 260, 20},
+		{"heartbeats", func(c *plan.Config) { c.Scenario, c.For, c.Heartbeat = plan.Idle, 2500*time.Millisecond, time.Second }, 2 * clients, 3 * clients, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -400,7 +401,7 @@ func latencyOf(t *testing.T, records []record.Record, name string) *hdrhistogram
 func TestBurst(t *testing.T) {
 	t.Parallel()
 	cfg := config((&fake{}).start(t))
-	cfg.Scenario, cfg.Pushers, cfg.Push, cfg.Messages, cfg.Size = swarm.Burst, 3, 200_000, 4, 20_000
+	cfg.Scenario, cfg.Pushers, cfg.Push, cfg.Messages, cfg.Size = plan.Burst, 3, 200_000, 4, 20_000
 	end, records, err := run(t, t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Run() = %v", err)
@@ -427,7 +428,7 @@ func TestSlow(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := (&fake{}).start(t)
 			cfg := config(f)
-			cfg.Scenario, cfg.Slow, cfg.Messages, cfg.Drain = swarm.Slow, 10, test.messages, 5*time.Second
+			cfg.Scenario, cfg.Slow, cfg.Messages, cfg.Drain = plan.Slow, 10, test.messages, 5*time.Second
 			end, records, err := run(t, t.Context(), cfg)
 			if err != nil {
 				t.Fatalf("Run() = %v", err)
@@ -451,7 +452,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 	t.Parallel()
 	f := (&fake{idle: 1500 * time.Millisecond}).start(t)
 	cfg := config(f)
-	cfg.Scenario, cfg.Slow, cfg.Heartbeat, cfg.Rate = swarm.Slow, 10, 500*time.Millisecond, 2
+	cfg.Scenario, cfg.Slow, cfg.Heartbeat, cfg.Rate = plan.Slow, 10, 500*time.Millisecond, 2
 	end, records, err := run(t, t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Run() = %v", err)
@@ -645,19 +646,19 @@ func TestRunInterruptedInEachPhase(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name     string
-		change   func(*swarm.Config)
+		change   func(*plan.Config)
 		at       func(record.Record) bool
 		activity string
 	}{
 		{"begun", nil, func(r record.Record) bool { return r.Run != nil }, ""},
 		{"empty", nil, bill("empty"), ""},
-		{"connect", func(c *swarm.Config) { c.ConnectRate = 10 }, tick("connect"), ""},
+		{"connect", func(c *plan.Config) { c.ConnectRate = 10 }, tick("connect"), ""},
 		{"joined", nil, bill("joined"), ""},
-		{"broadcast", func(c *swarm.Config) { c.Rate = 2 }, tick("broadcast"), ""},
-		{"echo", func(c *swarm.Config) { c.Scenario, c.Rate = swarm.Echo, 20 }, tick("echo"), "echo"},
-		{"idle", func(c *swarm.Config) { c.Scenario = swarm.Idle }, tick("idle"), "idle"},
-		{"churn", func(c *swarm.Config) { c.Scenario, c.Rate = swarm.Churn, 2 }, tick("broadcast"), "leave"},
-		{"slow", func(c *swarm.Config) { c.Scenario, c.Rate = swarm.Slow, 2 }, tick("broadcast"), "slow"},
+		{"broadcast", func(c *plan.Config) { c.Rate = 2 }, tick("broadcast"), ""},
+		{"echo", func(c *plan.Config) { c.Scenario, c.Rate = plan.Echo, 20 }, tick("echo"), "echo"},
+		{"idle", func(c *plan.Config) { c.Scenario = plan.Idle }, tick("idle"), "idle"},
+		{"churn", func(c *plan.Config) { c.Scenario, c.Rate = plan.Churn, 2 }, tick("broadcast"), "leave"},
+		{"slow", func(c *plan.Config) { c.Scenario, c.Rate = plan.Slow, 2 }, tick("broadcast"), "slow"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -679,7 +680,7 @@ func TestRunInterruptedInEachPhase(t *testing.T) {
 }
 
 // interrupted makes a run and cancels it when at says so.
-func interrupted(t *testing.T, ctx context.Context, cancel func(), cfg swarm.Config, at func(record.Record) bool) (end *record.End, activity string) {
+func interrupted(t *testing.T, ctx context.Context, cancel func(), cfg plan.Config, at func(record.Record) bool) (end *record.End, activity string) {
 	t.Helper()
 	p := planFor(t, cfg)
 	var err error

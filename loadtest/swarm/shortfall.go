@@ -25,7 +25,7 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 		return
 	}
 	s := kernel.Symptoms{
-		Demand: r.plan.demand,
+		Demand: r.plan.Demand,
 		Errors: slices.Sorted(maps.Keys(r.counts().Errors)),
 		Files:  r.files(),
 		Before: r.tally, After: root.Tally(),

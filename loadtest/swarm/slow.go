@@ -17,10 +17,6 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// HeldBack is what a server of ours may hold for a slow client, in bytes: by
-// default it is so much that a run would take long to come there.
-const HeldBack = 64 << 10
-
 const (
 	// slowBuffer is the receive buffer of a slow client, in bytes.
 	slowBuffer = 4 << 10

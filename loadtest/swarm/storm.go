@@ -7,14 +7,9 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
-)
-
-// How servers go down in the storm scenario.
-const (
-	Drain = "drain" // as at a deployment: they close their clients, then end
-	Crash = "kill"  // SIGKILL
 )
 
 // An outage is servers that go down, and the way back of their clients.
@@ -27,12 +22,12 @@ type outage struct {
 // until their clients are back.
 func (r *run) storm(ctx context.Context) error {
 	r.enter("storm")
-	o, err := r.depart(Storm, r.present())
+	o, err := r.depart(plan.Storm, r.present())
 	if err != nil {
 		return err
 	}
 	for _, s := range r.servers {
-		if r.cfg.How == Crash {
+		if r.cfg.How == plan.Crash {
 			s.Kill()
 		} else {
 			s.Leave()
@@ -84,7 +79,7 @@ func (r *run) killAmid(ctx context.Context) error {
 func (r *run) killOne() (*outage, error) {
 	victim := len(r.servers) - 1 // the writer is at the first
 	s, clients := r.servers[victim], r.plan.Servers[victim]
-	o, err := r.depart(Kill, int64(clients))
+	o, err := r.depart(plan.Kill, int64(clients))
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +95,10 @@ func (r *run) killOne() (*outage, error) {
 
 // depart marks the moment from which the way back of so many clients is
 // measured.
-func (r *run) depart(name Scenario, clients int64) (*outage, error) {
+func (r *run) depart(name plan.Scenario, clients int64) (*outage, error) {
 	a := r.begun(string(name), func(a *record.Activity, was, is order.Counts) {
 		a.Count, a.Retries = is.Returned-was.Returned, is.Retries-was.Retries
-		if name == Kill {
+		if name == plan.Kill {
 			a.CutOff = is.Left - was.Left
 		}
 	})

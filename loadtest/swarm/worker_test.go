@@ -6,12 +6,13 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // CPU time of processes that have died, or others have taken the place of, counts.
 func TestUsageOfTheGone(t *testing.T) {
 	t.Parallel()
-	r := newRun(Config{}, Plan{}, nil, nil)
+	r := newRun(plan.Config{}, plan.Plan{}, nil, nil)
 	r.seconds.Stop()
 	r.replacedCPU = 5
 	if got := r.serverUsage().CPUNs; got != 5 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
@@ -180,9 +181,9 @@ func TestServerServesOurClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := swarm.Config{Clients: 500, Messages: 10, Rate: 50, Heartbeat: time.Second,
+	cfg := plan.Config{Clients: 500, Messages: 10, Rate: 50, Heartbeat: time.Second,
 		ServerCommand: []string{floor, "server", "-writers", "2"}}
-	plan, err := swarm.NewPlan(cfg, host)
+	p, err := plan.New(cfg, host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func TestServerServesOurClients(t *testing.T) {
 	defer cancel()
 	var end *record.End
 	memory := 0
-	err = swarm.Run(ctx, cfg, plan, nil, func(r record.Record) {
+	err = swarm.Run(ctx, cfg, p, nil, func(r record.Record) {
 		if r.End != nil {
 			end = r.End
 		}

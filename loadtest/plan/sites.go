@@ -1,4 +1,4 @@
-package swarm
+package plan
 
 import (
 	"cmp"
@@ -15,14 +15,14 @@ type Site struct {
 	Host   kernel.Host // its machine
 }
 
-// NewPlanAt plans a run whose clients are at sites: as many at each, in as many
+// NewAt plans a run whose clients are at sites: as many at each, in as many
 // processes as its machine needs. It fails with ErrTooMany, naming the agent, where
 // they do not fit.
-func NewPlanAt(c Config, sites []Site) (Plan, error) {
+func NewAt(c Config, sites []Site) (Plan, error) {
 	if c.URL == "" {
 		return Plan{}, errors.New("agents: only a server that runs already can be tested from other machines: say its url")
 	}
-	c = c.complete()
+	c = c.Complete()
 	total := cmp.Or(c.Clients, defaultClients)
 	spare := sites[min(total, len(sites)):]
 	sites = sites[:len(sites)-len(spare)]
@@ -30,10 +30,10 @@ func NewPlanAt(c Config, sites []Site) (Plan, error) {
 	share.ClientCommand = []string{"of the agent"} // processes can be started
 	share.Scenario = Chat                          // rooms are dealt over all agents
 	shares := make([]Plan, len(sites))
-	for i, n := range split(total, len(sites)) {
+	for i, n := range Split(total, len(sites)) {
 		share.Clients = n
 		var err error
-		if shares[i], err = NewPlan(share, sites[i].Host); err != nil {
+		if shares[i], err = New(share, sites[i].Host); err != nil {
 			return Plan{}, fmt.Errorf("agent %s: %w", sites[i].Addr, err)
 		}
 	}
@@ -73,7 +73,7 @@ func merged(shares []Plan) Plan {
 			}
 			e := s.Processes[n][0] // the only one
 			e.First += first[i]
-			p.Processes = append(p.Processes, []extent{e})
+			p.Processes = append(p.Processes, []Extent{e})
 			p.Sites = append(p.Sites, i)
 		}
 	}
@@ -88,7 +88,7 @@ func (p *planner) explainSites(shares []Plan, sites []Site) {
 			s.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), s.Host.FilesHard,
 			s.Host.Ports, plural(s.Host.Cores, "core", "cores"), gigabytes(s.Host.FreeMemory()), cmp.Or(s.Commit, "unknown"))
 	}
-	if p.config.Scenario.sends() {
+	if p.config.Scenario.Sends() {
 		say("In %s, %s each: a writer sends %s of %d bytes, %s.",
 			plural(len(p.Rooms), "room", "rooms"), plural(p.Writers, "writer", "writers"),
 			plural(p.Messages, "message", "messages"), p.config.Size, p.pacing())

@@ -1,4 +1,4 @@
-package swarm
+package plan
 
 import (
 	"math"
@@ -29,7 +29,7 @@ func zipf(n, rooms int, s float64) []int {
 
 // deal gives each client a room, so that every room is spread over all servers
 // and processes as evenly as its size allows: as behind a load balancer.
-func deal(rooms []int, processes [][]extent) [][]extent {
+func deal(rooms []int, processes [][]Extent) [][]Extent {
 	var hands []*hand
 	for i, extents := range processes {
 		for _, e := range extents {
@@ -46,7 +46,7 @@ func deal(rooms []int, processes [][]extent) [][]extent {
 			turn++
 		}
 	}
-	dealt := make([][]extent, len(processes))
+	dealt := make([][]Extent, len(processes))
 	for _, h := range hands {
 		dealt[h.process] = append(dealt[h.process], h.extents()...)
 	}
@@ -57,7 +57,7 @@ func deal(rooms []int, processes [][]extent) [][]extent {
 // which room.
 type hand struct {
 	process int
-	extent  extent
+	extent  Extent
 	rooms   []int
 	taken   int
 }
@@ -69,11 +69,11 @@ func (h *hand) take(room int) {
 	h.taken++
 }
 
-func (h *hand) extents() (list []extent) {
+func (h *hand) extents() (list []Extent) {
 	first := h.extent.First
 	for room, n := range h.rooms {
 		if n > 0 {
-			list = append(list, extent{Room: room, Server: h.extent.Server, First: first, Count: n})
+			list = append(list, Extent{Room: room, Server: h.extent.Server, First: first, Count: n})
 			first += n
 		}
 	}

@@ -1,4 +1,4 @@
-package swarm
+package plan
 
 import (
 	"fmt"
@@ -45,7 +45,7 @@ func (p *planner) explain() {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
 	}
 	say("Memory: about %s are needed, %s are available.", gigabytes(p.check(p.Clients).MemoryNeeded), gigabytes(p.host.FreeMemory()))
-	if !p.config.Scenario.sends() {
+	if !p.config.Scenario.Sends() {
 		return
 	}
 	who := "Each room's writer"
@@ -61,7 +61,7 @@ func (p *planner) explainScenario(say func(format string, args ...any)) {
 	switch p.config.Scenario {
 	case Burst:
 		say("Before that, %s push %s bytes each in one go, in messages of %s, and read the replies.",
-			plural(p.config.Pushers, "client", "clients"), grouped(p.config.Push), grouped(pushSize))
+			plural(p.config.Pushers, "client", "clients"), grouped(p.config.Push), grouped(PushSize))
 	case Churn:
 		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), order.Pause)
 	case Slow:

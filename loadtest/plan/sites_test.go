@@ -1,4 +1,4 @@
-package swarm_test
+package plan_test
 
 import (
 	"errors"
@@ -6,18 +6,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
-func TestNewPlanAt(t *testing.T) {
+func TestNewAt(t *testing.T) {
 	t.Parallel()
 	large := small
 	large.FilesHard, large.Cores = 60_000, 8
-	sites := []swarm.Site{{Addr: "a:1", Host: small}, {Addr: "b:1", Host: large}}
-	cfg := swarm.Config{URL: "ws://192.0.2.1:4000", Clients: 50_001}
-	p, err := swarm.NewPlanAt(cfg, sites)
+	sites := []plan.Site{{Addr: "a:1", Host: small}, {Addr: "b:1", Host: large}}
+	cfg := plan.Config{URL: "ws://192.0.2.1:4000", Clients: 50_001}
+	p, err := plan.NewAt(cfg, sites)
 	if err != nil {
-		t.Fatalf("NewPlanAt() = %v", err)
+		t.Fatalf("NewAt() = %v", err)
 	}
 	at, next := make(map[string]int), make(map[string]int)
 	for i, extents := range p.Processes {
@@ -38,18 +38,18 @@ func TestNewPlanAt(t *testing.T) {
 	}
 
 	cfg.Clients = 1
-	if p, err = swarm.NewPlanAt(cfg, sites); err != nil || p.Clients != 1 || len(p.Processes) != 1 || p.Sites[0] != 0 {
-		t.Errorf("NewPlanAt(1) = %d clients in %d processes, %v, want 1 at agent a:1", p.Clients, len(p.Processes), err)
+	if p, err = plan.NewAt(cfg, sites); err != nil || p.Clients != 1 || len(p.Processes) != 1 || p.Sites[0] != 0 {
+		t.Errorf("NewAt(1) = %d clients in %d processes, %v, want 1 at agent a:1", p.Clients, len(p.Processes), err)
 	}
 	if want := "Agent b:1: no clients: there are only 1."; !slices.Contains(p.Why, want) {
 		t.Errorf("sentences:\n%s\nwant %q", strings.Join(p.Why, "\n"), want)
 	}
 
 	cfg.Clients = 60_000 // the first has 28,232 ports
-	if _, err := swarm.NewPlanAt(cfg, sites); !errors.Is(err, swarm.ErrTooMany) || !strings.HasPrefix(err.Error(), "agent a:1: ") {
-		t.Errorf("NewPlanAt(60,000) = %v, want %v of agent a:1", err, swarm.ErrTooMany)
+	if _, err := plan.NewAt(cfg, sites); !errors.Is(err, plan.ErrTooMany) || !strings.HasPrefix(err.Error(), "agent a:1: ") {
+		t.Errorf("NewAt(60,000) = %v, want %v of agent a:1", err, plan.ErrTooMany)
 	}
-	if _, err := swarm.NewPlanAt(swarm.Config{ServerCommand: []string{"server"}}, sites); err == nil {
-		t.Error("NewPlanAt without a URL = nil, want an error")
+	if _, err := plan.NewAt(plan.Config{ServerCommand: []string{"server"}}, sites); err == nil {
+		t.Error("NewAt without a URL = nil, want an error")
 	}
 }

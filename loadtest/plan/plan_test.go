@@ -1,4 +1,4 @@
-package swarm_test
+package plan_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
-	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // small is a host like that of a continuous integration.
@@ -17,8 +17,8 @@ var small = kernel.Host{
 	Somaxconn: 4096, SynCookies: 1, Memory: 24 << 30, ThreadsMax: kernel.Unlimited, PidMax: kernel.Unlimited, Cores: 2,
 }
 
-func local(clients int) swarm.Config {
-	return swarm.Config{Clients: clients, ServerCommand: []string{"loadtest", "server"}, ClientCommand: []string{"loadtest", "clients"}}
+func local(clients int) plan.Config {
+	return plan.Config{Clients: clients, ServerCommand: []string{"loadtest", "server"}, ClientCommand: []string{"loadtest", "clients"}}
 }
 
 func TestPlan(t *testing.T) {
@@ -27,13 +27,13 @@ func TestPlan(t *testing.T) {
 	writers := local(10_000)
 	writers.Writers = 5
 	churn := local(10_000)
-	churn.Scenario = swarm.Churn
+	churn.Scenario = plan.Churn
 	slow := local(10_000)
-	slow.Scenario = swarm.Slow
+	slow.Scenario = plan.Slow
 	burst := local(0)
-	burst.Scenario = swarm.Burst
+	burst.Scenario = plan.Burst
 	soak := local(10_000)
-	soak.Scenario = swarm.Soak
+	soak.Scenario = plan.Soak
 	apart := local(100_000)
 	apart.Apart = true
 	foreign := local(100_000)
@@ -46,7 +46,7 @@ func TestPlan(t *testing.T) {
 	many.FileMax = kernel.Unlimited
 	for _, test := range []struct {
 		name                string
-		config              swarm.Config
+		config              plan.Config
 		host                kernel.Host
 		clients             int
 		servers, processes  int
@@ -73,9 +73,9 @@ func TestPlan(t *testing.T) {
 		{"remote", remote, small, 10_000, 1, 1, 0, 20, 2, "clients of ws://192.0.2.1:4000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := swarm.NewPlan(test.config, test.host)
+			p, err := plan.New(test.config, test.host)
 			if err != nil {
-				t.Fatalf("NewPlan() = %v", err)
+				t.Fatalf("New() = %v", err)
 			}
 			why := strings.Join(p.Why, "\n")
 			if p.Clients != test.clients || len(p.Servers) != test.servers || len(p.Processes) != test.processes || p.PerSource != test.perSource {
@@ -96,17 +96,17 @@ func TestPlan(t *testing.T) {
 func TestPlanTakesWhatFits(t *testing.T) {
 	short := small
 	short.Memory = 40_000_000 // two processes, and 27 MB for clients of 9 KB
-	p, err := swarm.NewPlan(local(0), short)
+	p, err := plan.New(local(0), short)
 	if err != nil || p.Clients < 2_500 || p.Clients > 3_200 {
-		t.Errorf("NewPlan() = %d clients, %v, want some 2,900", p.Clients, err)
+		t.Errorf("New() = %d clients, %v, want some 2,900", p.Clients, err)
 	}
-	if _, err := swarm.NewPlan(local(5_000), short); !errors.Is(err, swarm.ErrTooMany) {
-		t.Errorf("NewPlan() = %v, want ErrTooMany: that many were asked for", err)
+	if _, err := plan.New(local(5_000), short); !errors.Is(err, plan.ErrTooMany) {
+		t.Errorf("New() = %v, want ErrTooMany: that many were asked for", err)
 	}
 }
 
 // checkDivision fails unless each client of each room is held by one process.
-func checkDivision(t *testing.T, p swarm.Plan) {
+func checkDivision(t *testing.T, p plan.Plan) {
 	t.Helper()
 	next := 0
 	rooms := make([]int, len(p.Rooms))
@@ -154,10 +154,10 @@ func TestPlanOfRooms(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := local(test.clients)
-			c.Scenario, c.Rooms, c.Zipf, c.Servers = swarm.Rooms, test.rooms, test.zipf, test.servers
-			p, err := swarm.NewPlan(c, small)
+			c.Scenario, c.Rooms, c.Zipf, c.Servers = plan.Rooms, test.rooms, test.zipf, test.servers
+			p, err := plan.New(c, small)
 			if err != nil {
-				t.Fatalf("NewPlan() = %v", err)
+				t.Fatalf("New() = %v", err)
 			}
 			if got := p.Rooms[:len(test.want)]; !slices.Equal(got, test.want) || p.Rooms[len(p.Rooms)-1] != test.last {
 				t.Errorf("rooms of %v … %d clients, want %v … %d", got, p.Rooms[len(p.Rooms)-1], test.want, test.last)
@@ -177,9 +177,9 @@ func TestPlanOfRooms(t *testing.T) {
 		})
 	}
 	apart := local(1_000)
-	apart.Scenario, apart.Apart, apart.Servers = swarm.Rooms, true, 2
-	if _, err := swarm.NewPlan(apart, small); err == nil {
-		t.Error("NewPlan() of rooms of servers apart = nil, want an error")
+	apart.Scenario, apart.Apart, apart.Servers = plan.Rooms, true, 2
+	if _, err := plan.New(apart, small); err == nil {
+		t.Error("New() of rooms of servers apart = nil, want an error")
 	}
 }
 
@@ -194,7 +194,7 @@ func TestPlanRefuses(t *testing.T) {
 	remote.URL = "ws://192.0.2.1:4000"
 	for _, test := range []struct {
 		name   string
-		config swarm.Config
+		config plan.Config
 		host   kernel.Host
 		want   string // "" is no refusal
 	}{
@@ -204,12 +204,12 @@ func TestPlanRefuses(t *testing.T) {
 		{"ports", remote, small, "net.ipv4.ip_local_port_range (network namespace) is enough for 28,232: it is 28,232, 40,000 is needed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := swarm.NewPlan(test.config, test.host)
+			_, err := plan.New(test.config, test.host)
 			switch {
 			case test.want == "" && err != nil:
-				t.Errorf("NewPlan() = %v, want a plan", err)
-			case test.want != "" && (!errors.Is(err, swarm.ErrTooMany) || !strings.Contains(err.Error(), test.want)):
-				t.Errorf("NewPlan() = %v, want ErrTooMany with %q", err, test.want)
+				t.Errorf("New() = %v, want a plan", err)
+			case test.want != "" && (!errors.Is(err, plan.ErrTooMany) || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("New() = %v, want ErrTooMany with %q", err, test.want)
 			}
 		})
 	}
@@ -217,26 +217,26 @@ func TestPlanRefuses(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for _, test := range []struct {
-		config swarm.Config
+		config plan.Config
 		want   string // "" is fine
 	}{
-		{swarm.Config{URL: "ws://localhost:4000"}, ""},
-		{swarm.Config{URL: "ws://localhost:4000/live/websocket?token=x", Size: 100}, ""},
-		{swarm.Config{}, "neither a server"},
-		{swarm.Config{URL: "wss://localhost"}, "TLS"},
-		{swarm.Config{URL: "ws://localhost", Size: 50}, "at least 100"},
-		{swarm.Config{URL: "ws://localhost", Clients: -1}, "clients"},
-		{swarm.Config{URL: "ws://localhost", Rate: -1}, "rate"},
-		{swarm.Config{URL: "ws://localhost", Slow: 100}, "slow"},
-		{swarm.Config{URL: "ws://localhost", Push: -1}, "push: must not be negative"},
-		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Burst, Pushers: 11, Clients: 10}, "pushers: 11 of 10 clients"},
-		{swarm.Config{URL: "ws://localhost", Writers: -1}, "writers: must not be negative"},
-		{swarm.Config{URL: "ws://localhost", Writers: 11, Clients: 10}, "writers: 11 of 10 clients"},
-		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Rooms, Rooms: 11, Clients: 10}, "rooms: 11 for 10 clients"},
-		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Idle, For: 5 * time.Second}, "for: in 5s no client sends its first heartbeat, which comes after 30s"},
-		{swarm.Config{URL: "ws://localhost", Scenario: swarm.Idle, For: 5 * time.Second, Heartbeat: time.Second}, ""},
-		{swarm.Config{URL: "localhost:4000"}, "want ws://host:port"},
-		{swarm.Config{URL: "http://localhost:4000"}, "want ws://host:port"},
+		{plan.Config{URL: "ws://localhost:4000"}, ""},
+		{plan.Config{URL: "ws://localhost:4000/live/websocket?token=x", Size: 100}, ""},
+		{plan.Config{}, "neither a server"},
+		{plan.Config{URL: "wss://localhost"}, "TLS"},
+		{plan.Config{URL: "ws://localhost", Size: 50}, "at least 100"},
+		{plan.Config{URL: "ws://localhost", Clients: -1}, "clients"},
+		{plan.Config{URL: "ws://localhost", Rate: -1}, "rate"},
+		{plan.Config{URL: "ws://localhost", Slow: 100}, "slow"},
+		{plan.Config{URL: "ws://localhost", Push: -1}, "push: must not be negative"},
+		{plan.Config{URL: "ws://localhost", Scenario: plan.Burst, Pushers: 11, Clients: 10}, "pushers: 11 of 10 clients"},
+		{plan.Config{URL: "ws://localhost", Writers: -1}, "writers: must not be negative"},
+		{plan.Config{URL: "ws://localhost", Writers: 11, Clients: 10}, "writers: 11 of 10 clients"},
+		{plan.Config{URL: "ws://localhost", Scenario: plan.Rooms, Rooms: 11, Clients: 10}, "rooms: 11 for 10 clients"},
+		{plan.Config{URL: "ws://localhost", Scenario: plan.Idle, For: 5 * time.Second}, "for: in 5s no client sends its first heartbeat, which comes after 30s"},
+		{plan.Config{URL: "ws://localhost", Scenario: plan.Idle, For: 5 * time.Second, Heartbeat: time.Second}, ""},
+		{plan.Config{URL: "localhost:4000"}, "want ws://host:port"},
+		{plan.Config{URL: "http://localhost:4000"}, "want ws://host:port"},
 	} {
 		err := test.config.Check()
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

@@ -1,13 +1,9 @@
-package swarm
+package plan
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -133,8 +129,8 @@ type Config struct {
 	Force bool `json:"force,omitempty"`
 }
 
-// complete fills in what does not depend on the machine.
-func (c Config) complete() Config {
+// Complete fills in what does not depend on the machine.
+func (c Config) Complete() Config {
 	c.Scenario = cmp.Or(c.Scenario, Chat)
 	c.InFlight = cmp.Or(c.InFlight, 256)
 	c.How = cmp.Or(c.How, Drain)
@@ -198,7 +194,7 @@ func (c Config) Check() error {
 		return fmt.Errorf("rooms: %d for %d clients: each needs one", c.Rooms, c.Clients)
 	case c.Scenario == Idle && c.For > 0 && c.For < cmp.Or(c.Heartbeat, beat):
 		return fmt.Errorf("for: in %v no client sends its first heartbeat, which comes after %v: say -heartbeat, or go on for longer", c.For, cmp.Or(c.Heartbeat, beat))
-	case c.Scenario.reconnects() && c.URL != "":
+	case c.Scenario.Reconnects() && c.URL != "":
 		return fmt.Errorf("%s: only servers that were started here can be taken down: leave -url out", c.Scenario)
 	case c.URL == "" && len(c.ServerCommand) == 0:
 		return errors.New("url: neither a server nor a command to start one")
@@ -207,46 +203,8 @@ func (c Config) Check() error {
 		return err
 	}
 	if c.URL != "" {
-		_, err := parseTarget(c.URL)
+		_, err := ParseTarget(c.URL)
 		return err
 	}
 	return nil
-}
-
-// A target is a URL taken apart.
-type target struct {
-	host string // of the HTTP request
-	path string // with the query
-	addr string // host and port to connect to
-}
-
-func parseTarget(raw string) (target, error) {
-	if !strings.HasPrefix(raw, "ws://") {
-		return target{}, fmt.Errorf("url: %q: want ws://host:port or ws://host:port/path; TLS is not spoken here", raw)
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return target{}, fmt.Errorf("url: %w", err)
-	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/socket/websocket"
-	}
-	query := u.Query()
-	query.Set("vsn", "2.0.0") // the only version whose frames are understood here
-	u.RawQuery = query.Encode()
-	return target{
-		host: u.Host,
-		path: u.RequestURI(),
-		addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")),
-	}, nil
-}
-
-// resolve asks for the address once, for all clients.
-func (t target) resolve() (netip.AddrPort, error) {
-	addr, err := net.ResolveTCPAddr("tcp", t.addr)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("url: %w", err)
-	}
-	a := addr.AddrPort()
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }

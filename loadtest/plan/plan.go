@@ -1,4 +1,4 @@
-package swarm
+package plan
 
 import (
 	"time"
@@ -23,8 +23,8 @@ type Plan struct {
 
 	Servers   []int      // clients by server process
 	Rooms     []int      // clients by room: of all servers of a cluster, or one for each
-	Processes [][]extent // of clients
-	Sites     []int      // that the processes are at, one for each, as numbered in NewPlanAt; none if they are here
+	Processes [][]Extent // of clients
+	Sites     []int      // that the processes are at, one for each, as numbered for NewAt; none if they are here
 	Punctual  int        // how many of these, the first, send at given moments
 	Ramping   int        // how many of these connect at a time
 	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
@@ -34,22 +34,22 @@ type Plan struct {
 	// them better than the threads of each would.
 	ServerProcs, ClientProcs int
 
-	Why []string // the plan in sentences, for people
+	Demand kernel.Demand // on this machine
+	Why    []string      // the plan in sentences, for people
 
-	apart  bool          // servers have nothing to do with each other
-	demand kernel.Demand // on this machine
+	apart bool // servers have nothing to do with each other
 }
 
-// An extent is the clients First to First+Count-1, of one room and at one server.
-type extent struct{ Room, Server, First, Count int }
+// An Extent is the clients First to First+Count-1, of one room and at one server.
+type Extent struct{ Room, Server, First, Count int }
 
 // Clustered says that the servers are one cluster.
 func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 
-// NewPlan plans a run. It fails with ErrTooMany for clients that were asked
+// New plans a run. It fails with ErrTooMany for clients that were asked
 // for and do not fit; without a number, it takes what fits.
-func NewPlan(c Config, h kernel.Host) (Plan, error) {
-	c = c.complete()
+func New(c Config, h kernel.Host) (Plan, error) {
+	c = c.Complete()
 	p := &planner{config: c, host: h, local: c.URL == "" || isLoopback(c.URL)}
 	p.Clients = c.Clients
 	if p.Clients == 0 {
@@ -61,7 +61,7 @@ func NewPlan(c Config, h kernel.Host) (Plan, error) {
 	if err := p.divide(); err != nil {
 		return Plan{}, err
 	}
-	p.demand = p.demandOf(p.Clients)
+	p.Demand = p.demandOf(p.Clients)
 	p.pace()
 	p.explain()
 	return p.Plan, nil
@@ -75,10 +75,10 @@ type planner struct {
 }
 
 func isLoopback(rawURL string) bool {
-	t, err := parseTarget(rawURL)
+	t, err := ParseTarget(rawURL)
 	if err != nil {
 		return false
 	}
-	addr, err := t.resolve()
+	addr, err := t.Resolve()
 	return err == nil && addr.Addr().Is4() && addr.Addr().IsLoopback()
 }

@@ -1,4 +1,4 @@
-package swarm
+package plan
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func (p *planner) divideServers() {
 			servers = max(2, atLeast(p.Clients, p.perProcess())+1, p.config.Servers)
 		}
 	}
-	p.Servers = split(p.Clients, servers)
+	p.Servers = Split(p.Clients, servers)
 	p.apart = p.config.Apart
 }
 
@@ -75,10 +75,10 @@ func (p *planner) divideRooms() error {
 func (p *planner) divideClients() {
 	server, taken := 0, 0 // clients of this server that have a process
 	number := 0           // of the next client
-	for _, n := range split(p.Clients, p.processes()) {
-		var extents []extent
+	for _, n := range Split(p.Clients, p.processes()) {
+		var extents []Extent
 		for n > 0 {
-			e := extent{Server: server, First: number, Count: min(n, p.Servers[server]-taken)}
+			e := Extent{Server: server, First: number, Count: min(n, p.Servers[server]-taken)}
 			if p.apart {
 				e.Room = server
 			}
@@ -146,8 +146,8 @@ func (p *planner) sources() int {
 // atLeast is n/per, rounded up.
 func atLeast(n, per int) int { return (n + per - 1) / per }
 
-// split divides n into parts that differ by one at most, the larger first.
-func split(n, parts int) []int {
+// Split divides n into parts that differ by one at most, the larger first.
+func Split(n, parts int) []int {
 	list := make([]int, parts)
 	for i := range list {
 		list[i] = n / parts

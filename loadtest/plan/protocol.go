@@ -1,0 +1,49 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+)
+
+// Protocols that clients speak over their WebSockets.
+const (
+	Phoenix = "phoenix" // Channels, version 2.0.0
+
+	// Raw is plain WebSocket: a client has joined when it is upgraded, a message is
+	// the bare payload, a heartbeat is a ping (RFC 6455 §5.5.2). The server sends
+	// each text to all clients, or in Echo back to the one that sent it.
+	Raw = "raw"
+)
+
+// checkProtocol finds what cannot be meant.
+func (c Config) checkProtocol() error {
+	switch c.Protocol {
+	case "", Phoenix:
+		return nil
+	case Raw:
+		if c.Scenario == Rooms || c.Scenario == Churn {
+			return fmt.Errorf("%s: plain WebSocket has no topics to join and leave", c.Scenario)
+		}
+		if c.Scenario == Burst {
+			return errors.New("burst: a plain WebSocket is for pushes or for broadcasts, and this needs both")
+		}
+		return nil
+	}
+	return errors.New("protocol: want " + Phoenix + " or " + Raw)
+}
+
+// Path is what clients ask for; channels is that of a Phoenix server. A plain
+// one is asked for what the URL says, or for what it shall do.
+func (c Config) Path(channels string) string {
+	if c.Protocol != Raw {
+		return channels
+	}
+	if u, err := url.Parse(c.URL); err == nil && u.Path != "" && u.Path != "/" {
+		return u.RequestURI()
+	}
+	if c.Scenario == Echo {
+		return "/echo"
+	}
+	return "/chat"
+}
