@@ -32,10 +32,10 @@ type sink struct {
 
 func (s *sink) Subscription() *pubsub.Subscription { return &s.handle }
 
-func (s *sink) Deliver(b *pubsub.Batch, _ int) { s.bytes += len(b.Encoded(codec, encode)) }
+func (s *sink) Deliver(b *pubsub.Batch) { s.bytes += len(b.Encoded(codec, encode)) }
 
 // codec is what the encoding is known by.
-const codec = "2.0.0"
+var codec = &struct{ version string }{"2.0.0"}
 
 func encode(m *pubsub.Message) []byte { return append([]byte(m.Event), m.Payload...) }
 

@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
 )
@@ -18,8 +19,24 @@ type Message struct {
 	// that is not meant for itself or that it has taken already.
 	From Subscriber
 
-	holders   atomic.Int32 // shards that it waits in
-	encodings encodings
+	holders atomic.Int32 // parts of its topic that it waits in
+
+	mu      sync.Mutex               // held while it is encoded: the others need the result anyway
+	encoded atomic.Pointer[encoding] // the latest of a list; changed under mu, read without
+}
+
+// An encoding is what a message is for those of one key, in a list of such.
+type encoding struct {
+	key   any
+	bytes []byte
+	next  *encoding
+}
+
+func (e *encoding) find(key any) *encoding {
+	for e != nil && e.key != key {
+		e = e.next
+	}
+	return e
 }
 
 // size is what the message counts while it waits, in bytes.
@@ -30,66 +47,79 @@ func (m *Message) size() int64 {
 // Encoded returns what encode makes of the message for the given key, and calls
 // it only the first time. Keys are what tells encodings apart: the serializer.
 func (m *Message) Encoded(key any, encode func(*Message) []byte) []byte {
-	m.encodings.mu.Lock()
-	defer m.encodings.mu.Unlock()
-	return m.encodings.get(key, func() []byte { return encode(m) })
+	if e := m.encoded.Load().find(key); e != nil {
+		return e.bytes // without a lock: all processors come here for each delivery
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := m.encoded.Load()
+	e := list.find(key)
+	if e == nil {
+		e = &encoding{key, encode(m), list}
+		m.encoded.Store(e)
+	}
+	return e.bytes
 }
 
 // A Batch is messages of one topic in the order of publication, which waited
-// for the same turn of a shard.
+// for the same turn of a shard. One goroutine delivers it to one subscriber at a
+// time.
 type Batch struct {
 	Messages []*Message
 
-	encodings encodings // of all messages together; used by one turn at a time, so without its lock
+	first   int       // that was published since the subscriber came
+	encoded *encoding // a list: those of all messages together
 }
 
-// From reports whether a message of the batch leaves s out.
-func (b *Batch) From(s Subscriber) bool {
-	for _, m := range b.Messages {
-		if m.From == s {
-			return true
+// For yields the messages for a subscriber, to which the batch is being delivered:
+// those that were published since it came, but for those whose From is me.
+func (b *Batch) For(me any) iter.Seq[*Message] {
+	return func(yield func(*Message) bool) {
+		for _, m := range b.Messages[b.first:] {
+			if any(m.From) != me && !yield(m) {
+				return
+			}
 		}
 	}
-	return false
+}
+
+// Whole reports whether For yields all messages.
+func (b *Batch) Whole(me any) bool {
+	if b.first > 0 {
+		return false
+	}
+	for _, m := range b.Messages {
+		if any(m.From) == me {
+			return false
+		}
+	}
+	return true
 }
 
 // Encoded returns the encodings of all messages in a row, made once for each
-// key, so that what waits for a subscriber leaves in one write.
+// key, so that what waits for a subscriber leaves in one write. It is for those
+// that get the whole batch.
 func (b *Batch) Encoded(key any, encode func(*Message) []byte) []byte {
-	return b.encodings.get(key, func() []byte {
-		if len(b.Messages) == 1 {
-			return b.Messages[0].Encoded(key, encode)
-		}
-		var all []byte
-		for _, m := range b.Messages {
-			all = append(all, m.Encoded(key, encode)...)
-		}
+	if e := b.encoded; e != nil && e.key == key { // nearly always
+		return e.bytes
+	}
+	return b.encode(key, encode)
+}
+
+func (b *Batch) encode(key any, encode func(*Message) []byte) []byte {
+	if e := b.encoded.find(key); e != nil {
+		return e.bytes
+	}
+	if len(b.Messages) == 1 {
+		m := b.Messages[0]
+		all := m.Encoded(key, encode)
+		b.encoded = m.encoded.Load()
 		return all
-	})
-}
-
-// encodings are a few values by key: one for each serializer in use.
-type encodings struct {
-	mu   sync.Mutex // held by Message while it encodes: the others need the result anyway
-	list []encoding
-	room [1]encoding // of list at first: most audiences speak one version
-}
-
-type encoding struct {
-	key   any
-	bytes []byte
-}
-
-func (e *encodings) get(key any, encode func() []byte) []byte {
-	for i := range e.list {
-		if e.list[i].key == key {
-			return e.list[i].bytes
-		}
 	}
-	bytes := encode()
-	if e.list == nil {
-		e.list = e.room[:0]
+	var all []byte
+	for _, m := range b.Messages {
+		all = append(all, m.Encoded(key, encode)...)
 	}
-	e.list = append(e.list, encoding{key, bytes})
-	return bytes
+	b.encoded = &encoding{key, all, b.encoded}
+	return all
 }

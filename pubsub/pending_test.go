@@ -118,7 +118,7 @@ func TestLongMessagesMakeNoBatch(t *testing.T) {
 	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
 	var sizes []int
 	for range 200 {
-		ps.Subscribe("a", &reader{deliver: func(b *pubsub.Batch, _ int) { sizes = append(sizes, len(b.Messages)) }})
+		ps.Subscribe("a", &reader{deliver: func(b *pubsub.Batch) { sizes = append(sizes, len(b.Messages)) }})
 	}
 	for _, size := range []int{100, 100, 300_000, 200_000, 100_000, 100} {
 		if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, size)}); err != nil {

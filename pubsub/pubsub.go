@@ -15,9 +15,9 @@ var ErrOverloaded = errors.New("too many broadcasts are waiting to be delivered"
 
 // A Subscriber takes the messages of the topic it is subscribed to.
 type Subscriber interface {
-	// Deliver takes the messages of b from index first on, but for those whose
-	// From it is. It must not wait, and must not keep b.
-	Deliver(b *Batch, first int)
+	// Deliver takes those messages of b that are for the subscriber; see Batch.For.
+	// It must not wait, and must not keep b.
+	Deliver(b *Batch)
 
 	// Subscription returns the subscriber's handle: the same one each time.
 	Subscription() *Subscription

@@ -23,13 +23,11 @@ type inbox struct {
 
 func (i *inbox) Subscription() *pubsub.Subscription { return &i.handle }
 
-func (i *inbox) Deliver(b *pubsub.Batch, first int) {
+func (i *inbox) Deliver(b *pubsub.Batch) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, m := range b.Messages[first:] {
-		if m.From != pubsub.Subscriber(i) {
-			i.events = append(i.events, m.Event)
-		}
+	for m := range b.For(i) {
+		i.events = append(i.events, m.Event)
 	}
 }
 
@@ -241,7 +239,7 @@ func TestBatchIsEncodedOnce(t *testing.T) {
 	calls, pieces := 0, map[string]int{}
 	encode := func(m *pubsub.Message) []byte { calls++; return []byte(m.Event) }
 	for range 400 {
-		ps.Subscribe("a", &reader{deliver: func(b *pubsub.Batch, _ int) {
+		ps.Subscribe("a", &reader{deliver: func(b *pubsub.Batch) {
 			mu.Lock()
 			defer mu.Unlock()
 			pieces[string(b.Encoded("v", encode))]++
@@ -259,11 +257,15 @@ func TestBatchIsEncodedOnce(t *testing.T) {
 
 type reader struct {
 	handle  pubsub.Subscription
-	deliver func(*pubsub.Batch, int)
+	deliver func(*pubsub.Batch)
 }
 
 func (r *reader) Subscription() *pubsub.Subscription { return &r.handle }
-func (r *reader) Deliver(b *pubsub.Batch, first int) { r.deliver(b, first) }
+func (r *reader) Deliver(b *pubsub.Batch) {
+	if r.deliver != nil {
+		r.deliver(b)
+	}
+}
 
 // goroutines is a pool without a bound.
 type goroutines struct{ sync.WaitGroup }
@@ -322,25 +324,83 @@ func TestConcurrently(t *testing.T) {
 	}
 }
 
-// Once a turn has the encoding of a message, its deliveries need nothing that
-// other shards use: not even while the message's lock is held.
-func TestBatchKeepsTheEncodingOfOneMessage(t *testing.T) {
+// Once a message is encoded, its deliveries need nothing that other shards use: not
+// even while the message's lock is held.
+func TestEncodedTakesNoLock(t *testing.T) {
 	m := &pubsub.Message{Topic: "a", Event: "e"}
 	b := &pubsub.Batch{Messages: []*pubsub.Message{m}}
 	encode := func(m *pubsub.Message) []byte { return []byte(m.Event) }
 	b.Encoded("v", encode)
 	done := make(chan string, 1)
 	go m.Encoded("of another shard", func(*pubsub.Message) []byte {
-		done <- string(b.Encoded("v", encode))
+		done <- string(b.Encoded("v", encode)) + string(m.Encoded("v", encode))
 		return nil
 	})
 	select {
 	case got := <-done:
-		if got != "e" {
-			t.Errorf("Encoded = %q, want e", got)
+		if got != "ee" {
+			t.Errorf("Encoded = %q, want e from batch and message", got)
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("a delivery waits for another shard that encodes")
+	}
+}
+
+// Each key has its own encoding, whichever was made first, of a message and of many.
+func TestEncodedByKey(t *testing.T) {
+	for _, events := range []string{"1", "123"} {
+		b := new(pubsub.Batch)
+		for _, e := range events {
+			b.Messages = append(b.Messages, &pubsub.Message{Topic: "a", Event: string(e)})
+		}
+		for _, key := range []string{"v1", "v2", "v3", "v2", "v1"} {
+			encode := func(m *pubsub.Message) []byte { return []byte(key[1:] + m.Event) }
+			want := ""
+			for _, e := range events {
+				want += key[1:] + string(e)
+			}
+			if got := string(b.Encoded(key, encode)); got != want {
+				t.Errorf("Encoded(%s) = %q, want %q", key, got, want)
+			}
+		}
+	}
+}
+
+// Of a batch a subscriber gets what was published since it came, but not what is From
+// it. The rest is no use to it as a whole.
+func TestBatchFor(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
+	crowd(ps, "a", 100)
+	got := map[string]string{}
+	join := func(name string) *reader {
+		r := new(reader)
+		r.deliver = func(b *pubsub.Batch) {
+			for m := range b.For(r) {
+				got[name] += m.Event
+			}
+			got[name] += fmt.Sprint(" ", b.Whole(r))
+		}
+		ps.Subscribe("a", r)
+		return r
+	}
+	send := func(event string, from pubsub.Subscriber) {
+		if err := ps.Publish(&pubsub.Message{Topic: "a", Event: event, From: from}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join("early")
+	sender := join("sender")
+	send("1", nil)
+	send("2", sender)
+	late := join("late")
+	send("3", nil)
+	send("4", late)
+	pool.run()
+	for name, want := range map[string]string{"early": "1234 true", "sender": "134 false", "late": "3 false"} {
+		if got[name] != want {
+			t.Errorf("%s: For yields the messages, and Whole reports, %s, want %s", name, got[name], want)
+		}
 	}
 }
 

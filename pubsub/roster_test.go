@@ -17,7 +17,7 @@ type touchy struct {
 }
 
 func (s *touchy) Subscription() *pubsub.Subscription { *s.touched++; return &s.handle }
-func (s *touchy) Deliver(*pubsub.Batch, int)         {}
+func (s *touchy) Deliver(*pubsub.Batch)              {}
 
 // Whoever comes or goes moves at most three others and allocates a page, however
 // many there are: it holds the lock of its shard meanwhile.

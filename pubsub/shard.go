@@ -176,7 +176,7 @@ func (s *shard) publish(m *Message, few int) {
 		s.mu.Unlock()
 		b := &Batch{Messages: []*Message{m}}
 		for _, sub := range to[:n] {
-			sub.Deliver(b, 0)
+			sub.Deliver(b)
 		}
 		return
 	}
@@ -210,8 +210,8 @@ func (s *shard) Turn() {
 				firsts[i] = sub.Subscription().pass(len(t.batch.Messages))
 			}
 			for i, sub := range group {
-				if firsts[i] < len(t.batch.Messages) {
-					sub.Deliver(t.batch, firsts[i])
+				if t.batch.first = firsts[i]; t.batch.first < len(t.batch.Messages) {
+					sub.Deliver(t.batch)
 				}
 			}
 		}

@@ -21,13 +21,11 @@ type listener struct {
 
 func (l *listener) Subscription() *pubsub.Subscription { return &l.handle }
 
-func (l *listener) Deliver(b *pubsub.Batch, first int) {
+func (l *listener) Deliver(b *pubsub.Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, m := range b.Messages[first:] {
-		if m.From != pubsub.Subscriber(l) {
-			l.events = append(l.events, m.Event)
-		}
+	for m := range b.For(l) {
+		l.events = append(l.events, m.Event)
 	}
 }
 

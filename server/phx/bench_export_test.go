@@ -3,7 +3,7 @@ package phx
 import "github.com/roost-rt/roost/pubsub"
 
 // Deliver is what pubsub does with broadcasts of the channel's topic.
-func (ch *Channel) Deliver(b *pubsub.Batch, first int) { ch.events().Deliver(b, first) }
+func (ch *Channel) Deliver(b *pubsub.Batch) { ch.events().Deliver(b) }
 
 // Waiting is how many bytes the kernel has not taken yet.
 func (s *Socket) Waiting() int { return s.conn().Waiting() }

@@ -75,7 +75,7 @@ func TestAllocations(t *testing.T) {
 	heartbeat := unmasked(`[null,"1","phoenix","heartbeat",{}]`)
 	stale := unmasked(`["0","1","room:1","tick",{}]`)
 	batch := &pubsub.Batch{Messages: []*pubsub.Message{{Topic: "room:1", Event: "e", Payload: []byte(`{}`)}}}
-	ch.Deliver(batch, 0) // encodes
+	ch.Deliver(batch) // encodes
 	beat := pulse(dial(t, ep))
 	for _, tt := range []struct {
 		name string
@@ -84,7 +84,7 @@ func TestAllocations(t *testing.T) {
 		{"heartbeat", func() { ch.Socket().Feed(heartbeat); caughtUp(ch) }},
 		{"heartbeat over TCP", beat},
 		{"stale message", func() { ch.Socket().Feed(stale) }},
-		{"delivery of a broadcast", func() { ch.Deliver(batch, 0); caughtUp(ch) }},
+		{"delivery of a broadcast", func() { ch.Deliver(batch); caughtUp(ch) }},
 	} {
 		if n := testing.AllocsPerRun(1000, tt.do); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", tt.name, n)
@@ -275,7 +275,7 @@ func BenchmarkDeliver(b *testing.B) {
 	batch := &pubsub.Batch{Messages: []*pubsub.Message{m}}
 	b.ReportAllocs()
 	for b.Loop() {
-		ch.Deliver(batch, 0)
+		ch.Deliver(batch)
 		caughtUp(ch)
 	}
 	stillOpen(b, ep, 1)

@@ -73,7 +73,7 @@ func (e *channelEvents) describe() []any { return (*Channel)(e).describe() }
 func (e *channelEvents) Subscription() *pubsub.Subscription { return &e.handle }
 
 // Deliver takes broadcasts of the channel's topic.
-func (e *channelEvents) Deliver(b *pubsub.Batch, first int) { (*Channel)(e).deliver(b, first) }
+func (e *channelEvents) Deliver(b *pubsub.Batch) { (*Channel)(e).deliver(b) }
 
 // inform takes broadcasts of other topics; see inbox.
 func (e *channelEvents) inform(b *Broadcast) { (*Channel)(e).inform(b) }

@@ -37,10 +37,10 @@ type listener struct {
 
 func (l *listener) Subscription() *pubsub.Subscription { return &l.handle }
 
-func (l *listener) Deliver(b *pubsub.Batch, first int) {
+func (l *listener) Deliver(b *pubsub.Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, m := range b.Messages[first:] {
+	for m := range b.For(l) {
 		switch {
 		case l.cancelled:
 			return

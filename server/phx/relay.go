@@ -46,16 +46,16 @@ type relay struct {
 
 func (r *relay) Subscription() *pubsub.Subscription { return &r.handle }
 
-func (r *relay) Deliver(b *pubsub.Batch, first int) {
+func (r *relay) Deliver(b *pubsub.Batch) {
 	codec := r.socket.codec
 	r.socket.mu.Lock() // which open holds until the client has its answer
 	defer r.socket.mu.Unlock()
 	switch {
 	case r.ended.Load():
-	case first == 0:
+	case b.Whole(r):
 		r.socket.fastlane(b.Encoded(codec, codec.Broadcast))
 	default:
-		for _, m := range b.Messages[first:] {
+		for m := range b.For(r) {
 			r.socket.fastlane(m.Encoded(codec, codec.Broadcast))
 		}
 	}

@@ -206,20 +206,18 @@ func (lent *services) message(topic, event string, payload any) (*pubsub.Message
 
 // deliver sends broadcasts on to the client, past the mailbox (the fastlane, spec
 // §2.4), but for those that Out wants to see; see pubsub.Subscriber.
-func (ch *Channel) deliver(b *pubsub.Batch, first int) {
+func (ch *Channel) deliver(b *pubsub.Batch) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.phase != joined && ch.phase != leaving {
 		return
 	}
-	if first == 0 && len(ch.route().Type.Intercept) == 0 && !b.From(ch.events()) {
+	if len(ch.route().Type.Intercept) == 0 && b.Whole(ch.events()) {
 		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
 		return
 	}
-	for _, m := range b.Messages[first:] {
-		if m.From != pubsub.Subscriber(ch.events()) {
-			ch.deliverLocked(m)
-		}
+	for m := range b.For(ch.events()) {
+		ch.deliverLocked(m)
 	}
 }
 

@@ -350,8 +350,8 @@ type identity struct {
 func (i *identity) Subscription() *pubsub.Subscription { return &i.handle }
 
 // Deliver closes the socket when told to; other events on its id are ignored.
-func (i *identity) Deliver(b *pubsub.Batch, first int) {
-	for _, m := range b.Messages[first:] {
+func (i *identity) Deliver(b *pubsub.Batch) {
+	for m := range b.For(i) {
 		if m.Event == "disconnect" {
 			i.socket.Close()
 			return

@@ -62,9 +62,9 @@ type inbox interface {
 
 func (s *subscription) Subscription() *pubsub.Subscription { return &s.handle }
 
-func (s *subscription) Deliver(b *pubsub.Batch, first int) {
-	for _, m := range b.Messages[first:] {
-		if !s.ended.Load() && any(m.From) != any(s.owner) {
+func (s *subscription) Deliver(b *pubsub.Batch) {
+	for m := range b.For(s.owner) {
+		if !s.ended.Load() {
 			s.owner.inform(broadcastOf(m))
 		}
 	}
