@@ -54,16 +54,16 @@ func (o options) isolate() (says string, err error) {
 	switch {
 	case o.netns == no:
 		return "", nil
-	case o.swarm.URL != "" || o.nats != "":
+	case o.config.URL != "" || o.nats != "":
 		if o.netns == yes {
 			return "", errors.New("-netns yes: a network namespace of its own has no way to -url or -nats")
 		}
 		return "", nil
-	case o.netns == auto && o.swarm.Clients < isolateFrom:
+	case o.netns == auto && o.config.Clients < isolateFrom:
 		return "", nil
 	}
 	// A power of two, with two sockets for each client at a load of a half.
-	buckets := min(1<<bits.Len(uint(4*max(o.swarm.Clients, 1)-1)), maxBuckets)
+	buckets := min(1<<bits.Len(uint(4*max(o.config.Clients, 1)-1)), maxBuckets)
 	err = enterNamespace(buckets)
 	if o.netns == yes {
 		return "", fmt.Errorf("-netns yes: %w", err)

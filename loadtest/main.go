@@ -1,7 +1,7 @@
 // Loadtest measures a Phoenix Channels server with many clients: how fast they
 // join, what one costs in memory, and whether each gets every message, and when.
 //
-// See -help, and package swarm for how it works.
+// See -help, and packages conduct and swarm for how it works.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/agent"
+	"github.com/roost-rt/roost/loadtest/conduct"
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
@@ -127,23 +128,23 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitBroken, err
 	}
-	o.swarm.ClientCommand = []string{self, clientsRole}
+	o.config.ClientCommand = []string{self, clientsRole}
 	switch {
 	case o.server != "":
-		o.swarm.ServerCommand = strings.Fields(o.server)
-		o.swarm.Apart = !o.oneRoom
-	case o.swarm.URL == "":
-		o.swarm.ServerCommand = []string{self, serverRole}
+		o.config.ServerCommand = strings.Fields(o.server)
+		o.config.Apart = !o.oneRoom
+	case o.config.URL == "":
+		o.config.ServerCommand = []string{self, serverRole}
 	}
-	if err := errors.Join(o.swarm.Check(), checkFolder(o.out)); err != nil {
+	if err := errors.Join(o.config.Check(), checkFolder(o.out)); err != nil {
 		return exitUsage, err
 	}
 	namespace, err := o.isolate()
 	if err != nil {
 		return exitUsage, err
 	}
-	if o.swarm.URL != "" && len(o.agents) == 0 {
-		if err := swarm.Probe(ctx, o.swarm); err != nil {
+	if o.config.URL != "" && len(o.agents) == 0 {
+		if err := conduct.Probe(ctx, o.config); err != nil {
 			return exitBroken, err
 		}
 	}
@@ -163,7 +164,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	}
 	fmt.Println()
 
-	if o.swarm.URL == "" && o.server == "" {
+	if o.config.URL == "" && o.server == "" {
 		stop, err := o.configureServers(p)
 		if err != nil {
 			return exitBroken, err
@@ -201,7 +202,7 @@ func (o options) plan(ctx context.Context) (p plan.Plan, agents []*agent.Agent, 
 		if err != nil {
 			return p, nil, err
 		}
-		p, err = plan.New(o.swarm, host)
+		p, err = plan.New(o.config, host)
 		return p, nil, err
 	}
 	if agents, err = agent.Dial(ctx, o.agents, os.Getenv(tokenEnv)); err != nil {
@@ -211,7 +212,7 @@ func (o options) plan(ctx context.Context) (p plan.Plan, agents []*agent.Agent, 
 	for _, a := range agents {
 		sites = append(sites, plan.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host})
 	}
-	if p, err = plan.NewAt(o.swarm, sites); err != nil {
+	if p, err = plan.NewAt(o.config, sites); err != nil {
 		agent.Close(agents)
 	}
 	return p, agents, err
@@ -220,9 +221,9 @@ func (o options) plan(ctx context.Context) (p plan.Plan, agents []*agent.Agent, 
 // configureServers completes the command of our own servers: what another one
 // is told is in its -server. stop ends what connects them.
 func (o *options) configureServers(p plan.Plan) (stop func(), err error) {
-	add := func(args ...string) { o.swarm.ServerCommand = append(o.swarm.ServerCommand, args...) }
+	add := func(args ...string) { o.config.ServerCommand = append(o.config.ServerCommand, args...) }
 	add("-idle", (2 * p.Heartbeat).String())
-	if o.swarm.Scenario == plan.Slow {
+	if o.config.Scenario == plan.Slow {
 		add("-outbound-max", strconv.Itoa(plan.HeldBack))
 	}
 	if !p.Clustered() {
@@ -257,7 +258,7 @@ func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent
 	screen := newScreen(os.Stdout)
 	var records []record.Record
 	var writeErr error
-	err := swarm.Run(ctx, o.swarm, p, agents, func(r record.Record) {
+	err := conduct.Run(ctx, o.config, p, agents, func(r record.Record) {
 		if r.Run != nil {
 			r.Run.Commit = commit()
 		}

@@ -45,7 +45,7 @@ flags:
 var errHelp = flag.ErrHelp
 
 type options struct {
-	swarm      plan.Config
+	config     plan.Config
 	out        string // folder of the run
 	json       string
 	thresholds thresholds
@@ -59,7 +59,7 @@ type options struct {
 }
 
 func parseOptions(args []string, help io.Writer) (o options, err error) {
-	c := &o.swarm
+	c := &o.config
 	o.netns = auto
 	if len(args) > 0 && args[0] == "help" {
 		args = []string{"-help"}

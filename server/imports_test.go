@@ -19,12 +19,12 @@ var onlyIn = map[string][]string{
 	"github.com/vmihailenco/msgpack/v5":              {"server/msgpack"},
 	"github.com/gobwas/ws":                           {"server/frame", "server/internal/packet", "server/phx"},
 	"github.com/gobwas/httphead":                     {"server/phx"},
-	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/order", "loadtest/swarm", "loadtest/report"},
+	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/conduct", "loadtest/order", "loadtest/swarm", "loadtest/report"},
 	"github.com/nats-io/nats.go":                     {"pubsub/cluster"},
 	"github.com/nats-io/nats-server/v2/server":       {"pubsub/cluster/natsserver"},
 	"github.com/peterbourgon/ff/v3":                  {"loadtest"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
-	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/order", "loadtest/proc", "loadtest/swarm", "scripts/cost"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/conduct", "loadtest/order", "loadtest/proc", "scripts/cost"},
 }
 
 // A pkg is a package of this module, or its line in CONTRIBUTING's picture.

@@ -102,7 +102,7 @@ func (c *client) readHead(conn *poller.Conn, data []byte) []byte {
 	if c.head != nil {
 		data = append(*c.head, data...)
 	}
-	rest, done, err := checkUpgrade(data)
+	rest, done, err := CheckUpgrade(data)
 	switch {
 	case err != nil:
 		c.end(conn, err)

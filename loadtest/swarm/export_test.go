@@ -6,20 +6,17 @@ import "github.com/roost-rt/roost/loadtest/order"
 type (
 	Ledger  = ledger
 	Receipt = receipt
-	Span    = order.Span
 )
 
 const (
 	InOrder   = inOrder
 	Reordered = reordered
 	Duplicate = duplicate
-	MinSize   = order.MinSize
 )
 
 var (
 	AppendPayload = appendPayload
 	ParseStamp    = parseStamp
-	CheckUpgrade  = checkUpgrade
 	Spell         = spell
 	Without       = without
 )

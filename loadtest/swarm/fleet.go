@@ -62,7 +62,7 @@ func newFleet(o order.Orders) (*fleet, error) {
 	f := &fleet{
 		orders:      o,
 		poller:      p,
-		upgrade:     upgradeRequest(o.Host, o.Target),
+		upgrade:     UpgradeRequest(o.Host, o.Target),
 		heartbeat:   heartbeatFrame(o),
 		event:       fmt.Appendf(nil, `%q,`, o.Event),
 		frames:      frame.Config{Client: true},

@@ -17,15 +17,15 @@ const (
 // maxHead bounds the response to the upgrade, in bytes.
 const maxHead = 8 << 10
 
-// upgradeRequest is RFC 6455 §4.1.
-func upgradeRequest(host, target string) []byte {
+// UpgradeRequest is RFC 6455 §4.1.
+func UpgradeRequest(host, target string) []byte {
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", target, host, nonce)
 }
 
-// checkUpgrade reads the response to upgradeRequest, RFC 6455 §4.2.2. rest is
+// CheckUpgrade reads the response to UpgradeRequest, RFC 6455 §4.2.2. rest is
 // what follows the head. It is not done while the head is not complete.
-func checkUpgrade(data []byte) (rest []byte, done bool, err error) {
+func CheckUpgrade(data []byte) (rest []byte, done bool, err error) {
 	head, rest, found := bytes.Cut(data, []byte("\r\n\r\n"))
 	if !found {
 		if len(data) > maxHead {

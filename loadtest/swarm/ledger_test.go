@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
@@ -56,7 +57,7 @@ func TestSpellIsShort(t *testing.T) {
 }
 
 func TestWithout(t *testing.T) {
-	type spans = []swarm.Span
+	type spans = []order.Span
 	for _, test := range []struct {
 		spans, others spans
 		want          string

@@ -5,26 +5,27 @@ import (
 	"math"
 	"testing"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
 func TestPayloadIsAsLongAsAsked(t *testing.T) {
-	for _, size := range []int{swarm.MinSize, 128, 1000} {
+	for _, size := range []int{order.MinSize, 128, 1000} {
 		b := swarm.AppendPayload([]byte("before"), 7, 3, 1000, 1001, size)[len("before"):]
 		if len(b) != size || !json.Valid(b) {
 			t.Errorf("payload of %d bytes = %q with %d bytes", size, b, len(b))
 		}
 	}
 	// A month of uptime, and the largest names and numbers there can be.
-	b := swarm.AppendPayload(nil, math.MaxUint32, 9_999_999, 2_600_000_000_000_000, 2_600_000_000_000_001, swarm.MinSize)
-	if len(b) != swarm.MinSize {
-		t.Errorf("payload %q has %d bytes, want %d", b, len(b), swarm.MinSize)
+	b := swarm.AppendPayload(nil, math.MaxUint32, 9_999_999, 2_600_000_000_000_000, 2_600_000_000_000_001, order.MinSize)
+	if len(b) != order.MinSize {
+		t.Errorf("payload %q has %d bytes, want %d", b, len(b), order.MinSize)
 	}
 }
 
 func TestParseStamp(t *testing.T) {
 	want := `{"w":7,"s":3,"t":1000,"a":1001,"body":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}`
-	if got := string(swarm.AppendPayload(nil, 7, 3, 1000, 1001, swarm.MinSize)); got != want {
+	if got := string(swarm.AppendPayload(nil, 7, 3, 1000, 1001, order.MinSize)); got != want {
 		t.Fatalf("payload = %s, want %s", got, want)
 	}
 	for _, test := range []struct {

@@ -169,3 +169,22 @@ func (s *session) tell(events func() []order.Event) error {
 	}
 	return nil
 }
+
+// answer tells the counts as they are now. In the same moment the latencies of
+// pings can begin anew, or the closed loop end: a reply is then in both, or in
+// neither, but for those under way at the end.
+func (f *fleet) answer(i order.Inquiry) []order.Event {
+	used := proc.OwnUsage()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i.Anew && f.echoing != nil {
+		f.echoing.latency.Reset()
+		f.echoing.raw.Reset()
+	}
+	if i.Last && f.echoing != nil {
+		f.echoing.closed = false
+	}
+	events := append(f.events, order.Event{Progress: &order.Progress{Counts: f.counts.Clone(), Usage: used, At: f.now()}})
+	f.events = nil
+	return events
+}

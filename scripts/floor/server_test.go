@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/conduct"
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
-	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
 // startServer starts floor server and returns its address. It ends with the
@@ -191,7 +191,7 @@ func TestServerServesOurClients(t *testing.T) {
 	defer cancel()
 	var end *record.End
 	memory := 0
-	err = swarm.Run(ctx, cfg, p, nil, func(r record.Record) {
+	err = conduct.Run(ctx, cfg, p, nil, func(r record.Record) {
 		if r.End != nil {
 			end = r.End
 		}

@@ -1,0 +1,232 @@
+package conduct
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// A room is what the coordinator knows of one.
+type room struct {
+	joined   int64
+	sent     []int              // messages of each writer, up to the last that went out
+	unsent   [][]order.Span     // of these, by writer: those that did not
+	messages map[place]*message // those not yet recorded
+	groups   int                // that clients of it are in, see ramped
+	recorded [][]bool           // by writer and message; of one that waited in vain more may come
+	waiting  []place            // what was sent, in order; the first is not yet recorded
+}
+
+func newRoom(p plan.Plan) room {
+	room := room{sent: make([]int, p.Writers), unsent: make([][]order.Span, p.Writers), messages: make(map[place]*message)}
+	for range p.Writers {
+		room.recorded = append(room.recorded, make([]bool, p.Messages))
+	}
+	return room
+}
+
+// A place is where a message is in its room.
+type place struct{ writer, seq int }
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.seq, q.seq), cmp.Compare(p.writer, q.writer))
+}
+
+// A message is one broadcast and its receipts so far, of all processes.
+type message struct {
+	late        int64 // nanoseconds
+	first, last int64 // nanoseconds from the intended send
+	latency     *hdrhistogram.Histogram
+	reported    bool // the writer said that it was sent
+	told        int  // groups that told of their receipts
+}
+
+// open takes one letter.
+func (r *run) open(l letter) error {
+	w, e := l.from, l.event
+	switch {
+	case l.err != nil:
+		w.gone = true
+		if w.totals == nil {
+			return w.failure(l.err)
+		}
+	case e.Progress != nil:
+		return r.advance(w, e.Progress)
+	case e.Ramped != nil:
+		r.ramped(w, e.Ramped)
+	case e.Sent != nil:
+		room := &r.rooms[e.Sent.Room]
+		at := place{e.Sent.Writer, e.Sent.Seq}
+		room.wentOut(at)
+		room.waiting = append(room.waiting, at)
+		m := room.message(at)
+		m.late, m.reported = e.Sent.Late, true
+		r.settle(e.Sent.Room, at)
+	case e.Receipts != nil:
+		return r.fanIn(e.Receipts)
+	case e.Collected != nil:
+		w.collected, w.told = true, *e.Collected
+	case e.Halted != nil:
+		w.halted = e.Halted
+	case e.Totals != nil:
+		w.totals, w.progress = e.Totals, e.Totals.Counts
+	}
+	return nil
+}
+
+func (r *run) advance(w *worker, p *order.Progress) error {
+	if p.Delivered > w.progress.Delivered || p.Replies > w.progress.Replies {
+		r.lastArrival = max(r.lastArrival, order.Now())
+	}
+	w.progress, w.told = p.Counts, p.Usage
+	for room := range r.rooms {
+		r.giveUp(room)
+	}
+	if p.At != 0 {
+		w.answer = p
+	}
+	return order.Merge(r.interval, p.Latency)
+}
+
+func (r *run) ramped(w *worker, e *order.Ramped) {
+	w.joined = e.Joined
+	for room, n := range e.Joined {
+		r.rooms[room].joined += n
+		r.rooms[room].groups += e.Groups[room]
+	}
+	if r.firstDial == 0 {
+		r.firstDial = e.FirstDial
+	}
+	r.firstDial = min(r.firstDial, e.FirstDial)
+	r.lastJoin = max(r.lastJoin, e.LastJoin)
+}
+
+func (room *room) message(at place) *message {
+	m := room.messages[at]
+	if m == nil {
+		m = &message{latency: order.NewHistogram(2)}
+		room.messages[at] = m
+	}
+	return m
+}
+
+func (r *run) fanIn(a *order.Receipts) error {
+	at := place{a.Writer, a.Seq}
+	if r.rooms[a.Room].recorded[at.writer][at.seq-1] {
+		return nil // nobody waited for it any more; the totals have it
+	}
+	m := r.rooms[a.Room].message(at)
+	m.told++
+	if m.latency.TotalCount() == 0 {
+		m.first = a.First
+	}
+	m.first, m.last = min(m.first, a.First), max(m.last, a.Last)
+	if err := order.Merge(m.latency, a.Latency); err != nil {
+		return fmt.Errorf("receipts of message %d: %w", a.Seq, err)
+	}
+	r.settle(a.Room, at)
+	return nil
+}
+
+// settle records a message once all have told of it.
+func (r *run) settle(room int, at place) {
+	m := r.rooms[room].messages[at]
+	if m.reported && m.told >= r.rooms[room].groups {
+		r.record(room, at)
+	}
+}
+
+// waits is how long the receipts of a message are waited for. Those that come
+// later count in the totals alone.
+func (r *run) waits() time.Duration { return max(r.cfg.Drain, r.cfg.Late) }
+
+// grace is how long after that a process may take to tell of those it has, two
+// reports apart.
+const grace = 5 * time.Second
+
+// giveUp records the messages of a room that some receipts are missing of, and
+// will be: the others are forgotten long before the end of the run.
+func (r *run) giveUp(room int) {
+	limit := int64(r.waits() + 2*r.plan.Report + grace)
+	s := &r.rooms[room]
+	for len(s.waiting) > 0 {
+		at := s.waiting[0]
+		if !s.recorded[at.writer][at.seq-1] {
+			if order.Now()-r.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq-1) < limit {
+				return
+			}
+			r.record(room, at)
+		}
+		s.waiting = s.waiting[1:]
+	}
+}
+
+// record records a message and forgets it.
+func (r *run) record(room int, at place) {
+	m := r.rooms[room].messages[at]
+	delete(r.rooms[room].messages, at)
+	r.rooms[room].recorded[at.writer][at.seq-1] = true
+	r.emit(record.Record{Broadcast: &record.Broadcast{
+		Room:       room,
+		Writer:     at.writer,
+		Seq:        int64(at.seq),
+		AtMs:       r.since(r.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq - 1)),
+		SendLateUs: m.late / 1000,
+		Expected:   r.rooms[room].joined,
+		Delivered:  m.latency.TotalCount(),
+		FirstUs:    m.first / 1000,
+		P50Us:      m.latency.ValueAtPercentile(50),
+		P99Us:      m.latency.ValueAtPercentile(99),
+		LastUs:     m.last / 1000,
+	}})
+}
+
+// wentOut notes that a writer has sent a message. It sends them in order: one that
+// it has passed over could not be sent.
+func (room *room) wentOut(at place) {
+	if next := room.sent[at.writer] + 1; next < at.seq {
+		room.unsent[at.writer] = append(room.unsent[at.writer], order.Span{First: int32(next), Last: int32(at.seq - 1)})
+	}
+	room.sent[at.writer] = max(room.sent[at.writer], at.seq)
+}
+
+// expected is how many receipts the messages sent so far make.
+func (r *run) expected() (n int64) {
+	for i := range r.rooms {
+		for writer, sent := range r.rooms[i].sent {
+			n += r.rooms[i].joined * int64(sent)
+			for _, s := range r.rooms[i].unsent[writer] {
+				n -= r.rooms[i].joined * s.Length()
+			}
+		}
+	}
+	return n
+}
+
+// untried is how many messages nobody came to send: the writers were so late
+// that the run was over. Those that could not be sent are counted as errors.
+func (r *run) untried(c order.Counts) (n int64) {
+	if !r.cfg.Scenario.Sends() {
+		return 0
+	}
+	for i := range r.rooms {
+		if r.rooms[i].joined > 0 {
+			n += int64(r.plan.Messages * r.plan.Writers)
+		}
+	}
+	return n - c.Sent - c.Unsent
+}
+
+// counts are those of all processes.
+func (r *run) counts() (sum order.Counts) {
+	for _, w := range r.workers {
+		sum.Add(w.progress)
+	}
+	return sum
+}

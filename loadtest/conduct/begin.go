@@ -1,0 +1,138 @@
+package conduct
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/proc"
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// begin starts all processes and gives the orders.
+func (r *run) begin(ctx context.Context) (err error) {
+	if r.host, err = kernel.Here(); err != nil {
+		return err
+	}
+	r.tally = root.Tally()
+	r.emit(record.Record{Run: r.describe()})
+	r.tick()
+	if r.cfg.ServerPID != 0 {
+		r.note("info", "the server's memory is before garbage collection: only a server that was started here is asked to collect it")
+	}
+	t := plan.Target{Path: "/socket/websocket?vsn=2.0.0"}
+	addrs := make([]string, len(r.plan.Servers))
+	if r.cfg.URL != "" {
+		if t, err = plan.ParseTarget(r.cfg.URL); err != nil {
+			return err
+		}
+		addr, err := t.Resolve()
+		if err != nil {
+			return err
+		}
+		addrs[0] = addr.String()
+	} else {
+		for i := range addrs {
+			s, err := r.startServer(ctx, i)
+			if err != nil {
+				return err
+			}
+			r.servers = append(r.servers, s)
+			addrs[i] = s.Addr
+		}
+		t.Host = addrs[0]
+	}
+	t.Path = r.cfg.Path(t.Path)
+	r.tellAgents()
+	for i, extents := range r.plan.Processes {
+		if i < r.plan.Punctual {
+			proc.Slacken(0) // a latency counts from the moment that was given
+		} else {
+			proc.Slacken(r.plan.Slack)
+		}
+		w, err := r.startWorker(i)
+		if err != nil {
+			return err
+		}
+		r.workers = append(r.workers, w)
+		o := r.orders(t, addrs, extents)
+		o.Clock = r.clock(i)
+		o.Turn = r.plan.Report * time.Duration(i) / time.Duration(len(r.plan.Processes))
+		if err := w.tell(order.Command{Orders: o}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startServer starts server process i and watches it.
+func (r *run) startServer(ctx context.Context, i int, args ...string) (*proc.Server, error) {
+	proc.Slacken(r.plan.Slack)
+	s, err := proc.StartServer(ctx, i, append(slices.Clone(r.cfg.ServerCommand), args...), r.plan.ServerProcs)
+	if err == nil {
+		r.waiting.Go(func() { r.watch(s) })
+	}
+	return s, err
+}
+
+// watch passes on that a server died before its time.
+func (r *run) watch(s *proc.Server) {
+	select {
+	case <-s.Exited:
+	case <-r.quit:
+		return
+	}
+	var err error // nil, but news
+	if !s.Leaving() {
+		err = s.Failure()
+	}
+	select {
+	case r.died <- err:
+	case <-r.quit:
+	}
+}
+
+// inFlight bounds the connects that all processes have under way together:
+// well below the usual backlog of 4,096.
+const inFlight = 1024
+
+func (r *run) orders(t plan.Target, addrs []string, extents []plan.Extent) *order.Orders {
+	o := &order.Orders{
+		Host:      t.Host,
+		Target:    t.Path,
+		Event:     r.cfg.Event,
+		PerSource: r.plan.PerSource,
+		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
+		Heartbeat: r.plan.Heartbeat,
+		Report:    r.plan.Report,
+		Messages:  r.plan.Messages,
+		Writers:   r.plan.Writers,
+		Late:      r.cfg.Late,
+		Tell:      r.waits(),
+		Queue:     r.cfg.Queue(r.plan.Messages),
+		Raw:       r.cfg.Protocol == plan.Raw,
+		Reconnect: r.cfg.Scenario.Reconnects(),
+		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
+	}
+	if r.cfg.Scenario == plan.Slow {
+		o.Slow = r.cfg.Slow
+	}
+	for _, e := range extents {
+		o.Shares = append(o.Shares, order.Share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
+	}
+	return o
+}
+
+// topic is that of a room. Rooms of servers apart may have the same.
+func (r *run) topic(room int) string {
+	if r.cfg.Scenario != plan.Rooms {
+		return r.cfg.Topic
+	}
+	prefix, _, _ := strings.Cut(r.cfg.Topic, ":")
+	return prefix + ":" + strconv.Itoa(room+1)
+}

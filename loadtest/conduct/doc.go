@@ -1,0 +1,16 @@
+// Package conduct makes a run: it has processes of clients do what the scenario
+// says, and records what comes of it.
+//
+// [Run] starts the servers and the processes of clients (packages proc and agent),
+// gives them their orders (package order), and yields records (package record). It
+// draws no conclusions: that is the report's part. [Probe] finds out before whether
+// a server is there.
+//
+// # Process
+//
+// Code of this package runs in the coordinator, of which a run has one.
+//
+// # Concurrency
+//
+// The coordinator is one goroutine; others only feed its inbox.
+package conduct

@@ -1,0 +1,75 @@
+package conduct
+
+import (
+	"context"
+
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// echo has clients push, and takes the time to the replies.
+func (r *run) echo(ctx context.Context) error {
+	r.enter("echo")
+	start := order.Now() + int64(headStart)
+	if err := r.sendPings(start); err != nil {
+		return err
+	}
+	if r.cfg.Rate == 0 { // until the loop is in its stride in all processes
+		if err := r.pass(ctx, start); err != nil {
+			return err
+		}
+	}
+	from, err := r.edge(ctx, order.Inquiry{Anew: true})
+	if err != nil {
+		return err
+	}
+	if r.cfg.Rate > 0 { // the first ping is yet to come
+		from.moment = max(from.moment, start)
+		if err := r.pass(ctx, start); err != nil {
+			return err
+		}
+	}
+	a := r.begunAt(from, "echo", func(a *record.Activity, was, is order.Counts) { a.Count = is.Replies - was.Replies }).charged()
+	if err := r.pass(ctx, from.moment+int64(r.cfg.For)); err != nil {
+		return err
+	}
+	if err := a.end(ctx); err != nil {
+		return err
+	}
+	if err := r.quieten(ctx); err != nil {
+		return err
+	}
+	r.lastArrival = order.Now()
+	if err := r.until(ctx, r.allAnswered); err != nil { // the slowest answers are the last to come
+		return err
+	}
+	err = r.quieten(ctx) // for their latencies
+	a.emit()
+	return err
+}
+
+// sendPings has all processes send pings: those of an open loop from start on.
+func (r *run) sendPings(start int64) error {
+	for i, w := range r.workers {
+		o := order.Echo{Size: r.cfg.Size}
+		if r.cfg.Rate > 0 {
+			o.Pace = order.NewPacer(start, r.cfg.Rate/float64(len(r.workers)))
+		} else {
+			o.InFlight = plan.Split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
+		}
+		if err := w.tell(order.Command{Echo: &o}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allAnswered says that there is no answer to wait for any more.
+func (r *run) allAnswered() bool {
+	c := r.counts()
+	return c.Replies >= c.Pings || r.silent()
+}
+
+// silent says that nothing has come for so long that nothing more will.
+func (r *run) silent() bool { return order.Now() > r.lastArrival+int64(r.cfg.Drain) }

@@ -1,0 +1,99 @@
+package conduct
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// gathering is a run of some processes that say nothing by themselves, and what
+// it noted.
+func gathering(t *testing.T, processes int) (r *run, notes *[]string) {
+	t.Helper()
+	notes = new([]string)
+	r = newRun(plan.Config{}, plan.Plan{Rooms: []int{10 * processes}, Writers: 1, Messages: 10}, nil, func(rec record.Record) {
+		if rec.Note != nil {
+			*notes = append(*notes, rec.Note.Message)
+		}
+	})
+	t.Cleanup(r.seconds.Stop)
+	for n := range processes {
+		r.workers = append(r.workers, &worker{number: n, process: here{io.NopCloser(nil)}, joined: map[int]int64{0: 10}})
+		r.rooms[0].joined += 10
+	}
+	return r, notes
+}
+
+// Whatever dies at the end of a run, the others are waited for; who hangs is not
+// waited for twice.
+func TestEndWaitsForWhoLives(t *testing.T) {
+	t.Parallel()
+	r, notes := gathering(t, 4)
+	go func() { // await reads all of it
+		r.died <- errors.New("server process 0")
+		r.inbox <- letter{from: r.workers[0], err: io.EOF}
+		r.died <- errors.New("server process 1")
+		r.inbox <- letter{from: r.workers[1], err: io.EOF}
+		r.inbox <- letter{from: r.workers[2], event: order.Event{Halted: &order.Halted{}}}
+	}()
+	const limit = 300 * time.Millisecond
+	err := r.await(limit, (*worker).quiet)
+	text := strings.Join(*notes, "\n")
+	for _, want := range []string{"server process 0", "server process 1", "they ended by themselves", "client process 3 hangs"} {
+		if !strings.Contains(text, want) || !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("await() = %v, notes:\n%s\nwant %q in both", err, text, want)
+		}
+	}
+	if r.workers[2].halted == nil || r.workers[2].hung || !r.workers[3].hung {
+		t.Errorf("processes 2 and 3 hang: %t and %t, want only 3", r.workers[2].hung, r.workers[3].hung)
+	}
+	r.workers[2].totals = &order.Totals{}
+	if err := r.await(time.Hour, (*worker).ended); err != nil {
+		t.Errorf("await() = %v, want nil: the others are dead or hang", err)
+	}
+}
+
+// What a process received that gave no account is neither expected nor lost.
+func TestEndWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	r, notes := gathering(t, 3)
+	r.rooms[0].sent[0] = 7
+	h := order.NewHistogram(3)
+	order.Observe(h, 1)
+	r.workers[0].totals = &order.Totals{Counts: order.Counts{Delivered: 69, Late: 1}, Lost: 1, Latency: order.Encode(h)}
+	r.workers[1].totals = &order.Totals{Counts: order.Counts{Delivered: 70}}
+	r.workers[2].gone, r.workers[2].progress = true, order.Counts{Joined: 10, Delivered: 35, Late: 9}
+	end, err := r.end(false)
+	if err != nil {
+		t.Fatalf("end() = %v", err)
+	}
+	if end.Expected != 140 || end.Delivered != 139 || end.Lost != 1 || end.Late != 1 || end.Latency == nil {
+		t.Errorf("expected %d, delivered %d, lost %d, late %d, want 140, 139, 1, 1 and their latency", end.Expected, end.Delivered, end.Lost, end.Late)
+	}
+	if want := "client process 2 gave no account of its 10 clients"; !strings.Contains(strings.Join(*notes, "\n"), want) {
+		t.Errorf("notes %q, want %q in one", *notes, want)
+	}
+}
+
+// Of a writer that died, the others know what it sent last.
+func TestEndBelievesReceivers(t *testing.T) {
+	t.Parallel()
+	r, _ := gathering(t, 2)
+	r.rooms[0].sent[0] = 7
+	h := order.NewHistogram(2)
+	order.Observe(h, 1)
+	if err := r.fanIn(&order.Receipts{Seq: 9, Latency: order.Encode(h)}); err != nil {
+		t.Fatal(err)
+	}
+	r.believeReceivers()
+	if got := r.rooms[0].sent[0]; got != 9 {
+		t.Errorf("%d messages sent, want 9: somebody has received it", got)
+	}
+}

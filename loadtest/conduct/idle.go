@@ -1,0 +1,29 @@
+package conduct
+
+import (
+	"context"
+
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+// idle is the scenario in which clients send heartbeats and nothing else. Those
+// of a client are apart by Plan.Heartbeat; the first follows the join by as
+// much.
+func (r *run) idle(ctx context.Context) error {
+	r.enter("idle")
+	from, err := r.edge(ctx, order.Inquiry{})
+	if err != nil {
+		return err
+	}
+	a := r.begunAt(from, "idle", func(a *record.Activity, was, is order.Counts) { a.Count = is.Beats - was.Beats }).charged()
+	if err := r.hold(ctx, r.cfg.For); err != nil {
+		return err
+	}
+	if err := a.end(ctx); err != nil {
+		return err
+	}
+	err = r.quieten(ctx)
+	a.emit()
+	return err
+}

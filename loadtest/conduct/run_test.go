@@ -1,0 +1,702 @@
+package conduct_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"go.uber.org/goleak"
+
+	"github.com/roost-rt/roost/loadtest/conduct"
+	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/record"
+)
+
+func TestMain(m *testing.M) {
+	// What ants starts by being imported, and the event loops of netpoll, live
+	// as long as the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(),
+		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"))
+}
+
+// clients is enough for faults to hit some of them.
+const clients = 50
+
+func config(f *fake) plan.Config {
+	return plan.Config{Clients: clients, Messages: 6, Rate: 50, URL: f.url, Drain: 500 * time.Millisecond}
+}
+
+// run makes a run against f in this process.
+func run(t *testing.T, ctx context.Context, cfg plan.Config) (end *record.End, records []record.Record, err error) {
+	t.Helper()
+	p := planFor(t, cfg)
+	patient(t, 30*time.Second, func() {
+		err = conduct.Run(ctx, cfg, p, nil, func(r record.Record) {
+			records = append(records, r)
+			if r.End != nil {
+				end = r.End
+			}
+		})
+	})
+	if end == nil {
+		t.Fatalf("Run ended without an End record, error %v", err)
+	}
+	return end, records, err
+}
+
+// planFor plans for this host.
+func planFor(t *testing.T, cfg plan.Config) plan.Plan {
+	t.Helper()
+	host, err := kernel.Here()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(cfg, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// account is what a test compares.
+type account struct{ Joined, Expected, Delivered, Lost, Duplicated, Reordered int64 }
+
+func accountOf(e *record.End) account {
+	return account{e.Joined, e.Expected, e.Delivered, e.Lost, e.Duplicated, e.Reordered}
+}
+
+func TestRunCatchesEachFault(t *testing.T) {
+	t.Parallel()
+	held := make(map[int]func()) // by client: the message kept back
+	for _, test := range []struct {
+		name    string
+		deliver func(to, seq int, send func())
+		want    account
+		example string
+	}{
+		{"no fault", nil, account{50, 300, 300, 0, 0, 0}, ""},
+		{"drop", func(to, seq int, send func()) {
+			if to != 17 || seq < 3 || seq == 6 {
+				send()
+			}
+		}, account{50, 300, 297, 3, 0, 0}, "missed 3..5"},
+		{"drop the last", func(to, seq int, send func()) {
+			if to%10 != 0 || seq != 6 {
+				send()
+			}
+		}, account{50, 300, 295, 5, 0, 0}, "missed 6"},
+		{"duplicate", func(to, seq int, send func()) {
+			send()
+			if to == 3 {
+				send()
+			}
+		}, account{50, 300, 300, 0, 6, 0}, ""},
+		{"reorder", func(to, seq int, send func()) {
+			if to == 5 && seq == 2 {
+				held[to] = send
+				return
+			}
+			send()
+			if late := held[to]; late != nil {
+				delete(held, to)
+				late()
+			}
+		}, account{50, 300, 300, 0, 0, 1}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{deliver: test.deliver}).start(t)
+			end, _, err := run(t, t.Context(), config(f))
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if got := accountOf(end); got != test.want {
+				t.Errorf("account %+v, want %+v", got, test.want)
+			}
+			if got := strings.Join(end.LostExamples, "\n"); !strings.Contains(got, test.example) || (got != "") != (test.example != "") {
+				t.Errorf("examples of loss %q, want %q", got, test.example)
+			}
+		})
+	}
+}
+
+// One delivery in a thousand goes wrong, and each is found.
+func TestRunCatchesOneInAThousand(t *testing.T) {
+	t.Parallel()
+	const messages, delay = 100, 1500 * time.Millisecond
+	held := make(map[int]func()) // by client: the message kept back
+	for _, test := range []struct {
+		name  string
+		fault func(to int, send func()) // instead of send
+		want  account
+		late  int64 // at least
+	}{
+		{"drop", func(int, func()) {}, account{50, 5000, 4995, 5, 0, 0}, 0},
+		{"duplicate", func(_ int, send func()) { send(); send() }, account{50, 5000, 5000, 0, 5, 0}, 0},
+		{"reorder", func(to int, send func()) { held[to] = send }, account{50, 5000, 5000, 0, 0, 5}, 0},
+		{"delay", func(_ int, send func()) { time.AfterFunc(delay, send) }, account{50, 5000, 5000, 0, 0, 5}, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := 0
+			f := &fake{deliver: func(to, _ int, send func()) {
+				if n++; n%1000 == 500 {
+					test.fault(to, send)
+					return
+				}
+				send()
+				if late := held[to]; late != nil {
+					delete(held, to)
+					late()
+				}
+			}}
+			cfg := config(f.start(t))
+			cfg.Messages, cfg.Rate, cfg.Drain, cfg.Late = messages, 200, 2*delay, delay*9/10
+			end, _, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if got := accountOf(end); got != test.want || end.Late < test.late {
+				t.Errorf("account %+v with %d late, want %+v with %d", got, end.Late, test.want, test.late)
+			}
+		})
+	}
+}
+
+// Each writer has numbers of its own, and each loss is told with whose it is.
+func TestRunAccountsForEachWriter(t *testing.T) {
+	t.Parallel()
+	f := &fake{deliver: func(to, seq int, send func()) {
+		if to != 17 || seq != 5 { // the writers take turns
+			send()
+		}
+	}}
+	cfg := config(f.start(t))
+	cfg.Writers, cfg.Rate = 3, 5
+	end, records, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if want := (account{50, 900, 899, 1, 0, 0}); accountOf(end) != want {
+		t.Errorf("account %+v, want %+v", accountOf(end), want)
+	}
+	if got, want := strings.Join(end.LostExamples, "\n"), "missed 2 of writer 1"; !strings.Contains(got, want) {
+		t.Errorf("examples of loss %q, want %q", got, want)
+	}
+	of := make(map[int]int)
+	for _, r := range records {
+		if r.Broadcast != nil {
+			of[r.Broadcast.Writer]++
+		}
+	}
+	if want := map[int]int{0: 6, 1: 6, 2: 6}; !reflect.DeepEqual(of, want) {
+		t.Errorf("broadcasts by writer %v, want %v", of, want)
+	}
+}
+
+// Who was away is owed nothing for that time, but everything after it.
+func TestChurn(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		forgets bool
+	}{{"all come back", false}, {"nobody hears anything again", true}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{forgets: test.forgets}).start(t)
+			cfg := config(f)
+			cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, 20, 40, 10
+			end, records, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if (end.Lost > 0) != test.forgets || end.Away == 0 || end.Delivered+end.Lost+end.Away != 40*clients || len(end.Errors) > 0 {
+				t.Errorf("account %+v, %d missed while away, errors %v, want loss: %t", accountOf(end), end.Away, end.Errors, test.forgets)
+			}
+			for _, r := range records {
+				a := r.Activity
+				if a != nil && (a.Count < 40 || a.Count*1000/a.Ms < 18 || a.Count*1000/a.Ms > 22) {
+					t.Errorf("%s: %d in %d ms, want 20 a second for 4 seconds", a.Name, a.Count, a.Ms)
+				}
+			}
+		})
+	}
+}
+
+// What was lost before a client left is lost: its absence is no excuse.
+func TestChurnDoesNotHideLoss(t *testing.T) {
+	t.Parallel()
+	const sent = 40
+	dropped := 0
+	f := &fake{deliver: func(to, seq int, send func()) {
+		if seq%10 == 5 && to%2 == 0 {
+			dropped++
+			return
+		}
+		send()
+	}}
+	f.start(t)
+	cfg := config(f)
+	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, 20, sent, 10
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	// Who leaves before the next message comes had perhaps not been sent this one.
+	if lost := int(end.Lost); lost > dropped || lost < dropped*3/4 || end.Delivered+end.Lost+end.Away != sent*clients {
+		t.Errorf("account %+v, %d missed while away, want nearly all of the %d lost that were dropped", accountOf(end), end.Away, dropped)
+	}
+}
+
+// Who gets nothing for as long as it is there has lost it, though it leaves then.
+func TestChurnDoesNotHideSilence(t *testing.T) {
+	t.Parallel()
+	const sent, rate, silent = 100, 20, 20
+	dropped := 0
+	f := &fake{deliver: func(to, _ int, send func()) {
+		if to >= 20 && to < 20+silent { // all of them leave; who joins again has a higher number
+			dropped++
+			return
+		}
+		send()
+	}}
+	f.start(t)
+	cfg := config(f)
+	cfg.Scenario, cfg.Churn, cfg.Messages, cfg.Rate = plan.Churn, 10, sent, rate
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	// A second's worth may have been under way when each of them left.
+	if least := int64(dropped - (rate+1)*silent); least < sent || end.Lost < least || end.Delivered+end.Lost+end.Away != sent*clients {
+		t.Errorf("account %+v, %d missed while away, want at least %d lost: %d were dropped", accountOf(end), end.Away, least, dropped)
+	}
+}
+
+// An echo waits for the last answers, and counts those that never come.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	const delay = 700 * time.Millisecond
+	for _, test := range []struct {
+		name    string
+		rate    float64
+		answer  func(n int, send func())
+		missing int64
+		slowest time.Duration // at least
+	}{
+		{"all are answered", 100, func(_ int, send func()) { send() }, 0, 0},
+		{"the last is late", 10, func(n int, send func()) {
+			if n == 10 {
+				time.AfterFunc(delay, send)
+				return
+			}
+			send()
+		}, 0, delay},
+		{"two are not", 100, func(n int, send func()) {
+			if n != 7 && n != 9 {
+				send()
+			}
+		}, 2, 0},
+		{"one of the closed loop is not", 0, func(n int, send func()) {
+			if n != 7 {
+				send()
+			}
+		}, 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{answer: test.answer}).start(t)
+			cfg := config(f)
+			cfg.Scenario, cfg.Rate, cfg.InFlight, cfg.For, cfg.Drain = plan.Echo, test.rate, 2, time.Second, 2*delay
+			end, records, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if got := end.Errors["ping not answered"]; got != test.missing {
+				t.Errorf("%d pings not answered, want %d", got, test.missing)
+			}
+			h := latencyOf(t, records, "echo")
+			if slowest := time.Duration(h.Max()) * time.Microsecond; slowest < test.slowest {
+				t.Errorf("the slowest answer took %v, want at least %v", slowest, test.slowest)
+			}
+			pings := int64(f.pings) - test.missing // before the closed loop is in its stride it is not measured
+			if h.TotalCount() > pings || h.TotalCount() == 0 || h.TotalCount() < pings && test.rate > 0 {
+				t.Errorf("%d latencies, want %d", h.TotalCount(), pings)
+			}
+		})
+	}
+}
+
+// What is counted is of the moments at which a scenario begins and ends, however
+// rarely processes report by themselves.
+func TestCountsAreOfTheMoment(t *testing.T) {
+	t.Parallel()
+	const inFlight = 8
+	for _, test := range []struct {
+		name        string
+		change      func(*plan.Config)
+		least, most int64
+		more        int64 // latencies than counted: of answers that were under way at the end
+	}{
+		{"closed loop", func(c *plan.Config) {
+			c.Scenario, c.Rate, c.InFlight, c.For = plan.Echo, 0, inFlight, 200*time.Millisecond
+		}, 50, 1 << 40, inFlight},
+		{"open loop", func(c *plan.Config) { c.Scenario, c.Rate, c.For = plan.Echo, 200, time.Second }, 150, 260, 20},
+		{"heartbeats", func(c *plan.Config) { c.Scenario, c.For, c.Heartbeat = plan.Idle, 2500*time.Millisecond, time.Second }, 2 * clients, 3 * clients, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config((&fake{}).start(t))
+			test.change(&cfg)
+			p := planFor(t, cfg)
+			p.Report = time.Hour
+			var a *record.Activity
+			patient(t, 20*time.Second, func() {
+				if err := conduct.Run(t.Context(), cfg, p, nil, func(r record.Record) {
+					if r.Activity != nil {
+						a = r.Activity
+					}
+				}); err != nil {
+					t.Errorf("Run() = %v", err)
+				}
+			})
+			if a == nil {
+				t.Fatal("no activity")
+			}
+			if a.Count < test.least || a.Count > test.most {
+				t.Fatalf("count of %d, want %d to %d", a.Count, test.least, test.most)
+			}
+			if want := cfg.For.Milliseconds(); a.Ms < want || a.Ms > want+300 {
+				t.Errorf("it went on for %d ms, want %d", a.Ms, want)
+			}
+			if test.more > 0 {
+				if n := decode(t, a.Latency).TotalCount(); n < a.Count || n > a.Count+test.more {
+					t.Errorf("%d latencies for a count of %d, want up to %d more", n, a.Count, test.more)
+				}
+			}
+		})
+	}
+}
+
+// latencyOf is that of an activity.
+func latencyOf(t *testing.T, records []record.Record, name string) *hdrhistogram.Histogram {
+	t.Helper()
+	for _, r := range records {
+		if r.Activity == nil || r.Activity.Name != name {
+			continue
+		}
+		h, err := hdrhistogram.Decode(r.Activity.Latency)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	t.Fatalf("no activity %s", name)
+	return nil
+}
+
+// All that was pushed in one go is answered, and what then came to all in one go is
+// accounted for.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	cfg := config((&fake{}).start(t))
+	cfg.Scenario, cfg.Pushers, cfg.Push, cfg.Messages, cfg.Size = plan.Burst, 3, 200_000, 4, 20_000
+	end, records, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if want := (account{clients, 4 * clients, 4 * clients, 0, 0, 0}); accountOf(end) != want || len(end.Errors) > 0 {
+		t.Errorf("account %+v, errors %v, want %+v and none", accountOf(end), end.Errors, want)
+	}
+	for _, r := range records {
+		if a := r.Activity; a != nil && (a.Name != "burst" || a.Count != 3*10) {
+			t.Errorf("activity %s counts %d, want burst and 30", a.Name, a.Count)
+		}
+	}
+}
+
+// Those who do not read are found to be cut off, or not, and cost the others
+// nothing.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		messages int // of 16 KiB, where the fake holds 1 MiB back
+		cutOff   int64
+	}{{"little is sent", 2, 0}, {"much is sent", 90, clients / 10}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{}).start(t)
+			cfg := config(f)
+			cfg.Scenario, cfg.Slow, cfg.Messages, cfg.Drain = plan.Slow, 10, test.messages, 5*time.Second
+			end, records, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			n := int64(test.messages) * clients * 9 / 10
+			if want := (account{clients, n, n, 0, 0, 0}); accountOf(end) != want {
+				t.Errorf("account %+v, errors %v, want %+v", accountOf(end), end.Errors, want)
+			}
+			for _, r := range records {
+				if r.Activity != nil && r.Activity.Count != test.cutOff {
+					t.Errorf("%d cut off, want %d", r.Activity.Count, test.cutOff)
+				}
+			}
+		})
+	}
+}
+
+// Those who do not read send heartbeats: it is not their silence that they are
+// cut off for.
+func TestSlowIsNotSilent(t *testing.T) {
+	t.Parallel()
+	f := (&fake{idle: 1500 * time.Millisecond}).start(t)
+	cfg := config(f)
+	cfg.Scenario, cfg.Slow, cfg.Heartbeat, cfg.Rate = plan.Slow, 10, 500*time.Millisecond, 2
+	end, records, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	n := int64(cfg.Messages) * clients * 9 / 10
+	if want := (account{clients, n, n, 0, 0, 0}); accountOf(end) != want {
+		t.Errorf("account %+v, errors %v, want %+v", accountOf(end), end.Errors, want)
+	}
+	for _, r := range records {
+		if r.Activity != nil && r.Activity.Count != 0 {
+			t.Errorf("%d cut off, want none", r.Activity.Count)
+		}
+	}
+}
+
+func TestRunRecordsEachBroadcast(t *testing.T) {
+	t.Parallel()
+	f := (&fake{}).start(t)
+	end, records, err := run(t, t.Context(), config(f))
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	var memory []string
+	next := int64(1)
+	for _, r := range records {
+		switch b := r.Broadcast; {
+		case r.Memory != nil:
+			memory = append(memory, r.Memory.When)
+		case b == nil:
+		case b.Seq != next || b.Expected != clients || b.Delivered != clients || b.FirstUs > b.LastUs || b.LastUs == 0 || b.P50Us > b.P99Us:
+			t.Errorf("broadcast %+v, want number %d to all %d clients", *b, next, clients)
+		default:
+			next++
+		}
+	}
+	if next != 7 {
+		t.Errorf("%d broadcasts recorded, want 6", next-1)
+	}
+	if want := []string{"empty", "joined", "after"}; !reflect.DeepEqual(memory, want) {
+		t.Errorf("memory bills %q, want %q", memory, want)
+	}
+	for name, encoded := range map[string][]byte{"latency": end.Latency, "raw": end.RawLatency} {
+		h, err := hdrhistogram.Decode(encoded)
+		if err != nil || h.TotalCount() != end.Delivered {
+			t.Errorf("histogram %s: error %v, want %d values", name, err, end.Delivered)
+		}
+	}
+	if end.ConnectMs == 0 || end.BroadcastMs < 100 {
+		t.Errorf("connect %d ms, broadcast %d ms, want some and at least 100", end.ConnectMs, end.BroadcastMs)
+	}
+}
+
+// Every phase has a tick, however short it is, and the first and the last are of
+// the begin and the end.
+func TestTickOfEachPhase(t *testing.T) {
+	t.Parallel()
+	_, records, err := run(t, t.Context(), config((&fake{}).start(t)))
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	var phases []string
+	var ticks []*record.Tick
+	last := make(map[string]*record.Tick) // by phase
+	for _, r := range records {
+		if r.Tick == nil {
+			continue
+		}
+		if len(phases) == 0 || phases[len(phases)-1] != r.Tick.Phase {
+			phases = append(phases, r.Tick.Phase)
+		}
+		ticks = append(ticks, r.Tick)
+		last[r.Tick.Phase] = r.Tick
+	}
+	if want := []string{"settle", "connect", "settle", "broadcast", "settle", "close"}; !reflect.DeepEqual(phases, want) {
+		t.Errorf("ticks of phases %q, want %q", phases, want)
+	}
+	if c := last["connect"]; c == nil || c.Joined != clients || c.Connected != clients || c.Present != clients {
+		t.Errorf("tick after the ramp %+v, want all %d connected, joined and present", c, clients)
+	}
+	if c := last["close"]; ticks[0].AtMs > 500 || c == nil || c.Connected != 0 || c.Present != 0 || c.Delivered != 6*clients {
+		t.Errorf("the first tick is at %d ms, the last %+v, want one of the begin, and one with nobody left", ticks[0].AtMs, c)
+	}
+}
+
+func TestRunCountsRefusedJoins(t *testing.T) {
+	t.Parallel()
+	f := (&fake{refuse: 10}).start(t)
+	end, _, err := run(t, t.Context(), config(f))
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if want := (account{45, 270, 270, 0, 0, 0}); accountOf(end) != want {
+		t.Errorf("account %+v, want %+v", accountOf(end), want)
+	}
+	if end.Errors["join refused"] != 5 {
+		t.Errorf("errors %v, want 5 of join refused", end.Errors)
+	}
+}
+
+// With a rate, a client that has to wait until others are in has waited since its
+// turn came: else a server that stands still looks as if it kept one in waiting.
+func TestJoinsCountFromTheirTurn(t *testing.T) {
+	t.Parallel()
+	const total, rate, stop = 400, 400, time.Second // the window is 256
+	f := &fake{}
+	f.admit = func(n int, send func()) {
+		if n <= 256 {
+			time.AfterFunc(stop, send) // until then there is no slot for the others
+			return
+		}
+		send()
+	}
+	cfg := config(f.start(t))
+	cfg.Clients, cfg.ConnectRate, cfg.Messages = total, rate, 1
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	h := decode(t, end.JoinLatency)
+	waited := 0
+	for _, bar := range h.Distribution() {
+		if bar.From >= (stop / 10).Microseconds() {
+			waited += int(bar.Count)
+		}
+	}
+	if want := 256 + (total-256)/2; waited < want {
+		t.Errorf("%d of %d joins took a tenth of %v, want at least %d", waited, h.TotalCount(), stop, want)
+	}
+}
+
+func TestRunNobodyListens(t *testing.T) {
+	t.Parallel()
+	end, _, err := run(t, t.Context(), config(&fake{url: "ws://127.0.0.1:1"}))
+	if err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if end.Joined != 0 || end.Errors["connection refused"] != clients {
+		t.Errorf("%d joined, errors %v, want all refused", end.Joined, end.Errors)
+	}
+}
+
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		deaf bool
+		want int64 // clients that gave up
+	}{{"answered", false, 0}, {"not answered", true, clients}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := (&fake{deaf: test.deaf}).start(t)
+			cfg := config(f)
+			cfg.Heartbeat, cfg.Rate = time.Second, 2
+			end, _, err := run(t, t.Context(), cfg)
+			if err != nil {
+				t.Fatalf("Run() = %v", err)
+			}
+			if f.beats < clients {
+				t.Errorf("%d heartbeats, want at least %d", f.beats, clients)
+			}
+			if got := end.Errors["heartbeat not answered"]; got != test.want {
+				t.Errorf("%d heartbeats not answered, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRunInterrupted(t *testing.T) {
+	t.Parallel()
+	f := (&fake{}).start(t)
+	cfg := config(f)
+	cfg.Messages, cfg.Rate = 1000, 10
+	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	defer cancel()
+	end, _, err := run(t, ctx, cfg)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Run() = %v, want that of the context", err)
+	}
+	if !end.Interrupted || end.Delivered == 0 || end.Expected == 1000*clients || end.Delivered != end.Expected || end.Lost != 0 {
+		t.Errorf("interrupted %t, account %+v, want a part of the run without loss", end.Interrupted, accountOf(end))
+	}
+}
+
+// Wherever a run is cut short, it ends soon with what was measured until then.
+func TestRunInterruptedInEachPhase(t *testing.T) {
+	t.Parallel()
+	tick := func(phase string) func(record.Record) bool {
+		return func(r record.Record) bool { return r.Tick != nil && r.Tick.Phase == phase }
+	}
+	bill := func(when string) func(record.Record) bool {
+		return func(r record.Record) bool { return r.Memory != nil && r.Memory.When == when }
+	}
+	for _, test := range []struct {
+		name     string
+		change   func(*plan.Config)
+		at       func(record.Record) bool
+		activity string
+	}{
+		{"begun", nil, func(r record.Record) bool { return r.Run != nil }, ""},
+		{"empty", nil, bill("empty"), ""},
+		{"connect", func(c *plan.Config) { c.ConnectRate = 10 }, tick("connect"), ""},
+		{"joined", nil, bill("joined"), ""},
+		{"broadcast", func(c *plan.Config) { c.Rate = 2 }, tick("broadcast"), ""},
+		{"echo", func(c *plan.Config) { c.Scenario, c.Rate = plan.Echo, 20 }, tick("echo"), "echo"},
+		{"idle", func(c *plan.Config) { c.Scenario = plan.Idle }, tick("idle"), "idle"},
+		{"churn", func(c *plan.Config) { c.Scenario, c.Rate = plan.Churn, 2 }, tick("broadcast"), "leave"},
+		{"slow", func(c *plan.Config) { c.Scenario, c.Rate = plan.Slow, 2 }, tick("broadcast"), "slow"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config((&fake{}).start(t))
+			if test.change != nil {
+				test.change(&cfg)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			end, activity := interrupted(t, ctx, cancel, cfg, test.at)
+			if !end.Interrupted || end.Lost != 0 || end.Delivered != end.Expected || len(end.Errors) > 0 {
+				t.Errorf("interrupted %t, account %+v, errors %v, want a part of the run without loss", end.Interrupted, accountOf(end), end.Errors)
+			}
+			if activity != test.activity {
+				t.Errorf("the last activity is %q, want %q", activity, test.activity)
+			}
+		})
+	}
+}
+
+// interrupted makes a run and cancels it when at says so.
+func interrupted(t *testing.T, ctx context.Context, cancel func(), cfg plan.Config, at func(record.Record) bool) (end *record.End, activity string) {
+	t.Helper()
+	p := planFor(t, cfg)
+	var err error
+	patient(t, 20*time.Second, func() {
+		err = conduct.Run(ctx, cfg, p, nil, func(r record.Record) {
+			switch {
+			case at(r):
+				cancel()
+			case r.Activity != nil:
+				activity = r.Activity.Name
+			}
+			end = r.End
+		})
+	})
+	if end == nil {
+		t.Fatalf("Run ended without an End record, error %v", err)
+	}
+	return end, activity
+}
