@@ -176,10 +176,10 @@ func (c comparison) make() (*report.Comparison, error) {
 func (c comparison) save(result *report.Comparison, stdout io.Writer) error {
 	err := result.WriteText(stdout)
 	if c.html != "" {
-		err = errors.Join(err, writeFile(c.html, result.WriteHTML))
+		err = errors.Join(err, report.WriteFile(c.html, result.WriteHTML))
 	}
 	if c.json != "" {
-		err = errors.Join(err, writeFile(c.json, result.WriteJSON))
+		err = errors.Join(err, report.WriteFile(c.json, result.WriteJSON))
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func saveRun(t *testing.T, bytes int64) (folder string) {
 			t.Fatal(err)
 		}
 	}
-	if err := writeFile(filepath.Join(folder, summaryFile), result.WriteJSON); err != nil {
+	if err := report.WriteFile(filepath.Join(folder, summaryFile), result.WriteJSON); err != nil {
 		t.Fatal(err)
 	}
 	return folder

@@ -66,7 +66,7 @@ func newOutput(o options, clients int, now time.Time) (*output, error) {
 func (out *output) save(r *report.Result, terminal io.Writer) error {
 	err := out.close()
 	if out.json != "" {
-		err = errors.Join(err, writeFile(out.json, r.WriteJSON))
+		err = errors.Join(err, report.WriteFile(out.json, r.WriteJSON))
 	}
 	if out.folder != "" {
 		err = errors.Join(err, saveReports(out.folder, r))
@@ -90,11 +90,11 @@ func (out *output) close() error {
 // saveReports writes all that is made of the records, in their folder.
 func saveReports(folder string, r *report.Result) error {
 	return errors.Join(
-		writeFile(filepath.Join(folder, summaryFile), r.WriteJSON),
-		writeFile(filepath.Join(folder, "report.html"), r.WriteHTML),
-		writeFile(filepath.Join(folder, "report.txt"), r.WriteText),
-		writeFile(filepath.Join(folder, "timeline.csv"), r.WriteCSV),
-		writeFile(filepath.Join(folder, "latency.hlog"), r.WriteHDRLog),
+		report.WriteFile(filepath.Join(folder, summaryFile), r.WriteJSON),
+		report.WriteFile(filepath.Join(folder, "report.html"), r.WriteHTML),
+		report.WriteFile(filepath.Join(folder, "report.txt"), r.WriteText),
+		report.WriteFile(filepath.Join(folder, "timeline.csv"), r.WriteCSV),
+		report.WriteFile(filepath.Join(folder, "latency.hlog"), r.WriteHDRLog),
 	)
 }
 
@@ -110,12 +110,4 @@ func howToKeep(folder string) string {
 		}
 	}
 	return ""
-}
-
-func writeFile(path string, write func(io.Writer) error) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file), file.Close())
 }

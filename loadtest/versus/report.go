@@ -1,4 +1,4 @@
-package main
+package versus
 
 import (
 	"errors"
@@ -15,16 +15,16 @@ import (
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
-// A versusFigure is a row of the table.
-type versusFigure struct {
+// A figure is a row of the table.
+type figure struct {
 	name, unit string
 	brief      bool                        // it is in the progress line, too
 	of         func(*measurement) *float64 // nil if not measured
 }
 
 // figures are the rows of the table.
-func figures() []versusFigure {
-	return []versusFigure{
+func figures() []figure {
+	return []figure{
 		{"connect and join", "clients/s", true, func(m *measurement) *float64 { return m.result.Summary.ConnectJoinPerSecond }},
 		{"server CPU per join", "µs", false, func(m *measurement) *float64 { return m.result.Summary.ServerCPUUsPerJoin }},
 		{"server without clients", "MB", false, func(m *measurement) *float64 { return measured(m.bills["empty"].ServerRSS, 1e6) }},
@@ -93,8 +93,8 @@ func median(all []float64) *float64 {
 	return &m
 }
 
-// save writes the reports.
-func (c contest) save(bouts []bout, interrupted bool) error {
+// Save writes the reports.
+func (c Contest) Save(bouts []Bout, interrupted bool) error {
 	if err := os.MkdirAll(c.out, 0o755); err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c contest) save(bouts []bout, interrupted bool) error {
 
 // saveComparison writes what package report makes of the runs with one number
 // of clients, unless there is nothing to compare.
-func (c contest) saveComparison(b bout) error {
+func (c Contest) saveComparison(b Bout) error {
 	var sides []report.Side
 	for _, who := range c.contenders {
 		side := report.Side{Name: who.name}
@@ -131,17 +131,17 @@ func (c contest) saveComparison(b bout) error {
 	if err != nil {
 		return err
 	}
-	comparison.Notes = c.whatToKnow([]bout{b})
+	comparison.Notes = c.whatToKnow([]Bout{b})
 	path := filepath.Join(c.out, strconv.Itoa(b.clients), "compare")
 	return errors.Join(
-		writeFile(path+".txt", comparison.WriteText),
-		writeFile(path+".html", comparison.WriteHTML),
-		writeFile(path+".json", comparison.WriteJSON),
+		report.WriteFile(path+".txt", comparison.WriteText),
+		report.WriteFile(path+".html", comparison.WriteHTML),
+		report.WriteFile(path+".json", comparison.WriteJSON),
 	)
 }
 
 // markdown is the report for people: tables, what went wrong, and what to know.
-func (c contest) markdown(bouts []bout) string {
+func (c Contest) markdown(bouts []Bout) string {
 	var text strings.Builder
 	var names []string
 	for _, who := range c.contenders {
@@ -151,7 +151,7 @@ func (c contest) markdown(bouts []bout) string {
 	for _, b := range bouts {
 		c.table(&text, b)
 	}
-	writeList(&text, "What went wrong", faults(bouts))
+	writeList(&text, "What went wrong", Faults(bouts))
 	writeList(&text, "What to know", append([]string{
 		"Figures are medians of the runs; in parentheses, against roost. The links show each run and whether a difference is more than noise.",
 	}, c.whatToKnow(bouts)...))
@@ -159,7 +159,7 @@ func (c contest) markdown(bouts []bout) string {
 }
 
 // table has medians, and what they are of those of the first column.
-func (c contest) table(text *strings.Builder, b bout) {
+func (c Contest) table(text *strings.Builder, b Bout) {
 	fmt.Fprintf(text, "\n| [%d clients](%d/compare.html) |", b.clients, b.clients)
 	for _, who := range c.contenders {
 		fmt.Fprintf(text, " %s |", who.name)
@@ -184,7 +184,7 @@ func (c contest) table(text *strings.Builder, b bout) {
 	text.WriteByte('\n')
 }
 
-func (f versusFigure) median(runs []*measurement) *float64 {
+func (f figure) median(runs []*measurement) *float64 {
 	var all []float64
 	for _, m := range runs {
 		if v := f.of(m); v != nil {
@@ -216,8 +216,8 @@ func threeDigits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// faults are the runs that were not made, or not without a loss.
-func faults(bouts []bout) (sentences []string) {
+// Faults are the runs that were not made, or not without a loss.
+func Faults(bouts []Bout) (sentences []string) {
 	for _, b := range bouts {
 		for _, name := range slices.Sorted(maps.Keys(b.of)) {
 			for _, m := range b.of[name] {
@@ -237,7 +237,7 @@ func faults(bouts []bout) (sentences []string) {
 
 // whatToKnow is how it was measured, as far as this program knows, and what the
 // user says.
-func (c contest) whatToKnow(bouts []bout) (sentences []string) {
+func (c Contest) whatToKnow(bouts []Bout) (sentences []string) {
 	say := func(format string, args ...any) { sentences = append(sentences, fmt.Sprintf(format, args...)) }
 	say("The contenders took turns on this host, %d times, each time in another order. Each was started anew for each run: a chat with %d messages to each room%s.",
 		c.rounds, c.messages, c.echoSays())
@@ -258,7 +258,7 @@ func (c contest) whatToKnow(bouts []bout) (sentences []string) {
 	return append(sentences, c.notes...)
 }
 
-func (c contest) echoSays() string {
+func (c Contest) echoSays() string {
 	if c.echo == 0 {
 		return ""
 	}
@@ -276,7 +276,7 @@ func (w contender) describe() string {
 }
 
 // circumstances are what the records say of the host and of each server.
-func (c contest) circumstances(bouts []bout) (sentences []string) {
+func (c Contest) circumstances(bouts []Bout) (sentences []string) {
 	rooms := "each a room of its own"
 	if c.oneRoom {
 		rooms = "one cluster and one room"

@@ -1,4 +1,4 @@
-package main
+package versus
 
 import (
 	"bytes"
@@ -57,7 +57,7 @@ func (m *measurement) String() string {
 }
 
 // measure has one contender serve a chat and then, started anew, an echo.
-func (c contest) measure(ctx context.Context, who contender, clients, round int) *measurement {
+func (c Contest) measure(ctx context.Context, who contender, clients, round int) *measurement {
 	m := &measurement{round: round}
 	folder := filepath.Join(c.out, strconv.Itoa(clients), who.name, strconv.Itoa(round))
 	flags := []string{"chat", "-messages", strconv.Itoa(c.messages)}
@@ -96,7 +96,7 @@ const grace = 3 * time.Minute
 
 // makeRun makes one run, a child of ours, and returns its records. It fails if
 // there is no end among them.
-func (c contest) makeRun(ctx context.Context, who contender, clients int, folder string, args ...string) ([]record.Record, error) {
+func (c Contest) makeRun(ctx context.Context, who contender, clients int, folder string, args ...string) ([]record.Record, error) {
 	rooms := "-apart" // for all: what many processes of another server are is not known to be more
 	if c.oneRoom {
 		rooms = "-one-room"
@@ -121,15 +121,15 @@ func (c contest) makeRun(ctx context.Context, who contender, clients int, folder
 	// The kernel ties a child's life to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	child := exec.CommandContext(ctx, c.self, append(args, c.more...)...)
+	child := exec.CommandContext(ctx, c.program.Path, append(args, c.more...)...)
 	child.Stdout, child.Stderr = log, log
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // Ctrl-C is for us
 	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
 	child.WaitDelay = grace
 	runErr := child.Run()
 
-	records, readErr := readRecords(filepath.Join(folder, recordsFile))
-	if readErr == nil && len(records) > 0 && records[len(records)-1].End != nil && !died(runErr) {
+	records, readErr := readRecords(filepath.Join(folder, c.program.Records))
+	if readErr == nil && len(records) > 0 && records[len(records)-1].End != nil && !c.program.died(runErr) {
 		return records, nil
 	}
 	text, err := os.ReadFile(log.Name())
@@ -140,9 +140,9 @@ func (c contest) makeRun(ctx context.Context, who contender, clients int, folder
 }
 
 // died says that a run broke, which is not to miss something.
-func died(err error) bool {
+func (p Program) died(err error) bool {
 	var exit *exec.ExitError
-	return err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitMissed)
+	return err != nil && !(errors.As(err, &exit) && exit.ExitCode() == p.Missed)
 }
 
 func readRecords(path string) (records []record.Record, err error) {
