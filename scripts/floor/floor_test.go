@@ -17,7 +17,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// The programs of this folder, built once for all tests: the one in C, and the
+// The programs of this folder, built once for all tests: the one in c/, and the
 // one that prints the table.
 var floor, table string
 
@@ -51,18 +51,14 @@ func TestMain(m *testing.M) {
 // TestSources reads what is built, too, so that go test does not take a result
 // for older sources from its cache.
 func TestSources(t *testing.T) {
-	for _, pattern := range []string{"build", "*.h", "*.c"} {
+	for _, pattern := range []string{"build", "c/*.h", "c/*.c"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil || len(names) == 0 {
 			t.Errorf("no files %s: %v", pattern, err)
 		}
 		for _, name := range names {
-			text, err := os.ReadFile(name)
-			if err != nil {
+			if _, err := os.ReadFile(name); err != nil {
 				t.Error(err)
-			}
-			if filepath.Ext(name) == ".c" && !strings.HasPrefix(string(text), "//go:build ignore\n\n") {
-				t.Errorf("%s begins with %.20q: the Go package would take it for a part of it", name, text)
 			}
 		}
 	}

@@ -1,5 +1,3 @@
-//go:build ignore
-
 /* The floor of the kernel: processes of servers and of clients, in which every
  * server writes the same bytes to all its connections at once, and every client
  * reads them. There is no protocol, and nothing is decided for a connection.
@@ -9,6 +7,7 @@
  * child dies with its parent; the parent ends when a child dies, or when a step
  * takes too long. */
 #define _GNU_SOURCE
+#include "common.h"
 #include "floor.h"
 
 #include <arpa/inet.h>

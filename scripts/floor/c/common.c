@@ -1,18 +1,5 @@
-//go:build ignore
-
-/* Floor is the least that a server could do: what remains of a chat room when
- * everything that makes a server is left out. It has no queues, no limits, no
- * protection from a client, slow or hostile; whatever it does not expect ends
- * it. It is what the kernel costs, to measure Roost against, and no server to
- * use or to start from.
- *
- *   floor server  speaks as much of Phoenix Channels as our load clients do
- *   floor pairs   no protocol at all: both ends in C, raw sends
- *
- * The first line keeps the Go package in this folder from taking this for a
- * part of it. */
 #define _GNU_SOURCE
-#include "floor.h"
+#include "common.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char usage[] =
+const char usage[] =
 	"usage: floor server [-addr HOST:PORT] [-writers N]\n"
 	"       floor pairs [-n CONNECTIONS] [-S SERVERS] [-C CLIENTS] [-m BYTES] [-r ROUNDS]\n"
 	"                   [-t SECONDS] [-netns] [-json]\n"
@@ -42,18 +29,6 @@ static const char usage[] =
 	"  -t      longest time of any step, in seconds (120)\n"
 	"  -netns  in a network namespace of its own with a large hash table; needs root\n"
 	"  -json   figures as one line of JSON\n";
-
-int main(int argc, char **argv) {
-	if (argc > 1 && strcmp(argv[1], "server") == 0)
-		return server_main(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "pairs") == 0)
-		return pairs_main(argc - 1, argv + 1);
-	if (argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "-help") == 0 || strcmp(argv[1], "--help") == 0)) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	usage_die("the first argument is server or pairs");
-}
 
 static void complain(const char *format, va_list args) {
 	char line[512];

@@ -1,13 +1,12 @@
-/* What the parts of floor share; floor.c says what floor is. */
-#ifndef FLOOR_H
-#define FLOOR_H
+/* What the parts of floor have in common. */
+#ifndef COMMON_H
+#define COMMON_H
 
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* The subcommands. Each returns its exit code. */
-int server_main(int argc, char **argv);
-int pairs_main(int argc, char **argv);
+/* usage is what -help prints. */
+extern const char usage[];
 
 /* die prints a line to stderr and ends the process with exit code 1. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -31,9 +30,5 @@ _Noreturn void accept_die(void);
 
 /* write_die explains why a send of size bytes, which sent n, was not complete. */
 _Noreturn void write_die(ssize_t n, size_t size);
-
-/* isolate moves this process into a network namespace of its own, with a large
- * table of established connections; netns.c says why. */
-void isolate(long connections);
 
 #endif

@@ -1,11 +1,10 @@
-//go:build ignore
-
 /* A network namespace of our own. What it is for is the table of established
  * connections: with the 262,144 buckets that are usual, chains grow long at a
  * million connections, each with two ends, and every message looks up both. A
  * namespace takes the size of its table from the sysctl of the one that it was
  * made in, so it takes two. And the settings in it hurt nobody else. */
 #define _GNU_SOURCE
+#include "common.h"
 #include "floor.h"
 
 #include <errno.h>

@@ -1,11 +1,10 @@
-//go:build ignore
-
 /* The server that our load clients cannot tell from Roost with its chat rooms.
  * One thread reads; the threads of a broadcast write. There is one room: whoever
  * joins anything is in it. It answers as Roost does, byte for byte, and relies
  * on what our clients send: one topic each, no escapes in the first four
  * elements of a message, and the nonce of RFC 6455 §1.3. */
 #define _GNU_SOURCE
+#include "common.h"
 #include "floor.h"
 
 #include <errno.h>
