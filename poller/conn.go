@@ -36,11 +36,12 @@ type Conn struct {
 	loop    *loop
 	handler Handler // loop only; nil once Closed was called
 
-	mu      sync.Mutex // guards the next four; held during sends, which never wait
+	mu      sync.Mutex // guards the next five; held during sends, which never wait
 	rare    *rare      // bytes that wait, a reason to close; nil for most
 	fd      int32      // also read by the loop, which alone closes it
 	gone    bool       // torn down; fd is no longer ours
 	watched bool       // in the loop's set
+	lossy   bool       // when the connection ended, the peer had not confirmed all; see Delivered
 
 	slot  uint32 // in loop.set, or 0; changed by the loop, under mu
 	limit limit  // loop only: what the deadline is for
@@ -189,6 +190,7 @@ func (c *Conn) contain() {
 // was.
 func (c *Conn) release() (reason error) {
 	c.mu.Lock()
+	c.noteLossLocked()
 	c.unwatchLocked()
 	c.loop.set.remove(c)
 	r, fd := c.rare, int(c.fd)

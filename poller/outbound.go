@@ -199,6 +199,7 @@ func (r *rare) popLocked(p *Poller, n int) {
 
 // dropLocked drops what waits behind the first so many frames.
 func (r *rare) dropLocked(p *Poller, keep int) {
+	r.dropped = r.dropped || len(r.queue) > keep
 	for _, w := range r.queue[keep:] {
 		r.bytes -= len(w.rest)
 		p.backlog.remove(w)

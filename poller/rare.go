@@ -20,8 +20,9 @@ type rare struct {
 	muted  bool   // the loop does not look whether the socket is readable
 	hung   bool   // the peer has hung up, or Kill has: nothing more is sent
 
-	ending ending
-	reason error // what Closed is told
+	ending  ending
+	reason  error // what Closed is told
+	dropped bool  // something that waited
 }
 
 // ending is how far the end of a connection has come.

@@ -38,3 +38,6 @@ func (a *asking) abandon(why error) {
 	}
 	a.end(why)
 }
+
+// answered reports false; see waiter.
+func (a *asking) answered(bool) bool { return false }

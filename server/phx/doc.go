@@ -29,7 +29,7 @@
 // any goroutine unless it says otherwise.
 //
 // Inside, frames are decoded and routed on the event loop. Locks are taken in
-// the order Socket.mu, Channel.mu, pollSession.mu, then those of packages pubsub
+// the order Socket.mu, Channel.mu, pollSession.mu, answerer.mu, then those of packages pubsub
 // and poller. No lock is held while application code runs, telemetry hooks
 // included; but those may run on the loop, and must not block. Log handlers run
 // on a goroutine of their own, and may.

@@ -2,12 +2,11 @@ package phx
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
-	"github.com/roost-rt/roost/server/wire"
+	"github.com/roost-rt/roost/server/http1"
 )
 
 // Long polling (spec §3): sockets of clients that can only send HTTP requests. A
@@ -19,56 +18,53 @@ import (
 type exchange struct {
 	conn     *poller.Conn
 	requests *requests
-	request  *http.Request
 	mount    *mount
 	polls    *pollSessions
 	vars     map[string]string // of the path
-	params   Params            // of the query and the path
+	text     []byte            // of the head; lent by the loop, until keepHead
+	head     http1.Head        // parts of it
+	session  *pollSession      // that it has the token of, or nil
+	params   Params            // of the query, if there is no session
 	body     []byte            // lent by the loop, until keep
 	parts    frame.Parts       // the body instead, if it is large and came bit by bit
 	attempt  attempt           // to connect, if there is no session
-	answered bool
-}
-
-// A pollAnswer is the body of most answers, but those with messages.
-type pollAnswer struct {
-	Status   int      `json:"status"`
-	Token    string   `json:"token"`
-	Messages []string `json:"messages"`
+	closes   bool              // the connection ends with the answer
+	over     bool              // answered
 }
 
 // begin answers the request, or sees to it that it will be answered: first of
 // all, it looks at where it comes from. A function of the application's does
 // that on the worker pool.
 func (x *exchange) begin() {
-	query, err := wire.ParseQuery(x.request.URL.RawQuery)
-	if err != nil {
-		x.respond(http.StatusBadRequest, nil, nil)
+	if x.session == nil && x.params == nil { // not even a query
+		x.respond(http.StatusBadRequest, "", nil)
 		return
 	}
-	x.params = query
-	for name, value := range x.vars {
-		x.params[name] = value
-	}
-	origin, given := x.request.Header["Origin"]
+	origin, given := x.head.Get("origin")
 	switch {
 	case !given:
 		x.route()
 	case x.mount.CheckOrigin == nil:
-		x.checked(x.mount.allows(origin[0], x.requests.origin.scheme(), x.request.Host), nil)
+		x.checked(x.allows(string(origin)), nil)
 	default:
 		x.keep()
+		x.keepHead()
 		x.onPool(func() {
 			allowed, err := false, error(errLeft) // unless it returns
 			defer func() { x.conn.Post(func() { x.checked(allowed, err) }) }()
-			allowed, err = x.askOrigin(origin[0])
+			allowed, err = x.askOrigin()
 		})
 	}
 }
 
-func (x *exchange) askOrigin(origin string) (allowed bool, err error) {
+func (x *exchange) askOrigin() (allowed bool, err error) {
 	defer x.mount.contain(&err)
-	return x.mount.allows(origin, x.requests.origin.scheme(), x.request.Host), nil
+	origin, _ := x.head.Get("origin")
+	return x.allows(string(origin)), nil
+}
+
+func (x *exchange) allows(origin string) bool {
+	return x.mount.allows(origin, x.requests.origin.scheme(), string(x.head.Host))
 }
 
 func (x *exchange) checked(allowed bool, err error) {
@@ -84,51 +80,47 @@ func (x *exchange) checked(allowed bool, err error) {
 
 // route brings the request to its session, by the table of spec §3.2.
 func (x *exchange) route() {
-	switch x.request.Method {
+	switch s := x.session; string(x.head.Method) {
 	case http.MethodGet:
-		if s := x.session(); s == nil || !s.get(x) {
+		if s == nil || !s.get(x) {
 			x.create()
 		}
 	case http.MethodPost:
-		if s := x.session(); s == nil || !s.post(x) {
+		if s == nil || !s.post(x) {
 			x.status(http.StatusGone)
 		}
 	case http.MethodOptions:
-		header := http.Header{
-			"Access-Control-Allow-Methods": {"get, post, options"},
-			"Access-Control-Max-Age":       {"3600"},
+		fields := "Access-Control-Allow-Methods: get, post, options\r\nAccess-Control-Max-Age: 3600\r\n"
+		for _, asked := range x.head.Values("access-control-request-headers") {
+			fields += "Access-Control-Allow-Headers: " + asked + "\r\n"
 		}
-		if asked := x.request.Header["Access-Control-Request-Headers"]; asked != nil {
-			header["Access-Control-Allow-Headers"] = asked
-		}
-		x.respond(http.StatusOK, header, nil)
+		x.respond(http.StatusOK, fields, nil)
 	default:
-		x.respond(http.StatusBadRequest, nil, nil)
+		x.respond(http.StatusBadRequest, "", nil)
 	}
 }
 
-// session is the session that the request has the token of, or nil. Clients put
-// the token into a header or, up to 1.8.16, behind the parameters of the
-// application, of which one may have the same name: the last one counts, and
-// one that is no session token is just a parameter (spec §3.3).
-func (x *exchange) session() *pollSession {
-	signed := x.request.Header.Get("X-Phoenix-Longpoll-Token")
-	if signed == "" {
-		signed = x.params.String("token")
+// remote is the address of the client.
+func (x *exchange) remote() string {
+	proxies := &x.requests.endpoint.proxies
+	peer := x.requests.remoteAddr(x.conn)
+	if len(proxies.trusted) == 0 {
+		return peer
 	}
-	return x.polls.find(signed)
-}
-
-// wantsBody reports whether a body is worth waiting for: one without a session is
-// not, and nobody shall fill our memory with those.
-func (x *exchange) wantsBody() bool {
-	query, err := wire.ParseQuery(x.request.URL.RawQuery)
-	x.params = query
-	return err == nil && x.session() != nil
+	return proxies.clientOf(peer, x.head.Values(proxies.field))
 }
 
 // keep makes the body the exchange's own.
 func (x *exchange) keep() { x.body = bytes.Clone(x.body) }
+
+// keepHead makes the head the exchange's own.
+func (x *exchange) keepHead() {
+	x.text = bytes.Clone(x.text)
+	x.head, _ = http1.Parse(x.text) // it was good before
+}
+
+// dropHead is for who has got what it needs of the head.
+func (x *exchange) dropHead() { x.text, x.head = nil, http1.Head{} }
 
 // wait has w told when the session's window has passed, or the client is gone.
 func (x *exchange) wait(w waiter) {
@@ -138,37 +130,31 @@ func (x *exchange) wait(w waiter) {
 
 // status answers with a status in the body and nothing else.
 func (x *exchange) status(code int) bool {
-	return x.json(http.StatusOK, map[string]int{"status": code})
+	return x.respond(http.StatusOK, jsonField, statusBody(code))
 }
 
 // crashed answers after a panic of the application's: clients that find it in
 // the body come back later.
 func (x *exchange) crashed() {
-	x.json(http.StatusInternalServerError, map[string]int{"status": http.StatusInternalServerError})
+	x.respond(http.StatusInternalServerError, jsonField, statusBody(http.StatusInternalServerError))
 }
 
-func (x *exchange) json(status int, answer any) bool {
-	body, _ := json.Marshal(answer) // numbers and strings: it cannot fail
-	return x.respondJSON(status, body)
-}
-
-func (x *exchange) respondJSON(status int, body []byte) bool {
-	return x.respond(status, http.Header{"Content-Type": {"application/json; charset=utf-8"}}, body)
-}
-
-// respond sends the one answer. It reports whether the connection took it. Any
-// page may read it: the origin was checked, and credentials are not allowed.
-func (x *exchange) respond(status int, header http.Header, body []byte) bool {
-	if x.answered {
+// respond sends the one answer, with more fields than those of all answers. It
+// reports whether the connection took it. Loop only.
+func (x *exchange) respond(status int, fields string, body []byte) bool {
+	if x.over {
 		return false
 	}
-	x.answered = true
-	if header == nil {
-		header = make(http.Header)
+	x.over = true
+	length := len(body)
+	if string(x.head.Method) == http.MethodHead {
+		body = nil
 	}
-	header.Set("Access-Control-Allow-Origin", "*")
-	header.Set("Cache-Control", "no-store")
-	return x.requests.respond(x.conn, x.request, status, header, body)
+	x.closes = x.closes || x.mount.draining.Load()
+	return writeAnswer(func(b []byte) bool {
+		b = appendHead(b, status, fields, x.closes, length)
+		return x.requests.respond(x.conn, append(b, body...), x.closes)
+	})
 }
 
 // onPool runs a task where Connect and CheckOrigin belong.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/roost-rt/roost/server/internal/packet"
+	"github.com/roost-rt/roost/server/wire"
 )
 
 var errNoPlace = errors.New("there is no place for another session")
@@ -12,6 +13,16 @@ var errNoPlace = errors.New("there is no place for another session")
 // create makes a session for a GET that has none (spec §3.2). Connect is asked
 // on the worker pool.
 func (x *exchange) create() {
+	if x.params == nil { // there was a session a moment ago
+		var err error
+		if x.params, err = wire.ParseQuery(string(x.head.Query)); err != nil {
+			x.respond(http.StatusBadRequest, "", nil)
+			return
+		}
+	}
+	for name, value := range x.vars {
+		x.params[name] = value
+	}
 	x.attempt = x.mount.attempt("longpoll")
 	x.attempt.params = x.params
 	switch polls := x.polls; {
@@ -21,39 +32,44 @@ func (x *exchange) create() {
 		x.attempt.settle(nil, errNoPlace)
 		x.status(http.StatusInternalServerError)
 	case x.mount.Connect == nil:
-		x.created(x.connect())
+		x.created(x.connect(nil))
 	default:
 		asking := x.requests.ask(x.conn)
-		x.request = x.request.WithContext(asking.ctx)
+		x.keepHead()
 		x.onPool(func() {
 			var s *pollSession
 			var err error = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic} // unless it returns
 			defer func() { x.conn.Post(func() { x.created(s, err) }) }()
 			defer asking.done()
-			s, err = x.connect()
+			s, err = x.connect(asking)
 		})
 	}
 }
 
-// connect returns a session that is not open yet. Its error is a *RefuseError,
+// connect returns a session that is not open yet. asking is for Connect. Its error is a *RefuseError,
 // also when the application panics.
-func (x *exchange) connect() (_ *pollSession, err error) {
+func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 	m := x.mount
 	defer m.contain(&err)
 	d := m.dialect(x.params, packet.Quoted)
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}
-	s := newPollSession(x.polls, d, x.request.RemoteAddr)
+	s := newPollSession(x.polls, d, x.remote())
 	if m.Connect == nil {
 		return s, nil
 	}
+	r, err := x.head.Request()
+	if err != nil {
+		return nil, &RefuseError{cause: err}
+	}
 	var token *string
-	if sent := x.request.Header["X-Phoenix-Authtoken"]; m.AuthToken && len(sent) == 1 { // of two there is none, as in bearer
+	if sent := r.Header["X-Phoenix-Authtoken"]; m.AuthToken && len(sent) == 1 { // of two there is none, as in bearer
 		token = &sent[0]
 	}
-	x.request.TLS = x.conn.ConnectionState()
-	if refusal := x.requests.connect(s.socket, x.params, x.request, token); refusal != nil {
+	r = r.WithContext(asking.ctx)
+	r.RemoteAddr, r.TLS = x.remote(), x.conn.ConnectionState()
+	if refusal := x.requests.connect(s.socket, x.params, r, token); refusal != nil {
 		return nil, refusal
 	}
 	return s, nil
@@ -74,7 +90,7 @@ func (x *exchange) created(s *pollSession, err error) {
 		x.status(http.StatusForbidden)
 	case !s.open(&x.attempt):
 		x.status(http.StatusInternalServerError) // as in create
-	case !x.json(http.StatusOK, pollAnswer{http.StatusGone, s.token, []string{}}):
+	case !x.respond(http.StatusOK, jsonField, appendPollBody(nil, http.StatusGone, s.token, nil)):
 		s.Kill(errClientGone)
 	}
 }

@@ -31,8 +31,19 @@ func (ep *Endpoint) LastPollFrom() (addr string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.waiting != nil {
-			addr = p.waiting.request.RemoteAddr
+			addr = p.waiting.conn.RemoteAddr().String()
 		}
 	})
 	return addr
+}
+
+// BufferedPolls is how many bytes wait for clients to poll.
+func (ep *Endpoint) BufferedPolls() (n int) {
+	ep.eachPolled(func(s *Socket) {
+		p := s.transport.(*pollSession)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		n += len(p.messages)
+	})
+	return n
 }

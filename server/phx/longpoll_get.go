@@ -2,26 +2,37 @@ package phx
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/roost-rt/roost/poller"
 )
 
-// A poll is a GET that waits for messages. It belongs to the loop of its
-// connection.
+// A poll is a GET that waits for messages. The answer comes from a turn, on an
+// answerer, or when the window has passed from the loop of its connection, which
+// learns of the first with what comes next.
 type poll struct {
-	*exchange
-	session *pollSession
+	session  *pollSession
+	requests *requests
+	conn     *poller.Conn
+	closes   bool // the connection ends with the answer
+
+	over   bool   // answered; guarded by session.mu, as the rest
+	behind bool   // more has come: the loop has to know when it is answered
+	sentAt uint32 // see clock.mark
+	sent   []byte // the messages of the answer, while session.last is the poll
 }
 
-// get answers a GET with what there is, or makes it wait. Of several that wait,
-// the last gets the messages; for the others their window just passes (spec
-// §3.2). It reports false if the session has ended. x's loop only.
+var errAborted = errors.New("the client polls elsewhere, and has not taken the last answer")
+
+// get makes a GET wait for messages, if only for a turn. Of several that wait, the
+// last gets the messages; for the others their window just passes (spec §3.2). It
+// reports false if the session has ended. x's loop only.
 func (s *pollSession) get(x *exchange) bool {
 	x.conn.CheckLoop()
-	p := &poll{x, s}
+	x.requests.hold(0) // a body would mean nothing
+	p := &poll{session: s, requests: x.requests, conn: x.conn, closes: x.closes, behind: len(x.requests.buf) > 0}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -29,79 +40,137 @@ func (s *pollSession) get(x *exchange) bool {
 	}
 	s.polled = time.Now()
 	s.waiting, s.woken = nil, false
-	if len(s.messages) > 0 {
-		s.answerLocked(p, http.StatusOK)
-		return true
-	}
+	s.settleLastLocked(x.conn)
 	if x.conn.Handler() != poller.Handler(x.requests) { // gone while CheckOrigin was asked: nobody waits
 		return true
 	}
 	s.waiting = p
 	x.wait(p)
+	if len(s.messages) > 0 {
+		s.wakeLocked()
+	}
 	return true
 }
 
-// answerLocked gives p the messages, or the status if there are none. They are
-// kept if the connection turns out to be gone; in Phoenix they would be lost.
-func (s *pollSession) answerLocked(p *poll, ifNone int) {
-	if len(s.messages) == 0 {
-		p.none(ifNone)
-		return
-	}
-	body := fmt.Appendf(nil, `{"status":200,"token":"%s","messages":[%s]}`, s.token, bytes.TrimSuffix(s.messages, []byte(",")))
-	if p.respondJSON(http.StatusOK, body) {
-		s.tookLocked()
+// settleLastLocked decides on the messages of the last answer when the client polls
+// again, on a connection c. The same one has brought them. Another may mean that the
+// first is dead, of which nothing will be heard for minutes: if it has not confirmed
+// them for longer than TCP puts that off, they go over c instead.
+func (s *pollSession) settleLastLocked(c *poller.Conn) {
+	switch last := s.last; {
+	case last == nil:
+	case last.conn == c:
+		s.last = nil
+	case s.socket.mount.since(last.sentAt) > confirmTime && !last.conn.Delivered():
+		last.conn.Kill(errAborted)
+		s.putBackLocked()
 	}
 }
 
-// none answers without messages. What has ended has no token any more.
-func (p *poll) none(status int) {
-	answer := pollAnswer{status, p.session.token, []string{}}
-	if status == http.StatusGone {
-		answer.Token = ""
+// confirmTime is more than a receiver's TCP waits before it confirms (RFC 9293
+// §3.8.6.3: less than half a second), and a way there and back.
+const confirmTime = time.Second
+
+// putBackLocked has the messages of the last answer wait again, before the others.
+func (s *pollSession) putBackLocked() {
+	if !s.ended {
+		s.messages = append(s.last.sent, s.messages...)
+		s.wakeLocked()
 	}
-	p.json(http.StatusOK, answer)
+	s.last = nil
 }
 
-// wakeLocked has the waiting poll fetch what there is, a moment later: messages
-// that come in one burst travel together (spec §3.2).
+// wakeLocked has the waiting poll fetch what there is, in a turn: messages that come
+// in one burst travel together (spec §3.2).
 func (s *pollSession) wakeLocked() {
 	if s.waiting != nil && !s.woken {
 		s.woken = true
-		s.waiting.conn.Post(s.waiting.fetch)
+		s.answerer.wake(s.waiting)
 	}
 }
 
 // fetch answers the poll if it still is the one that waits: with messages or,
 // as it was woken, because the session has ended.
-func (p *poll) fetch() { p.settle(http.StatusGone) }
-
-// expire answers the poll when its window has passed; see waiter.
-func (p *poll) expire() {
-	if !p.settle(http.StatusNoContent) {
-		p.none(http.StatusNoContent) // another has taken its place
-	}
+func (p *poll) fetch() {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	p.settleLocked(http.StatusGone)
 }
 
-// settle answers the poll that waits, and reports false if that is another.
-func (p *poll) settle(ifNone int) bool {
+// settleLocked answers the poll that waits with messages, or a status if there are
+// none. They are kept if the connection turns out to be gone; in Phoenix they would
+// be lost. It reports false if another poll waits.
+func (p *poll) settleLocked(ifNone int) bool {
 	s := p.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.waiting != p {
 		return false
 	}
 	s.waiting, s.woken = nil, false
-	s.answerLocked(p, ifNone)
+	if len(s.messages) == 0 {
+		p.answerLocked(ifNone, nil)
+	} else if p.answerLocked(http.StatusOK, bytes.TrimSuffix(s.messages, []byte(","))) {
+		s.last, p.sent, p.sentAt = p, s.messages, s.socket.mount.mark()
+		s.tookLocked()
+	}
 	return true
 }
 
-// abandon leaves the messages to the next poll; see waiter.
+// answerLocked sends the answer and reports whether the connection took it. What has
+// ended has no token any more.
+func (p *poll) answerLocked(status int, messages []byte) bool {
+	token := p.session.token
+	if status == http.StatusGone {
+		token = ""
+	}
+	closes := p.closes || p.requests.endpoint.draining.Load()
+	p.over = writeAnswer(func(b []byte) bool {
+		b = appendHead(b, http.StatusOK, jsonField, closes, pollBodySize(token, messages))
+		return p.conn.Send(appendPollBody(b, status, token, messages)) == nil
+	})
+	switch {
+	case !p.over:
+	case closes:
+		p.conn.Finish(nil)
+	case p.behind:
+		p.conn.Post(p.resume)
+	}
+	return p.over
+}
+
+// resume goes on to what came behind the poll, unless that is done. Loop only.
+func (p *poll) resume() {
+	if p.requests.waiting == waiter(p) {
+		p.requests.resume(p.conn)
+	}
+}
+
+// expire answers the poll when its window has passed; see waiter.
+func (p *poll) expire() {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	if !p.over && !p.settleLocked(http.StatusNoContent) {
+		p.answerLocked(http.StatusNoContent, nil) // another has taken its place
+	}
+}
+
+// answered reports whether the poll is; see waiter.
+func (p *poll) answered(more bool) bool {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	p.behind = p.behind || more
+	return p.over
+}
+
+// abandon leaves the messages to the next poll: also those of an answer that the
+// client has not taken; see waiter.
 func (p *poll) abandon(error) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting == p {
+	switch {
+	case s.waiting == p:
 		s.waiting, s.woken = nil, false
+	case s.last == p && !p.conn.Delivered():
+		s.putBackLocked()
 	}
 }

@@ -96,13 +96,57 @@ func TestLongPollPutsBack(t *testing.T) {
 	s.want(beaten(1))
 
 	for i := range 20 { // also if the server has not noticed yet
-		s.polls.send("GET", s.target, "")
+		gone := s.polls
+		gone.send("GET", s.target, "")
 		eventually(t, "the poll waits", func() bool { return ep.WaitingPolls() == 1 })
-		io.WriteString(s.polls.conn, strings.Repeat("x", 70<<10)) // makes the server end it
+		io.WriteString(gone.conn, strings.Repeat("x", 70<<10)) // makes the server end it
 		s.say(beat(i))
 		s.polls = dialWeb(t, ep)
+		if a, err := gone.tryReceive(); err == nil && a.Status == 200 { // the answer was first
+			wantMessages(t, a.Messages, beaten(i))
+			continue
+		}
 		s.want(beaten(i))
 	}
+}
+
+// So do those that are on their way to a client that hangs up before it has read
+// them, before others that have come meanwhile.
+func TestLongPollPutsBackWhatIsUnread(t *testing.T) {
+	large := strings.Repeat("x", 100_000)
+	room := &phx.ChannelType{In: phx.Events{"fill": func(ch *phx.Channel, _ phx.Payload) (any, error) {
+		for i := range 8 {
+			if err := ch.Push("large", map[string]any{"n": i, "text": large}); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}}}
+	ep := startConfig(t, longPolling(time.Minute, phx.Route{Pattern: "room:*", Type: room}))
+	s := openSession(t, ep)
+	s.say(`["1","1","room:a","phx_join",{}]`, `["1","2","room:a","fill",{}]`, `["1","3","room:a","phx_leave",{}]`)
+	want := []string{`["1","1","room:a","phx_reply",{"status":"ok","response":{}}]`}
+	for i := range 8 {
+		want = append(want, fmt.Sprintf(`["1",null,"room:a","large",{"n":%d,"text":%q}]`, i, large))
+	}
+	want = append(want, `["1","3","room:a","phx_reply",{"status":"ok","response":{}}]`, `["1","1","room:a","phx_close",{}]`)
+	eventually(t, "all are there", func() bool { return ep.BufferedPolls() > 800_000 && ep.Stats().Channels == 0 })
+	for _, rudely := range []bool{false, true} {
+		gone := s.polls
+		gone.send("GET", s.target, "")
+		eventually(t, "the answer is on its way", func() bool { return ep.BufferedPolls() == 0 })
+		s.say(beat(rudely))
+		want = append(want, beaten(rudely))
+		if rudely {
+			gone.conn.(*net.TCPConn).SetLinger(0)
+		}
+		gone.conn.Close()
+		eventually(t, "all are back", func() bool { return ep.BufferedPolls() > 800_000 })
+		s.polls = dialWeb(t, ep)
+	}
+	s.want(want...)
+	s.say(beat("last"))
+	s.want(beaten("last"))
 }
 
 // A client that does not poll, but makes messages, is a slow consumer.

@@ -6,12 +6,12 @@ import (
 	"encoding/base64"
 	"net/http"
 	"runtime"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/http1"
 )
 
 const (
@@ -32,7 +32,8 @@ type post struct {
 // false if the session has ended. x's loop only.
 func (s *pollSession) post(x *exchange) bool {
 	x.conn.CheckLoop()
-	p := &post{exchange: x, session: s, ndjson: isNDJSON(x.request)}
+	p := &post{exchange: x, session: s, ndjson: isNDJSON(&x.head)}
+	x.dropHead()
 	s.mu.Lock()
 	ended, first, full := s.ended, s.posting == nil, len(s.posts) >= maxPosts
 	switch {
@@ -118,7 +119,7 @@ func (p *post) unpack() (err error) {
 
 // unpackRest goes on when the callback of a raw socket has returned.
 func (p *post) unpackRest() {
-	if len(p.lines) > 0 && !p.answered {
+	if len(p.lines) > 0 && !p.over {
 		p.unpackLater()
 	} else {
 		p.end()
@@ -149,7 +150,7 @@ func (p *post) split() (lines [][]byte) {
 // The callback of a RawType is waited for, up to a window each time; if that was
 // too long, the rest is skipped (spec §3.2).
 func (p *post) proceed() {
-	for len(p.lines) > 0 && !p.answered {
+	for len(p.lines) > 0 && !p.over {
 		data, binary, ok := p.decode(p.lines[0])
 		p.lines = p.lines[1:]
 		if !ok {
@@ -211,8 +212,12 @@ func (p *post) expire() { p.status(http.StatusRequestTimeout) }
 // abandon does nothing: what has come is taken; see waiter.
 func (p *post) abandon(error) {}
 
+// answered reports false: the loop itself answers; see waiter.
+func (p *post) answered(bool) bool { return false }
+
 // isNDJSON reports whether a POST says that its messages are lines.
-func isNDJSON(r *http.Request) bool {
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(kind), "application/x-ndjson")
+func isNDJSON(h *http1.Head) bool {
+	value, _ := h.Get("content-type")
+	kind, _, _ := bytes.Cut(value, []byte(";"))
+	return http1.Is(bytes.TrimSpace(kind), "application/x-ndjson")
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,14 +29,18 @@ type pollSession struct {
 	id     string        // immutable; random
 	token  string        // immutable; the id, signed
 
+	answerer *answerer // immutable
+	made     time.Time // immutable
+
 	mu       sync.Mutex     // guards the rest
 	handler  poller.Handler // who gets messages and the end; nil until open
-	messages []byte         // for the client: elements of a JSON array, each with a comma behind it
+	messages []byte         // for the client: packets; nobody else may change what is behind them
 	held     []func()       // turns that Hold keeps back until the client has taken it
 	polled   time.Time      // when the last GET came
 	idle     *time.Timer    // calls checkIdle
 	waiting  *poll          // the last GET, if it waits
 	woken    bool           // waiting is about to fetch the messages
+	last     *poll          // that got messages, until the client polls again
 	posting  *post          // whose messages are being taken
 	posts    []*post        // that wait for it
 	dropped  bool           // a binary message was, and that was logged
@@ -44,7 +49,7 @@ type pollSession struct {
 }
 
 func newPollSession(polls *pollSessions, d *dialect, remote string) *pollSession {
-	s := &pollSession{polls: polls, id: rand.Text()}
+	s := &pollSession{polls: polls, id: rand.Text(), made: time.Now(), answerer: polls.nextAnswerer()}
 	s.token, _ = polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
 	s.socket = &Socket{dialect: d, transport: s, extra: &extra{remote: remote}}
 	return s
@@ -93,9 +98,14 @@ func (s *pollSession) checkIdle() {
 }
 
 // Send has packets wait for the client.
-func (s *pollSession) Send(packets []byte) error {
+func (s *pollSession) Send(packets []byte) error { return s.send(packets, false) }
+
+// SendShared is Send without a copy, if nothing else waits.
+func (s *pollSession) SendShared(packets []byte) error { return s.send(packets, true) }
+
+func (s *pollSession) send(packets []byte, shared bool) error {
 	s.mu.Lock()
-	err := s.sendLocked(packets)
+	err := s.sendLocked(packets, shared)
 	waiting, quiet := len(s.messages), time.Since(s.polled)
 	s.mu.Unlock()
 	if err == poller.ErrSlowConsumer {
@@ -105,7 +115,7 @@ func (s *pollSession) Send(packets []byte) error {
 	return err
 }
 
-func (s *pollSession) sendLocked(packets []byte) error {
+func (s *pollSession) sendLocked(packets []byte, shared bool) error {
 	mount := s.socket.mount
 	switch {
 	case s.ended:
@@ -116,6 +126,9 @@ func (s *pollSession) sendLocked(packets []byte) error {
 		mount.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
 	case len(s.messages) > s.polls.outboundMax:
 		return poller.ErrSlowConsumer
+	case shared && len(s.messages) == 0:
+		s.messages = slices.Clip(packets) // whoever appends makes a copy
+		s.wakeLocked()
 	default:
 		s.messages = append(s.messages, packets...)
 		s.wakeLocked()
@@ -127,10 +140,6 @@ func (s *pollSession) logDropped() {
 	s.socket.mount.log.Info("binary messages cannot be sent over long polling: dropped",
 		"mount", s.socket.mount.Path, "id", s.socket.ID())
 }
-
-// SendShared is Send: nothing is shared, as every client gets an answer of its
-// own.
-func (s *pollSession) SendShared(packets []byte) error { return s.Send(packets) }
 
 // Hold makes t wait while the client has much to fetch; see transport.
 func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
@@ -179,7 +188,7 @@ func (s *pollSession) end(why error) {
 		s.mu.Unlock()
 		return
 	}
-	s.ended, s.why = true, why
+	s.ended, s.why, s.last = true, why, nil
 	s.wakeLocked()
 	held := s.held
 	s.held = nil

@@ -1,12 +1,15 @@
 package phx
 
 import (
+	"bytes"
 	"cmp"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/roost-rt/roost/server/token"
+	"github.com/roost-rt/roost/server/wire"
 )
 
 const (
@@ -20,13 +23,16 @@ type pollSessions struct {
 	tokens       *token.Tokens
 	window       time.Duration
 	max          int
-	outboundHigh int          // bytes: see Config
-	outboundMax  int          // likewise
-	slow         atomic.Int64 // sessions that ended as slow consumers
+	outboundHigh int           // bytes: see Config
+	outboundMax  int           // likewise
+	slow         atomic.Int64  // sessions that ended as slow consumers
+	answerers    []*answerer   // one for each processor
+	next         atomic.Uint32 // of them, round robin
 
-	mu     sync.Mutex // guards the rest
-	places int        // taken: by sessions, and by those that Connect is asked about
-	byID   map[string]*pollSession
+	mu      sync.Mutex // guards the rest
+	places  int        // taken: by sessions, and by those that Connect is asked about
+	byID    map[string]*pollSession
+	byToken map[string]*pollSession // as most requests have the token that the session made
 }
 
 func newPollSessions(lent *services, cfg LongPoll) *pollSessions {
@@ -39,8 +45,72 @@ func newPollSessions(lent *services, cfg LongPoll) *pollSessions {
 		max:          cmp.Or(cfg.MaxSessions, 100_000),
 		outboundHigh: lent.cfg.OutboundHigh,
 		outboundMax:  lent.cfg.OutboundMax,
+		answerers:    newAnswerers(lent),
 		byID:         make(map[string]*pollSession),
+		byToken:      make(map[string]*pollSession),
 	}
+}
+
+func (p *pollSessions) nextAnswerer() *answerer {
+	return p.answerers[p.next.Add(1)%uint32(len(p.answerers))]
+}
+
+// seek returns the session that a request has the token of, or nil with the
+// parameters of its query. Clients put the token into a header or, up to 1.8.16,
+// behind the parameters of the application, of which one may have the same name: the
+// last one counts, and one that is no session token is just a parameter (spec §3.3).
+func (p *pollSessions) seek(header, query []byte) (*pollSession, Params, error) {
+	signed := header
+	if len(header) == 0 {
+		signed = lastToken(query)
+	}
+	if s := p.known(signed); s != nil {
+		return s, nil, nil
+	}
+	params, err := wire.ParseQuery(string(query))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(header) == 0 {
+		signed = []byte(Params(params).String("token"))
+	}
+	if s := p.find(string(signed)); s != nil {
+		return s, nil, nil
+	}
+	return nil, params, nil
+}
+
+// tokenField is the name of the header.
+const tokenField = "x-phoenix-longpoll-token"
+
+// has reports whether a request has the token of a session.
+func (p *pollSessions) has(r *http.Request) bool {
+	s, _, err := p.seek([]byte(r.Header.Get(tokenField)), []byte(r.URL.RawQuery))
+	return err == nil && s != nil
+}
+
+// lastToken is the last parameter called token, as it stands in the query.
+func lastToken(query []byte) []byte {
+	for len(query) > 0 {
+		i := bytes.LastIndexByte(query, '&')
+		if value, found := bytes.CutPrefix(query[i+1:], []byte("token=")); found {
+			return value
+		}
+		query = query[:max(i, 0)]
+	}
+	return nil
+}
+
+// known returns the session that has made a token itself, which need not be verified
+// again, or nil.
+func (p *pollSessions) known(signed []byte) *pollSession {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.byToken[string(signed)]
+	if s == nil || time.Since(s.made) > pollMaxAge {
+		return nil
+	}
+	return s
 }
 
 // find returns the session of a token, or nil. In a cluster this would be the
@@ -82,13 +152,14 @@ func (p *pollSessions) add(s *pollSession) bool {
 	if p.draining.Load() {
 		return false
 	}
-	p.byID[s.id] = s
+	p.byID[s.id], p.byToken[s.token] = s, s
 	return true
 }
 
 func (p *pollSessions) remove(s *pollSession) {
 	p.mu.Lock()
 	delete(p.byID, s.id)
+	delete(p.byToken, s.token)
 	p.mu.Unlock()
 }
 

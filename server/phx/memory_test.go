@@ -45,7 +45,7 @@ func benchmarkIdleMemory(b *testing.B, role string, clients int) {
 	} {
 		b.Run(kind.name, func(b *testing.B) {
 			for b.Loop() {
-				server := startMemoryServer(b, role)
+				server := startProcess(b, role)
 				enter := func(i int) net.Conn {
 					c := server.dial(b)
 					kind.enter(c, i)
@@ -68,13 +68,17 @@ func benchmarkIdleMemory(b *testing.B, role string, clients int) {
 }
 
 // memoryRole is the environment variable that makes this test binary a server
-// instead of running tests: "plain", one with "TLS", or one with "long polling".
+// instead of running tests: "plain", one with "TLS", or one with "long polling"; or the
+// "bystander of" the one at an address.
 const memoryRole = "PHX_TEST_MEMORY"
 
 // serveMemory serves until its input ends. It answers each line of it: "cpu" with
 // its processor time in ns, "broadcast" with 0 and one to room:lobby, and any other
 // with its resident memory in bytes.
 func serveMemory() error {
+	if addr, found := strings.CutPrefix(os.Getenv(memoryRole), "bystander of "); found {
+		return bystand(addr)
+	}
 	cfg := phx.Config{
 		Addr:   "127.0.0.1:0",
 		Hosts:  []string{phx.AnyHost},
@@ -144,8 +148,8 @@ type memoryServer struct {
 	role string
 }
 
-// startMemoryServer starts one. It ends with the test, or else by end.
-func startMemoryServer(t testing.TB, role string) *memoryServer {
+// startProcess starts one. It ends with the test, or else by end.
+func startProcess(t testing.TB, role string) *memoryServer {
 	t.Helper()
 	s := &memoryServer{cmd: exec.Command(os.Args[0]), role: role}
 	s.cmd.Env = append(os.Environ(), memoryRole+"="+role)

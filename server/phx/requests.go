@@ -47,13 +47,14 @@ type requests struct {
 	visitor  *visitor  // who is counted for the connection, or nil
 	held     int       // bytes of a body that count in endpoint.incoming
 	began    uint32    // when it began; see Endpoint.mark
-	waiting  waiter    // the request that is being answered, if it waits; or nil
+	waiting  waiter    // the request that is being answered or was the last, if it waits or did; or nil
 }
 
 // A waiter is a request whose answer has to wait for something.
 type waiter interface {
-	expire()           // the connection's deadline has passed: answer now
-	abandon(why error) // the connection is gone
+	expire()                 // the connection's deadline has passed: answer now
+	abandon(why error)       // the connection is gone
+	answered(more bool) bool // it is, though not by the loop; if not, more has come, and the loop is to be told
 }
 
 // origin is what a connection's bytes do not tell: how it came before TLS, or
@@ -84,7 +85,7 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 	switch {
 	case h.last:
 		return
-	case h.busy:
+	case !h.free(true):
 		if h.buf = append(h.buf, data...); len(h.buf) > h.room {
 			c.Kill(errors.New("too much sent before the request was answered"))
 		}
@@ -97,6 +98,15 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 		data = h.buf
 	}
 	h.next(c, data)
+}
+
+// free reports whether the request before is answered. If it is not, more says that
+// another has come.
+func (h *requests) free(more bool) bool {
+	if h.busy && h.waiting != nil && h.waiting.answered(more) {
+		h.busy = false
+	}
+	return !h.busy
 }
 
 // hold counts the bytes of a body that are held from now on. It reports whether
@@ -158,9 +168,7 @@ func (h *requests) more(c *poller.Conn, data []byte) {
 
 // take answers a request. rest is what has come behind it.
 func (h *requests) take(c *poller.Conn, x *exchange, rest []byte) {
-	proxies := &h.endpoint.proxies
-	x.request.RemoteAddr = proxies.clientOf(h.remoteAddr(c), x.request.Header[proxies.header])
-	h.coming, h.began, h.last = nil, 0, x.request.Close
+	h.coming, h.began, h.last = nil, 0, x.closes
 	h.wait(c, rest)
 	x.begin()
 }
@@ -181,10 +189,8 @@ func (h *requests) forget() {
 
 // cut enters in the ledger that the body of a session is not waited for.
 func (h *requests) cut(cause Cause) {
-	if x := h.coming; x.wantsBody() {
-		if s := x.session(); s != nil {
-			s.socket.count(cause)
-		}
+	if s := h.coming.session; s != nil {
+		s.socket.count(cause)
 	}
 }
 
@@ -192,8 +198,10 @@ func (h *requests) cut(cause Cause) {
 // come of them.
 func (h *requests) wait(c *poller.Conn, rest []byte) {
 	c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
-	h.busy = true
-	h.buf = bytes.Clone(rest)
+	h.busy, h.waiting, h.buf = true, nil, nil
+	if len(rest) > 0 {
+		h.buf = bytes.Clone(rest)
+	}
 	h.room = max(len(rest), maxEarly) // not more for each request that waits already
 }
 
@@ -201,8 +209,13 @@ func (h *requests) wait(c *poller.Conn, rest []byte) {
 // long, or a connection that nothing more comes from. For a long poll it is time
 // to say that there is nothing.
 func (h *requests) Timeout(c *poller.Conn) {
-	if h.waiting != nil {
-		h.waiting.expire()
+	if h.busy && h.waiting != nil {
+		if !h.free(false) {
+			h.waiting.expire()
+		}
+		if h.free(false) {
+			c.SetDeadline(keepAlive)
+		}
 		return
 	}
 	if h.coming != nil {
@@ -271,32 +284,32 @@ func (h *requests) refuse(c *poller.Conn, err error) {
 	answer(c, refusal.Status, refusal.Reason)
 }
 
-// longPollHead is head for long polling.
+// longPollHead is head for long polling. Nobody may fill our memory with bodies
+// without a session: those are not waited for.
 func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string, head *http1.Head, text, rest []byte) (body bool) {
-	r, err := head.Request()
-	switch {
-	case err != nil:
-		h.refuse(c, err)
-		return false
-	case r.ContentLength > maxBody:
+	if head.Length > maxBody {
 		answer(c, http.StatusBadRequest, "")
 		return false
 	}
-	r.Close = r.Close || !r.ProtoAtLeast(1, 1)
-	x := &exchange{conn: c, requests: h, mount: m, polls: h.endpoint.polls[m], vars: vars, request: r}
-	whole := 0 <= r.ContentLength && r.ContentLength <= int64(len(rest))
+	x := &exchange{conn: c, requests: h, mount: m, polls: h.endpoint.polls[m], vars: vars, text: text, head: *head, closes: head.Close || head.Minor == 0}
+	signed, _ := head.Get(tokenField)
+	x.session, x.params, _ = x.polls.seek(signed, head.Query) // begin finds the error
+	whole := 0 <= head.Length && head.Length <= int64(len(rest))
 	switch {
-	case !whole && !x.wantsBody(): // it gets its answer without
-		r.Close = true
+	case !whole && x.session == nil: // it gets its answer without
+		x.closes = true
 		h.take(c, x, nil)
 		return false
-	case r.ContentLength == http1.Chunked: // net/http knows how to, and brings it back (see reenter)
+	case head.Length == http1.Chunked: // net/http knows how to, and brings it back (see reenter)
 		h.endpoint.serveHTTP(c, h, append(bytes.Clone(text), rest...))
 		return false
-	case !whole && head.Continue:
-		_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
+	case !whole:
+		x.keepHead()
+		if head.Continue {
+			_ = c.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // Closed tells
+		}
 	}
-	h.coming, h.need = x, int(r.ContentLength)
+	h.coming, h.need = x, int(head.Length)
 	return true
 }
 
@@ -307,25 +320,18 @@ func (h *requests) remoteAddr(c *poller.Conn) string {
 	return c.RemoteAddr().String()
 }
 
-// respond answers the request that h is busy with. It reports whether the
-// connection took the answer. Locks may be held.
-func (h *requests) respond(c *poller.Conn, r *http.Request, status int, header http.Header, body []byte) bool {
-	resp := http.Response{
-		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r, Close: r.Close,
-		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
-	}
-	if h.endpoint.draining.Load() { // the client is to come back to another
-		r.Close, resp.Close = true, true
-	}
-	var b bytes.Buffer
-	_ = resp.Write(&b) // a bytes.Buffer takes everything
-	if c.Send(b.Bytes()) != nil {
+// respond answers the request that h is busy with, and ends the connection if it
+// closes. It reports whether the connection took the answer. Locks may be held. Loop
+// only.
+func (h *requests) respond(c *poller.Conn, answer []byte, closes bool) bool {
+	c.CheckLoop()
+	if c.Send(answer) != nil {
 		return false
 	}
 	h.waiting = nil
 	h.hold(0)
 	switch {
-	case r.Close:
+	case closes:
 		c.Finish(nil)
 	case len(h.buf) == 0:
 		h.busy = false
@@ -363,12 +369,12 @@ func answer(c *poller.Conn, status int, body string) {
 func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance) {
 	var body []byte
 	chunked := r.ContentLength < 0 || len(r.TransferEncoding) > 0
-	switch x := (exchange{mount: e.mount, polls: ep.polls[e.mount], request: r}); {
+	switch {
 	case !chunked:
 	case e.kind != overLongPoll: // a GET that has none
 		refuse(w, http.StatusBadRequest)
 		return
-	case x.wantsBody():
+	case ep.polls[e.mount].has(r):
 		var err error
 		switch body, err = ep.readBody(w, r); {
 		case errors.Is(err, errNoRoom):
