@@ -100,11 +100,7 @@ func (r *run) ramped(w *worker, e *order.Ramped) {
 		r.rooms[room].joined += n
 		r.rooms[room].groups += e.Groups[room]
 	}
-	if r.firstDial == 0 {
-		r.firstDial = e.FirstDial
-	}
-	r.firstDial = min(r.firstDial, e.FirstDial)
-	r.lastJoin = max(r.lastJoin, e.LastJoin)
+	r.connecting.joined(e)
 }
 
 func (room *room) message(at place) *message {
@@ -158,7 +154,7 @@ func (r *run) giveUp(room int) {
 	for len(s.waiting) > 0 {
 		at := s.waiting[0]
 		if !s.recorded[at.writer][at.seq-1] {
-			if order.Now()-r.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq-1) < limit {
+			if order.Now()-r.casting.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq-1) < limit {
 				return
 			}
 			r.record(room, at)
@@ -176,7 +172,7 @@ func (r *run) record(room int, at place) {
 		Room:       room,
 		Writer:     at.writer,
 		Seq:        int64(at.seq),
-		AtMs:       r.since(r.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq - 1)),
+		AtMs:       r.since(r.casting.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq - 1)),
 		SendLateUs: m.late / 1000,
 		Expected:   r.rooms[room].joined,
 		Delivered:  m.latency.TotalCount(),

@@ -57,7 +57,7 @@ func TestMessagesAreForgotten(t *testing.T) {
 	defer r.close()
 	// The third was due just too long ago.
 	second := int64(time.Second)
-	r.schedule = order.Schedule{Pace: order.Pacer{Start: order.Now() - int64(r.waits()+grace) - 2*second - second/2, Interval: second}, Rooms: 1, Writers: 1}
+	r.casting.schedule = order.Schedule{Pace: order.Pacer{Start: order.Now() - int64(r.waits()+grace) - 2*second - second/2, Interval: second}, Rooms: 1, Writers: 1}
 	w := &worker{}
 	tell := func(e order.Event) {
 		t.Helper()

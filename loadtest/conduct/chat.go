@@ -13,6 +13,27 @@ import (
 // headStart is how long after the command the first message is due.
 const headStart = 300 * time.Millisecond
 
+// A casting is the stage in which writers write.
+type casting struct {
+	schedule order.Schedule // zero before it has begun
+	before   int64          // CPU that the servers had taken then, nanoseconds
+	cpu      int64          // that they took since; see done
+}
+
+// begin begins it.
+func (c *casting) begin(s order.Schedule, cpu int64) { c.schedule, c.before = s, cpu }
+
+// done ends it, if it has begun, with the CPU that the servers have taken by now.
+func (c *casting) done(cpu int64) {
+	if c.schedule != (order.Schedule{}) {
+		c.cpu = max(0, cpu-c.before)
+	}
+}
+
+// took is how long it was from the first message to the last receipt, in
+// nanoseconds.
+func (c *casting) took(lastReceipt int64) int64 { return lastReceipt - c.schedule.Pace.Start }
+
 // broadcast has the writers write, and waits for what they wrote.
 func (r *run) broadcast(ctx context.Context) error {
 	if err := r.speak(); err != nil {
@@ -24,18 +45,18 @@ func (r *run) broadcast(ctx context.Context) error {
 // speak has the writers write.
 func (r *run) speak() error {
 	r.enter("broadcast")
-	r.castStart = r.serverUsage().CPUNs
-	r.schedule = order.Schedule{Pace: order.NewPacer(order.Now()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
+	s := order.Schedule{Pace: order.NewPacer(order.Now()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
 	if r.cfg.Scenario == plan.Rooms {
-		r.schedule.Rooms = len(r.rooms)
+		s.Rooms = len(r.rooms)
 	}
+	r.casting.begin(s, r.serverUsage().CPUNs)
 	for w, voices := range r.voices() {
-		if err := w.tell(order.Command{Broadcast: &order.Broadcast{Schedule: r.schedule, Size: r.cfg.Size, Voices: voices}}); err != nil {
+		if err := w.tell(order.Command{Broadcast: &order.Broadcast{Schedule: s, Size: r.cfg.Size, Voices: voices}}); err != nil {
 			return err
 		}
 	}
-	last := order.Voice{Room: r.schedule.Rooms - 1, Writer: r.plan.Writers - 1}
-	r.lastArrival = r.schedule.Of(last).Due(r.plan.Messages - 1)
+	last := order.Voice{Room: s.Rooms - 1, Writer: r.plan.Writers - 1}
+	r.lastArrival = s.Of(last).Due(r.plan.Messages - 1)
 	return nil
 }
 

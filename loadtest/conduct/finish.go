@@ -24,77 +24,83 @@ const lastLook = time.Second
 // the run ends without it.
 const lastPatience = proc.Patience / 2
 
+// A closing is the last stage: it settles the account.
+type closing struct {
+	*run
+	complete bool // the stages before were gone through
+}
+
 // finish closes all connections and records what came of it all. Expected are the
 // messages that were sent: one that nobody could send is an error, and no loss.
 // Who dies or hangs meanwhile takes nothing from the account of the others.
-func (r *run) finish(complete bool) error {
-	r.enter("close")
+func (c closing) finish() error {
+	c.enter("close")
 	var err error
-	if len(r.ongoing) > 0 {
-		asked := r.ask(order.Inquiry{Last: true})
-		err = r.await(lastPatience, (*worker).reported)
-		e := r.answers(asked)
-		for _, a := range r.ongoing {
+	if len(c.ongoing) > 0 {
+		asked := c.ask(order.Inquiry{Last: true})
+		err = c.await(lastPatience, (*worker).reported)
+		e := c.answers(asked)
+		for _, a := range c.ongoing {
 			a.overAt(e)
 		}
 	}
-	err = errors.Join(err, r.halt(complete))
-	for _, a := range slices.Clone(r.ongoing) {
+	err = errors.Join(err, c.halt())
+	for _, a := range slices.Clone(c.ongoing) {
 		a.emit()
 	}
-	st := order.Stop{Schedule: r.schedule}
-	for i := range r.rooms {
-		st.Sent = append(st.Sent, r.rooms[i].sent)
-		st.Unsent = append(st.Unsent, r.rooms[i].unsent)
+	st := order.Stop{Schedule: c.casting.schedule}
+	for i := range c.rooms {
+		st.Sent = append(st.Sent, c.rooms[i].sent)
+		st.Unsent = append(st.Unsent, c.rooms[i].unsent)
 	}
-	r.order(order.Command{Stop: &st})
+	c.order(order.Command{Stop: &st})
 	// The kernel closes some 50,000 connections a second, a guest machine 4,000.
-	err = errors.Join(err, r.await(proc.Patience+time.Duration(r.plan.Clients/4000)*time.Second, (*worker).ended))
-	r.compareAgain(context.Background())
-	for i := range r.rooms {
-		for _, at := range slices.SortedFunc(maps.Keys(r.rooms[i].messages), place.compare) {
-			r.record(i, at)
+	err = errors.Join(err, c.await(proc.Patience+time.Duration(c.plan.Clients/4000)*time.Second, (*worker).ended))
+	c.compareAgain(context.Background())
+	for i := range c.rooms {
+		for _, at := range slices.SortedFunc(maps.Keys(c.rooms[i].messages), place.compare) {
+			c.record(i, at)
 		}
 	}
-	end, endErr := r.end(complete)
+	end, endErr := c.end()
 	if endErr != nil {
 		return errors.Join(err, endErr)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(end.Errors)) {
-		r.note("warn", fmt.Sprintf("%s × %s", kernel.Count(end.Errors[kind]), kind))
+		c.note("warn", fmt.Sprintf("%s × %s", kernel.Count(end.Errors[kind]), kind))
 	}
 	if end.Late > 0 {
-		r.note("warn", fmt.Sprintf("%s receipts were later than %s", kernel.Count(end.Late), r.cfg.Late))
+		c.note("warn", fmt.Sprintf("%s receipts were later than %s", kernel.Count(end.Late), c.cfg.Late))
 	}
-	r.tick()
-	r.emit(record.Record{End: end})
+	c.tick()
+	c.emit(record.Record{End: end})
 	return err
 }
 
 // halt ends all writing, and settles what was sent.
-func (r *run) halt(complete bool) error {
-	r.silence()
-	err := r.await(lastPatience, (*worker).quiet)
-	if complete && r.cfg.Scenario.Sends() {
+func (c closing) halt() error {
+	c.silence()
+	err := c.await(lastPatience, (*worker).quiet)
+	if c.complete && c.cfg.Scenario.Sends() {
 		return err // the scenario has waited for what was under way
 	}
-	r.lastArrival = order.Now()
-	silence := int64(max(lastLook, 2*r.plan.Report)) // who reports rarely may have more
+	c.lastArrival = order.Now()
+	silence := int64(max(lastLook, 2*c.plan.Report)) // who reports rarely may have more
 	ctx, cancel := context.WithTimeout(context.Background(), proc.Patience)
 	defer cancel()
-	err = errors.Join(err, r.outlive(ctx, func() bool {
-		c := r.counts()
-		return c.Delivered >= r.expected() && c.Replies >= c.Pings || order.Now() > r.lastArrival+silence
+	err = errors.Join(err, c.outlive(ctx, func() bool {
+		sum := c.counts()
+		return sum.Delivered >= c.expected() && sum.Replies >= sum.Pings || order.Now() > c.lastArrival+silence
 	}))
-	r.believeReceivers()
+	c.believeReceivers()
 	return err
 }
 
 // believeReceivers takes what somebody received for sent: a writer that died with
 // its process may not have said so.
-func (r *run) believeReceivers() {
-	for i := range r.rooms {
-		room := &r.rooms[i]
+func (c closing) believeReceivers() {
+	for i := range c.rooms {
+		room := &c.rooms[i]
 		for at := range room.messages {
 			room.sent[at.writer] = max(room.sent[at.writer], at.seq)
 		}
@@ -103,16 +109,16 @@ func (r *run) believeReceivers() {
 
 // await waits for all processes that have not died. Who has not done it by then
 // hangs, and nobody waits for it any more.
-func (r *run) await(limit time.Duration, done func(*worker) bool) error {
+func (c closing) await(limit time.Duration, done func(*worker) bool) error {
 	missing := func(w *worker) bool { return !done(w) && !w.gone && !w.hung }
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	err := r.outlive(ctx, func() bool { return count(r.workers, missing) == 0 })
-	for _, w := range r.workers {
+	err := c.outlive(ctx, func() bool { return count(c.workers, missing) == 0 })
+	for _, w := range c.workers {
 		if missing(w) {
 			w.hung = true
 			hangs := fmt.Errorf("client process %d hangs: it has not answered for %s", w.number, limit)
-			r.note("error", hangs.Error())
+			c.note("error", hangs.Error())
 			err = errors.Join(err, hangs)
 		}
 	}
@@ -121,13 +127,13 @@ func (r *run) await(limit time.Duration, done func(*worker) bool) error {
 
 // outlive is until for the end of a run: it notes what dies, and goes on. That
 // ctx ends is no error.
-func (r *run) outlive(ctx context.Context, done func() bool) (died error) {
+func (c closing) outlive(ctx context.Context, done func() bool) (died error) {
 	for {
-		err := r.until(ctx, done)
+		err := c.until(ctx, done)
 		if err == nil || ctx.Err() != nil {
 			return died
 		}
-		r.note("error", err.Error())
+		c.note("error", err.Error())
 		died = errors.Join(died, err)
 	}
 }
@@ -159,25 +165,25 @@ func (r *run) order(c order.Command) {
 const maxNamed = 20
 
 // end adds up the totals.
-func (r *run) end(complete bool) (*record.End, error) {
+func (c closing) end() (*record.End, error) {
 	latency, raw, join := order.NewHistogram(3), order.NewHistogram(3), order.NewHistogram(3)
 	e := &record.End{
-		AtMs:         r.since(order.Now()),
-		Interrupted:  !complete,
-		Clients:      int64(r.plan.Clients),
-		ConnectMs:    ms(r.lastJoin - r.firstDial),
-		ConnectCPUNs: r.connectCPU,
-		BroadcastCPU: r.castCPU,
-		ServerProcs:  len(r.servers),
-		ClientProcs:  len(r.workers),
+		AtMs:         c.since(order.Now()),
+		Interrupted:  !c.complete,
+		Clients:      int64(c.plan.Clients),
+		ConnectMs:    ms(c.connecting.took()),
+		ConnectCPUNs: c.connecting.cpu,
+		BroadcastCPU: c.casting.cpu,
+		ServerProcs:  len(c.servers),
+		ClientProcs:  len(c.workers),
 	}
 	var lastReceipt int64
 	var known order.Counts // of who gave an account
 	var unknown int64
-	for _, w := range r.workers {
+	for _, w := range c.workers {
 		t := w.totals
 		if t == nil {
-			unknown += r.unaccounted(w)
+			unknown += c.unaccounted(w)
 			continue
 		}
 		known.Add(t.Counts)
@@ -194,31 +200,31 @@ func (r *run) end(complete bool) (*record.End, error) {
 			}
 		}
 	}
-	c := r.counts()
-	if n := r.untried(c); complete && n > 0 {
-		c.Fault("no time left to write", n)
+	sum := c.counts()
+	if n := c.untried(sum); c.complete && n > 0 {
+		sum.Fault("no time left to write", n)
 	}
-	e.Joined, e.Errors = c.Joined, c.Errors
+	e.Joined, e.Errors = sum.Joined, sum.Errors
 	e.Delivered, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Duplicated, known.Reordered, known.Late
-	e.Expected = r.expected() - unknown - e.Away
+	e.Expected = c.expected() - unknown - e.Away
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
-	e.BroadcastMs = ms(lastReceipt - r.schedule.Pace.Start)
+	e.BroadcastMs = ms(c.casting.took(lastReceipt))
 	e.Latency, e.RawLatency, e.JoinLatency = order.Encode(latency), order.Encode(raw), order.Encode(join)
 	return e, nil
 }
 
 // unaccounted is how many receipts a process would have had to account for that
 // died or hung: what became of them nobody knows, and the server is not to blame.
-func (r *run) unaccounted(w *worker) (receipts int64) {
+func (c closing) unaccounted(w *worker) (receipts int64) {
 	var clients int64
 	for room, joined := range w.joined {
 		clients += joined
-		for _, sent := range r.rooms[room].sent {
+		for _, sent := range c.rooms[room].sent {
 			receipts += joined * int64(sent)
 		}
 	}
 	if receipts > 0 {
-		r.note("warn", fmt.Sprintf("client process %d gave no account of its %s clients: what they received is not known, and %s receipts are not expected",
+		c.note("warn", fmt.Sprintf("client process %d gave no account of its %s clients: what they received is not known, and %s receipts are not expected",
 			w.number, kernel.Count(clients), kernel.Count(receipts)))
 	}
 	return receipts

@@ -36,6 +36,7 @@ func gathering(t *testing.T, processes int) (r *run, notes *[]string) {
 func TestEndWaitsForWhoLives(t *testing.T) {
 	t.Parallel()
 	r, notes := gathering(t, 4)
+	c := closing{run: r}
 	go func() { // await reads all of it
 		r.died <- errors.New("server process 0")
 		r.inbox <- letter{from: r.workers[0], err: io.EOF}
@@ -44,7 +45,7 @@ func TestEndWaitsForWhoLives(t *testing.T) {
 		r.inbox <- letter{from: r.workers[2], event: order.Event{Halted: &order.Halted{}}}
 	}()
 	const limit = 300 * time.Millisecond
-	err := r.await(limit, (*worker).quiet)
+	err := c.await(limit, (*worker).quiet)
 	text := strings.Join(*notes, "\n")
 	for _, want := range []string{"server process 0", "server process 1", "they ended by themselves", "client process 3 hangs"} {
 		if !strings.Contains(text, want) || !strings.Contains(fmt.Sprint(err), want) {
@@ -55,7 +56,7 @@ func TestEndWaitsForWhoLives(t *testing.T) {
 		t.Errorf("processes 2 and 3 hang: %t and %t, want only 3", r.workers[2].hung, r.workers[3].hung)
 	}
 	r.workers[2].totals = &order.Totals{}
-	if err := r.await(time.Hour, (*worker).ended); err != nil {
+	if err := c.await(time.Hour, (*worker).ended); err != nil {
 		t.Errorf("await() = %v, want nil: the others are dead or hang", err)
 	}
 }
@@ -70,7 +71,7 @@ func TestEndWithoutAnAccount(t *testing.T) {
 	r.workers[0].totals = &order.Totals{Counts: order.Counts{Delivered: 69, Late: 1}, Lost: 1, Latency: order.Encode(h)}
 	r.workers[1].totals = &order.Totals{Counts: order.Counts{Delivered: 70}}
 	r.workers[2].gone, r.workers[2].progress = true, order.Counts{Joined: 10, Delivered: 35, Late: 9}
-	end, err := r.end(false)
+	end, err := closing{run: r}.end()
 	if err != nil {
 		t.Fatalf("end() = %v", err)
 	}
@@ -92,7 +93,7 @@ func TestEndBelievesReceivers(t *testing.T) {
 	if err := r.fanIn(&order.Receipts{Seq: 9, Latency: order.Encode(h)}); err != nil {
 		t.Fatal(err)
 	}
-	r.believeReceivers()
+	closing{run: r}.believeReceivers()
 	if got := r.rooms[0].sent[0]; got != 9 {
 		t.Errorf("%d messages sent, want 9: somebody has received it", got)
 	}

@@ -39,7 +39,8 @@ func Run(ctx context.Context, cfg plan.Config, p plan.Plan, agents []*agent.Agen
 		r.note("error", err.Error())
 	}
 	r.explainShortfall(ctx, err)
-	return errors.Join(err, r.finish(err == nil))
+	closing := closing{run: r, complete: err == nil}
+	return errors.Join(err, closing.finish())
 }
 
 // A run is the coordinator's state. It belongs to one goroutine.
@@ -66,15 +67,12 @@ type run struct {
 	kernelStart int64       // bytes
 	interval    *hdrhistogram.Histogram
 	rooms       []room
-	schedule    order.Schedule // of the broadcasts, once begun
-	lastArrival int64          // when a progress last had more receipts or replies, monotonic
+	lastArrival int64 // when a progress last had more receipts or replies, monotonic
 	ongoing     []*activity
-	firstDial   int64
-	lastJoin    int64
-	connectCPU  int64
-	castStart   int64 // CPU that the servers had taken when the broadcasts began
-	castCPU     int64
 	replacedCPU int64 // of servers that others have taken the place of
+
+	connecting connecting
+	casting    casting
 }
 
 func newRun(cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(record.Record)) *run {
@@ -103,7 +101,7 @@ func (r *run) stages(ctx context.Context) error {
 	for _, stage := range []func(context.Context) error{
 		r.begin,
 		func(ctx context.Context) error { return r.memory(ctx, "empty") },
-		r.connect,
+		func(ctx context.Context) error { return r.connecting.connect(ctx, r) },
 		func(ctx context.Context) error { return r.memory(ctx, "joined") },
 		r.play,
 		func(ctx context.Context) error { return r.memory(ctx, "after") },

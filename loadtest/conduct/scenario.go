@@ -10,11 +10,7 @@ import (
 
 // play is the stage of a run that its scenario is about.
 func (r *run) play(ctx context.Context) error {
-	defer func() {
-		if r.phase == "broadcast" {
-			r.castCPU = max(0, r.serverUsage().CPUNs-r.castStart)
-		}
-	}()
+	defer func() { r.casting.done(r.serverUsage().CPUNs) }()
 	switch r.cfg.Scenario {
 	case plan.Echo:
 		return r.echo(ctx)

@@ -18,7 +18,7 @@ func (r *run) soak(ctx context.Context) error {
 		return err
 	}
 	every := min(r.cfg.For/looks, lookEvery)
-	start, end := r.schedule.Pace.Start, r.lastArrival
+	start, end := r.casting.schedule.Pace.Start, r.lastArrival
 	for next := start + int64(every); next <= end; next += int64(every) {
 		if err := r.pass(ctx, next); err != nil {
 			return err

@@ -60,7 +60,7 @@ func (r *run) killAmid(ctx context.Context) error {
 	if err := r.speak(); err != nil {
 		return err
 	}
-	half := r.schedule.Pace.Due(r.plan.Messages / 2)
+	half := r.casting.schedule.Pace.Due(r.plan.Messages / 2)
 	if err := r.pass(ctx, half); err != nil {
 		return err
 	}
