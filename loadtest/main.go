@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -91,8 +90,8 @@ func run(ctx context.Context, args []string) int {
 // list explains the scenarios.
 func list() int {
 	fmt.Println("loadtest SCENARIO -help has the flags. All clients join; then")
-	for _, s := range plan.Scenarios {
-		fmt.Printf("  %-6s %s\n", s.Name, s.Says)
+	for _, s := range plan.Scenarios() {
+		fmt.Printf("  %-6s %s\n", s, s.Says())
 	}
 	fmt.Print("\nFiles hold a scenario and its flags, one a line; flags of the command line come first.\nThese come with the program (\"loadtest chat-10k.conf\"), in loadtest/scenarios:\n")
 	if err := listFiles(); err != nil {
@@ -223,9 +222,7 @@ func (o options) plan(ctx context.Context) (p plan.Plan, agents []*agent.Agent, 
 func (o *options) configureServers(p plan.Plan) (stop func(), err error) {
 	add := func(args ...string) { o.config.ServerCommand = append(o.config.ServerCommand, args...) }
 	add("-idle", (2 * p.Heartbeat).String())
-	if o.config.Scenario == plan.Slow {
-		add("-outbound-max", strconv.Itoa(plan.HeldBack))
-	}
+	add(o.config.Scenario.ServerFlags()...)
 	if !p.Clustered() {
 		return func() {}, nil
 	}

@@ -10,39 +10,13 @@ import (
 )
 
 // scenariosOf are the scenarios in which a flag does something; nil is all.
-func scenariosOf(name string) []plan.Scenario {
-	switch name {
-	case "rooms", "zipf":
-		return []plan.Scenario{plan.Rooms}
-	case "churn":
-		return []plan.Scenario{plan.Churn}
-	case "pushers", "push":
-		return []plan.Scenario{plan.Burst}
-	case "slow":
-		return []plan.Scenario{plan.Slow}
-	case "inflight":
-		return []plan.Scenario{plan.Echo}
-	case "how":
-		return []plan.Scenario{plan.Storm}
-	case "for":
-		return []plan.Scenario{plan.Echo, plan.Idle, plan.Soak}
-	case "messages", "writers", "late":
-		return scenariosBut(plan.Echo, plan.Idle)
-	case "rate":
-		return scenariosBut(plan.Idle, plan.Burst)
-	case "size":
-		return scenariosBut(plan.Idle)
-	}
-	return nil
-}
-
-func scenariosBut(those ...plan.Scenario) (others []plan.Scenario) {
-	for _, s := range plan.Scenarios {
-		if !slices.Contains(those, s.Name) {
-			others = append(others, s.Name)
+func scenariosOf(name string) (list []plan.Scenario) {
+	for _, s := range plan.Scenarios() {
+		if slices.Contains(s.Flags(), name) {
+			list = append(list, s)
 		}
 	}
-	return others
+	return list
 }
 
 func fits(name string, s plan.Scenario) bool {
@@ -84,11 +58,7 @@ func printHelp(w io.Writer, f *flag.FlagSet, asked plan.Scenario) {
 		f.PrintDefaults()
 		return
 	}
-	for _, s := range plan.Scenarios {
-		if s.Name == asked {
-			fmt.Fprintf(w, "usage: loadtest %s [flags]\n\nAll clients join; then %s.\n\nflags:\n", s.Name, s.Says)
-		}
-	}
+	fmt.Fprintf(w, "usage: loadtest %s [flags]\n\nAll clients join; then %s.\n\nflags:\n", asked, asked.Says())
 	of := flag.NewFlagSet(string(asked), flag.ContinueOnError)
 	of.SetOutput(w)
 	f.VisitAll(func(each *flag.Flag) {

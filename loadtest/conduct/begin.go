@@ -114,13 +114,12 @@ func (r *run) orders(t plan.Target, addrs []string, extents []plan.Extent) *orde
 		Writers:   r.plan.Writers,
 		Late:      r.cfg.Late,
 		Tell:      r.waits(),
-		Queue:     r.cfg.Queue(r.plan.Messages),
 		Raw:       r.cfg.Protocol == plan.Raw,
 		Reconnect: r.cfg.Scenario.Reconnects(),
 		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
-	if r.cfg.Scenario == plan.Slow {
-		o.Slow = r.cfg.Slow
+	if r.part.orders != nil {
+		r.part.orders(r, o)
 	}
 	for _, e := range extents {
 		o.Shares = append(o.Shares, order.Share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
@@ -130,7 +129,7 @@ func (r *run) orders(t plan.Target, addrs []string, extents []plan.Extent) *orde
 
 // topic is that of a room. Rooms of servers apart may have the same.
 func (r *run) topic(room int) string {
-	if r.cfg.Scenario != plan.Rooms {
+	if !r.plan.Spread {
 		return r.cfg.Topic
 	}
 	prefix, _, _ := strings.Cut(r.cfg.Topic, ":")

@@ -8,6 +8,18 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
+var burst = part{
+	play:   (*run).burst,
+	orders: func(r *run, o *order.Orders) { o.Queue = queue(r.cfg, r.plan.Messages) },
+}
+
+// queue is how many bytes a client has to send at a time: of pushes or of a
+// writer's messages, with what is around them, and no less than 64 MiB.
+func queue(c plan.Config, messages int) int {
+	const around = 200 // bytes
+	return max(64<<20, c.Pushes()*(plan.PushSize+around), messages*(c.Size+around))
+}
+
 // burst is the scenario in which clients that read all the time send much at once:
 // some push, and read the replies; then the writers write to all.
 func (r *run) burst(ctx context.Context) error {

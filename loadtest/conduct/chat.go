@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
-	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // headStart is how long after the command the first message is due.
@@ -46,7 +45,7 @@ func (r *run) broadcast(ctx context.Context) error {
 func (r *run) speak() error {
 	r.enter("broadcast")
 	s := order.Schedule{Pace: order.NewPacer(order.Now()+int64(headStart), r.plan.Rate), Rooms: 1, Writers: r.plan.Writers}
-	if r.cfg.Scenario == plan.Rooms {
+	if r.plan.Spread {
 		s.Rooms = len(r.rooms)
 	}
 	r.casting.begin(s, r.serverUsage().CPUNs)
@@ -66,12 +65,12 @@ func (r *run) voices() map[*worker][]order.Voice {
 	voices := make(map[*worker][]order.Voice)
 	for room := range r.rooms {
 		holders := slices.DeleteFunc(slices.Clone(r.workers), func(w *worker) bool { return w.joined[room] == 0 })
-		switch {
-		case len(holders) == 0:
+		if len(holders) == 0 {
 			r.note("error", fmt.Sprintf("nobody joined room %d: nothing is sent there", room))
 			continue
-		case r.cfg.Scenario == plan.Kill:
-			holders = holders[:1] // they stay: the last server is killed
+		}
+		if r.part.firstWrites {
+			holders = holders[:1]
 		}
 		for writer := range r.plan.Writers {
 			w := holders[writer%len(holders)]

@@ -7,6 +7,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
+var churn = part{play: (*run).churn}
+
 // churn is a chat while clients leave and join.
 func (r *run) churn(ctx context.Context) error {
 	everybody := r.present()

@@ -8,6 +8,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
+var echo = part{play: (*run).echo}
+
 // echo has clients push, and takes the time to the replies.
 func (r *run) echo(ctx context.Context) error {
 	r.enter("echo")

@@ -7,6 +7,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
+var idle = part{play: (*run).idle}
+
 // idle is the scenario in which clients send heartbeats and nothing else. Those
 // of a client are apart by Plan.Heartbeat; the first follows the join by as
 // much.

@@ -46,6 +46,7 @@ func Run(ctx context.Context, cfg plan.Config, p plan.Plan, agents []*agent.Agen
 // A run is the coordinator's state. It belongs to one goroutine.
 type run struct {
 	cfg    plan.Config
+	part   part // of the scenario
 	plan   plan.Plan
 	agents []*agent.Agent // of the plan's sites
 	emit   func(record.Record)
@@ -78,6 +79,7 @@ type run struct {
 func newRun(cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(record.Record)) *run {
 	r := &run{
 		cfg:         cfg,
+		part:        partOf(cfg.Scenario),
 		plan:        p,
 		agents:      agents,
 		emit:        emit,

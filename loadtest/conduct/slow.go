@@ -11,6 +11,11 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
+var slow = part{
+	play:   (*run).slow,
+	orders: func(r *run, o *order.Orders) { o.Slow = r.cfg.Slow },
+}
+
 // slow is a chat in which some clients do not read.
 func (r *run) slow(ctx context.Context) error {
 	a := r.begun("slow", func(a *record.Activity, _, is order.Counts) { a.Count, a.Stalled = is.CutOff, is.Slow }).charged()

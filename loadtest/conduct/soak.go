@@ -12,6 +12,8 @@ const (
 	lookEvery = time.Minute
 )
 
+var soak = part{play: (*run).soak}
+
 // soak is a long chat with a bill of memory every now and then.
 func (r *run) soak(ctx context.Context) error {
 	if err := r.speak(); err != nil {

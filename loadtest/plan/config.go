@@ -134,24 +134,10 @@ func (c Config) Complete() Config {
 	c.Scenario = cmp.Or(c.Scenario, Chat)
 	c.InFlight = cmp.Or(c.InFlight, 256)
 	c.How = cmp.Or(c.How, Drain)
-	if c.For == 0 {
-		switch c.Scenario {
-		case Idle:
-			c.For = time.Minute
-		case Soak:
-			c.For = time.Hour
-		default:
-			c.For = 10 * time.Second
-		}
+	if complete := c.Scenario.kind().complete; complete != nil {
+		complete(&c)
 	}
-	if c.Scenario == Slow {
-		c.Size = cmp.Or(c.Size, 16<<10)
-	}
-	if c.Scenario == Burst {
-		c.Clients, c.Messages = cmp.Or(c.Clients, 1000), cmp.Or(c.Messages, 3)
-		c.Size = cmp.Or(c.Size, 1_200_000)
-		c.Pushers = cmp.Or(c.Pushers, min(10, c.Clients))
-	}
+	c.For = cmp.Or(c.For, 10*time.Second)
 	c.Push = cmp.Or(c.Push, 16_000_000)
 	c.Rooms = cmp.Or(c.Rooms, 100)
 	c.Zipf = cmp.Or(c.Zipf, 1)
@@ -188,16 +174,15 @@ func (c Config) Check() error {
 		return fmt.Errorf("how: %q: want %s or %s", c.How, Drain, Crash)
 	case c.Clients > 0 && c.Writers > c.Clients:
 		return fmt.Errorf("writers: %d of %d clients: there cannot be more of them", c.Writers, c.Clients)
-	case c.Scenario == Burst && c.Clients > 0 && c.Pushers > c.Clients:
-		return fmt.Errorf("pushers: %d of %d clients: there cannot be more of them", c.Pushers, c.Clients)
-	case c.Scenario == Rooms && c.Clients > 0 && c.Rooms > c.Clients:
-		return fmt.Errorf("rooms: %d for %d clients: each needs one", c.Rooms, c.Clients)
-	case c.Scenario == Idle && c.For > 0 && c.For < cmp.Or(c.Heartbeat, beat):
-		return fmt.Errorf("for: in %v no client sends its first heartbeat, which comes after %v: say -heartbeat, or go on for longer", c.For, cmp.Or(c.Heartbeat, beat))
 	case c.Scenario.Reconnects() && c.URL != "":
 		return fmt.Errorf("%s: only servers that were started here can be taken down: leave -url out", c.Scenario)
 	case c.URL == "" && len(c.ServerCommand) == 0:
 		return errors.New("url: neither a server nor a command to start one")
+	}
+	if check := c.Scenario.kind().check; check != nil {
+		if err := check(c); err != nil {
+			return err
+		}
 	}
 	if err := c.checkProtocol(); err != nil {
 		return err

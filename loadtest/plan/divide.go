@@ -1,7 +1,7 @@
 package plan
 
 import (
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -47,10 +47,7 @@ func (p *planner) divide() error {
 func (p *planner) divideServers() {
 	servers := 1
 	if p.config.URL == "" {
-		servers = max(atLeast(p.Clients, p.perProcess()), p.config.Servers)
-		if p.config.Scenario == Kill { // the others must have room for its clients
-			servers = max(2, atLeast(p.Clients, p.perProcess())+1, p.config.Servers)
-		}
+		servers = max(atLeast(p.Clients, p.perProcess())+p.config.Scenario.kind().spare, p.config.Servers)
 	}
 	p.Servers = Split(p.Clients, servers)
 	p.apart = p.config.Apart
@@ -58,16 +55,23 @@ func (p *planner) divideServers() {
 
 func (p *planner) divideRooms() error {
 	switch {
-	case p.config.Scenario == Rooms && p.apart && len(p.Servers) > 1:
-		return errors.New("rooms: of one server or of a cluster, not of servers apart")
-	case p.config.Scenario == Rooms:
-		p.Rooms = zipf(p.Clients, min(p.config.Rooms, p.Clients), p.config.Zipf)
+	case p.config.Scenario.kind().rooms != nil && p.apart && len(p.Servers) > 1:
+		return fmt.Errorf("%s: of one server or of a cluster, not of servers apart", p.config.Scenario)
 	case p.apart:
 		p.Rooms = p.Servers
 	default:
 		p.Rooms = []int{p.Clients}
 	}
 	return nil
+}
+
+// spread deals the clients of all processes out to rooms, where the scenario has
+// some of its own.
+func (p *planner) spread() {
+	if sizes := p.config.Scenario.kind().rooms; sizes != nil {
+		p.Rooms, p.Spread = sizes(p.config, p.Clients), true
+		p.Processes = deal(p.Rooms, p.Processes)
+	}
 }
 
 // divideClients gives each process its clients, those of one server after those
@@ -90,9 +94,7 @@ func (p *planner) divideClients() {
 		}
 		p.Processes = append(p.Processes, extents)
 	}
-	if p.config.Scenario == Rooms {
-		p.Processes = deal(p.Rooms, p.Processes)
-	}
+	p.spread()
 }
 
 // processes is how many hold the clients.
@@ -101,7 +103,7 @@ func (p *planner) processes() int {
 		return 1
 	}
 	n := max(atLeast(p.Clients, p.perProcess()), min(p.host.Cores/2, atLeast(p.Clients, clientsPerLoop)))
-	if p.config.Scenario == Echo { // a client does as much as the server here, and has one loop
+	if p.config.Scenario.kind().busy { // and it has one loop
 		n = max(n, min(p.host.Cores, p.Clients))
 	}
 	return n
@@ -129,7 +131,8 @@ func (p *planner) divideProcessors() {
 // have a writer (see voices), or all.
 func (p *planner) punctual() int {
 	processes := len(p.Processes)
-	if p.config.Scenario == Churn || p.config.Scenario == Echo && p.config.Rate > 0 || len(p.Rooms) > 1 {
+	all := p.config.Scenario.kind().punctual
+	if all != nil && all(p.config) || len(p.Rooms) > 1 {
 		return processes
 	}
 	return min(p.config.Writers, processes)

@@ -54,28 +54,15 @@ func (p *planner) explain() {
 	}
 	say("%s sends %s of %d bytes, %s.",
 		who, plural(p.Messages, "message", "messages"), p.config.Size, p.pacing())
-	p.explainScenario(say)
-}
-
-func (p *planner) explainScenario(say func(format string, args ...any)) {
-	switch p.config.Scenario {
-	case Burst:
-		say("Before that, %s push %s bytes each in one go, in messages of %s, and read the replies.",
-			plural(p.config.Pushers, "client", "clients"), grouped(p.config.Push), grouped(PushSize))
-	case Churn:
-		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), order.Pause)
-	case Slow:
-		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
-		if p.config.URL == "" {
-			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", HeldBack>>10)
-		}
+	if explain := p.config.Scenario.kind().explain; explain != nil {
+		explain(p, say)
 	}
 }
 
 // rooms tells the rooms: what to say of a single one, or their sizes after a
 // preposition.
 func (p *planner) rooms(single, preposition string) string {
-	if p.config.Scenario != Rooms {
+	if !p.Spread {
 		return single
 	}
 	return fmt.Sprintf("%s%s of %s to %s clients", preposition, plural(len(p.Rooms), "room", "rooms"),

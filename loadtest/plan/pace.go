@@ -27,15 +27,11 @@ func (p *planner) pace() {
 		p.Rate = min(2, float64(deliveriesPerCore*p.host.Cores)/float64(p.Clients*p.Writers))
 		p.Rate = min(p.Rate, broadcasts/float64(len(p.Rooms)*p.Writers))
 	}
-	if p.config.Scenario == Burst {
-		p.Rate = 0 // at once
-	}
 	p.Messages = p.config.Messages
-	switch {
-	case p.Messages > 0:
-	case p.config.Scenario == Soak:
-		p.Messages = max(1, int(p.config.For.Seconds()*p.Rate))
-	default:
+	if pace := p.config.Scenario.kind().pace; pace != nil {
+		pace(p)
+	}
+	if p.Messages == 0 {
 		p.Messages = max(5, min(20, int(60*p.Rate)))
 	}
 	p.Churn = p.config.Churn

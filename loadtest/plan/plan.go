@@ -23,6 +23,7 @@ type Plan struct {
 
 	Servers   []int      // clients by server process
 	Rooms     []int      // clients by room: of all servers of a cluster, or one for each
+	Spread    bool       // each room is at all servers, and has a topic of its own
 	Processes [][]Extent // of clients
 	Sites     []int      // that the processes are at, one for each, as numbered for NewAt; none if they are here
 	Punctual  int        // how many of these, the first, send at given moments

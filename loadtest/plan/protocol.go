@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -16,17 +17,17 @@ const (
 	Raw = "raw"
 )
 
+// noTopics is why some scenarios need Phoenix.
+const noTopics = "plain WebSocket has no topics to join and leave"
+
 // checkProtocol finds what cannot be meant.
 func (c Config) checkProtocol() error {
 	switch c.Protocol {
 	case "", Phoenix:
 		return nil
 	case Raw:
-		if c.Scenario == Rooms || c.Scenario == Churn {
-			return fmt.Errorf("%s: plain WebSocket has no topics to join and leave", c.Scenario)
-		}
-		if c.Scenario == Burst {
-			return errors.New("burst: a plain WebSocket is for pushes or for broadcasts, and this needs both")
+		if why := c.Scenario.kind().noRaw; why != "" {
+			return fmt.Errorf("%s: %s", c.Scenario, why)
 		}
 		return nil
 	}
@@ -42,8 +43,5 @@ func (c Config) Path(channels string) string {
 	if u, err := url.Parse(c.URL); err == nil && u.Path != "" && u.Path != "/" {
 		return u.RequestURI()
 	}
-	if c.Scenario == Echo {
-		return "/echo"
-	}
-	return "/chat"
+	return cmp.Or(c.Scenario.kind().rawPath, "/chat")
 }

@@ -1,9 +1,27 @@
 package plan
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
+
+// Rooms is a chat in each of many rooms.
+const Rooms Scenario = "rooms"
+
+var rooms = kind{
+	name:  Rooms,
+	says:  "a chat in each of -rooms rooms: the k-th has 1/k^s of the first's clients, -zipf is s",
+	flags: chatFlags("rooms", "zipf"),
+	noRaw: noTopics,
+	check: func(c Config) error {
+		if c.Clients > 0 && c.Rooms > c.Clients {
+			return fmt.Errorf("rooms: %d for %d clients: each needs one", c.Rooms, c.Clients)
+		}
+		return nil
+	},
+	rooms: func(c Config, clients int) []int { return zipf(clients, min(c.Rooms, clients), c.Zipf) },
+}
 
 // zipf divides n clients among rooms, the largest first: one for each, and of the
 // others, by Zipf's law, the k-th has 1/k^s of what the first has. n is at least

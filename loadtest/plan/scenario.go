@@ -5,48 +5,61 @@ import (
 	"strings"
 )
 
-// A Scenario is what happens once all clients have joined.
+// A Scenario is the name of what happens once all clients have joined.
 type Scenario string
 
-const (
-	Chat  Scenario = "chat"
-	Echo  Scenario = "echo"
-	Idle  Scenario = "idle"
-	Rooms Scenario = "rooms"
-	Churn Scenario = "churn"
-	Slow  Scenario = "slow"
-	Storm Scenario = "storm"
-	Kill  Scenario = "kill"
-	Soak  Scenario = "soak"
-	Burst Scenario = "burst"
-)
+// kinds are all scenarios, in the order in which people will want them.
+var kinds = []kind{chat, echo, idle, rooms, churn, slow, storm, kill, burst, soak}
 
-// Scenarios explains them all, in the order in which people will want them.
-var Scenarios = []struct {
-	Name Scenario
-	Says string
-}{
-	{Chat, "-writers clients broadcast to all, each -rate messages a second; every receipt of every client is accounted for"},
-	{Echo, "clients push and wait for the reply: -inflight at a time as fast as it goes (closed loop), or -rate a second (open loop), for -for"},
-	{Idle, "nothing but heartbeats for -for: what does one cost?"},
-	{Rooms, "a chat in each of -rooms rooms: the k-th has 1/k^s of the first's clients, -zipf is s"},
-	{Churn, "a chat while -churn clients a second leave the room and join again: how long do both take, and do the others lose anything?"},
-	{Slow, "a chat in which -slow percent of the clients stop to read: the others must lose nothing, the server should cut these off"},
-	{Storm, "all servers are restarted (-how drain) or killed and started again (-how kill), all clients come back, then a chat"},
-	{Kill, "a chat during which one of several servers is killed: its clients go to the others"},
-	{Burst, "-pushers clients push -push bytes each in one go and read the replies; then -messages of -size bytes come to all in one go: who reads must lose nothing"},
-	{Soak, "a chat for -for with a look at the memory every minute: it must not grow by more than 10 %"},
+// A kind is a scenario in the plan. What it does not say is as in a chat.
+type kind struct {
+	name  Scenario
+	says  string   // for people: all clients join, then
+	flags []string // that do something in it, beside those of all scenarios
+
+	serverFlags []string             // more of our own servers
+	complete    func(*Config)        // fills in defaults of its own
+	check       func(c Config) error // finds what cannot be meant
+	noRaw       string               // why plain WebSocket will not do; "" if it does
+	rawPath     string               // what a plain server is asked for; "" is /chat
+
+	silent     bool                              // rooms get no messages
+	reconnects bool                              // a client that is cut off comes back
+	spare      int                               // servers beside those that have room for all clients
+	rooms      func(c Config, clients int) []int // sizes of rooms that are spread over all servers, the largest first
+	busy       bool                              // a client does as much as its server
+	punctual   func(c Config) bool               // all processes send at given moments, not only those of writers
+	pace       func(*planner)                    // chooses how much is sent; what was not asked for is 0
+	explain    func(p *planner, say func(format string, args ...any))
+}
+
+// Scenarios are the names of all, in the order in which people will want them.
+func Scenarios() (names []Scenario) {
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// kind is that of the name; a chat if it is none.
+func (s Scenario) kind() kind {
+	for _, k := range kinds {
+		if k.name == s {
+			return k
+		}
+	}
+	return chat
 }
 
 // UnmarshalText takes the name of a scenario.
 func (s *Scenario) UnmarshalText(text []byte) error {
 	var names []string
-	for _, known := range Scenarios {
-		if string(known.Name) == string(text) {
-			*s = known.Name
+	for _, known := range Scenarios() {
+		if string(known) == string(text) {
+			*s = known
 			return nil
 		}
-		names = append(names, string(known.Name))
+		names = append(names, string(known))
 	}
 	return fmt.Errorf("no scenario %q: there are %s", text, strings.Join(names, ", "))
 }
@@ -54,14 +67,17 @@ func (s *Scenario) UnmarshalText(text []byte) error {
 // MarshalText is the reverse of UnmarshalText.
 func (s Scenario) MarshalText() ([]byte, error) { return []byte(s), nil }
 
+// Says goes on from "All clients join; then".
+func (s Scenario) Says() string { return s.kind().says }
+
+// Flags are those that do something in the scenario and not in all.
+func (s Scenario) Flags() []string { return s.kind().flags }
+
+// ServerFlags are what our own servers are told for the scenario.
+func (s Scenario) ServerFlags() []string { return s.kind().serverFlags }
+
 // Sends reports whether rooms get messages.
-func (s Scenario) Sends() bool { return s != Echo && s != Idle }
+func (s Scenario) Sends() bool { return !s.kind().silent }
 
 // Reconnects reports whether a client that is cut off comes back.
-func (s Scenario) Reconnects() bool { return s == Storm || s == Kill }
-
-// How servers go down in the storm scenario.
-const (
-	Drain = "drain" // as at a deployment: they close their clients, then end
-	Crash = "kill"  // SIGKILL
-)
+func (s Scenario) Reconnects() bool { return s.kind().reconnects }

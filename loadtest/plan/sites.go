@@ -41,10 +41,7 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 	for _, s := range sites {
 		p.host.Cores += s.Host.Cores
 	}
-	if c.Scenario == Rooms {
-		p.Rooms = zipf(total, min(c.Rooms, total), c.Zipf)
-		p.Processes = deal(p.Rooms, p.Processes)
-	}
+	p.spread()
 	p.pace()
 	p.explainSites(shares, sites)
 	for _, s := range spare {

@@ -1,0 +1,17 @@
+package plan
+
+import "github.com/roost-rt/roost/loadtest/order"
+
+// Churn is a chat while clients leave and join.
+const Churn Scenario = "churn"
+
+var churn = kind{
+	name:     Churn,
+	says:     "a chat while -churn clients a second leave the room and join again: how long do both take, and do the others lose anything?",
+	flags:    chatFlags("churn"),
+	noRaw:    noTopics,
+	punctual: func(Config) bool { return true },
+	explain: func(p *planner, say func(format string, args ...any)) {
+		say("%s clients a second leave, and join again %v later.", perSecond(p.Churn), order.Pause)
+	},
+}

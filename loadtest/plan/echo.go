@@ -1,0 +1,14 @@
+package plan
+
+// Echo is pushes and their replies.
+const Echo Scenario = "echo"
+
+var echo = kind{
+	name:     Echo,
+	says:     "clients push and wait for the reply: -inflight at a time as fast as it goes (closed loop), or -rate a second (open loop), for -for",
+	flags:    []string{"inflight", "for", "rate", "size"},
+	rawPath:  "/echo",
+	silent:   true,
+	busy:     true,
+	punctual: func(c Config) bool { return c.Rate > 0 },
+}

@@ -1,0 +1,24 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// Idle is heartbeats and nothing else.
+const Idle Scenario = "idle"
+
+var idle = kind{
+	name:     Idle,
+	says:     "nothing but heartbeats for -for: what does one cost?",
+	flags:    []string{"for"},
+	complete: func(c *Config) { c.For = cmp.Or(c.For, time.Minute) },
+	check: func(c Config) error {
+		if every := cmp.Or(c.Heartbeat, beat); c.For > 0 && c.For < every {
+			return fmt.Errorf("for: in %v no client sends its first heartbeat, which comes after %v: say -heartbeat, or go on for longer", c.For, every)
+		}
+		return nil
+	},
+	silent: true,
+}

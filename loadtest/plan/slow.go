@@ -1,0 +1,27 @@
+package plan
+
+import (
+	"cmp"
+	"strconv"
+)
+
+// Slow is a chat in which some clients do not read.
+const Slow Scenario = "slow"
+
+// heldBack is what a server of ours may hold for a slow client, in bytes: by
+// default it is so much that a run would take long to come there.
+const heldBack = 64 << 10
+
+var slow = kind{
+	name:        Slow,
+	says:        "a chat in which -slow percent of the clients stop to read: the others must lose nothing, the server should cut these off",
+	flags:       chatFlags("slow"),
+	serverFlags: []string{"-outbound-max", strconv.Itoa(heldBack)},
+	complete:    func(c *Config) { c.Size = cmp.Or(c.Size, 16<<10) },
+	explain: func(p *planner, say func(format string, args ...any)) {
+		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
+		if p.config.URL == "" {
+			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", heldBack>>10)
+		}
+	},
+}
