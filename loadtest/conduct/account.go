@@ -226,3 +226,14 @@ func (r *run) counts() (sum order.Counts) {
 	}
 	return sum
 }
+
+// present is how many clients are joined now.
+func (r *run) present() int64 { return r.counts().Present() }
+
+// joinedOnce is how many clients have joined.
+func (r *run) joinedOnce() (n int64) {
+	for i := range r.rooms {
+		n += r.rooms[i].joined
+	}
+	return n
+}

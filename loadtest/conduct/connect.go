@@ -6,26 +6,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A connecting is the stage in which the clients join.
-type connecting struct {
-	firstDial, lastJoin int64 // of all clients, monotonic nanoseconds; 0: none yet
-	cpu                 int64 // that the servers took, nanoseconds
-}
-
-// joined takes the moments of one process whose clients have all joined or failed.
-func (c *connecting) joined(e *order.Ramped) {
-	if c.firstDial == 0 {
-		c.firstDial = e.FirstDial
-	}
-	c.firstDial = min(c.firstDial, e.FirstDial)
-	c.lastJoin = max(c.lastJoin, e.LastJoin)
-}
-
-// took is how long it was from the first dial to the last join, in nanoseconds.
-func (c *connecting) took() int64 { return c.lastJoin - c.firstDial }
-
 // connect has all clients join, a few processes of them at a time.
-func (c *connecting) connect(ctx context.Context, r *run) error {
+func (r *run) connect(ctx context.Context) error {
 	r.enter("connect")
 	before := r.serverUsage().CPUNs
 	ramping := r.plan.Ramping
@@ -43,7 +25,7 @@ func (c *connecting) connect(ctx context.Context, r *run) error {
 		}
 		return done == len(r.workers)
 	})
-	c.cpu = max(0, r.serverUsage().CPUNs-before)
+	r.connecting.cpu = max(0, r.serverUsage().CPUNs-before)
 	if err == nil {
 		err = r.tickNow(ctx) // the last to join are not reported yet
 	}
@@ -54,17 +36,4 @@ func (c *connecting) connect(ctx context.Context, r *run) error {
 func (r *run) ramp(w *worker, start int64) error {
 	pace := order.NewPacer(start, r.cfg.ConnectRate/float64(r.plan.Ramping))
 	return w.tell(order.Command{Connect: &pace})
-}
-
-func all(workers []*worker, is func(*worker) bool) bool {
-	return count(workers, is) == len(workers)
-}
-
-func count(workers []*worker, is func(*worker) bool) (n int) {
-	for _, w := range workers {
-		if is(w) {
-			n++
-		}
-	}
-	return n
 }

@@ -6,6 +6,10 @@
 // draws no conclusions: that is the report's part. [Probe] finds out before whether
 // a server is there.
 //
+// The state of a run and what all stages use (run.go, account.go, tick.go, edge.go,
+// worker.go) know no stage; a stage knows them; conduct.go puts the stages in their
+// order. A scenario is a part, in a file of its own.
+//
 // # Process
 //
 // Code of this package runs in the coordinator, of which a run has one.

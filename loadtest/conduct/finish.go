@@ -138,29 +138,6 @@ func (c closing) outlive(ctx context.Context, done func() bool) (died error) {
 	}
 }
 
-// quieten ends all that the clients do by themselves.
-func (r *run) quieten(ctx context.Context) error {
-	r.silence()
-	return r.until(ctx, func() bool { return all(r.workers, (*worker).quiet) })
-}
-
-func (r *run) silence() {
-	for _, w := range r.workers {
-		w.halted = nil
-	}
-	r.order(order.Command{Halt: true})
-}
-
-// order tells all workers. That one is dead is found by reading from it; one
-// that hangs does not read, and would have us wait.
-func (r *run) order(c order.Command) {
-	for _, w := range r.workers {
-		if !w.hung {
-			_ = w.tell(c)
-		}
-	}
-}
-
 // maxNamed is how many clients with a loss are named in all.
 const maxNamed = 20
 

@@ -46,3 +46,6 @@ func readKernel(files kernel.Count) []record.Setting {
 	}
 	return list
 }
+
+// root is what limits, and how often they have bitten, are read below.
+const root = kernel.Root("/")

@@ -65,14 +65,3 @@ func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) err
 	}
 	return err
 }
-
-// present is how many clients are joined now.
-func (r *run) present() int64 { return r.counts().Present() }
-
-// joinedOnce is how many clients have joined.
-func (r *run) joinedOnce() (n int64) {
-	for i := range r.rooms {
-		n += r.rooms[i].joined
-	}
-	return n
-}

@@ -3,8 +3,6 @@ package conduct
 import (
 	"cmp"
 	"context"
-	"errors"
-	"runtime"
 	"sync"
 	"time"
 
@@ -17,31 +15,6 @@ import (
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
-
-// Run makes a run: it starts what the plan says, connects all clients,
-// broadcasts, and ends it all again. The agents are those whose sites the plan is
-// for; none means that all is on this host. Each record is given to emit, in order,
-// on the calling goroutine.
-//
-// That messages were lost or clients refused is no error, it is in the records.
-// When ctx ends, the run is cut short, and the error is the cause. Any other
-// error is a broken run: something could not be started or died. Both still get
-// an End, of what was done so far.
-func Run(ctx context.Context, cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(record.Record)) error {
-	// The kernel ties a child's life to the thread that started it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-
-	r := newRun(cfg.Complete(), p, agents, emit)
-	defer r.close()
-	err := r.stages(ctx)
-	if err != nil && ctx.Err() == nil {
-		r.note("error", err.Error())
-	}
-	r.explainShortfall(ctx, err)
-	closing := closing{run: r, complete: err == nil}
-	return errors.Join(err, closing.finish())
-}
 
 // A run is the coordinator's state. It belongs to one goroutine.
 type run struct {
@@ -74,45 +47,6 @@ type run struct {
 
 	connecting connecting
 	casting    casting
-}
-
-func newRun(cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(record.Record)) *run {
-	r := &run{
-		cfg:         cfg,
-		part:        partOf(cfg.Scenario),
-		plan:        p,
-		agents:      agents,
-		emit:        emit,
-		start:       order.Now(),
-		inbox:       make(chan letter, 256),
-		died:        make(chan error),
-		quit:        make(chan struct{}),
-		seconds:     time.NewTicker(tickEvery),
-		phase:       "settle",
-		kernelStart: kernelBytes(),
-		interval:    order.NewHistogram(2),
-	}
-	for range p.Rooms {
-		r.rooms = append(r.rooms, newRoom(p))
-	}
-	return r
-}
-
-// stages is the run from the first process to the last receipt.
-func (r *run) stages(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{
-		r.begin,
-		func(ctx context.Context) error { return r.memory(ctx, "empty") },
-		func(ctx context.Context) error { return r.connecting.connect(ctx, r) },
-		func(ctx context.Context) error { return r.memory(ctx, "joined") },
-		r.play,
-		func(ctx context.Context) error { return r.memory(ctx, "after") },
-	} {
-		if err := stage(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // until takes what comes in until done is true. It fails when ctx ends or
@@ -173,4 +107,9 @@ func ms(ns int64) int64 {
 		return 0
 	}
 	return cmp.Or(ns/1e6, 1)
+}
+
+// hold waits for d.
+func (r *run) hold(ctx context.Context, d time.Duration) error {
+	return r.pass(ctx, order.Now()+int64(d))
 }

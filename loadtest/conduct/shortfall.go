@@ -12,9 +12,6 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// root is what limits, and how often they have bitten, are read below.
-const root = kernel.Root("/")
-
 // explainShortfall records which limit kept clients from joining, if any did not:
 // err is what ended the run before its time, nil if nothing did. Connections must
 // still be open, for they count.

@@ -1,0 +1,14 @@
+package conduct
+
+import (
+	"context"
+
+	"github.com/roost-rt/roost/loadtest/order"
+)
+
+// A part is a scenario at the coordinator. What it does not say is as in a chat.
+type part struct {
+	play        func(*run, context.Context) error // what happens once all have joined
+	orders      func(*run, *order.Orders)         // what processes of clients have to know
+	firstWrites bool                              // all writers of a room are in the first process that has clients of it
+}
