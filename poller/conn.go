@@ -135,6 +135,10 @@ func (c *Conn) addr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
 // the loop. open is called before any event.
 func (l *loop) start(fd int, open func(*Conn) Handler) {
 	l.check()
+	if l.over { // a listener is still there, whose poller is not
+		unix.Close(fd)
+		return
+	}
 	c := &Conn{loop: l, fd: int32(fd)}
 	l.contain(func() { c.handler = open(c) })
 	if c.handler == nil { // refused, or open panicked

@@ -64,6 +64,22 @@ func TestListenerClose(t *testing.T) {
 	expect(t, nc, []byte("two"))
 }
 
+// A listener that outlives its poller hands it nobody.
+func TestListenerOutlivesPoller(t *testing.T) {
+	p := start(t, poller.Config{Loops: 1})
+	addr := listen(t, p, func(*poller.Conn) poller.Handler {
+		t.Error("a connection was opened")
+		return nil
+	})
+	p.Close()
+	for range 20 {
+		c := dial(t, addr)
+		if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("read %d bytes, %v; want the end", n, err)
+		}
+	}
+}
+
 func TestListenFails(t *testing.T) {
 	p := start(t, poller.Config{})
 	addr := listen(t, p, nil)

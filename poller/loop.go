@@ -26,6 +26,7 @@ type loop struct {
 	timers wheel       // loop only
 	clock  clock       // loop only
 	swept  uint32      // loop only: tick of the last sweep
+	over   bool        // loop only: nothing may begin any more
 
 	mu     sync.Mutex // guards the next three; never held while a task runs
 	owing  []*Conn    // those whose outbound queues may not be empty
@@ -69,7 +70,7 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 func (l *loop) close() {
 	done := make(chan struct{})
 	l.mu.Lock()
-	l.postLocked(func() { close(done) }) // the last task
+	l.postLocked(func() { l.over = true; close(done) }) // the last task
 	l.closed = true
 	l.mu.Unlock()
 	<-done
