@@ -2,10 +2,12 @@ package phx_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 	"github.com/roost-rt/roost/server/token"
@@ -201,5 +203,40 @@ func TestSessions(t *testing.T) {
 		if !sameJSON(t, got, tt.want) {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
+	}
+}
+
+// A socket that is closed while Connect runs gets the answer to its request first:
+// before it, a Close frame would be taken for that.
+func TestCloseInConnect(t *testing.T) {
+	ended := make(chan phx.Reason, 1)
+	cfg := longPolling(time.Minute)
+	cfg.Telemetry = &phx.Telemetry{Disconnected: func(e phx.DisconnectEvent) { ended <- e.Reason }}
+	cfg.Mounts[0].Connect = func(s *phx.Socket, p phx.Params, _ *http.Request) error {
+		s.Close()
+		if p["refuse"] != nil {
+			return errors.New("refused")
+		}
+		return nil
+	}
+	ep := startConfig(t, cfg)
+	c := dial(t, ep)
+	c.wantClosed(1001)
+	c.conn.Close()
+	if got := within(t, "end", ended); got != phx.Disconnected {
+		t.Errorf("ended because %q, want %q", got, phx.Disconnected)
+	}
+	c = connect(t, ep)
+	c.write(request("/socket/websocket?vsn=2.0.0&refuse=1"))
+	if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 403 ") {
+		t.Errorf("refused: answer %q, want 403", head)
+	}
+	c.conn.Close()
+	w := dialWeb(t, ep)
+	if a := w.do("GET", "/socket/longpoll?vsn=2.0.0", ""); a.code != 200 {
+		t.Errorf("long polling: %d, want 200", a.code)
+	}
+	if got := within(t, "end", ended); got != phx.Disconnected {
+		t.Errorf("long polling ended because %q, want %q", got, phx.Disconnected)
 	}
 }

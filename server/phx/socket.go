@@ -142,8 +142,12 @@ func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	if answer != nil {
 		_ = s.conn().Send(answer) // if it is gone, Closed tells
 	}
+	closed := s.closing
 	s.mu.Unlock()
 	a.settle(s, nil)
+	if closed { // by Connect, or who has the socket from there
+		s.transport.Finish(ws.StatusGoingAway, "")
+	}
 	if s.mount.Raw != nil {
 		return openRaw(s).events()
 	}
@@ -191,7 +195,8 @@ func (s *Socket) lifetime() time.Duration {
 }
 
 // Close closes the connection with 1001, "going away": the client will
-// reconnect. Its channels terminate with reason Disconnected.
+// reconnect. Its channels terminate with reason Disconnected. In Mount.Connect the
+// client gets its answer first.
 func (s *Socket) Close() { s.close(ws.StatusGoingAway, "", Disconnected) }
 
 // close ends the connection, once, with a code of RFC 6455 §7.4.
@@ -208,8 +213,11 @@ func (s *Socket) close(code ws.StatusCode, reason string, why Reason) (first boo
 		s.extraLocked().why = &told
 	}
 	s.endLocked()
+	opened := s.opened
 	s.mu.Unlock()
-	s.transport.Finish(code, reason) // with nothing behind it
+	if opened { // else open does it, behind the answer to the client
+		s.transport.Finish(code, reason) // with nothing behind it
+	}
 	return true
 }
 
