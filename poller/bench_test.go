@@ -5,6 +5,8 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,4 +62,45 @@ func BenchmarkPoolMailbox(b *testing.B) {
 			}
 		})
 	}
+}
+
+// shortTurn is a turn about as long as that of an echo.
+type shortTurn struct{ done *atomic.Int64 }
+
+func (t shortTurn) Turn() {
+	syscall.Getppid()
+	syscall.Getppid()
+	t.done.Add(1)
+}
+
+// What it costs to have turns done that are asked for in a burst, as a pass of the
+// loop does: CPU time of the process for each.
+func BenchmarkPoolBurst(b *testing.B) {
+	for _, n := range []int{1, 4, 16, 64} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			pool, err := poller.NewPool(poller.PoolConfig{Places: 128})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { pool.Close(0) })
+			var done atomic.Int64
+			want, before := int64(0), cpuTime()
+			for b.Loop() {
+				for range n {
+					pool.Go(shortTurn{&done})
+					syscall.Getppid()
+				}
+				for want += int64(n); done.Load() < want; {
+					runtime.Gosched()
+				}
+			}
+			b.ReportMetric(float64(cpuTime()-before)/float64(want), "cpu-ns/turn")
+		})
+	}
+}
+
+func cpuTime() int64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return u.Utime.Nano() + u.Stime.Nano()
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roost-rt/roost/poller"
@@ -36,6 +37,25 @@ type blocked struct {
 
 func (b *blocked) Turn()      { b.begun.Add(1); <-b.resume }
 func (b *blocked) Owner() any { return b.owner }
+
+// Of turns that come together each worker gets the next one a worker, so that all
+// begin at once although the first does not return: no time passes.
+func TestPoolWakesInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const places = 50
+		p := newElastic(t, poller.PoolConfig{Places: places})
+		var begun atomic.Int32
+		resume := make(chan bool)
+		for range places {
+			p.Go(&blocked{nil, &begun, resume})
+		}
+		synctest.Wait()
+		if n := begun.Load(); n != places {
+			t.Errorf("%d turns have begun, want %d", n, places)
+		}
+		close(resume)
+	})
+}
 
 // Turns that never end hold no places; more than MaxWorkers do not run; and when
 // they end, all is as before.

@@ -88,6 +88,7 @@ type Pool struct {
 	first    int
 	n        int
 	active   int       // workers that have a place: they drain the queue or are about to
+	coming   int       // those of them that have not looked at it yet
 	placed   []*worker // those of them that have begun
 	long     []*worker // the others, each with a turn
 	spare    []*worker // records of workers that have left
@@ -108,6 +109,7 @@ type worker struct {
 	turn   Turn            // or nil
 	began  time.Duration   // since Pool.born
 	share  *share          // that the turn counts for, or nil
+	coming bool            // has not looked at the queue yet
 	long   bool
 	told   bool // that it is overdue
 }
@@ -144,11 +146,18 @@ func (p *Pool) Go(t Turn) {
 		return
 	}
 	p.push(t)
-	more := p.placeLocked()
+	more := p.moreLocked()
 	p.mu.Unlock()
 	if more {
 		p.offer()
 	}
+}
+
+// moreLocked takes a place for one more worker, if turns wait and none is on its way
+// to them: who comes sees to the next. So turns that come together are done by few
+// workers if they are short, as to wake one costs more than such a turn.
+func (p *Pool) moreLocked() bool {
+	return p.n > 0 && p.coming == 0 && !p.closed && p.placeLocked()
 }
 
 // placeLocked takes a place for one more worker, if there is one. It has the
@@ -160,6 +169,7 @@ func (p *Pool) placeLocked() bool {
 	}
 	p.lookLocked(time.Second)
 	p.active++
+	p.coming++
 	p.used = true
 	if p.workers == nil {
 		// Room for workers that have left the queue but not yet come home to ants.
@@ -210,6 +220,7 @@ func (p *Pool) begin() *worker {
 		w.labels = pprof.WithLabels(context.Background(), pprof.Labels(workerLabel, w.name))
 	}
 	add(&p.placed, w)
+	w.coming = true
 	return w
 }
 
@@ -217,8 +228,21 @@ func (p *Pool) begin() *worker {
 func (p *Pool) next(w *worker) bool {
 	now := time.Since(p.born)
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	ok := p.nextLocked(w, now)
+	more := p.moreLocked()
+	p.mu.Unlock()
+	if more {
+		p.offer()
+	}
+	return ok
+}
+
+func (p *Pool) nextLocked(w *worker, now time.Duration) bool {
 	p.endLocked(w)
+	if w.coming {
+		w.coming = false
+		p.coming--
+	}
 	if w.long {
 		remove(&p.long, w)
 		w.long, w.told = false, false
@@ -276,7 +300,7 @@ func (p *Pool) Waits(t Turn) {
 			break
 		}
 	}
-	more := p.n > 0 && !p.closed && p.placeLocked()
+	more := p.moreLocked()
 	p.mu.Unlock()
 	if more {
 		p.offer()
@@ -316,7 +340,7 @@ func (p *Pool) lost(w *worker) {
 	} else {
 		p.leaveLocked(w)
 	}
-	more := p.n > 0 && !p.closed && p.placeLocked()
+	more := p.moreLocked()
 	p.mu.Unlock()
 	if more {
 		p.offer()
@@ -357,11 +381,7 @@ func (p *Pool) look() {
 			p.promoteLocked(w)
 		}
 	}
-	begin := 0
-	for begin < p.n && p.active < p.cfg.Places && p.active+len(p.long) < p.cfg.MaxWorkers {
-		p.active++
-		begin++
-	}
+	more := p.moreLocked()
 	switch {
 	case p.n > 0:
 		p.lookLocked(p.cfg.Long / 2)
@@ -375,7 +395,7 @@ func (p *Pool) look() {
 	}
 	report := p.overdueLocked(now)
 	p.mu.Unlock()
-	for range begin {
+	if more {
 		p.offer()
 	}
 	if report != nil {
