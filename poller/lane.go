@@ -159,7 +159,7 @@ func (l *Lane[J]) work(p *Pool, mu *sync.Mutex, held func() bool, do func(j J, l
 	for range laneBudget {
 		mu.Lock()
 		l.running = nil
-		if held != nil && held() {
+		if held != nil && l.last != nil && held() {
 			mu.Unlock()
 			return false
 		}

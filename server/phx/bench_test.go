@@ -133,8 +133,8 @@ func TestTelemetryAllocations(t *testing.T) {
 		return testing.AllocsPerRun(2000, func() { ch.Socket().Feed(tick); <-handled })
 	}
 	without := allocations(nil)
-	if without > 8 {
-		t.Errorf("%v allocations for a message, its job and its reply, want at most 8", without)
+	if without > 4 {
+		t.Errorf("%v allocations for a message, its job and its reply, want at most 4", without)
 	}
 	if with := allocations(&phx.Telemetry{HandledIn: func(phx.MessageEvent) {}, Pushed: func(phx.PushEvent) {}}); with > without {
 		t.Errorf("%v allocations with hooks, %v without", with, without)

@@ -437,12 +437,8 @@ func (ch *Channel) handleIn(m wire.Message) {
 
 // settleIn does what the results of the callback for a client message say.
 func (ch *Channel) settleIn(ref wire.Ref, result any, err error) {
-	var refusal *ReplyError
-	switch {
-	case errors.As(err, &refusal):
-		result, err = Reply{"error", refusal.Response}, nil
-	case errors.Is(err, pubsub.ErrOverloaded): // a crash would only add a rejoin to the load
-		result, err = Reply{"error", Payload{reason("overloaded")}}, nil
+	if err != nil {
+		result, err = replyOf(result, err)
 	}
 	if result != nil {
 		status, response, failed := ch.services().settle(result)
@@ -458,6 +454,18 @@ func (ch *Channel) settleIn(ref wire.Ref, result any, err error) {
 	ch.settleError(err)
 }
 
+// replyOf makes a reply of an error that is one.
+func replyOf(result any, err error) (any, error) {
+	var refusal *ReplyError
+	switch {
+	case errors.As(err, &refusal):
+		return Reply{"error", refusal.Response}, nil
+	case errors.Is(err, pubsub.ErrOverloaded): // a crash would only add a rejoin to the load
+		return Reply{"error", Payload{reason("overloaded")}}, nil
+	}
+	return result, err
+}
+
 // act runs a callback that answers nothing.
 func (ch *Channel) act(c Call) {
 	_, err := ch.call(c)
@@ -466,9 +474,12 @@ func (ch *Channel) act(c Call) {
 
 // settleError does what the error of a callback says.
 func (ch *Channel) settleError(err error) {
-	var stop *StopError
+	if err == nil {
+		return
+	}
+	var stop *StopError // behind the return: errors.As has it allocated
 	switch {
-	case err == nil, errors.Is(err, ErrClosed), ch.gaveUp(err): // the connection is gone; its end is on the way
+	case errors.Is(err, ErrClosed), ch.gaveUp(err): // the connection is gone; its end is on the way
 	case errors.As(err, &stop) && (stop.Why == Normal || stop.Why == Shutdown):
 		ch.end("phx_close", stop.Why)
 	case errors.As(err, &stop):
