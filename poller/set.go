@@ -10,6 +10,13 @@ import (
 // maxEvents is how many connections have their turns in a pass of the loop.
 const maxEvents = 256
 
+// A loop that had so many events looks at its connections again before it asks
+// netpoll, so many times in all.
+const (
+	busy      = 4
+	maxPasses = 8
+)
+
 // What a connection is watched for.
 const (
 	canRead  = unix.EPOLLIN
@@ -81,13 +88,18 @@ func (s *set) control(op int, c *Conn, mask uint32) error {
 // serve tells the connections what has come for them.
 func (l *loop) serve(netpoll.Poll) error {
 	s := l.set
-	n, _ := rawEpollWait(s.fd, s.events) // -1 for EINTR: netpoll will come again
-	for _, e := range s.events[:max(n, 0)] {
-		if c := s.conns[e.Fd]; c != nil {
-			c.event(e.Events)
+	for range maxPasses {
+		n, _ := rawEpollWait(s.fd, s.events) // -1 for EINTR: netpoll will come again
+		for _, e := range s.events[:max(n, 0)] {
+			if c := s.conns[e.Fd]; c != nil {
+				c.event(e.Events)
+			}
+		}
+		s.passed()
+		if n < busy {
+			break
 		}
 	}
-	s.passed()
 	return nil
 }
 
