@@ -2,6 +2,7 @@ package pubsub_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/roost-rt/roost/pubsub"
@@ -110,4 +111,39 @@ func BenchmarkEncoded(b *testing.B) {
 			batch.Encoded(codec, encode)
 		}
 	})
+}
+
+// Each client has a subscription for each topic, and most topics are small: 128 is a
+// size class of the allocator's.
+func TestSizes(t *testing.T) {
+	if pubsub.SubscriptionSize > 16 || pubsub.TopicSize > 128 {
+		t.Errorf("a Subscription is %d bytes and a topic %d, want at most 16 and 128", pubsub.SubscriptionSize, pubsub.TopicSize)
+	}
+}
+
+// What a room costs, its members apart.
+func BenchmarkRoomMemory(b *testing.B) {
+	for _, members := range []int{1, 10} {
+		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
+			const rooms = 20_000
+			for b.Loop() {
+				all := make([]sink, rooms*members)
+				names := make([]string, rooms)
+				for i := range names {
+					names[i] = fmt.Sprint("room:", i)
+				}
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				ps := pubsub.New(pubsub.Config{Shards: 2}, new(stack))
+				for i := range all {
+					ps.Subscribe(names[i/members], &all[i])
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/rooms, "B/room")
+				runtime.KeepAlive(ps)
+			}
+		})
+	}
 }

@@ -5,10 +5,11 @@
 // there they go to its own subscribers.
 //
 // It knows nothing of sockets or Phoenix: a [Subscriber] is whoever takes a
-// [Batch]. Subscribers are spread over shards. A message for a few of them is
-// delivered by the publisher's own goroutine; for many, each shard walks its
-// own in turns on a worker pool, so that all processors take part and no
-// publisher waits.
+// [Batch]. Topics are spread over shards by the hash of their names. A message for
+// a few subscribers is delivered by the publisher's own goroutine; for many, the
+// topic's shard walks them in turns on a worker pool, so that no publisher waits.
+// A topic with more than 1,024 is a crowd, in parts that lie in several shards, so
+// that all processors take part.
 //
 // # Order
 //
@@ -21,4 +22,7 @@
 // Everything may be called from any goroutine. Deliver is called without a lock
 // held. A subscriber may still get a batch that was on its way while it
 // unsubscribed.
+//
+// A crowd has a lock, and each shard; the crowd's is taken first, and never two
+// shards' at a time. What concerns a topic that is no crowd takes its shard's only.
 package pubsub

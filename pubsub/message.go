@@ -71,6 +71,16 @@ type Batch struct {
 	encoded *encoding // a list: those of all messages together
 }
 
+// batchOf returns a batch of one message, with its list in one piece of memory.
+func batchOf(m *Message) *Batch {
+	b := &struct {
+		Batch
+		messages [1]*Message
+	}{messages: [...]*Message{m}}
+	b.Messages = b.messages[:]
+	return &b.Batch
+}
+
 // For yields the messages for a subscriber, to which the batch is being delivered:
 // those that were published since it came, but for those whose From is me.
 func (b *Batch) For(me any) iter.Seq[*Message] {

@@ -15,8 +15,8 @@ type member struct {
 	since int // messages published before it came
 }
 
-// A model publishes to one topic of one shard whose audience comes and goes, and
-// knows what each of it must get.
+// A model publishes to one topic whose audience comes and goes, and knows what each
+// of it must get.
 type model struct {
 	t         *testing.T
 	rand      *rand.Rand
@@ -26,9 +26,9 @@ type model struct {
 	members   []*member
 }
 
-func newModel(t *testing.T, seed uint64) *model {
+func newModel(t *testing.T, seed uint64, shards int) *model {
 	m := &model{t: t, rand: rand.New(rand.NewPCG(seed, seed))}
-	m.ps = pubsub.New(pubsub.Config{Shards: 1}, &m.pool)
+	m.ps = pubsub.New(pubsub.Config{Shards: shards}, &m.pool)
 	return m
 }
 
@@ -95,7 +95,7 @@ func (m *model) check() {
 func TestModel(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			m := newModel(t, seed)
+			m := newModel(t, seed, 1)
 			for range seed % 2 * 1200 { // more than one turn serves, or few
 				m.join()
 			}
@@ -113,6 +113,59 @@ func TestModel(t *testing.T) {
 			m.join()
 			m.publish()
 			m.check()
+		})
+	}
+}
+
+// tide lets so many come or go, with all else that happens meanwhile, until there are
+// as many members as given.
+func (m *model) tide(members int) {
+	for len(m.members) != members {
+		for range m.rand.IntN(100) {
+			switch {
+			case len(m.members) < members:
+				m.join()
+			case len(m.members) > members:
+				m.leave()
+			}
+		}
+		for range m.rand.IntN(3) {
+			m.step(members)
+		}
+		if m.rand.IntN(10) == 0 {
+			m.check()
+			m.forget()
+		}
+	}
+}
+
+// forget drops what everybody has got.
+func (m *model) forget() {
+	for _, in := range m.members {
+		in.events, in.since = nil, len(m.published)
+	}
+}
+
+// The same holds for a topic while it becomes a crowd, is spread over all shards, and
+// becomes small again. It leaves nothing behind.
+func TestCrowdModel(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			m := newModel(t, seed, 2+int(seed%3))
+			most := 0
+			for range 4 {
+				m.tide(pubsub.Split + m.rand.IntN(2*pubsub.Split))
+				most = max(most, len(pubsub.Parts(m.ps, "a")))
+				m.tide(m.rand.IntN(pubsub.Split / 2))
+			}
+			if most < 2 {
+				t.Error("the topic has never had two parts")
+			}
+			m.tide(0)
+			m.check()
+			if n := pubsub.Topics(m.ps); n != 0 {
+				t.Errorf("%d topics are left, want 0", n)
+			}
 		})
 	}
 }

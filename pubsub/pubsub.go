@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"sync/atomic"
 )
@@ -33,8 +34,8 @@ type Executor interface {
 
 // A Config says how a PubSub works. The zero value is usable.
 type Config struct {
-	// Shards is how many parts the subscribers of a topic are spread over. Zero
-	// means one for every processor.
+	// Shards is how many parts the topics are spread over, and the members of a topic
+	// with more than 1,024. Zero means one for every processor.
 	Shards int
 
 	// MaxPending is how many bytes of messages, topics and events included and with
@@ -69,22 +70,23 @@ type PubSub struct {
 	inspect    func(*Message) error
 	gap        func(Gap)                    // or nil
 	full       func() func(Subscriber) bool // or nil
-	shards     []*shard
-	next       atomic.Uint32 // round robin over shards
-	pending    atomic.Int64  // bytes, as Config.MaxPending counts
+	shards     []*shard                     // twice in a row: each has all others behind it
+	seed       maphash.Seed                 // of the hash that leads from a topic's name to its shard
+	pending    atomic.Int64                 // bytes, as Config.MaxPending counts
 	maxPending int64
 }
 
 // New returns a PubSub whose shards take their turns on pool. With an adapter,
 // it has to be started.
 func New(cfg Config, pool Executor) *PubSub {
-	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, full: cfg.Full, maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, full: cfg.Full, seed: maphash.MakeSeed(), maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	if ps.inspect == nil {
 		ps.inspect = func(*Message) error { return nil }
 	}
 	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
 		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: ps.behind, topics: make(map[string]*topic)})
 	}
+	ps.shards = append(ps.shards, ps.shards...)
 	return ps
 }
 
@@ -92,13 +94,81 @@ func New(cfg Config, pool Executor) *PubSub {
 // handle is one subscription in its life: s must be new. Calls of Subscribe and
 // Unsubscribe for the same subscriber must not overlap.
 func (ps *PubSub) Subscribe(name string, s Subscriber) {
-	ps.shards[ps.next.Add(1)%uint32(len(ps.shards))].subscribe(name, s)
+	shards := ps.shardsOf(name)
+	for owner := shards[0]; ; { // again if the crowd is over by the time it is locked
+		owner.mu.Lock()
+		t := owner.topicLocked(name)
+		c := t.crowdLocked(shards)
+		if c == nil {
+			t.addLocked(s)
+		}
+		owner.mu.Unlock()
+		if c == nil {
+			return
+		}
+		if c.lock() {
+			c.subscribeLocked(s)
+			c.mu.Unlock()
+			return
+		}
+	}
+}
+
+// shardsOf are all shards, the owner of a topic first.
+func (ps *PubSub) shardsOf(name string) []*shard {
+	n := len(ps.shards) / 2
+	i := int(maphash.String(ps.seed, name) % uint64(n))
+	return ps.shards[i : i+n]
+}
+
+// each calls do with each part of a topic, its shard locked: with the topic itself
+// unless it is a crowd, and not at all if nobody listens. What do sees and does is one
+// step to all who come and go.
+func (ps *PubSub) each(name string, do func(*topic)) {
+	for owner := ps.shardsOf(name)[0]; ; { // as in Subscribe
+		owner.mu.Lock()
+		t := owner.topics[name]
+		if t == nil {
+			owner.mu.Unlock()
+			return
+		}
+		c := t.crowd
+		if c == nil {
+			do(t)
+			owner.unlock()
+			return
+		}
+		owner.mu.Unlock()
+		if c.lock() {
+			c.eachLocked(do)
+			c.mu.Unlock()
+			return
+		}
+	}
 }
 
 // Unsubscribe ends the subscription of s, if it has one.
 func (ps *PubSub) Unsubscribe(s Subscriber) {
-	if t := s.Subscription().topic; t != nil {
-		t.shard.unsubscribe(t, s)
+	for { // as in Subscribe
+		t := s.Subscription().topic.Load()
+		if t == nil {
+			return
+		}
+		t.shard.mu.Lock()
+		c := t.crowd
+		if c == nil {
+			t.removeLocked(s)
+			t.dropLocked()
+		}
+		t.shard.mu.Unlock()
+		if c == nil {
+			return
+		}
+		if c.lock() {
+			c.unsubscribeLocked(s)
+			c.mu.Unlock()
+			return
+		}
 	}
 }
 
@@ -197,23 +267,20 @@ func (ps *PubSub) left() int64 { return ps.maxPending - ps.pending.Load() }
 // overloaded reports whether too much waits for one more message of a topic. That
 // one may hold as much as is left for all others, so that a crowd which is slow to
 // serve refuses its own publishers, not those of other topics.
-func (ps *PubSub) overloaded(topic string) bool {
+func (ps *PubSub) overloaded(name string) bool {
 	left := ps.left()
 	if left >= ps.maxPending/2 { // it cannot hold more
 		return false
 	}
-	for _, s := range ps.shards {
-		if s.held(topic) > left {
-			return true
-		}
-	}
-	return left < 0
+	over := left < 0
+	ps.each(name, func(t *topic) { over = over || t.held > left })
+	return over
 }
 
 // behind reports whether most of a topic's subscribers are full. Then it waits for
 // them, so that who publishes is refused in the end, and not they cut off. It does
 // not wait for the few that are slower than the others.
-func (ps *PubSub) behind(topic string) bool {
+func (ps *PubSub) behind(name string) bool {
 	if ps.full == nil {
 		return false
 	}
@@ -222,21 +289,28 @@ func (ps *PubSub) behind(topic string) bool {
 		return false
 	}
 	full, of := 0, 0
-	for _, s := range ps.shards {
-		f, n := s.fullOf(topic, isFull)
+	ps.each(name, func(t *topic) {
+		f, n := t.fullLocked(isFull)
 		full, of = full+f, of+n
-	}
+	})
 	return 2*full > of
 }
 
-// dispatch gives m to the shards. Up to few subscribers of each are served by
-// the caller.
+// dispatch gives m to the subscribers of its topic. Up to few are served by the
+// caller.
 func (ps *PubSub) dispatch(m *Message, few int) {
 	if few > 0 && ps.behind(m.Topic) {
 		few = 0
 	}
-	for _, s := range ps.shards {
-		s.publish(m, few)
+	var to [inline]Subscriber
+	n := 0
+	ps.each(m.Topic, func(t *topic) { n = t.publishLocked(m, to[:few]) })
+	if n == 0 {
+		return
+	}
+	b := batchOf(m)
+	for _, sub := range to[:n] {
+		sub.Deliver(b)
 	}
 }
 
@@ -260,8 +334,6 @@ func (ps *PubSub) SubscribersEverywhere(ctx context.Context, name string) (int, 
 // Subscribers is how many subscriptions a topic has on this node.
 func (ps *PubSub) Subscribers(name string) int {
 	n := 0
-	for _, s := range ps.shards {
-		n += s.count(name)
-	}
+	ps.each(name, func(t *topic) { n += int(t.roster.n) })
 	return n
 }

@@ -34,15 +34,17 @@ func (r *roster) push(sub Subscriber) {
 	r.n++
 }
 
-// pop takes away the last one. A page goes once it and half of the one before are
+// pop takes away the last one and returns it. A page goes once it and half of the one before are
 // empty, lest who comes and goes at its edge makes one each time.
-func (r *roster) pop() {
+func (r *roster) pop() Subscriber {
 	r.n--
+	sub := *r.slot(r.n)
 	*r.slot(r.n) = nil
 	if last := len(r.more); last > 0 && r.n+page/2 == uint32(last)*page {
 		r.more[last-1] = nil
 		r.more = r.more[:last-1]
 	}
+	return sub
 }
 
 // read fills dst with the subscribers from number i on, up to end, and returns how

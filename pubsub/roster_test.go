@@ -19,15 +19,25 @@ type touchy struct {
 func (s *touchy) Subscription() *pubsub.Subscription { *s.touched++; return &s.handle }
 func (s *touchy) Deliver(*pubsub.Batch)              {}
 
-// Whoever comes or goes moves at most three others and allocates a page, however
-// many there are: it holds the lock of its shard meanwhile.
+// Whoever comes or goes moves at most three others, and 16 from one part to another
+// while a crowd shrinks, and allocates a page, however many there are: it holds the lock
+// of its shard or of the crowd meanwhile.
 func TestSubscribersAreNotMoved(t *testing.T) {
-	const crowd, mostTouched, mostBytes = 40_000, 5, 16 << 10
-	for name, walk := range map[string]bool{"at rest": false, "during a walk": true} {
-		t.Run(name, func(t *testing.T) {
+	const crowd, mostBytes = 40_000, 16 << 10
+	for _, tt := range []struct {
+		name                string
+		shards, mostTouched int
+		walk                bool
+	}{
+		{"at rest", 1, 5, false},
+		{"during a walk", 1, 5, true},
+		{"in parts, at rest", 8, 5 + 2*16, false},
+		{"in parts, during a walk", 8, 5 + 2*16, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			var pool line
 			touched, all := 0, make([]*touchy, crowd)
-			ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
+			ps := pubsub.New(pubsub.Config{Shards: tt.shards}, &pool)
 			var before, after runtime.MemStats
 			for i := range all {
 				all[i] = &touchy{touched: &touched}
@@ -38,15 +48,15 @@ func TestSubscribersAreNotMoved(t *testing.T) {
 					t.Fatalf("Subscribe of number %d allocated %d bytes", i, n)
 				}
 			}
-			if walk {
+			if tt.walk {
 				publish(t, ps, "a", "1")
 				pool.step()
 			}
 			rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 			for i, sub := range all {
 				touched = 0
-				if ps.Unsubscribe(sub); touched > mostTouched {
-					t.Fatalf("Unsubscribe of number %d touched %d subscribers, want at most %d", i, touched, mostTouched)
+				if ps.Unsubscribe(sub); touched > tt.mostTouched {
+					t.Fatalf("Unsubscribe of number %d touched %d subscribers, want at most %d", i, touched, tt.mostTouched)
 				}
 			}
 			if n := ps.Subscribers("a"); n != 0 {

@@ -35,18 +35,19 @@ const (
 // A Subscription is a subscriber's handle, to be embedded in it. The zero value
 // is no subscription.
 type Subscription struct {
-	topic *topic // nil when not subscribed
-	index uint32 // in topic.roster; guarded by the shard
-	skip  uint32 // of the messages that waited when it subscribed, those it has yet to pass over; then the turn's
+	topic atomic.Pointer[topic] // nil when not subscribed; another part when a crowd shrinks
+	index uint32                // in topic.roster; guarded by the shard
+	skip  uint32                // of the messages that waited when it subscribed, those it has yet to pass over; then the turn's
 }
 
 // Topic is the name of the topic, or "" when not subscribed. The string is
 // shared by all its subscribers.
 func (s *Subscription) Topic() string {
-	if s.topic == nil {
+	t := s.topic.Load()
+	if t == nil {
 		return ""
 	}
-	return s.topic.name
+	return t.name
 }
 
 // pass returns how many of the next n messages, which are the first of those
@@ -61,67 +62,90 @@ func (s *Subscription) pass(n int) int {
 	return passed
 }
 
-// A shard is a part of all subscribers, with the queue of what they shall get.
+// A shard has a part of all topics, with the queue of what their subscribers shall get.
 type shard struct {
 	pool    Executor
 	pending *atomic.Int64           // of the PubSub
 	behind  func(topic string) bool // of the PubSub
 
-	mu      sync.Mutex // guards the rest and what topics say; never held while delivering
-	topics  map[string]*topic
-	busy    []*topic // with something to deliver, next one first
-	claimed bool     // a turn is queued or running
+	mu      sync.Mutex        // guards the rest and what topics say; never held while delivering
+	topics  map[string]*topic // by name, those whose name leads here
+	busy    []*topic          // with something to deliver, next one first
+	claimed bool              // a turn is queued or running
+
+	_ [64]byte // lest processors that work on other shards contend for the cache line
 }
 
-// A topic is the part of a topic's subscribers that belong to a shard. All its
-// fields but the first two are guarded by the shard.
+// A topic is who subscribed to it, or a part of them; see crowd. All its fields but
+// the first two are guarded by the shard.
 type topic struct {
 	shard *shard
 	name  string
 
+	crowd   *crowd // that it is a part of, or nil; once that is over, nil again in the first part
 	roster  roster
-	waiting []*Message // not in the batch yet
-	batch   *Batch     // on its walk past the roster, or nil; only the turn changes it
-	next    uint32     // who gets the batch next; 0 without one
-	end     uint32     // who is beyond came later; 0 without a batch
-	held    int64      // bytes of what waits and of the batch
+	waiting []*Message // not on a walk yet
+	walk    *walk      // or nil; only the turn changes it
+	held    int64      // bytes of what waits and of the walk
 }
 
-func (s *shard) subscribe(name string, sub Subscriber) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// A walk brings a batch to the members of a roster.
+type walk struct {
+	Batch
+	next uint32 // who gets it next
+	end  uint32 // who is beyond came later
+}
+
+// topicLocked returns the topic of a name that leads here, made if there is none.
+func (s *shard) topicLocked(name string) *topic {
 	t := s.topics[name]
 	if t == nil {
 		t = &topic{shard: s, name: name}
 		s.topics[name] = t
 	}
-	*sub.Subscription() = Subscription{t, t.roster.n, uint32(len(t.waiting))}
+	return t
+}
+
+// unlock lets go of the lock, and asks for a turn if there is work that none has been
+// asked for.
+func (s *shard) unlock() {
+	ask := len(s.busy) > 0 && !s.claimed
+	if ask {
+		s.claimed = true
+	}
+	s.mu.Unlock()
+	if ask {
+		s.pool.Go(s)
+	}
+}
+
+// addLocked puts a subscriber on the roster. It gets what is published from now on.
+func (t *topic) addLocked(sub Subscriber) {
+	h := sub.Subscription()
+	h.index, h.skip = t.roster.n, uint32(len(t.waiting))
+	h.topic.Store(t)
 	t.roster.push(sub)
 }
 
-func (s *shard) unsubscribe(t *topic, sub Subscriber) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := sub.Subscription()
-	t.removeLocked(h.index)
-	h.topic = nil
-	t.dropLocked()
-}
-
-// removeLocked takes number i off the roster. A walk divides that into those who
+// removeLocked takes a subscriber off the roster. A walk divides that into those who
 // were served, those who are to be, and those who came later. The last of a part
 // moves into its gap, which is at its end then: everybody stays in the same part,
 // and at most three move.
-func (t *topic) removeLocked(i uint32) {
-	for _, end := range [...]*uint32{&t.next, &t.end} {
-		if i < *end {
-			*end--
-			t.moveLocked(*end, i)
-			i = *end
+func (t *topic) removeLocked(sub Subscriber) {
+	h := sub.Subscription()
+	i := h.index
+	if w := t.walk; w != nil {
+		for _, end := range [...]*uint32{&w.next, &w.end} {
+			if i < *end {
+				*end--
+				t.moveLocked(*end, i)
+				i = *end
+			}
 		}
 	}
 	t.moveLocked(t.roster.n-1, i)
 	t.roster.pop()
+	h.topic.Store(nil)
 }
 
 func (t *topic) moveLocked(from, to uint32) {
@@ -132,65 +156,33 @@ func (t *topic) moveLocked(from, to uint32) {
 	}
 }
 
+// idleLocked reports whether all members have what was published. While a chunk is
+// being delivered they have not.
+func (t *topic) idleLocked() bool { return t.walk == nil && len(t.waiting) == 0 }
+
 // dropLocked forgets a topic that nobody listens to.
 func (t *topic) dropLocked() {
-	if t.roster.n == 0 && t.batch == nil && len(t.waiting) == 0 {
+	if t.roster.n == 0 && t.crowd == nil && t.idleLocked() {
 		delete(t.shard.topics, t.name)
 	}
 }
 
-func (s *shard) count(name string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.topics[name]
-	if t == nil {
+// publishLocked queues m, or, if nothing is before it and all members fit into to,
+// returns how many these are: the caller serves them.
+func (t *topic) publishLocked(m *Message, to []Subscriber) int {
+	idle := t.idleLocked()
+	switch {
+	case t.roster.n == 0:
 		return 0
-	}
-	return int(t.roster.n)
-}
-
-// held is how many bytes wait for the shard's subscribers of a topic.
-func (s *shard) held(name string) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.topics[name]
-	if t == nil {
-		return 0
-	}
-	return t.held
-}
-
-// publish delivers m at once to up to few subscribers if nothing is before it,
-// else it queues it. few is at most inline.
-func (s *shard) publish(m *Message, few int) {
-	var to [inline]Subscriber
-	s.mu.Lock()
-	t := s.topics[m.Topic]
-	if t == nil {
-		s.mu.Unlock()
-		return
-	}
-	idle := t.batch == nil && len(t.waiting) == 0
-	if idle && int(t.roster.n) <= few {
-		n := t.roster.read(to[:], 0, t.roster.n)
-		s.mu.Unlock()
-		b := &Batch{Messages: []*Message{m}}
-		for _, sub := range to[:n] {
-			sub.Deliver(b)
-		}
-		return
+	case idle && t.crowd == nil && int(t.roster.n) <= len(to):
+		return t.roster.read(to, 0, t.roster.n)
 	}
 	t.waiting = append(t.waiting, m)
 	t.holdLocked(m)
 	if idle {
-		s.busy = append(s.busy, t)
+		t.shard.busy = append(t.shard.busy, t)
 	}
-	ask := !s.claimed
-	s.claimed = true
-	s.mu.Unlock()
-	if ask {
-		s.pool.Go(s)
-	}
+	return 0
 }
 
 // Turn delivers for a while. Of the busy topics each has one chunk in turn.
@@ -202,16 +194,17 @@ func (s *shard) Turn() {
 		if t == nil {
 			return
 		}
+		b := &t.walk.Batch
 		for group := range slices.Chunk(to[:n], len(firsts)) {
 			// Who came while the first messages were waiting gets the later ones. A
 			// loop of its own: the processor fetches several subscribers, none of
 			// which is in its caches, at a time.
 			for i, sub := range group {
-				firsts[i] = sub.Subscription().pass(len(t.batch.Messages))
+				firsts[i] = sub.Subscription().pass(len(b.Messages))
 			}
 			for i, sub := range group {
-				if t.batch.first = firsts[i]; t.batch.first < len(t.batch.Messages) {
-					sub.Deliver(t.batch)
+				if b.first = firsts[i]; b.first < len(b.Messages) {
+					sub.Deliver(b)
 				}
 			}
 		}
@@ -229,14 +222,14 @@ func (s *shard) take(to *[chunk]Subscriber) (*topic, int) {
 		t := s.busy[0]
 		s.busy[0] = nil
 		s.busy = s.busy[1:]
-		if t.batch == nil {
+		if t.walk == nil {
 			if s.waitLocked(t) {
 				continue
 			}
 			t.startLocked()
 		}
-		n := t.roster.read(to[:], t.next, t.end)
-		t.next += uint32(n)
+		n := t.roster.read(to[:], t.walk.next, t.walk.end)
+		t.walk.next += uint32(n)
 		return t, n
 	}
 	s.claimed = false
@@ -256,15 +249,9 @@ func (s *shard) waitLocked(t *topic) bool {
 	return true
 }
 
-// fullOf looks at some subscribers of a topic, and returns how many of how many are
-// full.
-func (s *shard) fullOf(name string, isFull func(Subscriber) bool) (full, of int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.topics[name]
-	if t == nil {
-		return 0, 0
-	}
+// fullLocked looks at some subscribers of a topic, and returns how many of how many
+// are full.
+func (t *topic) fullLocked(isFull func(Subscriber) bool) (full, of int) {
 	of = int(min(t.roster.n, sample))
 	for i := range of {
 		if isFull(*t.roster.slot(uint32(uint64(i) * uint64(t.roster.n) / uint64(of)))) {
@@ -278,32 +265,32 @@ func (s *shard) fullOf(name string, isFull func(Subscriber) bool) (full, of int)
 func (s *shard) resume(t *topic) {
 	s.mu.Lock()
 	s.busy = append(s.busy, t)
-	ask := !s.claimed
-	s.claimed = true
-	s.mu.Unlock()
-	if ask {
-		s.pool.Go(s)
-	}
+	s.unlock()
 }
 
 // put gives a topic back after the chunk has been delivered. Until then it was
 // not idle, or a publisher might have overtaken the chunk.
 func (s *shard) put(t *topic) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t.next == t.end {
-		for _, m := range t.batch.Messages {
+	var done *crowd
+	if t.walk.next == t.walk.end {
+		for _, m := range t.walk.Messages {
 			t.releaseLocked(m)
 		}
-		t.batch, t.next, t.end = nil, 0, 0
+		t.walk = nil
 		t.dropLocked()
+		done = t.crowd
 	}
-	if t.batch != nil || len(t.waiting) > 0 {
+	if !t.idleLocked() {
 		s.busy = append(s.busy, t)
+	}
+	s.mu.Unlock()
+	if done != nil {
+		done.shrink()
 	}
 }
 
-// startLocked makes a batch of what waits and sends it on its walk.
+// startLocked sends a batch of what waits on its walk.
 func (t *topic) startLocked() {
 	n, size := 1, t.waiting[0].size()
 	for n < min(len(t.waiting), maxBatch) {
@@ -312,16 +299,15 @@ func (t *topic) startLocked() {
 		}
 		n++
 	}
-	t.batch = &Batch{Messages: t.waiting[:n:n]}
+	t.walk = &walk{Batch: Batch{Messages: t.waiting[:n:n]}, end: t.roster.n}
 	t.waiting = t.waiting[n:]
 	if len(t.waiting) == 0 {
 		t.waiting = nil
 	}
-	t.end = t.roster.n
 }
 
-// holdLocked counts m as pending from its first shard on, until releaseLocked has
-// been called in each shard that holds it.
+// holdLocked counts m as pending from its first part on, until releaseLocked has
+// been called for each part that holds it.
 func (t *topic) holdLocked(m *Message) {
 	t.held += m.size()
 	if m.holders.Add(1) == 1 {
