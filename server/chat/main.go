@@ -87,7 +87,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
-	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
+	path, unix := strings.CutPrefix(cfg.Addr, "unix:")
+	if _, _, err := net.SplitHostPort(cfg.Addr); unix && path == "" || !unix && err != nil {
 		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000, or unix:PATH\n", cfg.Addr)
 		return 2
 	}

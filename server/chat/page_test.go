@@ -48,7 +48,7 @@ func TestMainServesThePages(t *testing.T) {
 }
 
 func TestMainRefusesArguments(t *testing.T) {
-	for _, args := range [][]string{{"-nonsense"}, {"extra"}, {"-addr", "4000"}} {
+	for _, args := range [][]string{{"-nonsense"}, {"extra"}, {"-addr", "4000"}, {"-addr", "unix:"}} {
 		if got := chat.Main(context.Background(), args, io.Discard, io.Discard); got != 2 {
 			t.Errorf("Main(%q) = %d, want 2", args, got)
 		}

@@ -12,7 +12,7 @@ import (
 
 // -addr may name a Unix socket, whose file must not be there yet.
 func TestUnixSocket(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "roost.sock")
+	path := filepath.Join(t.TempDir(), "roost:1.sock") // a colon is not a port
 	taken, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

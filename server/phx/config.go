@@ -406,6 +406,9 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("%s is %d: it must not be negative; zero is the default", field, value))
 		}
 	}
+	if t := c.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
+		errs = append(errs, errors.New("TLS has no certificate: set its Certificates, as with tls.LoadX509KeyPair, or GetCertificate"))
+	}
 	notNegative("MaxHTTP", int64(c.MaxHTTP))
 	if c.ReadyPath != "" && !strings.HasPrefix(c.ReadyPath, "/") {
 		errs = append(errs, fmt.Errorf("ReadyPath is %q: it must start with /, such as /ready", c.ReadyPath))

@@ -1,6 +1,7 @@
 package phx_test
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"strings"
 	"testing"
@@ -53,6 +54,9 @@ func TestConfigErrors(t *testing.T) {
 		{mount(phx.Mount{MaxChannels: -1}), "Mounts[0].MaxChannels is -1"},
 		{mount(phx.Mount{MaxField: -1}), "Mounts[0].MaxField is -1"},
 		{mount(phx.Mount{MaxFrame: -1}), "Mounts[0].MaxFrame is -1"},
+		{phx.Config{TLS: &tls.Config{}}, "TLS has no certificate"},
+		{phx.Config{Addr: "4000"}, `Addr is "4000": want host:port`},
+		{phx.Config{Addr: "unix:"}, `Addr is "unix:": want host:port`},
 		{phx.Config{Addr: "127.0.0.1:nowhere"}, ""},
 	} {
 		ep, err := phx.Start(tt.cfg)

@@ -62,8 +62,12 @@ func (ep *Endpoint) Serve(ln net.Listener) error {
 
 // listenAt listens at an address as Config says.
 func (ep *Endpoint) listenAt(addr string) error {
+	path, unix := strings.CutPrefix(addr, "unix:")
+	if _, _, err := net.SplitHostPort(addr); unix && path == "" || !unix && err != nil {
+		return fmt.Errorf("phx: configuration: Addr is %q: want host:port, such as 127.0.0.1:4000 or :4000, or unix:/path/of.sock", addr)
+	}
 	_, err := ep.listening.add(func() (*served, error) {
-		if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		if unix {
 			ln, err := net.Listen("unix", path)
 			if err != nil {
 				return nil, err
