@@ -279,10 +279,10 @@ func TestTimeout(t *testing.T) {
 	c.want(`["1","6","b","phx_reply",{"status":"ok","response":{}}]`)
 	c.want(`["1","1","b","phx_error",{"reason":"channel_crash"}]`)
 	j.want(t,
-		"honour: error reply: {{[123 34 114 101 97 115 111 110 34 58 34 116 105 109 101 111 117 116 34 125] false}}: query: context deadline exceeded",
-		"cause: error reply: {{[123 34 114 101 97 115 111 110 34 58 34 116 105 109 101 111 117 116 34 125] false}}: phx: the callback runs longer than its type's Timeout",
+		"honour: error reply: {\"reason\":\"timeout\"}: query: context deadline exceeded",
+		"cause: error reply: {\"reason\":\"timeout\"}: phx: the callback runs longer than its type's Timeout",
 		"quick: <nil>", "ignore: <nil>", "other: context deadline exceeded", "crash: context deadline exceeded",
-		"send: <nil>", "crash: error reply: {{[123 34 114 101 97 115 111 110 34 58 34 116 105 109 101 111 117 116 34 125] false}}: query: context deadline exceeded")
+		"send: <nil>", "crash: error reply: {\"reason\":\"timeout\"}: query: context deadline exceeded")
 }
 
 // Callbacks of raw sockets have the same.

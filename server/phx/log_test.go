@@ -115,7 +115,7 @@ func TestLogLines(t *testing.T) {
 			`err=connection refused with status 403: not you level=INFO mount=/socket params={"no":"1","vsn":"2.0.0"} text=connect refused transport=websocket vsn=2.0.0`,
 			`level=INFO mount=/socket params={"token":"[FILTERED]","user":"ann","vsn":"2.0.0"} text=connected transport=websocket vsn=2.0.0`,
 			`level=INFO params={} text=joined topic=room:1`,
-			`err=error reply: map[reason:denied] level=INFO params={"deny":1,"password":"[FILTERED]"} text=join refused topic=room:2`,
+			`err=error reply: {"reason":"denied"} level=INFO params={"deny":1,"password":"[FILTERED]"} text=join refused topic=room:2`,
 			`event=loud level=DEBUG params={"token":"[FILTERED]"} text=handled topic=room:1`,
 			`event=soft level=DEBUG params={"n":12345678901234567890} text=handled topic=room:1`,
 			`event=other level=DEBUG params="x" text=handled topic=room:1`,
@@ -124,14 +124,14 @@ func TestLogLines(t *testing.T) {
 			`err=connection refused with status 403: not you level=INFO mount=/socket params={"no":"1","vsn":"2.0.0"} text=connect refused transport=websocket vsn=2.0.0`,
 			`level=INFO mount=/socket params={"token":"[FILTERED]","user":"ann","vsn":"2.0.0"} text=connected transport=websocket vsn=2.0.0`,
 			`level=INFO params={} text=joined topic=room:1`,
-			`err=error reply: map[reason:denied] level=INFO params={"deny":1,"password":"[FILTERED]"} text=join refused topic=room:2`,
+			`err=error reply: {"reason":"denied"} level=INFO params={"deny":1,"password":"[FILTERED]"} text=join refused topic=room:2`,
 		}},
 		{"levels of one's own", phx.LogOff, func(room *phx.ChannelType) {
 			room.LogJoin, room.LogIn = slog.LevelWarn, phx.LogOff
 			room.LogEvents = map[string]slog.Leveler{"loud": slog.LevelError}
 		}, slog.LevelDebug, []string{
 			`level=WARN params={} text=joined topic=room:1`,
-			`err=error reply: map[reason:denied] level=WARN params={"deny":1,"password":"[FILTERED]"} text=join refused topic=room:2`,
+			`err=error reply: {"reason":"denied"} level=WARN params={"deny":1,"password":"[FILTERED]"} text=join refused topic=room:2`,
 			`event=loud level=ERROR params={"token":"[FILTERED]"} text=handled topic=room:1`,
 		}},
 		{"one event less", phx.LogOff, func(room *phx.ChannelType) {

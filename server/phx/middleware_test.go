@@ -51,7 +51,7 @@ func TestMiddleware(t *testing.T) {
 		{"", "", `a Joined  {"x":1}`, "null, <nil>"},
 		{"", "", `a Info  {}`, "null, <nil>"},
 		{`["1","2","a","echo",{"y":2}]`, `["1","2","a","phx_reply",{"status":"ok","response":{"y":2}}]`, `a In echo {"y":2}`, `{"y":2}, <nil>`},
-		{`["1","3","a","odd",{}]`, `["1","3","a","phx_reply",{"status":"error","response":{"reason":"no odd"}}]`, `a Event odd {}`, "null, error reply: map[reason:no odd]"},
+		{`["1","3","a","odd",{}]`, `["1","3","a","phx_reply",{"status":"error","response":{"reason":"no odd"}}]`, `a Event odd {}`, `null, error reply: {"reason":"no odd"}`},
 		{"", `["1",null,"a","seen",{"z":3}]`, `a Out seen {"z":3}`, "null, <nil>"},
 		{`["1","4","a","die",{}]`, `["1","1","a","phx_error",{"reason":"channel_crash"}]`, `a In die {}`, "null, panic: oh"},
 		{"", "", `a Terminate  {}`, "null, <nil>"},

@@ -2,6 +2,7 @@ package phx
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -117,7 +118,14 @@ type ReplyError struct {
 }
 
 func (e *ReplyError) Error() string {
-	text := fmt.Sprintf("error reply: %v", e.Response)
+	text := "error reply: "
+	switch r := e.Response.(type) {
+	case map[string]string, Payload: // no code of the application's runs
+		response, _ := json.Marshal(r)
+		text += string(response)
+	default:
+		text += fmt.Sprint(r)
+	}
 	if e.cause != nil {
 		text += ": " + e.cause.Error()
 	}
