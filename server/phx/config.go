@@ -104,16 +104,17 @@ type Config struct {
 	ProxyHeader string
 
 	// ProxyProtocol makes every connection of a trusted proxy begin with a header of
-	// the PROXY protocol, version 2, before TLS; one without is closed. From others
-	// it is no request. False means that nobody sends it.
+	// the PROXY protocol, version 2, before TLS; one without is closed. From
+	// anybody else such a header is a malformed request. False means that nobody sends
+	// it.
 	ProxyProtocol bool
 
 	// Loops is the number of event loops. Zero means one for every two
 	// processors.
 	Loops int
 
-	// Workers is how many callbacks run at the same time, those apart that have
-	// run for 20 ms: they wait for something, and others go on. As many again may
+	// Workers is how many callbacks run at the same time, not counting those that
+	// have run for 20 ms: they wait for something, and others go on. As many again may
 	// run of Connect and CheckOrigin. Zero means 64 for each processor.
 	Workers int
 
@@ -266,7 +267,7 @@ type Mount struct {
 	// scheme and port), "https://example.com" (its port, too), "//example.com:8080"
 	// or "//*.example.com" (it and all below), SelfOrigin or AnyOrigin. Nil
 	// means pages of Config.Host or, if that is empty, of the host and port that
-	// the request is for. Programs that are no browsers send no Origin header and
+	// the request is for. Programs that are not browsers send no Origin header and
 	// are always allowed (spec §1.4).
 	Origins []string
 

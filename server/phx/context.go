@@ -31,8 +31,8 @@ func over(why error) context.Context {
 
 // Context ends with the socket: as soon as the server begins to close it, or when
 // the connection has ended. context.Cause is the [Reason]. It may be asked for in
-// Mount.Connect already; if that refuses the client, it ends then. Who never asks
-// has no context, and needs no memory for it.
+// Mount.Connect already; if that refuses the client, it ends then. A socket
+// that is never asked for it has none, and spends no memory on it.
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()

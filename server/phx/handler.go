@@ -14,10 +14,15 @@ import (
 )
 
 // ServeHTTP answers a request that another server has read: an endpoint is an
-// http.Handler, for New without Serve. Its mounts are found by r.URL.Path: below
-// http.StripPrefix they have the rest of the path, below chi's Mount, which leaves
-// it as it is, all of it; so is Config.ReadyPath. A request for none of them goes to
-// Config.HTTP, without the limits that are for connections of the endpoint's own.
+// http.Handler, for New without Serve. A mount at "/socket" wants all paths below it:
+//
+//	http.NewServeMux().Handle("/socket/", ep) // net/http
+//	chi.NewRouter().Handle("/socket/*", ep)   // chi
+//
+// Mounts are found by r.URL.Path: below http.StripPrefix that is the rest of the
+// path, below chi's Mount, which leaves it as it is, all of it. So is
+// Config.ReadyPath. A request for none of them goes to Config.HTTP, without the
+// limits that are for connections of the endpoint's own.
 //
 // A WebSocket's connection is hijacked and belongs to the event loop from then
 // on, like one that the endpoint accepted: the limits of Config count it, and only

@@ -138,8 +138,8 @@ const countPatience = 5 * time.Second
 // it was asked. It waits for their answers, until ctx is done or 5 s have passed. If
 // some have not answered by then, it returns what was heard so far, this node's own
 // included, and a *pubsub.SilentError that names them; with an Adapter that cannot
-// ask, this node's count and pubsub.ErrNoCounter. Alone it never fails. It is
-// some work for every node: not for each join.
+// ask, this node's count and pubsub.ErrNoCounter. A node alone never fails. Every
+// node has some work with it: do not call it at each join.
 func (ep *Endpoint) SubscribersEverywhere(ctx context.Context, topic string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, countPatience)
 	defer cancel()

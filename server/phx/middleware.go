@@ -29,7 +29,8 @@ type Call struct {
 func (c *Call) Context() context.Context { return c.Channel.CallbackContext() }
 
 // SetContext makes ctx the callback's context, so that it finds there what the
-// middleware has put into it. Make ctx from Context, or it has another end.
+// middleware has put into it. Derive ctx from Context, or it will not
+// end when that does.
 func (c *Call) SetContext(ctx context.Context) { c.active.ctx = ctx }
 
 // call runs a callback with the middleware around it; a panic is an error.
