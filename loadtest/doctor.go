@@ -55,7 +55,7 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 		f.PrintDefaults()
 		return exitOK
 	case err != nil:
-		return misused(stderr, "doctor", err)
+		return misused(stderr, "doctor", wantedBy(f, err))
 	case f.NArg() > 0:
 		return misused(stderr, "doctor", fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	case d.Clients < 1 || d.Clients > mostDemand:

@@ -49,6 +49,7 @@ func TestDoctor(t *testing.T) {
 		code   int
 		output string // a part of it
 	}{
+		{"-clients 1k", 2, "parse error: want a number such as 1000"},
 		{"-clients 10000 -same-host", 0, "Enough for 10,000 clients. The first limit is memory (host), at 856,"},
 		{"-clients 1000000 -same-host", 99, "First limit: memory (host), at 845,"},
 		{"-clients 30000 -single", 99, "First limit: RLIMIT_NOFILE (process), at 19,936 clients. Asked for: 30,000."},

@@ -152,7 +152,7 @@ func TestExitCodes(t *testing.T) {
 		{"help of one scenario", "storm -help", 0, "-how drain"},
 		{"help as a word", "help", 0, "go run ./loadtest -clients 100000"},
 		{"nothing asked for", "-messages 0", 2, "leave it out for the default"},
-		{"flag of another scenario", "echo -how kill -for 100ms -clients 10 -json x", 0, "-how does nothing in echo, only in [storm]"},
+		{"flag of another scenario", "echo -how kill -for 100ms -clients 10 -json x", 0, "-how does nothing in echo, only in storm"},
 		{"two servers", "-server x -url ws://127.0.0.1:1", 2, "-server and -url"},
 		{"raw Roost", "-protocol raw", 2, "Roost has channels"},
 		{"a process of nothing", "-server-pid 1", 2, "for that of -url"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/plan"
 )
@@ -28,7 +29,11 @@ func fits(name string, s plan.Scenario) bool {
 func idleFlags(f *flag.FlagSet, s plan.Scenario) (sentences []string) {
 	f.Visit(func(given *flag.Flag) {
 		if !fits(given.Name, s) {
-			sentences = append(sentences, fmt.Sprintf("-%s does nothing in %s, only in %v", given.Name, s, scenariosOf(given.Name)))
+			var of []string
+			for _, other := range scenariosOf(given.Name) {
+				of = append(of, string(other))
+			}
+			sentences = append(sentences, fmt.Sprintf("-%s does nothing in %s, only in %s", given.Name, s, strings.Join(of, ", ")))
 		}
 	})
 	return sentences

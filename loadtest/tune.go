@@ -61,7 +61,7 @@ func adjust(args []string, stdout, stderr io.Writer) int {
 		f.PrintDefaults()
 		return exitOK
 	case err != nil:
-		return misused(stderr, "tune", err)
+		return misused(stderr, "tune", wantedBy(f, err))
 	case f.NArg() > 0:
 		return misused(stderr, "tune", fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	case clients < 1 || clients > mostDemand:
