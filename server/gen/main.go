@@ -26,7 +26,7 @@ Writes Go files to start from, and says what to do next. NAME is in CamelCase.
   socket User    user_socket.go: a mount where users connect with a token;
                  user_socket_test.go; user_socket.mjs for the browser
 
-The files import github.com/roost-rt/roost, so they belong into a module that
+The files import github.com/roost-rt/roost, so they belong in a module that
 requires it. Nothing that is there already is changed without -force.
 
 flags:
