@@ -14,7 +14,7 @@ const maxEvents = 256
 // netpoll, so many times in all.
 const (
 	busy      = 4
-	maxPasses = 8
+	maxPasses = 4
 )
 
 // What a connection is watched for.
