@@ -69,7 +69,7 @@ func (r *run) open(l letter) error {
 		m.late, m.reported = e.Sent.Late, true
 		r.settle(e.Sent.Room, at)
 	case e.Receipts != nil:
-		return r.fanIn(e.Receipts)
+		return r.received(e.Receipts)
 	case e.Collected != nil:
 		w.collected, w.told = true, *e.Collected
 	case e.Halted != nil:
@@ -112,7 +112,7 @@ func (room *room) message(at place) *message {
 	return m
 }
 
-func (r *run) fanIn(a *order.Receipts) error {
+func (r *run) received(a *order.Receipts) error {
 	at := place{a.Writer, a.Seq}
 	if r.rooms[a.Room].recorded[at.writer][at.seq-1] {
 		return nil // nobody waited for it any more; the totals have it

@@ -90,7 +90,7 @@ func TestEndBelievesReceivers(t *testing.T) {
 	r.rooms[0].sent[0] = 7
 	h := order.NewHistogram(2)
 	order.Observe(h, 1)
-	if err := r.fanIn(&order.Receipts{Seq: 9, Latency: order.Encode(h)}); err != nil {
+	if err := r.received(&order.Receipts{Seq: 9, Latency: order.Encode(h)}); err != nil {
 		t.Fatal(err)
 	}
 	closing{run: r}.believeReceivers()

@@ -33,7 +33,7 @@ type fleet struct {
 	seen   sighting      // loop only
 	ramped chan struct{} // gets one value when all have joined or failed: the next process waits for it
 
-	reported *fanIn // immutable; stands for all messages whose receipts were told
+	reported *receipts // immutable; stands for all messages whose receipts were told
 
 	mu          sync.Mutex // guards the rest; never held during a system call
 	counts      order.Counts
@@ -68,7 +68,7 @@ func newFleet(o order.Orders) (*fleet, error) {
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
 		ramped:      make(chan struct{}, 1),
-		reported:    new(fanIn),
+		reported:    new(receipts),
 		latency:     order.NewHistogram(3),
 		rawLatency:  order.NewHistogram(3),
 		joinLatency: order.NewHistogram(3),
@@ -119,7 +119,7 @@ func (f *fleet) addGroup(s order.Share) error {
 		ledgers:  make([]ledger, s.Count*f.orders.Writers),
 		speakers: make([]*client, f.orders.Writers),
 		vacant:   f.orders.Writers,
-		fanIns:   make([]*fanIn, f.orders.Writers*f.orders.Messages),
+		receipts: make([]*receipts, f.orders.Writers*f.orders.Messages),
 	}
 	for i := range g.clients {
 		g.clients[i] = client{group: g, number: uint32(s.First + i)}
@@ -232,7 +232,7 @@ func (f *fleet) settleLocked() {
 
 // reportLocked reports the receipts of one message, and forgets them.
 func (f *fleet) reportLocked(g *group, writer, seq int) {
-	place := g.fanIn(writer, seq)
+	place := g.receiptsOf(writer, seq)
 	in := *place
 	f.events = append(f.events, order.Event{Receipts: &order.Receipts{
 		Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, First: in.first, Last: in.last, Latency: order.Encode(in.latency),

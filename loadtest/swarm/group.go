@@ -28,8 +28,8 @@ type group struct {
 	speakers []*client        // by writer: a joined one, which sends its messages; nil if there is none
 	vacant   int              // how many of them are nil
 	moved    []netip.AddrPort // where to go when remote is no more; nil while it is there
-	fanIns   []*fanIn         // see fanIn; the length is fixed
-	open     []fanInAt        // those that wait for receipts, in the order of the first one
+	receipts []*receipts      // by writer and message, see receiptsOf; the length is fixed
+	open     []message        // those that wait for receipts, in the order of the first one
 }
 
 // ledgersOf are those of a client, by writer.
@@ -38,20 +38,20 @@ func (g *group) ledgersOf(c *client) []ledger {
 	return g.ledgers[i*n : (i+1)*n]
 }
 
-// fanIn is the place for the receipts of one message.
-func (g *group) fanIn(writer, seq int) **fanIn {
-	return &g.fanIns[writer*g.fleet.orders.Messages+seq-1]
+// receiptsOf is the place for the receipts of one message.
+func (g *group) receiptsOf(writer, seq int) **receipts {
+	return &g.receipts[writer*g.fleet.orders.Messages+seq-1]
 }
 
-// A fanIn is the receipts of one message by the clients of a group.
-type fanIn struct {
+// receipts are how one message came to the clients of a group.
+type receipts struct {
 	latency     *hdrhistogram.Histogram
 	first, last int64 // nanoseconds from the intended send
 	want        int64 // receipts that complete it
 }
 
-// A fanInAt is whose it is.
-type fanInAt struct {
+// A message is one that has receipts.
+type message struct {
 	writer, seq int
 	intended    int64
 }
@@ -149,13 +149,13 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 		f.counts.Late++
 	}
 
-	place := g.fanIn(writer, int(s.seq))
+	place := g.receiptsOf(writer, int(s.seq))
 	in := *place
 	switch in {
 	case nil:
-		in = &fanIn{latency: order.NewHistogram(2), first: took, want: g.joined - g.gone}
+		in = &receipts{latency: order.NewHistogram(2), first: took, want: g.joined - g.gone}
 		*place = in
-		g.open = append(g.open, fanInAt{writer, int(s.seq), s.intended})
+		g.open = append(g.open, message{writer, int(s.seq), s.intended})
 	case f.reported:
 		return // it comes too late, or to one more than there seemed to be
 	}
@@ -171,7 +171,7 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 func (g *group) goneLocked(c *client) {
 	g.gone++
 	for _, at := range g.open {
-		in := *g.fanIn(at.writer, at.seq)
+		in := *g.receiptsOf(at.writer, at.seq)
 		if in == g.fleet.reported || g.ledgersOf(c)[at.writer].has(int32(at.seq)) {
 			continue
 		}
@@ -188,7 +188,7 @@ func (g *group) tellLocked(now int64) {
 	limit := int64(g.fleet.orders.Tell)
 	for len(g.open) > 0 {
 		at := g.open[0]
-		if *g.fanIn(at.writer, at.seq) != g.fleet.reported {
+		if *g.receiptsOf(at.writer, at.seq) != g.fleet.reported {
 			if limit == 0 || now-at.intended < limit {
 				return
 			}

@@ -10,7 +10,7 @@ import (
 
 // The receipts of a message are told when all who are there have it, or after a
 // while, and then forgotten; what comes later still counts.
-func TestFanInIsTold(t *testing.T) {
+func TestReceiptsAreTold(t *testing.T) {
 	const clients, second = 3, int64(time.Second)
 	for _, test := range []struct {
 		name string
@@ -119,7 +119,7 @@ func TestReceiptBeforeItsSend(t *testing.T) {
 		if want := fmt.Sprint(test.latency, test.latency, test.latency, test.errors, 1); got != want {
 			t.Errorf("received at %d: latencies, errors and receipts %s, want %s", test.now, got, want)
 		}
-		if in := *g.fanIn(0, 1); in.latency.TotalCount() != 1 || in.first < 0 {
+		if in := *g.receiptsOf(0, 1); in.latency.TotalCount() != 1 || in.first < 0 {
 			t.Errorf("received at %d: %d receipts of the message, the first after %d, want 1 and no less than 0", test.now, in.latency.TotalCount(), in.first)
 		}
 	}
