@@ -6,4 +6,5 @@ type Span struct {
 	Last  int32 `json:"last"`
 }
 
+// Length is how many numbers that is.
 func (s Span) Length() int64 { return int64(s.Last - s.First + 1) }

@@ -6,6 +6,7 @@ type Usage struct {
 	CPUNs int64 `json:"cpu_ns"` // user and system
 }
 
+// Add adds what others have taken.
 func (u *Usage) Add(o Usage) {
 	u.RSS += o.RSS
 	u.CPUNs += o.CPUNs

@@ -16,6 +16,8 @@ type Target struct {
 	Addr string // host and port to connect to
 }
 
+// ParseTarget takes ws://HOST:PORT, with or without a path. Without one it is that
+// of a Phoenix socket; the version of Channels is set in the query.
 func ParseTarget(raw string) (Target, error) {
 	if !strings.HasPrefix(raw, "ws://") {
 		return Target{}, fmt.Errorf("url: %q: want ws://host:port or ws://host:port/path; TLS is not spoken here", raw)
