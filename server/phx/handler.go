@@ -20,9 +20,9 @@ import (
 //	chi.NewRouter().Handle("/socket/*", ep)   // chi
 //
 // Mounts are found by r.URL.Path: below http.StripPrefix that is the rest of the
-// path, below chi's Mount, which leaves it as it is, all of it.
-// Config.ReadyPath is found likewise. Any other request goes to Config.HTTP, without the
-// limits that are for connections of the endpoint's own.
+// path, below chi's Mount, which leaves it as it is, all of it. Config.ReadyPath is
+// found likewise. Any other request goes to Config.HTTP, without the limits that are
+// for connections of the endpoint's own.
 //
 // A WebSocket's connection is hijacked and belongs to the event loop from then
 // on, like one that the endpoint accepted: the limits of Config count it, and only
