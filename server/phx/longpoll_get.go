@@ -83,9 +83,24 @@ func (s *pollSession) putBackLocked() {
 // wakeLocked has the waiting poll fetch what there is, in a turn: messages that come
 // in one burst travel together (spec §3.2).
 func (s *pollSession) wakeLocked() {
-	if s.waiting != nil && !s.woken {
+	if s.waiting != nil && !s.woken && !s.burst {
 		s.woken = true
 		s.answerer.wake(s.waiting)
+	}
+}
+
+// together has what is sent in do travel together.
+func (s *pollSession) together(do func()) {
+	s.setBurst(true)
+	defer s.setBurst(false)
+	do()
+}
+
+func (s *pollSession) setBurst(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.burst = on; !on && (len(s.messages) > 0 || s.ended) {
+		s.wakeLocked()
 	}
 }
 

@@ -70,7 +70,7 @@ func (p *post) begin() {
 		p.keep() // its callback is slower than the loop
 	}
 	p.lines = p.split()
-	p.proceed()
+	p.session.together(p.proceed)
 }
 
 // unpackLater has a turn take messages of a large POST; see unpacking.

@@ -40,6 +40,7 @@ type pollSession struct {
 	idle     *time.Timer    // calls checkIdle
 	waiting  *poll          // the last GET, if it waits
 	woken    bool           // waiting is about to fetch the messages
+	burst    bool           // more messages are about to come: waiting is woken with the last
 	last     *poll          // that got messages, until the client polls again
 	posting  *post          // whose messages are being taken
 	posts    []*post        // that wait for it
