@@ -177,15 +177,16 @@ func (p *poll) answered(more bool) bool {
 }
 
 // abandon leaves the messages to the next poll: also those of an answer that the
-// client has not taken; see waiter.
-func (p *poll) abandon(error) {
+// client has not taken, unless the end is its own fault: it may have read that, and
+// TCP confirms late. See waiter.
+func (p *poll) abandon(why error) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.waiting == p:
 		s.waiting, s.woken = nil, false
-	case s.last == p && !p.conn.Delivered():
+	case s.last == p && why != errTooEarly && !p.conn.Delivered():
 		s.putBackLocked()
 	}
 }

@@ -57,6 +57,8 @@ type waiter interface {
 	answered(more bool) bool // it is, though not by the loop; if not, more has come, and the loop is to be told
 }
 
+var errTooEarly = errors.New("too much sent before the request was answered")
+
 // origin is what a connection's bytes do not tell: how it came before TLS, or
 // net/http, had it.
 type origin struct {
@@ -87,7 +89,7 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 		return
 	case !h.free(true):
 		if h.buf = append(h.buf, data...); len(h.buf) > h.room {
-			c.Kill(errors.New("too much sent before the request was answered"))
+			c.Kill(errTooEarly)
 		}
 		return
 	case h.coming != nil:
