@@ -1,6 +1,10 @@
 package frame
 
-import "slices"
+import (
+	"runtime"
+	"slices"
+	"sync"
+)
 
 // partSize is how much of Parts is in one piece.
 const partSize = 64 << 10
@@ -19,11 +23,11 @@ func (p *Parts) Add(b []byte) {
 	for len(b) > 0 {
 		if len(p.last) == partSize {
 			p.full = append(p.full, p.last)
-			p.last = make([]byte, 0, partSize)
+			p.last = piece(partSize)
 		}
 		n := min(len(b), partSize-len(p.last))
 		if need := len(p.last) + n; need > cap(p.last) {
-			p.last = append(make([]byte, 0, min(max(need, 2*cap(p.last)), partSize)), p.last...)
+			p.last = append(piece(min(max(need, 2*cap(p.last)), partSize)), p.last...)
 		}
 		p.last = append(p.last, b[:n]...)
 		b = b[n:]
@@ -41,5 +45,30 @@ func (p *Parts) Join() []byte {
 	if p.full == nil {
 		return p.last
 	}
-	return slices.Concat(append(p.full, p.last)...)
+	all := slices.Grow([]byte(nil), p.Len())
+	for _, b := range append(p.full, p.last) {
+		all = append(all, b...)
+		if cap(b) == partSize {
+			pieces.Put((*[partSize]byte)(b[:partSize]))
+		}
+		// Without it the copies of megabytes, into memory that the kernel has yet to
+		// find, are next to one long stretch in which no goroutine can be preempted:
+		// a collection would not begin meanwhile, nor who allocates during it go on.
+		runtime.Gosched()
+	}
+	p.full, p.last = nil, all
+	return all
+}
+
+// pieces are those that are of no more use. Pieces are taken by event loops: one that
+// allocated them would have to help the collector, for tens of milliseconds where
+// messages of megabytes come.
+var pieces = sync.Pool{New: func() any { return new([partSize]byte) }}
+
+// piece is room for so many bytes.
+func piece(size int) []byte {
+	if size < partSize {
+		return make([]byte, 0, size)
+	}
+	return pieces.Get().(*[partSize]byte)[:0]
 }

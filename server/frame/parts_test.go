@@ -22,8 +22,14 @@ func TestParts(t *testing.T) {
 				t.Fatalf("in steps of %d, %d bytes hold %d, want at most twice as many and 64 KiB more", size, n, p.Held())
 			}
 		}
-		if got := p.Join(); !bytes.Equal(got, want) || p.Len() != len(want) {
+		got := p.Join()
+		if !bytes.Equal(got, want) || p.Len() != len(want) {
 			t.Errorf("in steps of %d: %d bytes came back as %d, or others", size, len(want), len(got))
+		}
+		var next frame.Parts // has the pieces of the first again
+		next.Add(make([]byte, len(want)))
+		if !bytes.Equal(got, want) || !bytes.Equal(p.Join(), want) {
+			t.Errorf("in steps of %d: what was put together is in a piece that others have", size)
 		}
 	}
 }

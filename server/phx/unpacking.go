@@ -31,11 +31,12 @@ func (s *Socket) unpack(c *poller.Conn, m *frame.Large, r receiver) {
 
 // Turn takes the message; see poller.Pool.
 func (u *unpacking) Turn() {
+	held := u.message.Held() // putting it together changes that
 	if err := u.run(); err != nil {
 		u.socket.mount.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
 		u.conn.Kill(err)
 	}
-	u.socket.mount.incoming.add(-u.message.Held(), 0)
+	u.socket.mount.incoming.add(-held, 0)
 	u.conn.Post(u.conn.Resume)
 }
 
