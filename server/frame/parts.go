@@ -2,7 +2,6 @@ package frame
 
 import (
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -23,11 +22,11 @@ func (p *Parts) Add(b []byte) {
 	for len(b) > 0 {
 		if len(p.last) == partSize {
 			p.full = append(p.full, p.last)
-			p.last = piece(partSize)
+			p.last = piece(partSize, partSize)
 		}
 		n := min(len(b), partSize-len(p.last))
 		if need := len(p.last) + n; need > cap(p.last) {
-			p.last = append(piece(min(max(need, 2*cap(p.last)), partSize)), p.last...)
+			p.last = append(piece(need, max(need, 2*cap(p.last))), p.last...)
 		}
 		p.last = append(p.last, b[:n]...)
 		b = b[n:]
@@ -45,7 +44,7 @@ func (p *Parts) Join() []byte {
 	if p.full == nil {
 		return p.last
 	}
-	all := slices.Grow([]byte(nil), p.Len())
+	all := make([]byte, 0, p.Len()) // not slices.Grow, which clears it in one stretch
 	for _, b := range append(p.full, p.last) {
 		all = append(all, b...)
 		if cap(b) == partSize {
@@ -65,10 +64,11 @@ func (p *Parts) Join() []byte {
 // messages of megabytes come.
 var pieces = sync.Pool{New: func() any { return new([partSize]byte) }}
 
-// piece is room for so many bytes.
-func piece(size int) []byte {
-	if size < partSize {
-		return make([]byte, 0, size)
+// piece is room for want bytes, or for a whole piece if that is no more than twice
+// what is needed.
+func piece(need, want int) []byte {
+	if 2*need < partSize {
+		return make([]byte, 0, want)
 	}
 	return pieces.Get().(*[partSize]byte)[:0]
 }
