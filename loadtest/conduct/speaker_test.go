@@ -10,7 +10,7 @@ import (
 // error of the client's, and no loss of the server's.
 func TestRunOutlivesItsWriter(t *testing.T) {
 	t.Parallel()
-	const sent, last = 20, 3 // messages, and the one after which connections end
+	const sent, last = 10, 3 // messages, and the one after which connections end
 	for _, test := range []struct {
 		name   string
 		cutOff func(f *fake)
@@ -43,7 +43,7 @@ func TestRunOutlivesItsWriter(t *testing.T) {
 				}
 			}
 			cfg := config(f.start(t))
-			cfg.Messages, cfg.Rate = sent, 5
+			cfg.Messages, cfg.Rate = sent, 2.5 // far enough apart for the cut to come between two
 			end, _, err := run(t, t.Context(), cfg)
 			if err != nil {
 				t.Fatalf("Run() = %v", err)
