@@ -85,7 +85,8 @@ func (a *activity) emit() {
 	for _, w := range r.workers {
 		if w.halted != nil {
 			l, actual := a.told(w.halted)
-			_ = order.Merge(latency, l) // one that cannot be read is of a process that died
+			// What cannot be read is of a process that died, which is an error of the run.
+			_ = order.Merge(latency, l)
 			_ = order.Merge(raw, actual)
 		}
 	}

@@ -47,5 +47,5 @@ func readKernel(files kernel.Count) []record.Setting {
 	return list
 }
 
-// root is what limits, and how often they have bitten, are read below.
+// root is the host whose limits are read, and how often each was hit.
 const root = kernel.Root("/")

@@ -10,11 +10,12 @@ import (
 // read.
 func (r Root) MemoryTotal() Count { return r.memory("MemTotal:") }
 
-// MemoryAvailable is what the host could still give to programs, likewise.
+// MemoryAvailable is how many bytes the host can still give to programs, Unknown if
+// that cannot be read.
 func (r Root) MemoryAvailable() Count { return r.memory("MemAvailable:") }
 
-// MemoryOfKernel is what the kernel holds on the whole host, likewise: slab, where
-// sockets live, and the buffers of TCP.
+// MemoryOfKernel is how many bytes the kernel holds on the whole host, Unknown if
+// that cannot be read: slab, where sockets live, and the buffers of TCP.
 func (r Root) MemoryOfKernel() Count {
 	slab := r.memory("Slab:")
 	if !slab.known() {
