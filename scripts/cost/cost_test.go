@@ -85,7 +85,7 @@ func TestRun(t *testing.T) {
 	if code := run(t.Context(), with("-before", programs.server, "-at-commit", "abc", "-commit", "def", "-out", folder), &out, &progress); code != 0 {
 		t.Fatalf("exit code %d:\n%s%s", code, &progress, &out)
 	}
-	for _, want := range []string{"before: abc", "now: def", "now/before", "40 clients, 20 long-poll sessions"} {
+	for _, want := range []string{"  abc", "now: def", "ratio", "40 clients, 20 long-poll sessions"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, &out)
 		}

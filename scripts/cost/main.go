@@ -2,6 +2,7 @@
 // turns on one machine: processor time, memory, rates and delays, as one table.
 //
 //	scripts/cost/run -at 3529a58 -rounds 3 -out results/cost
+//	scripts/cost/run -floor
 //
 // The servers are scripts/cost/serve, built with the packages of each commit, a
 // fresh process for each measure. Their clients are of today: loadtest where it
@@ -22,9 +23,9 @@ import (
 	"time"
 )
 
-const usage = `usage: scripts/cost/run [-at COMMIT] [flags]
+const usage = `usage: scripts/cost/run [-at COMMIT | -floor] [flags]
 
-Measures today's server and that of another commit by turns, each measure with a
+Measures today's server and another one by turns, each measure with a
 fresh server, and prints medians, spreads and ratios as one table. With its
 defaults it takes about 14 minutes, and wants a machine for itself. CPU is that of
 the server, user and system.
@@ -33,8 +34,8 @@ The exit code is 0 if all was measured, 130 after Ctrl-C, 2 for wrong arguments,
 if something could not be measured; the others are in the table then. Needs Linux;
 uses loopback only.
 
--at COMMIT, which comes first, is what to compare with; without it, today's server
-is alone.
+-at COMMIT, which comes first, is what to compare with; or -floor, the bare C server
+of scripts/floor, which knows chat and echo only. Without, today's server is alone.
 
 flags:
 `

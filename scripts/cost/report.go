@@ -34,7 +34,7 @@ type machine struct {
 type figure struct {
 	Name   string    `json:"name"`
 	Unit   string    `json:"unit"`
-	Before []float64 `json:"before"` // the other commit
+	Before []float64 `json:"before"` // the other server
 	Now    []float64 `json:"now"`
 }
 
@@ -97,7 +97,7 @@ func (r *report) text() string {
 		c.Clients, c.Sessions, c.Broadcasts, c.Idle, c.Later)
 	fmt.Fprintf(&b, "by turns, %d rounds; median (lowest to highest); ratio of the medians\n\n", c.Rounds)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "figure\tunit\tbefore: %s\tnow: %s\tnow/before\n", c.At, c.Commit)
+	fmt.Fprintf(t, "figure\tunit\t%s\tnow: %s\tratio\n", c.At, c.Commit)
 	for _, f := range r.Figures {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.Name, f.Unit, spread(f.Before), spread(f.Now), f.ratio())
 	}
