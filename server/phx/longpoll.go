@@ -122,6 +122,15 @@ func (x *exchange) keepHead() {
 // dropHead is for who has got what it needs of the head.
 func (x *exchange) dropHead() { x.text, x.head = nil, http1.Head{} }
 
+// dropBody is likewise.
+func (x *exchange) dropBody() { x.body, x.parts = nil, frame.Parts{} }
+
+// later runs a step on the loop of the connection; see asker.
+func (x *exchange) later(step func()) { x.conn.Post(step) }
+
+// fail ends the connection; see asker.
+func (x *exchange) fail(err error) { x.conn.Kill(err) }
+
 // wait has w told when the session's window has passed, or the client is gone.
 func (x *exchange) wait(w waiter) {
 	x.requests.waiting = w

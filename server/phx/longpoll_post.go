@@ -19,21 +19,38 @@ const (
 	maxPosts     = 16  // POSTs that wait for another of the same session
 )
 
+// An asker is where a POST has come from: a connection of this node, or another node.
+type asker interface {
+	later(step func())    // has the POST go on with a step, which is one at a time
+	wait(w waiter)        // has w told when the session's window has passed
+	status(code int) bool // answers, once
+	fail(err error)       // gives the POST up
+}
+
 // A post is a POST whose messages are being taken, one by one, or that waits
-// until those of an earlier one are. It belongs to the loop of its connection.
+// until those of an earlier one are.
 type post struct {
-	*exchange
+	asker
 	session *pollSession
-	ndjson  bool     // messages are lines; else the body is one
-	lines   [][]byte // that are left to take
+	ndjson  bool        // messages are lines; else the body is one
+	body    []byte      // lent by the loop, until keep
+	parts   frame.Parts // the body instead, if it is large and came bit by bit
+	lines   [][]byte    // that are left to take
+	over    bool        // answered
 }
 
 // post takes the messages of a POST, after those of earlier ones. It reports
 // false if the session has ended. x's loop only.
 func (s *pollSession) post(x *exchange) bool {
 	x.conn.CheckLoop()
-	p := &post{exchange: x, session: s, ndjson: isNDJSON(&x.head)}
+	p := &post{asker: x, session: s, ndjson: isNDJSON(&x.head), body: x.body, parts: x.parts}
 	x.dropHead()
+	x.dropBody()
+	return s.enqueue(p)
+}
+
+// enqueue is post for a POST from anywhere.
+func (s *pollSession) enqueue(p *post) bool {
 	s.mu.Lock()
 	ended, first, full := s.ended, s.posting == nil, len(s.posts) >= maxPosts
 	switch {
@@ -41,7 +58,7 @@ func (s *pollSession) post(x *exchange) bool {
 	case first:
 		s.posting = p
 	default:
-		x.keep()
+		p.keep()
 		s.posts = append(s.posts, p)
 	}
 	s.mu.Unlock()
@@ -49,13 +66,21 @@ func (s *pollSession) post(x *exchange) bool {
 	case ended:
 		return false
 	case full: // official clients send one at a time, or a few
-		p.status(http.StatusRequestTimeout)
+		p.answer(http.StatusRequestTimeout)
 	case first:
 		p.begin()
 	default:
-		x.wait(p)
+		p.wait(p)
 	}
 	return true
+}
+
+// keep makes the body the POST's own.
+func (p *post) keep() { p.body = bytes.Clone(p.body) }
+
+func (p *post) answer(status int) {
+	p.over = true
+	p.status(status)
 }
 
 // begin takes the messages of the POST whose turn it is: those of a large one on
@@ -76,16 +101,18 @@ func (p *post) begin() {
 // unpackLater has a turn take messages of a large POST; see unpacking.
 func (p *post) unpackLater() {
 	p.wait(p)
-	p.mount.unpackers.Go(p)
+	p.mount().unpackers.Go(p)
 }
+
+func (p *post) mount() *mount { return p.session.socket.mount }
 
 // Turn takes all messages of a large POST, or the next one for a raw socket; see
 // poller.Pool.
 func (p *post) Turn() {
 	if err := p.unpack(); err != nil {
-		p.mount.log.Error("panic while decoding a message", "mount", p.mount.Path, "err", err)
-		p.conn.Kill(err)
-		p.conn.Post(p.end)
+		p.mount().log.Error("panic while decoding a message", "mount", p.mount().Path, "err", err)
+		p.fail(err)
+		p.later(p.end)
 	}
 }
 
@@ -107,13 +134,13 @@ func (p *post) unpack() (err error) {
 		}
 		switch h := p.session.handler.(type) {
 		case *rawEvents:
-			(*RawSocket)(h).take(data, binary, func() { p.conn.Post(p.unpackRest) })
+			(*RawSocket)(h).take(data, binary, func() { p.later(p.unpackRest) })
 			return nil
 		case *socketEvents:
 			(*Socket)(h).message(data, binary)
 		}
 	}
-	p.conn.Post(p.end)
+	p.later(p.end)
 	return nil
 }
 
@@ -160,7 +187,7 @@ func (p *post) proceed() {
 		switch h := p.session.handler.(type) {
 		case *rawEvents:
 			p.wait(p)
-			(*RawSocket)(h).take(data, binary, func() { p.conn.Post(p.proceed) })
+			(*RawSocket)(h).take(data, binary, func() { p.later(p.proceed) })
 			return
 		case *socketEvents:
 			(*Socket)(h).message(data, binary)
@@ -175,7 +202,7 @@ func (p *post) end() {
 	if p.session.next() {
 		status = http.StatusGone // one of the messages was the end of it
 	}
-	p.status(status)
+	p.answer(status)
 }
 
 // decode makes a message of a line, as the frame decoder does for WebSockets:
@@ -187,12 +214,12 @@ func (p *post) decode(line []byte) (data []byte, binary, ok bool) {
 		n, err := base64.StdEncoding.Decode(data, line)
 		return data[:n], true, err == nil && p.fits(n)
 	}
-	return line, false, p.fits(len(line)) && (p.mount.SkipUTF8 || utf8.Valid(line))
+	return line, false, p.fits(len(line)) && (p.mount().SkipUTF8 || utf8.Valid(line))
 }
 
-func (p *post) fits(n int) bool { return int64(n) <= cmp.Or(p.mount.MaxMessage, maxBody) }
+func (p *post) fits(n int) bool { return int64(n) <= cmp.Or(p.mount().MaxMessage, maxBody) }
 
-// next gives the turn to the next POST, on its own loop. It reports whether the
+// next gives the turn to the next POST, where that belongs. It reports whether the
 // session has ended: then nobody waits.
 func (s *pollSession) next() (ended bool) {
 	s.mu.Lock()
@@ -201,13 +228,13 @@ func (s *pollSession) next() (ended bool) {
 	if len(s.posts) > 0 {
 		s.posting = s.posts[0]
 		s.posts = s.posts[1:]
-		s.posting.conn.Post(s.posting.begin)
+		s.posting.later(s.posting.begin)
 	}
 	return s.ended
 }
 
 // expire answers that a message took too long; see waiter.
-func (p *post) expire() { p.status(http.StatusRequestTimeout) }
+func (p *post) expire() { p.answer(http.StatusRequestTimeout) }
 
 // abandon does nothing: what has come is taken; see waiter.
 func (p *post) abandon(error) {}

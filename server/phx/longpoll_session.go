@@ -207,7 +207,7 @@ func (s *pollSession) end(why error) {
 		resume()
 	}
 	for _, p := range posts {
-		p.conn.Post(func() { p.status(http.StatusGone) })
+		p.later(func() { p.answer(http.StatusGone) })
 	}
 	s.polls.remove(s)
 	if opened {
