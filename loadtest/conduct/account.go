@@ -2,10 +2,7 @@ package conduct
 
 import (
 	"cmp"
-	"fmt"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
@@ -42,7 +39,7 @@ func (p place) compare(q place) int {
 type message struct {
 	late        int64 // nanoseconds
 	first, last int64 // nanoseconds from the intended send
-	latency     *hdrhistogram.Histogram
+	latency     order.Sample
 	reported    bool // the writer said that it was sent
 	told        int  // groups that told of their receipts
 }
@@ -69,7 +66,7 @@ func (r *run) open(l letter) error {
 		m.late, m.reported = e.Sent.Late, true
 		r.settle(e.Sent.Room, at)
 	case e.Receipts != nil:
-		return r.received(e.Receipts)
+		r.received(e.Receipts)
 	case e.Collected != nil:
 		w.collected, w.told = true, *e.Collected
 	case e.Halted != nil:
@@ -106,28 +103,25 @@ func (r *run) ramped(w *worker, e *order.Ramped) {
 func (room *room) message(at place) *message {
 	m := room.messages[at]
 	if m == nil {
-		m = &message{latency: order.NewHistogram(2)}
+		m = new(message)
 		room.messages[at] = m
 	}
 	return m
 }
 
-func (r *run) received(a *order.Receipts) error {
+func (r *run) received(a *order.Receipts) {
 	at := place{a.Writer, a.Seq}
 	if r.rooms[a.Room].recorded[at.writer][at.seq-1] {
-		return nil // nobody waited for it any more; the totals have it
+		return // nobody waited for it any more; the totals have it
 	}
 	m := r.rooms[a.Room].message(at)
 	m.told++
-	if m.latency.TotalCount() == 0 {
+	if m.latency.Count() == 0 {
 		m.first = a.First
 	}
 	m.first, m.last = min(m.first, a.First), max(m.last, a.Last)
-	if err := order.Merge(m.latency, a.Latency); err != nil {
-		return fmt.Errorf("receipts of message %d: %w", a.Seq, err)
-	}
+	m.latency.Merge(a.Latency)
 	r.settle(a.Room, at)
-	return nil
 }
 
 // settle records a message once all have told of it.
@@ -175,10 +169,10 @@ func (r *run) record(room int, at place) {
 		AtMs:       r.since(r.casting.schedule.Of(order.Voice{Room: room, Writer: at.writer}).Due(at.seq - 1)),
 		SendLateUs: m.late / 1000,
 		Expected:   r.rooms[room].joined,
-		Delivered:  m.latency.TotalCount(),
+		Delivered:  m.latency.Count(),
 		FirstUs:    m.first / 1000,
-		P50Us:      m.latency.ValueAtPercentile(50),
-		P99Us:      m.latency.ValueAtPercentile(99),
+		P50Us:      m.latency.Percentile(50),
+		P99Us:      m.latency.Percentile(99),
 		LastUs:     m.last / 1000,
 	}})
 }

@@ -66,11 +66,11 @@ func TestMessagesAreForgotten(t *testing.T) {
 		}
 	}
 	arrive := func(seq, n int) {
-		h := order.NewHistogram(2)
+		var latency order.Sample
 		for range n {
-			order.Observe(h, second)
+			latency.Add(second)
 		}
-		tell(order.Event{Receipts: &order.Receipts{Seq: seq, First: second, Last: second, Latency: order.Encode(h)}})
+		tell(order.Event{Receipts: &order.Receipts{Seq: seq, First: second, Last: second, Latency: latency}})
 	}
 	tell(order.Event{Ramped: &order.Ramped{Joined: map[int]int64{0: 10}, Groups: map[int]int{0: 2}}})
 	for seq := range messages {

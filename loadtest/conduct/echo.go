@@ -32,7 +32,9 @@ func (r *run) echo(ctx context.Context) error {
 			return err
 		}
 	}
-	a := r.begunAt(from, "echo", func(a *record.Activity, was, is order.Counts) { a.Count = is.Replies - was.Replies }).charged()
+	a := r.begunAt(from, "echo", func(a *record.Activity, was, is order.Counts) {
+		a.Count, a.ClosedLoop = is.Replies-was.Replies, r.cfg.Rate == 0
+	}).charged()
 	if err := r.pass(ctx, from.moment+int64(r.cfg.For)); err != nil {
 		return err
 	}

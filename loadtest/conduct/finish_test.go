@@ -88,11 +88,9 @@ func TestEndBelievesReceivers(t *testing.T) {
 	t.Parallel()
 	r, _ := gathering(t, 2)
 	r.rooms[0].sent[0] = 7
-	h := order.NewHistogram(2)
-	order.Observe(h, 1)
-	if err := r.received(&order.Receipts{Seq: 9, Latency: order.Encode(h)}); err != nil {
-		t.Fatal(err)
-	}
+	var latency order.Sample
+	latency.Add(1)
+	r.received(&order.Receipts{Seq: 9, Latency: latency})
 	closing{run: r}.believeReceivers()
 	if got := r.rooms[0].sent[0]; got != 9 {
 		t.Errorf("%d messages sent, want 9: somebody has received it", got)

@@ -33,7 +33,7 @@ type Receipts struct {
 	Seq     int    `json:"seq"`
 	First   int64  `json:"first"`   // after the intended send
 	Last    int64  `json:"last"`    // likewise
-	Latency []byte `json:"latency"` // histogram, counted from the intended send
+	Latency Sample `json:"latency"` // counted from the intended send
 }
 
 // Sent is one message that a writer of this process handed to the kernel.

@@ -139,6 +139,7 @@ type Activity struct {
 	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server: from the end of the last one until the first listened again
 	Count       int64  `json:"count"`                   // replies, heartbeats answered, clients that came back, joined again or left, or slow ones that the server cut off
 	CutOff      int64  `json:"cut_off,omitempty"`       // clients that a kill cut off; 0 if not recorded, and in a storm, which spares nobody
+	ClosedLoop  bool   `json:"closed_loop,omitempty"`   // of "echo": an answer set off the next ping, so none was ever late; false if not recorded
 	Stalled     int64  `json:"stalled,omitempty"`       // clients of "slow" that stopped to read; 0 if not recorded
 	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
 	ServerCPUNs int64  `json:"server_cpu_ns,omitempty"` // in its time; 0 if not measured

@@ -5,6 +5,7 @@ type block struct {
 	Title   string
 	Columns []string
 	Rows    []blockRow
+	Note    string // what to know when reading it; "" for nothing
 }
 
 type blockRow struct {
@@ -14,7 +15,7 @@ type blockRow struct {
 
 // single is a block of one row without a label.
 func single(title string, columns []string, cells ...string) block {
-	return block{title, columns, []blockRow{{"", cells}}}
+	return block{Title: title, Columns: columns, Rows: []blockRow{{"", cells}}}
 }
 
 // scenarioBlocks are what the scenario came to, broadcasts and latencies apart.
@@ -80,7 +81,8 @@ func (p *Percentiles) counted(label string, n int64) blockRow {
 }
 
 func (b *Burst) block() block {
-	return block{"pushed in one go", []string{"count", "p50", "p90", "p99", "max"}, []blockRow{b.ReplyMs.counted("  reply", b.Replies)}}
+	return block{Title: "pushed in one go", Columns: []string{"count", "p50", "p90", "p99", "max"},
+		Rows: []blockRow{b.ReplyMs.counted("  reply", b.Replies)}}
 }
 
 // share is how many were cut off, of how many if that is known.
@@ -120,10 +122,17 @@ func (c *Comeback) until(ms *float64, percent int64) string {
 	return show(ms, milliseconds)
 }
 
+// closedLoopSays is what the latency of a closed loop cannot see.
+const closedLoopSays = "Closed loop: a client sends when it was answered. What a stall keeps it from sending is in no latency here " +
+	"(coordinated omission), which is lower than that of users who do not wait for each other; -rate measures theirs."
+
 // latencyBlock leaves the rows out that the scenario does not have.
 func (s Summary) latencyBlock() block {
 	b := block{Title: "latency", Columns: []string{"p50", "p90", "p99", "p99.9", "max"}}
-	if s.broadcasts() || s.pings() {
+	switch {
+	case s.closedLoop():
+		b.Rows, b.Note = append(b.Rows, s.LatencyMs.row("  send to reply")), closedLoopSays
+	case s.broadcasts() || s.pings():
 		b.Rows = append(b.Rows, s.LatencyMs.row("  intended send"), s.RawLatencyMs.row("  actual send"))
 	}
 	b.Rows = append(b.Rows, s.JoinLatencyMs.row("  join"))

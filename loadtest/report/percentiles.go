@@ -16,6 +16,9 @@ func (r *Result) percentileChart() chart {
 		return c
 	}
 	xs := telling(r.latency)
+	if r.Summary.closedLoop() {
+		return c.percentiles("latency, ms", xs, []series{{"from the send", "blue", quantiles(r.latency, xs), false}})
+	}
 	return c.percentiles("latency, ms", xs, []series{
 		{"from the intended send", "blue", quantiles(r.latency, xs), false},
 		{"from the actual send", "orange dashed", quantiles(r.raw, xs), false},

@@ -77,6 +77,7 @@ func New(records []record.Record) (*Result, error) {
 	}
 	r.countSenders()
 	r.Summary = r.summarize()
+	r.Summary.Queue = queueOf(r.waits())
 	var err error
 	if r.Summary.Burst, err = r.burst(); err != nil {
 		return nil, err
@@ -161,6 +162,9 @@ type stretch struct {
 // of them.
 func (r *Result) sends() stretch {
 	if a := r.activity(echo); a != nil {
+		if a.ClosedLoop { // every send was meant for when it was
+			return stretch{a.AtMs, a.Ms, a.RawLatency, nil}
+		}
 		return stretch{a.AtMs, a.Ms, a.Latency, a.RawLatency}
 	}
 	if r.end == nil {

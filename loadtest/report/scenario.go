@@ -22,6 +22,7 @@ const (
 // Echo is what the pings of that scenario came to. Their latencies are those of
 // the summary.
 type Echo struct {
+	ClosedLoop          bool     `json:"closed_loop,omitempty"` // a client pings when it was answered: none is ever late, and there is one latency; false in old records
 	Replies             int64    `json:"replies"`
 	RepliesPerSecond    *float64 `json:"replies_per_second"`
 	ServerCPUUsPerReply *float64 `json:"server_cpu_us_per_reply"`
@@ -108,7 +109,7 @@ func (r *Result) echo() *Echo {
 	if a == nil {
 		return nil
 	}
-	return &Echo{a.Count, ratio(a.Count*1000, a.Ms), cpuEach(a.ServerCPUNs, a.Count), cpuEach(a.ClientCPUNs, a.Count)}
+	return &Echo{a.ClosedLoop, a.Count, ratio(a.Count*1000, a.Ms), cpuEach(a.ServerCPUNs, a.Count), cpuEach(a.ClientCPUNs, a.Count)}
 }
 
 func (r *Result) idle() *Idle {
@@ -206,6 +207,9 @@ func untilBack(h *hdrhistogram.Histogram, percent float64, all int64) *float64 {
 
 // broadcasts reports whether the scenario sends any.
 func (s Summary) broadcasts() bool { return s.Scenario != echo && s.Scenario != idle }
+
+// closedLoop reports whether it is the answers that set the pace.
+func (s Summary) closedLoop() bool { return s.Echo != nil && s.Echo.ClosedLoop }
 
 // pings reports whether the scenario sends them.
 func (s Summary) pings() bool { return s.Scenario == echo }

@@ -98,6 +98,9 @@ func (t *table) blocks(blocks ...block) {
 		for _, r := range b.Rows {
 			t.row(r.Label, r.Cells...)
 		}
+		if b.Note != "" {
+			t.wrapped("  ", b.Note)
+		}
 	}
 }
 

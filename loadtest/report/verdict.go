@@ -7,9 +7,9 @@ import (
 )
 
 // Verdict says whether every client asked for joined, every broadcast reached
-// each joined client once and in order, no client had an error, the scenario came
-// to what it is for, such as that all who were cut off are back, and every
-// threshold was met. Reasons are sentences without a full stop: what is missing,
+// each joined client once and in order, no queue grew all the while, no client had
+// an error, the scenario came to what it is for, such as that all who were cut off
+// are back, and every threshold was met. Reasons are sentences without a full stop: what is missing,
 // and that a run was interrupted, which alone does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
 	if !s.complete() {
@@ -34,6 +34,9 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 		if fault.count > 0 {
 			fail("%s %s", count(fault.count), fault.name)
 		}
+	}
+	if s.Queue != nil {
+		fail("%s", s.Queue)
 	}
 	for _, reason := range s.unfulfilled() {
 		fail("%s", reason)

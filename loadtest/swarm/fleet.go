@@ -235,7 +235,7 @@ func (f *fleet) reportLocked(g *group, writer, seq int) {
 	place := g.receiptsOf(writer, seq)
 	in := *place
 	f.events = append(f.events, order.Event{Receipts: &order.Receipts{
-		Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, First: in.first, Last: in.last, Latency: order.Encode(in.latency),
+		Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, First: in.first, Last: in.last, Latency: in.latency,
 	}})
 	*place = f.reported
 }

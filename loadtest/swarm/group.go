@@ -3,8 +3,6 @@ package swarm
 import (
 	"net/netip"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 )
@@ -45,7 +43,7 @@ func (g *group) receiptsOf(writer, seq int) **receipts {
 
 // receipts are how one message came to the clients of a group.
 type receipts struct {
-	latency     *hdrhistogram.Histogram
+	latency     order.Sample
 	first, last int64 // nanoseconds from the intended send
 	want        int64 // receipts that complete it
 }
@@ -153,15 +151,15 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	in := *place
 	switch in {
 	case nil:
-		in = &receipts{latency: order.NewHistogram(2), first: took, want: g.joined - g.gone}
+		in = &receipts{first: took, want: g.joined - g.gone}
 		*place = in
 		g.open = append(g.open, message{writer, int(s.seq), s.intended})
 	case f.reported:
 		return // it comes too late, or to one more than there seemed to be
 	}
 	in.last = took
-	order.Observe(in.latency, in.last)
-	if in.latency.TotalCount() >= in.want {
+	in.latency.Add(in.last)
+	if in.latency.Count() >= in.want {
 		f.reportLocked(g, writer, int(s.seq))
 	}
 }
@@ -176,7 +174,7 @@ func (g *group) goneLocked(c *client) {
 			continue
 		}
 		in.want--
-		if in.latency.TotalCount() >= in.want {
+		if in.latency.Count() >= in.want {
 			g.fleet.reportLocked(g, at.writer, at.seq)
 		}
 	}

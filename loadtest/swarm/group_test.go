@@ -69,11 +69,7 @@ func TestReceiptsAreTold(t *testing.T) {
 			g.tellLocked(0)
 			told := ""
 			for _, e := range f.events {
-				h := order.NewHistogram(2)
-				if err := order.Merge(h, e.Receipts.Latency); err != nil {
-					t.Fatal(err)
-				}
-				told += fmt.Sprintf("%d:%d ", e.Receipts.Seq, h.TotalCount())
+				told += fmt.Sprintf("%d:%d ", e.Receipts.Seq, e.Receipts.Latency.Count())
 			}
 			if told != test.told || len(g.open) != test.open {
 				t.Errorf("told %q, %d open, want %q, %d", told, len(g.open), test.told, test.open)
@@ -119,8 +115,8 @@ func TestReceiptBeforeItsSend(t *testing.T) {
 		if want := fmt.Sprint(test.latency, test.latency, test.latency, test.errors, 1); got != want {
 			t.Errorf("received at %d: latencies, errors and receipts %s, want %s", test.now, got, want)
 		}
-		if in := *g.receiptsOf(0, 1); in.latency.TotalCount() != 1 || in.first < 0 {
-			t.Errorf("received at %d: %d receipts of the message, the first after %d, want 1 and no less than 0", test.now, in.latency.TotalCount(), in.first)
+		if in := *g.receiptsOf(0, 1); in.latency.Count() != 1 || in.first < 0 {
+			t.Errorf("received at %d: %d receipts of the message, the first after %d, want 1 and no less than 0", test.now, in.latency.Count(), in.first)
 		}
 	}
 }

@@ -36,8 +36,8 @@ func figures() []figure {
 		{"broadcast, last receiver", "ms", true, broadcastMs(func(b record.Broadcast) int64 { return b.LastUs })},
 		{"echo", "replies/s", true, echoed(func(s report.Summary) *float64 { return s.Echo.RepliesPerSecond })},
 		{"echo, server CPU per reply", "µs", false, echoed(func(s report.Summary) *float64 { return s.Echo.ServerCPUUsPerReply })},
-		{"echo, median latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.RawLatencyMs.P50 })},
-		{"echo, p99 latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.RawLatencyMs.P99 })},
+		{"echo, median latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.LatencyMs.P50 })},
+		{"echo, p99 latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.LatencyMs.P99 })},
 	}
 }
 
