@@ -143,9 +143,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		return exitUsage, err
 	}
 	if o.config.URL != "" && len(o.agents) == 0 {
-		if err := conduct.Probe(ctx, o.config); err != nil {
+		var without []string
+		if o.config.Addrs, without, err = conduct.Probe(ctx, o.config); err != nil {
 			return exitBroken, err
 		}
+		o.warnings = append(o.warnings, without...)
 	}
 	p, agents, err := o.plan(ctx)
 	switch {

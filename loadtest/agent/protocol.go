@@ -11,7 +11,7 @@ import (
 // Most of these carry a command to a process of the agent, or an event of one.
 
 // version is that of all this: of what is below, and of commands and events.
-const version = 3
+const version = 4
 
 // A greeting is the first that a coordinator says.
 type greeting struct {

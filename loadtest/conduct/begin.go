@@ -25,29 +25,15 @@ func (r *run) begin(ctx context.Context) (err error) {
 	if r.cfg.ServerPID != 0 {
 		r.note("info", "the server's memory is before garbage collection: only a server that was started here is asked to collect it")
 	}
-	t := plan.Target{Path: "/socket/websocket?vsn=2.0.0"}
-	addrs := make([]string, len(r.plan.Servers))
-	if r.cfg.URL != "" {
-		if t, err = plan.ParseTarget(r.cfg.URL); err != nil {
-			return err
-		}
-		addr, err := t.Resolve()
-		if err != nil {
-			return err
-		}
-		addrs[0] = addr.String()
-	} else {
-		for i := range addrs {
-			s, err := r.startServer(ctx, i)
-			if err != nil {
-				return err
-			}
-			r.servers = append(r.servers, s)
-			addrs[i] = s.Addr
-		}
-		t.Host = addrs[0]
+	url, addrs, err := r.serve(ctx)
+	if err != nil {
+		return err
 	}
-	t.Path = r.cfg.Path(t.Path)
+	files, err := readPEM(r.cfg.TLS)
+	if err != nil {
+		return err
+	}
+	target := r.cfg.Target(url)
 	r.tellAgents()
 	for i, extents := range r.plan.Processes {
 		if i < r.plan.Punctual {
@@ -60,7 +46,8 @@ func (r *run) begin(ctx context.Context) (err error) {
 			return err
 		}
 		r.workers = append(r.workers, w)
-		o := r.orders(t, addrs, extents)
+		o := r.orders(addrs, extents)
+		o.Target, o.Files = target, files
 		o.Clock = r.clock(i)
 		o.Turn = r.plan.Report * time.Duration(i) / time.Duration(len(r.plan.Processes))
 		if err := w.tell(order.Command{Orders: o}); err != nil {
@@ -68,6 +55,40 @@ func (r *run) begin(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// serve starts the servers if there is none to test. It returns the URL for all
+// clients, and the addresses of each server.
+func (r *run) serve(ctx context.Context) (url string, addrs [][]string, err error) {
+	if r.cfg.URL != "" {
+		addrs, err := r.lookUp(ctx)
+		return r.cfg.URL, [][]string{addrs}, err
+	}
+	for i := range r.plan.Servers {
+		s, err := r.startServer(ctx, i)
+		if err != nil {
+			return "", nil, err
+		}
+		r.servers = append(r.servers, s)
+		addrs = append(addrs, []string{s.Addr})
+	}
+	return "ws://" + addrs[0][0], addrs, nil
+}
+
+// lookUp are the addresses of the server that runs already.
+func (r *run) lookUp(ctx context.Context) (texts []string, err error) {
+	addrs := r.cfg.Addrs
+	if len(addrs) == 0 {
+		families, err := r.cfg.Resolve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		addrs = families[0]
+	}
+	for _, a := range addrs {
+		texts = append(texts, a.String())
+	}
+	return texts, nil
 }
 
 // startServer starts server process i and watches it.
@@ -101,10 +122,8 @@ func (r *run) watch(s *proc.Server) {
 // well below the usual backlog of 4,096.
 const inFlight = 1024
 
-func (r *run) orders(t plan.Target, addrs []string, extents []plan.Extent) *order.Orders {
+func (r *run) orders(addrs [][]string, extents []plan.Extent) *order.Orders {
 	o := &order.Orders{
-		Host:      t.Host,
-		Target:    t.Path,
 		Event:     r.cfg.Event,
 		PerSource: r.plan.PerSource,
 		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
@@ -122,7 +141,7 @@ func (r *run) orders(t plan.Target, addrs []string, extents []plan.Extent) *orde
 		r.part.orders(r, o)
 	}
 	for _, e := range extents {
-		o.Shares = append(o.Shares, order.Share{Room: e.Room, Topic: r.topic(e.Room), Addr: addrs[e.Server], First: e.First, Count: e.Count})
+		o.Shares = append(o.Shares, order.Share{Room: e.Room, Topic: r.topic(e.Room), Addrs: addrs[e.Server], First: e.First, Count: e.Count})
 	}
 	return o
 }

@@ -33,8 +33,8 @@ func TestPingsCountFromTheIntendedSend(t *testing.T) {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		t.Fatal(err)
 	}
-	go say(`{"orders":{"host":"x","target":"/","event":"new_msg","window":16,"heartbeat":30000000000,"messages":1,"writers":1,"writer":1,`+
-		`"shares":[{"topic":"room:lobby","addr":%q,"count":5}]}} {"connect":{}}`, strings.TrimPrefix(f.url, "ws://"))
+	go say(`{"orders":{"target":{"url":"ws://x"},"event":"new_msg","window":16,"heartbeat":30000000000,"messages":1,"writers":1,"writer":1,`+
+		`"shares":[{"topic":"room:lobby","addrs":[%q],"count":5}]}} {"connect":{}}`, strings.TrimPrefix(f.url, "ws://"))
 
 	var latency, raw *hdrhistogram.Histogram
 	told, halting := json.NewDecoder(events), false

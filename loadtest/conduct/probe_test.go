@@ -36,7 +36,7 @@ func TestProbe(t *testing.T) {
 		{"ws://" + mute.Addr().String(), "does not upgrade to WebSocket"},
 		{"ws://no.such.host.invalid:4000", "is the address right?"},
 	} {
-		err := conduct.Probe(t.Context(), plan.Config{URL: test.url})
+		_, _, err := conduct.Probe(t.Context(), plan.Config{URL: test.url})
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("Probe(%s) = %v, want %q", test.url, err, test.want)
 		}

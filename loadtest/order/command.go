@@ -21,8 +21,8 @@ type Command struct {
 
 // Orders say what a process of clients is to be.
 type Orders struct {
-	Host      string        `json:"host"`   // of the HTTP request
-	Target    string        `json:"target"` // path and query
+	Target    Target        `json:"target"`
+	Files     PEM           `json:"files,omitzero"` // of Target.TLS
 	Event     string        `json:"event"`
 	Shares    []Share       `json:"shares"`
 	PerSource int           `json:"per_source"` // connections from one address to one server; 0 leaves the address to the kernel
@@ -48,11 +48,11 @@ const MinSize = 100
 
 // A Share is the part of a room's clients that one process holds at one server.
 type Share struct {
-	Room  int    `json:"room"`
-	Topic string `json:"topic"`
-	Addr  string `json:"addr"`  // of the server, "127.0.0.1:4000"
-	First int    `json:"first"` // number of the first one
-	Count int    `json:"count"`
+	Room  int      `json:"room"`
+	Topic string   `json:"topic"`
+	Addrs []string `json:"addrs"` // of the server, "127.0.0.1:4000", by turns
+	First int      `json:"first"` // number of the first one
+	Count int      `json:"count"`
 }
 
 // A Broadcast starts some writers.

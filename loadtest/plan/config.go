@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -105,9 +106,19 @@ type Config struct {
 	Topic string `json:"topic"`
 	Event string `json:"event"`
 
-	// URL is a running server, "ws://host:port/path". The path may be missing,
-	// then it is "/socket/websocket". Empty starts servers with ServerCommand.
+	// URL is a running server, "ws://host:port/path" or wss. The path may be
+	// missing, then it is "/socket/websocket". Empty starts servers with
+	// ServerCommand.
 	URL string `json:"url,omitempty"`
+
+	// Greeting is what clients say when they connect, and TLS how they do so to a
+	// wss URL. Target is all of it.
+	order.Greeting
+	TLS order.TLS `json:"tls,omitzero"`
+
+	// Addrs are the addresses of URL, which clients connect to by turns. Empty means
+	// the first family of Resolve.
+	Addrs []netip.AddrPort `json:"-"`
 
 	// ServerPID is the process to measure at URL. Zero measures none.
 	ServerPID int `json:"server_pid,omitempty"`
@@ -187,9 +198,5 @@ func (c Config) Check() error {
 	if err := c.checkProtocol(); err != nil {
 		return err
 	}
-	if c.URL != "" {
-		_, err := ParseTarget(c.URL)
-		return err
-	}
-	return nil
+	return c.checkTarget()
 }

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"context"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
@@ -51,7 +54,7 @@ func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 // for and do not fit; without a number, it takes what fits.
 func New(c Config, h kernel.Host) (Plan, error) {
 	c = c.Complete()
-	p := &planner{config: c, host: h, local: c.URL == "" || isLoopback(c.URL)}
+	p := &planner{config: c, host: h, local: c.isLoopback()}
 	p.Clients = c.Clients
 	if p.Clients == 0 {
 		p.Clients = p.most(defaultClients)
@@ -75,11 +78,18 @@ type planner struct {
 	local  bool // server on an address of 127.0.0.0/8
 }
 
-func isLoopback(rawURL string) bool {
-	t, err := ParseTarget(rawURL)
-	if err != nil {
-		return false
+// isLoopback reports whether all that clients connect to is in 127.0.0.0/8.
+func (c Config) isLoopback() bool {
+	if c.URL == "" {
+		return true
 	}
-	addr, err := t.Resolve()
-	return err == nil && addr.Addr().Is4() && addr.Addr().IsLoopback()
+	addrs := c.Addrs
+	if len(addrs) == 0 {
+		families, err := c.Resolve(context.Background())
+		if err != nil || len(families) == 0 { // the run tells
+			return false
+		}
+		addrs = families[0]
+	}
+	return !slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return !a.Addr().Is4() || !a.Addr().IsLoopback() })
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
 )
 
@@ -223,7 +224,11 @@ func TestCheck(t *testing.T) {
 		{plan.Config{URL: "ws://localhost:4000"}, ""},
 		{plan.Config{URL: "ws://localhost:4000/live/websocket?token=x", Size: 100}, ""},
 		{plan.Config{}, "neither a server"},
-		{plan.Config{URL: "wss://localhost"}, "TLS"},
+		{plan.Config{URL: "wss://localhost"}, ""},
+		{plan.Config{URL: "ws://localhost", TLS: order.TLS{Insecure: true}}, "without TLS"},
+		{plan.Config{ServerCommand: []string{"x"}, TLS: order.TLS{CA: "file"}}, "started here speak no TLS"},
+		{plan.Config{URL: "ws://localhost?vsn=1.0.0"}, "version 2.0.0 of Channels is spoken here"},
+		{plan.Config{URL: "ws://localhost?vsn=1.0.0", Protocol: plan.Raw}, ""},
 		{plan.Config{URL: "ws://localhost", Size: 50}, "at least 100"},
 		{plan.Config{URL: "ws://localhost", Clients: -1}, "clients"},
 		{plan.Config{URL: "ws://localhost", Rate: -1}, "rate"},

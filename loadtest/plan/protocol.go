@@ -1,10 +1,8 @@
 package plan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 )
 
 // Protocols that clients speak over their WebSockets.
@@ -32,16 +30,4 @@ func (c Config) checkProtocol() error {
 		return nil
 	}
 	return errors.New("protocol: want " + Phoenix + " or " + Raw)
-}
-
-// Path is what clients ask for; channels is that of a Phoenix server. A plain
-// one is asked for what the URL says, or for what it shall do.
-func (c Config) Path(channels string) string {
-	if c.Protocol != Raw {
-		return channels
-	}
-	if u, err := url.Parse(c.URL); err == nil && u.Path != "" && u.Path != "/" {
-		return u.RequestURI()
-	}
-	return cmp.Or(c.Scenario.kind().rawPath, "/chat")
 }

@@ -2,49 +2,107 @@ package plan
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A Target is a URL taken apart.
-type Target struct {
-	Host string // of the HTTP request
-	Path string // with the query
-	Addr string // host and port to connect to
+// version is that of Channels whose frames are understood here.
+const version = "2.0.0"
+
+// Target is how clients reach and greet the server at a URL. Where that has no
+// path, it is the one of a Phoenix socket, or what a plain server is asked for. The
+// version of Channels is added to the query unless it is there.
+func (c Config) Target(rawURL string) order.Target {
+	path := "/socket/websocket"
+	if c.Protocol == Raw {
+		path = cmp.Or(c.Scenario.kind().rawPath, "/chat")
+	}
+	t := order.Target{URL: withPath(rawURL, path), Greeting: c.Greeting, TLS: c.TLS}
+	if c.Protocol != Raw && versionIn(t) == "" {
+		t.Params = append(slices.Clone(t.Params), "vsn="+version)
+	}
+	return t
 }
 
-// ParseTarget takes ws://HOST:PORT, with or without a path. Without one it is that
-// of a Phoenix socket; the version of Channels is set in the query.
-func ParseTarget(raw string) (Target, error) {
-	if !strings.HasPrefix(raw, "ws://") {
-		return Target{}, fmt.Errorf("url: %q: want ws://host:port or ws://host:port/path; TLS is not spoken here", raw)
+// withPath is a URL with that path if it has none.
+func withPath(rawURL, path string) string {
+	at := strings.Index(rawURL, "://") + len("://")
+	host, rest := rawURL[at:], ""
+	if i := strings.IndexAny(host, "/?#"); i >= 0 {
+		host, rest = host[:i], host[i:]
 	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return Target{}, fmt.Errorf("url: %w", err)
+	if rest = strings.TrimPrefix(rest, "/"); rest == "" || rest[0] == '?' || rest[0] == '#' {
+		return rawURL[:at] + host + path + rest
 	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/socket/websocket"
-	}
-	query := u.Query()
-	query.Set("vsn", "2.0.0") // the only version whose frames are understood here
-	u.RawQuery = query.Encode()
-	return Target{
-		Host: u.Host,
-		Path: u.RequestURI(),
-		Addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")),
-	}, nil
+	return rawURL
 }
 
-// Resolve asks for the address once, for all clients.
-func (t Target) Resolve() (netip.AddrPort, error) {
-	addr, err := net.ResolveTCPAddr("tcp", t.Addr)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("url: %w", err)
+// versionIn is what the query says of the version of Channels, "" if nothing.
+func versionIn(t order.Target) string {
+	for _, p := range t.Params {
+		if version, found := strings.CutPrefix(p, "vsn="); found {
+			return version
+		}
 	}
-	a := addr.AddrPort()
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
+	u, err := url.Parse(t.URL)
+	if err != nil { // Check tells
+		return ""
+	}
+	return u.Query().Get("vsn")
+}
+
+// checkTarget finds what cannot be meant.
+func (c Config) checkTarget() error {
+	if c.URL == "" {
+		if c.TLS != (order.TLS{}) {
+			return fmt.Errorf("url: servers that are started here speak no TLS: say the url of one that does")
+		}
+		return c.Greeting.Check()
+	}
+	if !strings.Contains(c.URL, "://") {
+		return fmt.Errorf("url: %q: want ws://host:port or wss://host:port, with or without a path", c.URL)
+	}
+	t := c.Target(c.URL)
+	if v := versionIn(t); c.Protocol != Raw && v != version {
+		return fmt.Errorf("url: vsn=%s: version %s of Channels is spoken here", v, version)
+	}
+	return t.Check()
+}
+
+// Resolve asks for the addresses that clients of URL can connect to, once for all
+// of them: those of IPv4, and those of IPv6, each if there are any. The first that
+// works is to be used, whole. Both are one on a machine whose From has both.
+func (c Config) Resolve(ctx context.Context) ([][]netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(c.Target(c.URL).Addr())
+	if err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("url: port %s: want 1 to 65535", port)
+	}
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	var families [2][]netip.AddrPort
+	for _, addr := range found {
+		addr := netip.AddrPortFrom(addr.Unmap(), uint16(number))
+		family := &families[0]
+		if addr.Addr().Is6() {
+			family = &families[1]
+		}
+		if !slices.Contains(*family, addr) {
+			*family = append(*family, addr)
+		}
+	}
+	return slices.DeleteFunc(families[:], func(f []netip.AddrPort) bool { return len(f) == 0 }), nil
 }

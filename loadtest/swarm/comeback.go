@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -60,32 +61,41 @@ func (f *fleet) depart(at int64) {
 
 // move sends the clients of a server elsewhere.
 func (f *fleet) move(m order.Move) error {
-	var to []netip.AddrPort
-	for _, text := range m.To {
-		addr, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return err
-		}
-		to = append(to, addr)
+	to, err := parseAddrs(m.To)
+	if err != nil {
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, g := range f.groups {
-		if g.remote.String() == m.From {
-			g.moved = to
+		if g.remotes[0].String() == m.From {
+			g.remotes = to
 		}
 	}
 	return nil
+}
+
+// parseAddrs reads the addresses of a server, of which there must be one.
+func parseAddrs(texts []string) (addrs []netip.AddrPort, err error) {
+	for _, text := range texts {
+		addr, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, addr)
+	}
+	if len(addrs) == 0 {
+		return nil, errors.New("no address to connect to")
+	}
+	return addrs, nil
 }
 
 // remote is where a client connects to.
 func (f *fleet) remote(c *client) netip.AddrPort {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if to := c.group.moved; len(to) > 0 {
-		return to[int(c.number)%len(to)]
-	}
-	return c.group.remote
+	to := c.group.remotes
+	return to[int(c.number)%len(to)]
 }
 
 // halted tells what was measured since the last time.

@@ -55,6 +55,9 @@ type fleet struct {
 }
 
 func newFleet(o order.Orders) (*fleet, error) {
+	if err := o.Target.Check(); err != nil {
+		return nil, err
+	}
 	p, err := poller.New(pollerConfig(o))
 	if err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func newFleet(o order.Orders) (*fleet, error) {
 	f := &fleet{
 		orders:      o,
 		poller:      p,
-		upgrade:     UpgradeRequest(o.Host, o.Target),
+		upgrade:     o.Target.Request(Nonce),
 		heartbeat:   heartbeatFrame(o),
 		event:       fmt.Appendf(nil, `%q,`, o.Event),
 		frames:      frame.Config{Client: true},
@@ -102,7 +105,7 @@ func clientFrame(text string) []byte {
 }
 
 func (f *fleet) addGroup(s order.Share) error {
-	remote, err := netip.ParseAddrPort(s.Addr)
+	remotes, err := parseAddrs(s.Addrs)
 	if err != nil {
 		return fmt.Errorf("share of room %d: %w", s.Room, err)
 	}
@@ -111,7 +114,7 @@ func (f *fleet) addGroup(s order.Share) error {
 		room:     s.Room,
 		topic:    s.Topic,
 		writer:   f.orders.Writer + uint32(s.Room*f.orders.Writers),
-		remote:   remote,
+		remotes:  remotes,
 		join:     clientFrame(fmt.Sprintf(`["1","1",%q,"phx_join",{}]`, s.Topic)),
 		leave:    clientFrame(fmt.Sprintf(`["1","5",%q,"phx_leave",{}]`, s.Topic)),
 		first:    uint32(s.First),

@@ -9,23 +9,22 @@ import (
 
 // A group is the clients of one room that one process holds.
 type group struct {
-	fleet   *fleet         // immutable
-	room    int            // immutable
-	topic   string         // immutable
-	writer  uint32         // immutable; what the payloads of this room's first writer hold, those of the others follow
-	remote  netip.AddrPort // immutable
-	join    []byte         // immutable frame
-	leave   []byte         // likewise
-	first   uint32         // immutable; the number of clients[0]
-	clients []client       // the slab; each belongs to its loop
-	ledgers []ledger       // for each client one of every writer, likewise
+	fleet   *fleet   // immutable
+	room    int      // immutable
+	topic   string   // immutable
+	writer  uint32   // immutable; what the payloads of this room's first writer hold, those of the others follow
+	join    []byte   // immutable frame
+	leave   []byte   // likewise
+	first   uint32   // immutable; the number of clients[0]
+	clients []client // the slab; each belongs to its loop
+	ledgers []ledger // for each client one of every writer, likewise
 
 	// Behind fleet.mu.
 	joined   int64            // once
 	gone     int64            // of these, that are not there now
 	speakers []*client        // by writer: a joined one, which sends its messages; nil if there is none
 	vacant   int              // how many of them are nil
-	moved    []netip.AddrPort // where to go when remote is no more; nil while it is there
+	remotes  []netip.AddrPort // of the server, by turns
 	receipts []*receipts      // by writer and message, see receiptsOf; the length is fixed
 	open     []message        // those that wait for receipts, in the order of the first one
 }

@@ -85,8 +85,9 @@ func TestReceiptsAreTold(t *testing.T) {
 func joinedGroup(t *testing.T, clients int) *group {
 	t.Helper()
 	f, err := newFleet(order.Orders{
+		Target:   order.Target{URL: "ws://127.0.0.1:1"},
 		Messages: 5, Writers: 1, Writer: 1, Window: 1, Tell: 10 * time.Second, Late: time.Minute,
-		Shares: []order.Share{{Addr: "127.0.0.1:1", Count: clients}},
+		Shares: []order.Share{{Addrs: []string{"127.0.0.1:1"}, Count: clients}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,23 +7,17 @@ import (
 	"strings"
 )
 
-// The nonce and its answer are the example of RFC 6455 §1.3. A nonce guards
-// against caches, of which there are none here.
+// Nonce, the key of all requests, and its answer are the example of RFC 6455 §1.3.
+// It guards against caches, of which there are none here.
 const (
-	nonce  = "dGhlIHNhbXBsZSBub25jZQ=="
+	Nonce  = "dGhlIHNhbXBsZSBub25jZQ=="
 	accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
 // maxHead bounds the response to the upgrade, in bytes.
 const maxHead = 8 << 10
 
-// UpgradeRequest is RFC 6455 §4.1.
-func UpgradeRequest(host, target string) []byte {
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", target, host, nonce)
-}
-
-// CheckUpgrade reads the response to UpgradeRequest, RFC 6455 §4.2.2. rest is
+// CheckUpgrade reads the response to a request with Nonce, RFC 6455 §4.2.2. rest is
 // what follows the head. It is not done while the head is not complete.
 func CheckUpgrade(data []byte) (rest []byte, done bool, err error) {
 	head, rest, found := bytes.Cut(data, []byte("\r\n\r\n"))
