@@ -199,6 +199,20 @@ describe("demo pages", { timeout: 240_000 }, () => {
     });
 
     // After the complaints: a lost connection is one.
+    test("a network that is gone without a word is noticed, and what is written meanwhile waits", async () => {
+      await bob.context().setOffline(true); // closes no connection
+      await sees(bob, "#state", "offline");
+      await say(bob, "Written into the void.");
+      await sees(bob, "#outbox li", "Written into the void.", "Waits for the connection");
+      await sees(bob, "#note", "1 message will be sent when the connection is back.");
+      await fits(bob, "chat-offline");
+      await bob.context().setOffline(false);
+      await sees(bob, "#state", "connected");
+      await sees(ada, "#messages li", "Bob", "Written into the void.");
+      await bob.locator("#outbox li").waitFor({ state: "detached" });
+      assert.equal(await bob.getByText("Written into the void.").count(), 1);
+    });
+
     test("a lost connection is shown, and what is written meanwhile is sent once", async () => {
       await server.kill();
       await sees(bob, "#state", "reconnecting");

@@ -1,7 +1,7 @@
 // The chat: one socket, one channel. A message on the page has made the round
 // trip; until then it is in the outbox, and what the connection loses on the
 // way is sent again, with the same id, so that nobody sees it twice.
-import { openSocket } from "./connection.js";
+import { connected, openSocket } from "./connection.js";
 import { element, hue } from "./element.js";
 
 const ROOMS = ["lobby", "garden", "workshop"];
@@ -15,7 +15,7 @@ const [naming, name, rooms, other, room, log, messages, outbox, newer, note, pro
   ["naming", "name", "rooms", "other", "room", "log", "messages", "outbox", "newer", "note", "problem", "composer", "body"]
     .map((id) => document.getElementById(id));
 
-const socket = openSocket("/socket");
+const socket = openSocket("/socket", { onChange: showOutbox });
 let channel;
 let here = ""; // the room we are in
 let said = []; // {id, user, body, at, own}, oldest first
@@ -120,11 +120,13 @@ function showOutbox() {
       const actions = element("p");
       actions.append(again, " ", discard);
       item.append(element("p", `Not sent: ${message.failed}`, "problem"), actions);
+    } else {
+      item.append(element("p", connected() ? "Sending …" : "Waits for the connection", "waits"));
     }
     return item;
   }));
   const failed = waiting.filter((message) => message.failed).length;
-  const queued = channel?.state === "joined" ? 0 : waiting.length - failed;
+  const queued = channel?.state === "joined" && connected() ? 0 : waiting.length - failed;
   const notes = [];
   if (failed) notes.push(`${count(failed, "message")} not sent.`);
   if (queued) notes.push(`${count(queued, "message")} will be sent when the connection is back.`);

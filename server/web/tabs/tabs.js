@@ -7,7 +7,7 @@ const [problem, signIn, user, signedIn, whose, signOut, adding, text, items] =
   ["problem", "sign-in", "user", "signed-in", "whose", "sign-out", "adding", "text", "items"]
     .map((id) => document.getElementById(id));
 
-const socket = openSocket("/user", () => ({ user: user.value }));
+const socket = openSocket("/user", { params: () => ({ user: user.value }) });
 let channel;
 let session = 0; // 0 signs in; later, what the server said: coming back with an old one fails
 
