@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"os"
 	"runtime/debug"
 	"sync"
 
@@ -56,7 +57,8 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 	l.wakeup = poll.Alloc()
 	l.wakeup.FD = fd
 	l.wakeup.OnRead = l.runTasks
-	if err := l.wakeup.Control(netpoll.PollReadable); err != nil {
+	if err := l.watch(); err != nil {
+		_ = l.wakeup.Control(netpoll.PollDetach)
 		l.wakeup.Free()
 		l.set.close()
 		timer.close()
@@ -64,6 +66,18 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// watch has netpoll's loop look at what is of this one. It comes last, when all of it
+// is there: in a build with the race detector netpoll finds an operator by its
+// descriptor, and may call it at once, for an event of who had that number before.
+func (l *loop) watch() error {
+	for _, op := range []*netpoll.FDOperator{l.clock.alarm.(*timerFD).op, l.set.op, l.wakeup} {
+		if err := op.Control(netpoll.PollReadable); err != nil {
+			return os.NewSyscallError("epoll_ctl", err)
+		}
+	}
+	return nil
 }
 
 // close takes the loop off netpoll's. There must be no connections.

@@ -37,7 +37,7 @@ type set struct {
 	left   []uint32 // slots that become free after the pass: it may have events for those who had them
 }
 
-// newSet has netpoll's loop call ready.
+// newSet makes one of which netpoll's loop calls ready, once it is watched.
 func newSet(poll netpoll.Poll, ready func(netpoll.Poll) error) (*set, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -46,11 +46,6 @@ func newSet(poll netpoll.Poll, ready func(netpoll.Poll) error) (*set, error) {
 	s := &set{fd: fd, op: poll.Alloc(), events: make([]unix.EpollEvent, maxEvents), conns: make([]*Conn, 1)}
 	s.op.FD = fd
 	s.op.OnRead = ready
-	if err := s.op.Control(netpoll.PollReadable); err != nil {
-		s.op.Free()
-		unix.Close(fd)
-		return nil, os.NewSyscallError("epoll_ctl", err)
-	}
 	return s, nil
 }
 

@@ -17,7 +17,7 @@ type timerFD struct {
 	start time.Time
 }
 
-// newTimerFD calls ring on the loop.
+// newTimerFD makes one that calls ring on the loop, once it is watched.
 func newTimerFD(poll netpoll.Poll, ring func()) (*timerFD, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
@@ -26,11 +26,6 @@ func newTimerFD(poll netpoll.Poll, ring func()) (*timerFD, error) {
 	t := &timerFD{op: poll.Alloc(), fd: fd, start: time.Now()}
 	t.op.FD = fd
 	t.op.OnRead = func(netpoll.Poll) error { ring(); return nil } // which sets it, and so makes it unreadable
-	if err := t.op.Control(netpoll.PollReadable); err != nil {
-		t.op.Free()
-		unix.Close(fd)
-		return nil, os.NewSyscallError("epoll_ctl", err)
-	}
 	return t, nil
 }
 
