@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -48,7 +49,9 @@ func TestUnsentIsNotExpected(t *testing.T) {
 
 // A message is recorded when all have told of it, and when that takes too long,
 // but once.
-func TestMessagesAreForgotten(t *testing.T) {
+func TestMessagesAreForgotten(t *testing.T) { synctest.Test(t, messagesAreForgotten) }
+
+func messagesAreForgotten(t *testing.T) {
 	const messages = 5
 	var recorded []int64 // receipts, by message
 	r := newRun(plan.Config{}.Complete(), plan.Plan{Rooms: []int{10}, Writers: 1, Messages: messages}, nil, func(rec record.Record) {

@@ -13,22 +13,19 @@ var echo = part{play: (*run).echo}
 // echo has clients push, and takes the time to the replies.
 func (r *run) echo(ctx context.Context) error {
 	r.enter("echo")
-	start := order.Now() + int64(headStart)
-	if err := r.sendPings(start); err != nil {
-		return err
-	}
-	if r.cfg.Rate == 0 { // until the loop is in its stride in all processes
-		if err := r.pass(ctx, start); err != nil {
-			return err
-		}
-	}
-	from, err := r.edge(ctx, order.Inquiry{Anew: true})
+	from, err := r.edge(ctx, order.Inquiry{})
 	if err != nil {
 		return err
 	}
-	if r.cfg.Rate > 0 { // the first ping is yet to come
-		from.moment = max(from.moment, start)
-		if err := r.pass(ctx, start); err != nil {
+	from.moment = order.Now() + int64(headStart) // an open loop begins then
+	if err := r.sendPings(from.moment); err != nil {
+		return err
+	}
+	if err := r.pass(ctx, from.moment); err != nil {
+		return err
+	}
+	if r.cfg.Rate == 0 { // a closed one is in its stride by now, in all processes
+		if from, err = r.edge(ctx, order.Inquiry{Anew: true}); err != nil {
 			return err
 		}
 	}

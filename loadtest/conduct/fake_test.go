@@ -2,7 +2,7 @@ package conduct_test
 
 import (
 	"bytes"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +22,6 @@ type fake struct {
 	forgets bool                           // who joins again gets nothing
 	admit   func(n int, send func())       // decides what becomes of the answer to the n-th join
 	answer  func(n int, send func())       // decides what becomes of the answer to the n-th ping
-	idle    time.Duration                  // cuts off who sends nothing for so long; 0 is never
 
 	url string
 
@@ -31,6 +30,7 @@ type fake struct {
 	joins   int
 	writer  *member // who sent last
 	seq     int
+	text    string // of the message that deliver is about
 	beats   int
 	pings   int
 }
@@ -75,7 +75,6 @@ func (m *member) Data(c *poller.Conn, data []byte) {
 			return
 		}
 		m.open, data = true, rest
-		c.SetIdle(m.fake.idle)
 		c.Send([]byte(switching[:20])) // in two pieces, as TCP may have it
 		c.Post(func() { c.Send([]byte(switching[20:])) })
 	}
@@ -88,7 +87,7 @@ func (m *member) Data(c *poller.Conn, data []byte) {
 	}
 }
 
-func (m *member) Timeout(c *poller.Conn)     { c.Kill(errors.New("idle")) }
+func (m *member) Timeout(*poller.Conn)       {}
 func (m *member) Closed(*poller.Conn, error) {}
 
 func (m *member) send(text string) {
@@ -164,6 +163,13 @@ func (f *fake) beat(m *member) {
 	}
 }
 
+// beaten is how many heartbeats came.
+func (f *fake) beaten() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.beats
+}
+
 func (f *fake) broadcast(from *member, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,7 +177,7 @@ func (f *fake) broadcast(from *member, text string) {
 		return
 	}
 	f.seq++
-	f.writer = from
+	f.writer, f.text = from, text
 	for _, m := range slices.Clone(f.members) { // deliver may cut some off
 		send := func() { m.send(text) }
 		if f.deliver == nil {
@@ -182,14 +188,25 @@ func (f *fake) broadcast(from *member, text string) {
 	}
 }
 
-// cutOff ends the connection of a member. The lock is held.
+// stamp is what the message that deliver is about says of itself. The lock is held.
+func (f *fake) stamp() (writer, seq int) {
+	_, text, _ := strings.Cut(f.text, `"w":`)
+	if _, err := fmt.Sscanf(text, `%d,"s":%d`, &writer, &seq); err != nil {
+		panic(err)
+	}
+	return writer%1024 - 1, seq // the names of a run's writers begin at 1
+}
+
+// cutOff ends the connection of a member, behind what it was sent: of a reset
+// connection not all is read. The lock is held.
 func (f *fake) cutOff(m *member) {
 	f.members = slices.DeleteFunc(f.members, func(other *member) bool { return other == m })
-	m.conn.Post(func() { m.conn.Kill(errors.New("cut off")) })
+	m.conn.Finish(nil)
 }
 
 // patient runs fn with a bound, and fails when it is passed.
-func patient(t *testing.T, limit time.Duration, fn func()) {
+func patient(t *testing.T, fn func()) {
+	const limit = 2 * time.Minute
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); fn() }()

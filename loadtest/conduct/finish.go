@@ -17,8 +17,8 @@ import (
 )
 
 // lastLook is how long nothing may arrive before a run that was cut short gives
-// up what was under way.
-const lastLook = time.Second
+// up what was under way: longer than a busy host keeps messages waiting.
+const lastLook = 5 * time.Second
 
 // lastPatience is how long a process has to answer at the end of a run, before
 // the run ends without it.

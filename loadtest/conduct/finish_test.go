@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -35,6 +36,10 @@ func gathering(t *testing.T, processes int) (r *run, notes *[]string) {
 // waited for twice.
 func TestEndWaitsForWhoLives(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, endWaitsForWhoLives)
+}
+
+func endWaitsForWhoLives(t *testing.T) {
 	r, notes := gathering(t, 4)
 	c := closing{run: r}
 	go func() { // await reads all of it

@@ -13,11 +13,11 @@ var idle = part{play: (*run).idle}
 // of a client are apart by Plan.Heartbeat; the first follows the join by as
 // much.
 func (r *run) idle(ctx context.Context) error {
-	r.enter("idle")
 	from, err := r.edge(ctx, order.Inquiry{})
 	if err != nil {
 		return err
 	}
+	r.enter("idle")
 	a := r.begunAt(from, "idle", func(a *record.Activity, was, is order.Counts) { a.Count = is.Beats - was.Beats }).charged()
 	if err := r.hold(ctx, r.cfg.For); err != nil {
 		return err
