@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // What is for the loop or the turn only ends programs built with the race detector
@@ -90,7 +91,7 @@ type worker struct {
 	task func(*worker)
 
 	mu   sync.Mutex
-	lane poller.Lane[struct{}]
+	lane lane.Lane[struct{}]
 }
 
 func (w *worker) Turn() {

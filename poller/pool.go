@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"github.com/panjf2000/ants/v2"
+
+	"github.com/roost-rt/roost/poller/lane"
 )
 
-// A Turn is a slice of work: it runs what its owner has queued, up to a budget,
-// and then either gives its claim up or asks the pool for another turn.
-type Turn = interface{ Turn() }
+// A Turn is a slice of work; see package lane.
+type Turn = lane.Turn
 
 // A PoolConfig describes a Pool.
 type PoolConfig struct {
@@ -68,7 +69,7 @@ func (c *PoolConfig) check() error {
 	return nil
 }
 
-// A Pool runs turns on a bounded number of goroutines. ants has no queue: a
+// A Pool is a [lane.Pool]: it runs turns on a bounded number of goroutines. ants has no queue: a
 // full pool of its refuses or blocks. So the queue is here; it is as long as
 // the number of claims at most, because whoever holds a claim asks only once.
 //
@@ -79,7 +80,7 @@ type Pool struct {
 	work func()    // drain, bound once: each use of a method as a value allocates
 	born time.Time // what worker.began counts from
 
-	laneBytes atomic.Int64
+	held atomic.Int64 // bytes, by Hold
 
 	mu       sync.Mutex // guards the rest; never held while a turn runs
 	workers  *ants.Pool // nil while idle, as it ticks; whoever has a place may use it without the lock
@@ -465,9 +466,12 @@ func (p *Pool) Queued() int {
 	return p.n + p.parked
 }
 
-// LaneBytes is what the jobs of all lanes on the pool hold for themselves: those
-// that wait, and those that are being done.
-func (p *Pool) LaneBytes() int64 { return p.laneBytes.Load() }
+// Hold counts bytes of lanes; see [lane.Pool].
+func (p *Pool) Hold(bytes int64) { p.held.Add(bytes) }
+
+// Held is what the jobs of all lanes on the pool hold for themselves: those that
+// wait, and those that are being done.
+func (p *Pool) Held() int64 { return p.held.Load() }
 
 // ownerOf is whose share a turn counts for, or nil.
 func ownerOf(t Turn) any {

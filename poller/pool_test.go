@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // A mailbox is an owner of a lane as the pool's users are.
 type mailbox struct {
 	pool *poller.Pool
 	mu   sync.Mutex
-	lane poller.Lane[func()]
+	lane lane.Lane[func()]
 }
 
 func (m *mailbox) post(job func()) {

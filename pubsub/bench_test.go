@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/roost-rt/roost/poller/lane"
 	"github.com/roost-rt/roost/pubsub"
 )
 
@@ -13,9 +14,11 @@ import (
 var audiences = []int{1, 100, 10_000}
 
 // A stack is a worker pool that runs turns when told to, and allocates nothing.
-type stack []pubsub.Turn
+type stack []lane.Turn
 
-func (s *stack) Go(t pubsub.Turn) { *s = append(*s, t) }
+func (s *stack) Go(t lane.Turn) { *s = append(*s, t) }
+
+func (*stack) Hold(int64) {}
 
 func (s *stack) run() {
 	for n := len(*s); n > 0; n = len(*s) {

@@ -1,11 +1,15 @@
 package pubsub
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/roost-rt/roost/poller/lane"
+)
 
 const (
 	// split is how many members a part of a topic takes before the next is opened: as
 	// many as one turn serves.
-	split = turnBudget * chunk
+	split = lane.Budget * chunk
 
 	// moved is the most members that one who leaves makes move to another part.
 	moved = 16
@@ -49,7 +53,7 @@ func (c *crowd) eachLocked(do func(*topic)) {
 	for _, t := range c.parts {
 		t.shard.mu.Lock()
 		do(t)
-		t.shard.unlock()
+		t.shard.mu.Unlock()
 	}
 }
 

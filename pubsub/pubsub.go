@@ -8,6 +8,8 @@ import (
 	"hash/maphash"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // ErrOverloaded is returned by Publish and the like when too much waits to be delivered. The
@@ -22,14 +24,6 @@ type Subscriber interface {
 
 	// Subscription returns the subscriber's handle: the same one each time.
 	Subscription() *Subscription
-}
-
-// A Turn is a slice of a shard's work.
-type Turn = interface{ Turn() }
-
-// An Executor runs turns: a worker pool.
-type Executor interface {
-	Go(Turn) // queues a turn; never blocks, never refuses
 }
 
 // A Config says how a PubSub works. The zero value is usable.
@@ -78,7 +72,7 @@ type PubSub struct {
 
 // New returns a PubSub whose shards take their turns on pool. With an adapter,
 // it has to be started.
-func New(cfg Config, pool Executor) *PubSub {
+func New(cfg Config, pool lane.Pool) *PubSub {
 	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, full: cfg.Full, seed: maphash.MakeSeed(), maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	if ps.inspect == nil {
 		ps.inspect = func(*Message) error { return nil }
@@ -135,7 +129,7 @@ func (ps *PubSub) each(name string, do func(*topic)) {
 		c := t.crowd
 		if c == nil {
 			do(t)
-			owner.unlock()
+			owner.mu.Unlock()
 			return
 		}
 		owner.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/poller/lane"
 	"github.com/roost-rt/roost/pubsub"
 )
 
@@ -40,14 +41,16 @@ func (i *inbox) got() []string {
 // line is a worker pool that runs turns when told to: what waits is known.
 type line struct {
 	mu    sync.Mutex
-	turns []pubsub.Turn
+	turns []lane.Turn
 }
 
-func (l *line) Go(t pubsub.Turn) {
+func (l *line) Go(t lane.Turn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turns = append(l.turns, t)
 }
+
+func (*line) Hold(int64) {}
 
 // step runs one turn.
 func (l *line) step() bool {
@@ -270,7 +273,9 @@ func (r *reader) Deliver(b *pubsub.Batch) {
 // goroutines is a pool without a bound.
 type goroutines struct{ sync.WaitGroup }
 
-func (g *goroutines) Go(t pubsub.Turn) { g.WaitGroup.Go(t.Turn) }
+func (g *goroutines) Go(t lane.Turn) { g.WaitGroup.Go(t.Turn) }
+
+func (*goroutines) Hold(int64) {}
 
 // Publishers, joiners and leavers at once: whoever stays hears each publisher's
 // messages complete and in order.
@@ -444,5 +449,40 @@ func TestWaitsForThoseBehind(t *testing.T) {
 				t.Fatalf("message %d is %s", k, event)
 			}
 		}
+	}
+}
+
+// A faulty is a subscriber that panics at its first message.
+type faulty struct{ inbox }
+
+func (f *faulty) Deliver(b *pubsub.Batch) {
+	f.inbox.Deliver(b)
+	if len(f.got()) == 1 {
+		panic("on purpose")
+	}
+}
+
+// A subscriber that panics costs neither its topic nor the others of its shard what
+// comes after the chunk that it was in, nor budget.
+func TestDeliverPanics(t *testing.T) {
+	var pool line
+	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
+	bad := new(faulty)
+	ps.Subscribe("a", bad)
+	last := crowd(ps, "a", 200)[199]
+	other := crowd(ps, "b", 200)[0]
+	publish(t, ps, "a", "1")
+	publish(t, ps, "b", "1")
+	if func() (r any) { defer func() { r = recover() }(); pool.step(); return nil }() == nil {
+		t.Fatal("a turn has not passed the panic on")
+	}
+	pool.run()
+	publish(t, ps, "a", "2")
+	pool.run()
+	want(t, "who panicked", &bad.inbox, "1", "2")
+	want(t, "another of the topic", last, "1", "2")
+	want(t, "another topic's", other, "1")
+	if n := pubsub.Pending(ps); n != 0 {
+		t.Errorf("%d bytes are pending when nothing waits", n)
 	}
 }

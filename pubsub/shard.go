@@ -1,10 +1,11 @@
 package pubsub
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 const (
@@ -12,11 +13,9 @@ const (
 	inline = 64
 
 	// chunk is how many subscribers are served between two looks at the queue: a
-	// big topic must not make a small one wait.
-	chunk = 256
-
-	// turnBudget is how many chunks make a turn: some 8 ms of system calls.
-	turnBudget = 4
+	// big topic must not make a small one wait. lane.Budget of them make a turn: some
+	// 8 ms of system calls.
+	chunk = 64
 
 	// maxBatch and maxBatchBytes are how many messages are delivered at once: a
 	// batch has an encoding of its own, and long messages gain nothing by it.
@@ -64,14 +63,13 @@ func (s *Subscription) pass(n int) int {
 
 // A shard has a part of all topics, with the queue of what their subscribers shall get.
 type shard struct {
-	pool    Executor
+	pool    lane.Pool
 	pending *atomic.Int64           // of the PubSub
 	behind  func(topic string) bool // of the PubSub
 
-	mu      sync.Mutex        // guards the rest and what topics say; never held while delivering
-	topics  map[string]*topic // by name, those whose name leads here
-	busy    []*topic          // with something to deliver, next one first
-	claimed bool              // a turn is queued or running
+	mu     sync.Mutex        // guards the rest and what topics say; never held while delivering
+	topics map[string]*topic // by name, those whose name leads here
+	busy   lane.Lane[*topic] // those with something to deliver
 
 	_ [64]byte // lest processors that work on other shards contend for the cache line
 }
@@ -104,19 +102,6 @@ func (s *shard) topicLocked(name string) *topic {
 		s.topics[name] = t
 	}
 	return t
-}
-
-// unlock lets go of the lock, and asks for a turn if there is work that none has been
-// asked for.
-func (s *shard) unlock() {
-	ask := len(s.busy) > 0 && !s.claimed
-	if ask {
-		s.claimed = true
-	}
-	s.mu.Unlock()
-	if ask {
-		s.pool.Go(s)
-	}
 }
 
 // addLocked puts a subscriber on the roster. It gets what is published from now on.
@@ -180,72 +165,80 @@ func (t *topic) publishLocked(m *Message, to []Subscriber) int {
 	t.waiting = append(t.waiting, m)
 	t.holdLocked(m)
 	if idle {
-		t.shard.busy = append(t.shard.busy, t)
+		t.queueLocked()
 	}
 	return 0
 }
 
-// Turn delivers for a while. Of the busy topics each has one chunk in turn.
-func (s *shard) Turn() {
-	var to [chunk]Subscriber
-	var firsts [16]int
-	for range turnBudget {
-		t, n := s.take(&to)
-		if t == nil {
+// queueLocked has the topic's shard serve it, after those that wait already.
+func (t *topic) queueLocked() {
+	if s := t.shard; s.busy.Push(s.pool, t, 0, true) {
+		s.pool.Go(s)
+	}
+}
+
+// Turn delivers for a while; see [lane.Pool]. Of the busy topics each has one chunk
+// in turn.
+func (s *shard) Turn() { s.busy.Turn(s.pool, s, &s.mu, nil, s.serve) }
+
+// serve delivers what a topic has on its walk, or would send on one now, to a chunk
+// of its subscribers. The rest of a chunk that a panic left goes without.
+func (s *shard) serve(t *topic, left bool) {
+	if !left {
+		if t.walk == nil && s.waits(t) {
 			return
 		}
-		b := &t.walk.Batch
-		for group := range slices.Chunk(to[:n], len(firsts)) {
-			// Who came while the first messages were waiting gets the later ones. A
-			// loop of its own: the processor fetches several subscribers, none of
-			// which is in its caches, at a time.
-			for i, sub := range group {
-				firsts[i] = sub.Subscription().pass(len(b.Messages))
-			}
-			for i, sub := range group {
-				if b.first = firsts[i]; b.first < len(b.Messages) {
-					sub.Deliver(b)
-				}
-			}
-		}
-		s.put(t)
+		t.deliver()
 	}
-	s.pool.Go(s) // keep the claim, go to the back of the line
+	s.put(t)
 }
 
-// take takes the next topic off the queue and fills to with who gets its batch
-// next. Without a topic, the claim is dropped.
-func (s *shard) take(to *[chunk]Subscriber) (*topic, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.busy) > 0 {
-		t := s.busy[0]
-		s.busy[0] = nil
-		s.busy = s.busy[1:]
-		if t.walk == nil {
-			if s.waitLocked(t) {
-				continue
-			}
-			t.startLocked()
+// deliver takes the topic's walk a chunk further. Turn only.
+func (t *topic) deliver() {
+	var to [chunk]Subscriber
+	var firsts [16]int
+	rest := to[:t.take(&to)]
+	for b := &t.walk.Batch; len(rest) > 0; {
+		group := rest[:min(len(rest), len(firsts))]
+		rest = rest[len(group):]
+		// Who came while the first messages were waiting gets the later ones. A
+		// loop of its own: the processor fetches several subscribers, none of
+		// which is in its caches, at a time.
+		for i, sub := range group {
+			firsts[i] = sub.Subscription().pass(len(b.Messages))
 		}
-		n := t.roster.read(to[:], t.walk.next, t.walk.end)
-		t.walk.next += uint32(n)
-		return t, n
+		for i, sub := range group {
+			if b.first = firsts[i]; b.first < len(b.Messages) {
+				sub.Deliver(b)
+			}
+		}
 	}
-	s.claimed = false
-	return nil, 0
 }
 
-// waitLocked reports whether the next batch of a topic has to wait for its
-// subscribers, and sees to it that it does. It lets go of the lock in between; the
-// topic stays the turn's, as it is not idle.
-func (s *shard) waitLocked(t *topic) bool {
-	s.mu.Unlock()
-	defer s.mu.Lock()
+// take fills to with those who come next on the topic's walk, which it begins if
+// there is none.
+func (t *topic) take(to *[chunk]Subscriber) int {
+	t.shard.mu.Lock()
+	defer t.shard.mu.Unlock()
+	if t.walk == nil {
+		t.startLocked()
+	}
+	n := t.roster.read(to[:], t.walk.next, t.walk.end)
+	t.walk.next += uint32(n)
+	return n
+}
+
+// waits reports whether the next batch of a topic has to wait for its subscribers,
+// and sees to it that it does. The topic stays the turn's, as it is not idle.
+func (s *shard) waits(t *topic) bool {
 	if !s.behind(t.name) {
 		return false
 	}
-	time.AfterFunc(pause, func() { s.resume(t) })
+	time.AfterFunc(pause, func() { // and look again
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		t.queueLocked()
+	})
 	return true
 }
 
@@ -261,20 +254,13 @@ func (t *topic) fullLocked(isFull func(Subscriber) bool) (full, of int) {
 	return full, of
 }
 
-// resume looks again at a topic whose subscribers were behind.
-func (s *shard) resume(t *topic) {
-	s.mu.Lock()
-	s.busy = append(s.busy, t)
-	s.unlock()
-}
-
 // put gives a topic back after the chunk has been delivered. Until then it was
 // not idle, or a publisher might have overtaken the chunk.
 func (s *shard) put(t *topic) {
 	s.mu.Lock()
 	var done *crowd
-	if t.walk.next == t.walk.end {
-		for _, m := range t.walk.Messages {
+	if w := t.walk; w != nil && w.next == w.end {
+		for _, m := range w.Messages {
 			t.releaseLocked(m)
 		}
 		t.walk = nil
@@ -282,7 +268,7 @@ func (s *shard) put(t *topic) {
 		done = t.crowd
 	}
 	if !t.idleLocked() {
-		s.busy = append(s.busy, t)
+		t.queueLocked()
 	}
 	s.mu.Unlock()
 	if done != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/roost-rt/roost/poller/lane"
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/pubsub/cluster"
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
@@ -44,7 +45,9 @@ func (l *listener) count() int {
 // goroutines is a pool without a bound.
 type goroutines struct{ sync.WaitGroup }
 
-func (g *goroutines) Go(t pubsub.Turn) { g.WaitGroup.Go(t.Turn) }
+func (g *goroutines) Go(t lane.Turn) { g.WaitGroup.Go(t.Turn) }
+
+func (*goroutines) Hold(int64) {}
 
 // A message goes once around the whole: PubSub, Link, NATS, Link, PubSub. On both
 // nodes every subscriber but the sender gets all messages in order (spec §6.2).

@@ -4,7 +4,7 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 	"github.com/roost-rt/roost/pubsub"
 )
 
@@ -30,7 +30,7 @@ type listener struct {
 	handle pubsub.Subscription
 
 	mu        sync.Mutex // guards the rest; never held while do runs
-	mailbox   poller.Lane[*Broadcast]
+	mailbox   lane.Lane[*Broadcast]
 	missed    int // since the last that was queued
 	cancelled bool
 }

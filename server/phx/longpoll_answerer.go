@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // An answerer answers the polls of some sessions that have messages, one by one, on
@@ -15,7 +15,7 @@ type answerer struct {
 	*services // immutable
 
 	mu   sync.Mutex // guards the rest
-	lane poller.Lane[*poll]
+	lane lane.Lane[*poll]
 }
 
 // newAnswerers makes one for each processor.

@@ -1,7 +1,7 @@
 package phx
 
 import (
-	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -15,7 +15,7 @@ const mailboxBytes = 16 << 20
 const jobOverhead = 192
 
 // A mailbox is what waits for the callbacks of one channel, guarded by its lock.
-type mailbox = poller.Lane[job]
+type mailbox = lane.Lane[job]
 
 // A job is something for a channel's callbacks.
 type job interface {
@@ -28,14 +28,14 @@ type job interface {
 const mailboxRoom = 64 << 10
 
 // full reports whether a message must not be pushed any more.
-func full[J any](l *poller.Lane[J], max int) bool {
+func full[J any](l *lane.Lane[J], max int) bool {
 	return l.Len() >= max || l.Bytes() >= mailboxBytes
 }
 
 // crowded reports whether the mailboxes of all clients hold too much for one to
 // hold so many bytes.
 func (lent *services) crowded(bytes int) bool {
-	return bytes > mailboxRoom && lent.workers.LaneBytes() >= int64(lent.cfg.MailboxesMax)
+	return bytes > mailboxRoom && lent.workers.Held() >= int64(lent.cfg.MailboxesMax)
 }
 
 // shared reports whether a job holds no more than others do: a broadcast, which is

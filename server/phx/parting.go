@@ -6,7 +6,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // partingTime is how long the end of a connection waits for callbacks.
@@ -97,7 +97,7 @@ func (s *RawSocket) await(p *parting) {
 }
 
 // busy reports whether a job waits or runs.
-func busy[J any](l *poller.Lane[J]) bool {
+func busy[J any](l *lane.Lane[J]) bool {
 	_, running := l.Running()
 	return running || l.Len() > 0
 }

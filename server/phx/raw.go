@@ -10,7 +10,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 	"github.com/roost-rt/roost/server/internal/rate"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -56,7 +56,7 @@ type RawSocket struct {
 	*Socket
 
 	mu      sync.Mutex // guards the rest; never held while a callback runs
-	mailbox poller.Lane[rawJob]
+	mailbox lane.Lane[rawJob]
 	subs    subscriptions
 	active  *run // the callback that runs, if there is a limit
 	ended   bool

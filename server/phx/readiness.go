@@ -22,7 +22,7 @@ func (ep *Endpoint) Budgets() []Budget {
 	return []Budget{
 		{"connections", int64(ep.conns()), int64(ep.admission.max)},
 		{"incoming bytes", ep.incoming.held.Load(), ep.incoming.max},
-		{"mailbox bytes", ep.workers.LaneBytes(), int64(ep.cfg.MailboxesMax)},
+		{"mailbox bytes", ep.workers.Held(), int64(ep.cfg.MailboxesMax)},
 		{"outbound bytes", outbound, outboundMax},
 	}
 }

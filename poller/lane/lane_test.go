@@ -1,6 +1,7 @@
-package poller_test
+package lane_test
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -10,11 +11,12 @@ import (
 	"unsafe"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // Every channel has a lane.
 func TestLaneSize(t *testing.T) {
-	if got := unsafe.Sizeof(poller.Lane[any]{}); got > 24 {
+	if got := unsafe.Sizeof(lane.Lane[any]{}); got > 24 {
 		t.Errorf("a Lane has %d bytes, want at most 24", got)
 	}
 }
@@ -25,7 +27,7 @@ type modelled struct {
 	pool *poller.Pool
 
 	mu      sync.Mutex
-	lane    poller.Lane[int]
+	lane    lane.Lane[int]
 	want    []int // begun by nobody, but perhaps the first
 	done    int
 	dropped int
@@ -116,7 +118,10 @@ func (m *modelled) step(j int, r *rand.Rand) {
 // anything.
 func TestLaneModel(t *testing.T) {
 	const lanes, jobs = 8, 3000
-	p := newPool(t, 3)
+	p, err := poller.NewPool(poller.PoolConfig{Places: 3, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	all := make([]*modelled, lanes)
@@ -134,8 +139,8 @@ func TestLaneModel(t *testing.T) {
 	if err := p.Close(10 * time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if n := p.LaneBytes(); n != 0 {
-		t.Errorf("LaneBytes is %d when no jobs are left", n)
+	if n := p.Held(); n != 0 {
+		t.Errorf("Held is %d when no jobs are left", n)
 	}
 	for i, m := range all {
 		if m.done+m.dropped != jobs || len(m.want) > 0 {

@@ -1,9 +1,28 @@
-package poller
+// Package lane is how Roost runs what must run alone and in order, without a
+// goroutine for each: a [Lane] has turns on a [Pool].
+//
+// It knows nothing of what the jobs are, nor of how a pool works.
+package lane
 
 import "sync"
 
-// laneBudget is how many jobs a turn does before others have theirs.
-const laneBudget = 16
+// Budget is how many jobs a turn does before others have theirs.
+const Budget = 16
+
+// A Turn is a slice of work: it runs what its owner has queued, up to a budget,
+// and then either gives its claim up or asks the pool for another turn.
+type Turn = interface{ Turn() }
+
+// A Pool is where lanes have their turns. Locks of their owners' may be held.
+type Pool interface {
+	// Go queues a turn. It never blocks, never refuses, and leaves it to another
+	// goroutine.
+	Go(Turn)
+
+	// Hold adds to the bytes that jobs of all lanes hold for themselves, of those
+	// that wait and of those that are being done.
+	Hold(bytes int64)
+}
 
 // A Lane is work that is done one job at a time, in order: a queue, the right to
 // work on it, and turns on a [Pool]. It owns no goroutine. Whoever pushes the
@@ -11,8 +30,8 @@ const laneBudget = 16
 // few jobs, then drops the claim or goes to the back of the pool's queue.
 //
 // A lane is guarded by a lock of its owner's, so that it costs 24 bytes. It sets
-// no bounds: the owner asks Len and Bytes, and [Pool.LaneBytes] for those of all
-// lanes, before it pushes. The zero value is an empty lane. Its owner must be
+// no bounds: the owner asks Len and Bytes, and the pool for those of all lanes,
+// before it pushes. The zero value is an empty lane. Its owner must be
 // neither copied nor have another lane, and always name the same pool.
 type Lane[J any] struct {
 	last    *entry[J] // whose next is the first: a ring, as every owner pays for each word here
@@ -26,7 +45,7 @@ type entry[J any] struct {
 	next   *entry[J]
 	bytes  int32
 	tries  int8 // how often it was begun and not finished
-	shared bool // the bytes are not the job's alone: no part of Pool.LaneBytes
+	shared bool // the bytes are not the job's alone: not told to Pool.Hold
 	job    J
 }
 
@@ -49,21 +68,20 @@ func (l *Lane[J]) Running() (j J, ok bool) {
 }
 
 // Push appends a job that holds so many bytes, and reports whether the caller has
-// to ask p for a turn. Bytes that jobs of other lanes hold, too, are shared: no part
-// of [Pool.LaneBytes], where they would count once for each.
-func (l *Lane[J]) Push(p *Pool, j J, bytes int, shared bool) (ask bool) {
+// to ask p for a turn. Bytes that jobs of other lanes hold, too, are shared: the
+// pool is not told to hold them, as it would count them once for each.
+func (l *Lane[J]) Push(p Pool, j J, bytes int, shared bool) (ask bool) {
 	e := &entry[J]{job: j, bytes: int32(bytes), shared: shared}
-	p.laneBytes.Add(e.own())
+	e.hold(p, 1)
 	return l.push(e)
 }
 
-// own is what an entry adds to Pool.LaneBytes, from Push until its job is done,
-// taken or dropped.
-func (e *entry[J]) own() int64 {
-	if e.shared {
-		return 0
+// hold has the pool hold an entry's bytes from Push on: once. When the job is done,
+// taken or dropped, that is undone by -1.
+func (e *entry[J]) hold(p Pool, times int64) {
+	if !e.shared {
+		p.Hold(times * int64(e.bytes))
 	}
-	return int64(e.bytes)
 }
 
 func (l *Lane[J]) push(e *entry[J]) (ask bool) {
@@ -102,13 +120,13 @@ func (l *Lane[J]) pop() *entry[J] {
 
 // Take takes the waiting jobs out that match, and leaves the others, each in
 // their order. Only the owner's turn may call it.
-func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
+func (l *Lane[J]) Take(p Pool, match func(J) bool) (taken []J) {
 	l.CheckTurn()
 	for range l.Len() {
 		e := l.pop()
 		if match(e.job) {
 			taken = append(taken, e.job)
-			p.laneBytes.Add(-e.own())
+			e.hold(p, -1)
 		} else {
 			l.CheckTurn()
 			l.push(e) // there is a claim: the turn's
@@ -119,10 +137,10 @@ func (l *Lane[J]) Take(p *Pool, match func(J) bool) (taken []J) {
 
 // Clear drops the jobs that wait, and returns them. The claim stays with the turn that
 // has it.
-func (l *Lane[J]) Clear(p *Pool) (dropped []J) {
+func (l *Lane[J]) Clear(p Pool) (dropped []J) {
 	for l.last != nil {
 		e := l.pop()
-		p.laneBytes.Add(-e.own())
+		e.hold(p, -1)
 		dropped = append(dropped, e.job)
 	}
 	return dropped
@@ -137,7 +155,7 @@ func (l *Lane[J]) Clear(p *Pool) (dropped []J) {
 // goroutine, but not the lane: another turn begins with the same job, and tells do
 // that it was left, so that the owner settles it. Whoever leaves that, too, is
 // asked once more; then the job is dropped.
-func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(j J, left bool)) {
+func (l *Lane[J]) Turn(p Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(j J, left bool)) {
 	returned := false
 	l.begin()
 	defer func() {
@@ -155,8 +173,8 @@ func (l *Lane[J]) Turn(p *Pool, owner Turn, mu *sync.Mutex, held func() bool, do
 }
 
 // work does a few jobs and reports whether there may be more.
-func (l *Lane[J]) work(p *Pool, mu *sync.Mutex, held func() bool, do func(j J, left bool)) (more bool) {
-	for range laneBudget {
+func (l *Lane[J]) work(p Pool, mu *sync.Mutex, held func() bool, do func(j J, left bool)) (more bool) {
+	for range Budget {
 		mu.Lock()
 		l.running = nil
 		if held != nil && l.last != nil && held() {
@@ -170,7 +188,7 @@ func (l *Lane[J]) work(p *Pool, mu *sync.Mutex, held func() bool, do func(j J, l
 			return false
 		}
 		do(e.job, e.tries > 0)
-		p.laneBytes.Add(-e.own())
+		e.hold(p, -1)
 	}
 	mu.Lock()
 	l.running = nil
@@ -179,7 +197,7 @@ func (l *Lane[J]) work(p *Pool, mu *sync.Mutex, held func() bool, do func(j J, l
 }
 
 // leave puts the job that runs back to the front, for whoever settles it.
-func (l *Lane[J]) leave(p *Pool, mu *sync.Mutex) {
+func (l *Lane[J]) leave(p Pool, mu *sync.Mutex) {
 	mu.Lock()
 	defer mu.Unlock()
 	e := l.running
@@ -190,7 +208,7 @@ func (l *Lane[J]) leave(p *Pool, mu *sync.Mutex) {
 	if e.tries++; e.tries < maxTries {
 		l.unshift(e)
 	} else {
-		p.laneBytes.Add(-e.own())
+		e.hold(p, -1)
 	}
 }
 
