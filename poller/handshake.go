@@ -27,6 +27,7 @@ type handshake struct {
 	next  Handler
 	pool  *Pool
 	owner any
+	ready func(*Conn) // of a client; nil for a server
 
 	begun bool // loop only
 
@@ -34,6 +35,7 @@ type handshake struct {
 	came    []byte     // what the turn has not taken
 	paused  bool       // because that is too much
 	gone    bool       // the connection is
+	failed  error      // why a client's came to nothing
 	arrived chan struct{}
 }
 
@@ -47,6 +49,19 @@ func (c *Conn) Secure(cfg *tls.Config, pool *Pool, owner any, next Handler) Hand
 	h := &handshake{conn: c, next: next, pool: pool, owner: owner, arrived: make(chan struct{}, 1)}
 	h.layer = &tlsLayer{shake: h}
 	h.layer.conn = tls.Server(h.layer, cfg)
+	return h
+}
+
+// SecureClient is Secure for the end that connects, and so begins. Once the
+// handshake is done ready is called, and then next has the connection: nothing may be
+// sent before. Where it fails, Closed has the error. A cfg may be shared by many
+// connections, with a ClientSessionCache too. Loop only, in what Dial was given.
+func (c *Conn) SecureClient(cfg *tls.Config, pool *Pool, next Handler, ready func(*Conn)) Handler {
+	c.CheckLoop()
+	h := &handshake{conn: c, next: next, pool: pool, ready: ready, begun: true, arrived: make(chan struct{}, 1)}
+	h.layer = &tlsLayer{shake: h}
+	h.layer.conn = tls.Client(h.layer, cfg)
+	c.Post(func() { pool.Go(h) }) // not here: the connection is not registered yet
 	return h
 }
 
@@ -87,6 +102,9 @@ func (h *handshake) Closed(c *Conn, err error) {
 	h.mu.Lock()
 	h.gone = true
 	h.tell()
+	if h.failed != nil {
+		err = h.failed
+	}
 	h.mu.Unlock()
 	h.next.Closed(c, err)
 }
@@ -129,10 +147,20 @@ func (h *handshake) Turn() {
 	done = true
 	if err != nil {
 		h.conn.loop.poller.log.Debug("TLS handshake", "remote", h.conn.RemoteAddr().String(), "err", err)
+		h.fail(err)
 		h.conn.Finish(nil) // behind the alert
 		return
 	}
 	h.conn.Post(h.finish)
+}
+
+// fail keeps the error for a client's Closed, unless the connection was gone before.
+func (h *handshake) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ready != nil && !h.gone {
+		h.failed = err
+	}
 }
 
 // finish gives the connection to its handler. Loop only.
@@ -149,5 +177,8 @@ func (h *handshake) finish() {
 	c.useTLSLocked(t)
 	c.mu.Unlock()
 	c.handler = h.next
+	if h.ready != nil {
+		h.ready(c)
+	}
 	c.again()
 }

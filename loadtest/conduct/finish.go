@@ -182,6 +182,7 @@ func (c closing) end() (*record.End, error) {
 		sum.Fault("no time left to write", n)
 	}
 	e.Joined, e.Errors = sum.Joined, sum.Errors
+	e.Secured, e.Resumed = sum.Secured, sum.Resumed
 	e.Delivered, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Duplicated, known.Reordered, known.Late
 	e.Expected = c.expected() - unknown - e.Away
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]

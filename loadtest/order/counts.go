@@ -6,6 +6,8 @@ import "maps"
 type Counts struct {
 	Connected    int64            `json:"connected"`              // upgraded, each time
 	Disconnected int64            `json:"disconnected,omitempty"` // of these, that have ended
+	Secured      int64            `json:"secured,omitempty"`      // TLS handshakes done, each time
+	Resumed      int64            `json:"resumed,omitempty"`      // of these, that went on with a session of before
 	Joined       int64            `json:"joined"`
 	Sent         int64            `json:"sent"`
 	Unsent       int64            `json:"unsent,omitempty"` // messages that could not be
@@ -38,6 +40,8 @@ func (c Counts) Clone() Counts {
 func (c *Counts) Add(o Counts) {
 	c.Connected += o.Connected
 	c.Disconnected += o.Disconnected
+	c.Secured += o.Secured
+	c.Resumed += o.Resumed
 	c.Joined += o.Joined
 	c.Sent += o.Sent
 	c.Unsent += o.Unsent

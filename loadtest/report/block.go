@@ -20,6 +20,9 @@ func single(title string, columns []string, cells ...string) block {
 
 // scenarioBlocks are what the scenario came to, broadcasts and latencies apart.
 func (s Summary) scenarioBlocks() (blocks []block) {
+	if t := s.TLS; t != nil {
+		blocks = append(blocks, t.block())
+	}
 	if e := s.Echo; e != nil {
 		blocks = append(blocks, single("echo", []string{"replies", "rate", "CPU/reply", "client CPU"},
 			count(e.Replies), show(e.RepliesPerSecond, rate), show(e.ServerCPUUsPerReply, duration), show(e.ClientCPUUsPerReply, duration)))

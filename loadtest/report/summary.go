@@ -29,6 +29,8 @@ type Summary struct {
 	Late       *int64           `json:"late"`   // receipts, delivered all the same, later than the run's late_ns
 	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
 
+	TLS *Secured `json:"tls,omitempty"` // nil without TLS
+
 	ConnectJoinPerSecond *float64 `json:"connect_join_per_second"` // from the first connect to the last join reply
 	DeliveriesPerSecond  *float64 `json:"deliveries_per_second"`   // as the broadcasts were meant to follow each other, pauses included, or slower
 	FanOutPerSecond      *float64 `json:"fan_out_per_second"`      // each broadcast from its send to its last receipt; nil if broadcasts overlap
@@ -102,6 +104,7 @@ func (s *Summary) totals(e *record.End) {
 	s.Expected, s.Delivered = &e.Expected, &e.Delivered
 	s.Lost, s.Away, s.Duplicated, s.Reordered = &e.Lost, &e.Away, &e.Duplicated, &e.Reordered
 	s.Errors = counted(e.Errors)
+	s.TLS = secured(e)
 	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)
 	s.ServerCPUUsPerJoin = cpuEach(e.ConnectCPUNs, e.Joined)
 	s.ServerCPUUsPerDelivery = cpuEach(e.BroadcastCPU, e.Delivered)

@@ -74,8 +74,16 @@ type client struct {
 func (c *client) open(conn *poller.Conn) poller.Handler {
 	c.group.opened(c, conn)
 	conn.SetDeadline(joinTimeout)
-	_ = conn.SendShared(c.group.fleet.upgrade) // if it fails, Closed follows
+	if s := c.group.fleet.secure; s != nil {
+		return conn.SecureClient(s.config, s.handshakes, c, c.secured)
+	}
+	c.upgrade(conn)
 	return c
+}
+
+// upgrade asks for the WebSocket.
+func (c *client) upgrade(conn *poller.Conn) {
+	_ = conn.SendShared(c.group.fleet.upgrade) // if it fails, Closed follows
 }
 
 // Data takes what the server sent.

@@ -21,6 +21,7 @@ import (
 type fleet struct {
 	orders order.Orders
 	poller *poller.Poller
+	secure *secure // nil without TLS
 	groups []*group
 
 	// What all clients send and look for. Nobody changes these bytes.
@@ -78,9 +79,13 @@ func newFleet(o order.Orders) (*fleet, error) {
 		interval:    order.NewHistogram(2),
 		counts:      order.Counts{Errors: make(map[string]int64)},
 	}
+	if f.secure, err = newSecure(o); err != nil {
+		p.Close()
+		return nil, err
+	}
 	for _, s := range o.Shares {
 		if err := f.addGroup(s); err != nil {
-			p.Close()
+			f.close()
 			return nil, err
 		}
 	}

@@ -25,6 +25,7 @@ func (f *fleet) close() {
 		s.Close()
 	}
 	f.poller.Close()
+	f.secure.close()
 }
 
 // total makes the account, after close.
