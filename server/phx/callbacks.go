@@ -69,7 +69,7 @@ func (ch *Channel) describe() []any {
 		return append(args, "callback", "Out", "event", j.Event)
 	case infoJob:
 		return append(args, "callback", "Info")
-	case endJob, handOverJob:
+	case *endJob, handOverJob:
 		return append(args, "callback", "Terminate")
 	}
 	return args

@@ -66,13 +66,14 @@ type phase uint8
 const (
 	joining phase = iota // Join has not returned; messages wait in the mailbox
 	joined
-	leaving // phx_leave is in the mailbox
-	ended   // no longer the socket's; what runs and Terminate may still send
-	closed  // nothing can be sent any more
+	leaving  // phx_leave is in the mailbox
+	orphaned // the connection has ended; what came before that is in the mailbox
+	ended    // no longer the socket's; what runs and Terminate may still send
+	closed   // nothing can be sent any more
 )
 
 func (p phase) String() string {
-	return [...]string{"joining", "joined", "leaving", "ended", "closed"}[p]
+	return [...]string{"joining", "joined", "leaving", "orphaned", "ended", "closed"}[p]
 }
 
 // newChannel makes a channel with its join in the mailbox.
@@ -109,8 +110,8 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 		s.replaceLocked(ch, m)
 		return
 	case !current: // for a channel that is no more: silence
-	case m.Event == "phx_leave" && ch.phase == joined:
-		ch.phase = leaving
+	case m.Event == "phx_leave" && (ch.phase == joined || ch.phase == orphaned):
+		ch.phase = max(ch.phase, leaving)
 		m.Payload = wire.Payload{} // nobody reads it, and there is always room for a leave
 		ch.pushLocked(&leaveJob{m.Clone()})
 	default:
@@ -207,7 +208,13 @@ func (j infoJob) do(ch *Channel) {
 	ch.act(Call{Callback: "Info", Message: j.msg})
 }
 
-func (j endJob) do(ch *Channel) { ch.terminate(j.why) }
+func (j *endJob) do(ch *Channel) {
+	if ch.letPass(j, &j.again) {
+		return
+	}
+	ch.takeOff("phx_close", j.why) // unless it has ended already
+	ch.terminate(j.why)
+}
 
 func (j handOverJob) do(ch *Channel) {
 	ch.services().log.Debug("duplicate join", "topic", ch.topic)
@@ -298,7 +305,11 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
 	waiting = ch.takeMessages()
-	if accepted {
+	switch {
+	case !accepted:
+	case s.ending == isGone: // endJob is in the mailbox
+		ch.phase = orphaned
+	default:
 		ch.phase = joined
 		ch.services().pubsub.Subscribe(ch.topic, ch.events())
 		ch.topic = ch.handle.Topic() // one string for all who joined
@@ -554,13 +565,19 @@ func (ch *Channel) endLocked(why Reason) {
 	if ch.extra != nil && ch.extra.life != nil {
 		ch.extra.life.end(why)
 	}
-	ch.services().pubsub.Unsubscribe(ch.events())
-	ch.subsLocked().clear(ch.services().pubsub)
+	ch.unsubscribeLocked()
 	for _, j := range ch.mailbox.Clear(ch.pool()) {
 		if p, ok := j.(*partJob); ok { // what it waited for is over
 			p.done()
 		}
 	}
+}
+
+// unsubscribeLocked has no more broadcasts come.
+func (ch *Channel) unsubscribeLocked() {
+	ps := ch.services().pubsub
+	ps.Unsubscribe(ch.events())
+	ch.subsLocked().clear(ps)
 }
 
 // sayEnd sends phx_close or phx_error.
@@ -578,15 +595,36 @@ func (ch *Channel) sayEnd(event string) {
 	})
 }
 
-// disconnected is called when the connection has ended.
+// disconnected is called when the connection has ended: at once, whatever waits.
 func (ch *Channel) disconnected(why Reason) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	ch.disconnectedLocked(why)
+}
+
+func (ch *Channel) disconnectedLocked(why Reason) {
 	wasIn := ch.phase == joined || ch.phase == leaving
 	ch.endLocked(why)
 	if wasIn && (ch.route().Type.Terminate != nil || ch.services().hooks.Ended != nil) {
-		ch.pushLocked(endJob{why})
+		ch.pushLocked(&endJob{why: why})
 	}
+}
+
+// orphan is called when the client has ended the connection: what it sent before is
+// handled, as in Phoenix, and then the channel ends. A join that has not been
+// answered is part of that.
+func (ch *Channel) orphan(why Reason) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if !busy(&ch.mailbox) {
+		ch.disconnectedLocked(why)
+		return
+	}
+	if ch.phase != joining {
+		ch.phase = orphaned
+		ch.unsubscribeLocked()
+	}
+	ch.pushLocked(&endJob{why: why})
 }
 
 // terminate is the end of a channel that had joined. Turn only.

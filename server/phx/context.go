@@ -38,7 +38,7 @@ func (s *Socket) Context() context.Context {
 	defer s.mu.Unlock()
 	switch {
 	case s.extra != nil && s.extra.life != nil:
-	case s.closing:
+	case s.ending >= isClosing:
 		return over(s.whyLocked())
 	default:
 		s.extraLocked().life = newLife(context.Background())
@@ -57,7 +57,7 @@ func (s *Socket) endLocked() {
 func (s *Socket) reject() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
+	s.ending = isClosing
 	s.endLocked()
 }
 

@@ -101,7 +101,7 @@ func (s *Socket) pattern() string {
 // poller.Leaver. The code is "try again later".
 func (s *Socket) lastWord(why *poller.SlowConsumerError) []byte {
 	s.mu.Lock()
-	s.closing = true
+	s.ending = isClosing
 	s.endLocked()
 	s.mu.Unlock()
 	s.mount.log.Warn("slow consumer closed", "mount", s.mount.Path, "id", s.ID(), "remote", s.RemoteAddr(),

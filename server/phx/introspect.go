@@ -89,7 +89,7 @@ func (s *Socket) info() (info SocketInfo, connected bool) {
 	for ch := s.channels.first; ch != nil; ch = ch.next {
 		info.Channels = append(info.Channels, ch.info())
 	}
-	return info, !s.closing
+	return info, s.ending == notEnding
 }
 
 // info is what is to be seen of a channel. The socket is locked.

@@ -229,27 +229,41 @@ func TestEndAfterDuplicateJoin(t *testing.T) {
 	}
 }
 
-// A connection that is lost while a channel waits for another to end leaves
-// neither behind.
+// A connection that ends while a channel waits for another to end leaves neither
+// behind: the second one joins, and ends, if the client has hung up and the
+// connection is not just broken.
 func TestConnectionLostDuringDuplicateJoin(t *testing.T) {
-	g := newGate()
-	ended := make(chan phx.Reason, 10)
-	ep := start(t, phx.Route{Pattern: "room:*", Type: slowRoom(g, ended)})
-	c := dial(t, ep)
-	c.join("room:1")
-	c.say(`["1","2","room:1","block",{}]`)
-	within(t, "call of the handler", g.entered)
-	c.say(`["3","3","room:1","phx_join",{}]`)
-	c.heartbeat()
-	c.hangUp(false)
-	eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 0 })
-	close(g.open)
-	if why := within(t, "Terminate", ended); why != phx.Duplicate {
-		t.Errorf("Terminate(%q), want %q", why, phx.Duplicate)
-	}
-	shutdown(t, ep)
-	if n := len(ended); n != 0 {
-		t.Errorf("Terminate was called %d more times", n)
+	for _, tt := range []struct {
+		name   string
+		rudely bool
+		want   []phx.Reason
+	}{
+		{"by FIN", false, []phx.Reason{phx.Duplicate, phx.Closed}},
+		{"by RST", true, []phx.Reason{phx.Duplicate}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGate()
+			ended := make(chan phx.Reason, 10)
+			ep := start(t, phx.Route{Pattern: "room:*", Type: slowRoom(g, ended)})
+			c := dial(t, ep)
+			c.join("room:1")
+			c.say(`["1","2","room:1","block",{}]`)
+			within(t, "call of the handler", g.entered)
+			c.say(`["3","3","room:1","phx_join",{}]`)
+			c.heartbeat()
+			c.hangUp(tt.rudely)
+			eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 0 })
+			close(g.open)
+			for _, want := range tt.want {
+				if why := within(t, "Terminate", ended); why != want {
+					t.Errorf("Terminate(%q), want %q", why, want)
+				}
+			}
+			shutdown(t, ep)
+			if n := len(ended); n != 0 {
+				t.Errorf("Terminate was called %d more times", n)
+			}
+		})
 	}
 }
 
@@ -259,14 +273,14 @@ func TestConnectionLostDuringSlowJoin(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(*phx.Endpoint, *client)
-		want phx.Reason
+		want []phx.Reason
 	}{
-		{"by the client", func(_ *phx.Endpoint, c *client) { c.hangUp(true) }, phx.Closed},
+		{"by the client", func(_ *phx.Endpoint, c *client) { c.hangUp(true) }, []phx.Reason{phx.Closed}},
 		{"by a broadcast", func(ep *phx.Endpoint, c *client) {
 			_ = ep.Broadcast("users:1", "disconnect", nil)
 			c.wantClosed(1001)
 			c.hangUp(false)
-		}, phx.Disconnected},
+		}, []phx.Reason{phx.Duplicate, phx.Disconnected}}, // its second join had come before
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGate()
@@ -284,8 +298,10 @@ func TestConnectionLostDuringSlowJoin(t *testing.T) {
 			tt.end(ep, c)
 			eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 0 })
 			close(g.open)
-			if why := within(t, "Terminate", ended); why != tt.want {
-				t.Errorf("Terminate(%q), want %q", why, tt.want)
+			for _, want := range tt.want {
+				if why := within(t, "Terminate", ended); why != want {
+					t.Errorf("Terminate(%q), want %q", why, want)
+				}
 			}
 			shutdown(t, ep)
 			if n := len(ended); n != 0 {

@@ -13,10 +13,7 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-var (
-	errClientGone = errors.New("the client left before it knew of its session")
-	errFinished   = errors.New("closed")
-)
+var errClientGone = errors.New("the client left before it knew of its session")
 
 // A pollSession is a socket without a connection: what it sends waits here for
 // the client to ask. It is the socket's transport.
@@ -46,7 +43,7 @@ type pollSession struct {
 	posts    []*post        // that wait for it
 	dropped  bool           // a binary message was, and that was logged
 	ended    bool
-	why      error // that it ended
+	why      error // that it ended; nil after Finish
 }
 
 func newPollSession(polls *pollSessions, d *dialect, remote string) *pollSession {
@@ -170,7 +167,7 @@ func (s *pollSession) tookLocked() {
 }
 
 // Finish ends the session. There is no way to tell the client why.
-func (s *pollSession) Finish(ws.StatusCode, string) { s.end(errFinished) }
+func (s *pollSession) Finish(ws.StatusCode, string) { s.end(nil) }
 
 // Kill ends the session, and drops what waits for the client.
 func (s *pollSession) Kill(reason error) {

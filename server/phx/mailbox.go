@@ -58,8 +58,13 @@ type (
 	leaveJob    struct{ wire.Message }    // phx_leave; owned
 	outJob      struct{ *pubsub.Message } // an intercepted broadcast
 	infoJob     struct{ msg any }         // what Channel.Send was given
-	endJob      struct{ why Reason }      // the connection has ended
 	handOverJob struct{ *handOver }       // another join takes the place
+
+	// endJob is behind the last message of a client whose connection has ended.
+	endJob struct {
+		why   Reason
+		again bool // it has let others pass
+	}
 )
 
 func (j *joinJob) bytes() int    { return messageBytes(&j.message) }
@@ -67,7 +72,7 @@ func (j *messageJob) bytes() int { return messageBytes(&j.Message) }
 func (j *leaveJob) bytes() int   { return messageBytes(&j.Message) }
 func (j outJob) bytes() int      { return jobOverhead + len(j.Topic) + len(j.Event) + len(j.Payload) }
 func (j infoJob) bytes() int     { return infoBytes(j.msg) }
-func (j endJob) bytes() int      { return jobOverhead }
+func (j *endJob) bytes() int     { return jobOverhead }
 func (j handOverJob) bytes() int { return jobOverhead }
 
 // messageBytes counts every part: a client may make any of them the large one.

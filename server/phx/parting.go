@@ -110,16 +110,23 @@ type partJob struct {
 
 func (j *partJob) bytes() int { return jobOverhead }
 
-// do lets those go first whom a join has put behind it (see rerouteLocked).
+// do lets those pass whom a join has put behind it (see rerouteLocked).
 func (j *partJob) do(ch *Channel) {
+	if !ch.letPass(j, &j.again) {
+		j.done()
+	}
+}
+
+// letPass puts a job that is to be the last behind what has come behind it, once.
+func (ch *Channel) letPass(j job, again *bool) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.mailbox.Len() > 0 && !j.again && ch.phase < ended {
-		j.again = true
-		ch.pushLocked(j)
-		return
+	if ch.mailbox.Len() == 0 || *again || ch.phase >= ended {
+		return false
 	}
-	j.done()
+	*again = true
+	ch.pushLocked(j)
+	return true
 }
 
 // A rawPart is a partJob of a raw socket.

@@ -19,12 +19,13 @@ import (
 // WebSocket messages (spec §1.13): a set of callbacks, all of them optional. As
 // with channels, those of one socket run one at a time, in order, on the worker
 // pool. An error of a callback closes the connection: with the code of a
-// CloseError, or 1011.
+// CloseError, or 1011. Then only Terminate is called.
 type RawType struct {
 	// Open is called when the connection is up.
 	Open func(s *RawSocket) error
 
-	// In gets the client's messages. It may keep data.
+	// In gets the client's messages, as ChannelType.In also those that had come when
+	// it hung up. It may keep data.
 	In func(s *RawSocket, data []byte, binary bool) error
 
 	// Control gets pings, which are answered already, and pongs.
@@ -59,7 +60,9 @@ type RawSocket struct {
 	mailbox lane.Lane[rawJob]
 	subs    subscriptions
 	active  *run // the callback that runs, if there is a limit
-	ended   bool
+	ended   bool // the connection has; what its client had sent may wait
+
+	failed bool // turn only: a callback has, and only Terminate is to come
 }
 
 // Push sends a message to the client. The data is the caller's again afterwards.
@@ -144,7 +147,9 @@ func (s *RawSocket) disconnected(err error) {
 	s.Socket.disconnected(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mailbox.Clear(s.mount.workers)
+	if err != nil { // as with channels, see endChannels
+		s.mailbox.Clear(s.mount.workers)
+	}
 	s.subs.clear(s.mount.pubsub)
 	s.ended = true
 	s.pushLocked(rawEnd{})
@@ -176,9 +181,11 @@ func (s *RawSocket) turn() { s.mailbox.Turn(s.mount.workers, s.events(), &s.mu, 
 func (s *RawSocket) held() bool { return s.transport.Hold(s.mount.workers, s.events()) }
 
 func (s *RawSocket) do(j rawJob, left bool) {
-	if left {
+	switch {
+	case s.failed && !ends(j):
+	case left:
 		s.settle(errLeft)
-	} else {
+	default:
 		s.settle(s.run(j))
 	}
 	if m, ok := j.(*rawMessage); ok && m.done != nil {
@@ -234,6 +241,15 @@ type (
 	rawEnd  struct{}
 )
 
+// ends reports whether a job has its turn also after a failure.
+func ends(j rawJob) bool {
+	switch j.(type) {
+	case rawPart, rawEnd:
+		return true
+	}
+	return false
+}
+
 // rawShared is shared.
 func rawShared(j rawJob) bool {
 	_, ok := j.(rawInfo)
@@ -282,8 +298,10 @@ func (s *RawSocket) settle(err error) {
 	switch {
 	case err == nil, errors.Is(err, ErrClosed), givesUp(err) && s.Context().Err() != nil:
 	case errors.As(err, &wanted):
+		s.failed = true
 		s.CloseWith(cmp.Or(wanted.Code, int(ws.StatusNormalClosure)), wanted.Reason)
 	default:
+		s.failed = true
 		s.mount.log.Error("raw socket crashed", "mount", s.mount.Path, "err", err)
 		s.close(ws.StatusInternalServerError, "", Crash)
 	}

@@ -15,7 +15,7 @@ func (s *Socket) Subscribe(topic string) error {
 	r := &relay{socket: s, topic: topic}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.ending >= isClosing {
 		return ErrClosed
 	}
 	e := s.extraLocked()

@@ -112,7 +112,7 @@ func (ch *Channel) sendable() error {
 func (ch *Channel) Send(msg any) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.phase >= ended {
+	if ch.phase >= orphaned {
 		return ErrClosed
 	}
 	return ch.postLocked(infoJob{msg})
@@ -122,7 +122,7 @@ func (ch *Channel) Send(msg any) error {
 func (ch *Channel) inform(b *Broadcast) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.phase < ended && ch.postLocked(infoJob{b}) != nil {
+	if ch.phase < orphaned && ch.postLocked(infoJob{b}) != nil {
 		ch.socket.transport.Kill(ch.overflow(b.Topic))
 	}
 }

@@ -27,10 +27,19 @@ type Socket struct {
 	channels channels
 	extra    *extra     // what not all sockets have, or nil
 	opened   bool       // something can be sent
-	closing  bool       // close was called: nothing from the client counts any more
+	ending   ending     // how far the end has come
 	tempo    rate.Tempo // loop only, and not guarded
 	born     uint32     // when it opened; see Endpoint.age
 }
+
+// ending is how far the end of a socket has come.
+type ending uint8
+
+const (
+	notEnding ending = iota
+	isClosing        // close was called, or the connection has ended: nothing from the client counts any more
+	isGone           // the channels know that it has ended: one that is made yet ends behind what it was sent
+)
 
 // A dialect is what the sockets of a mount have in common that use one codec.
 type dialect struct {
@@ -142,7 +151,7 @@ func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	if answer != nil {
 		_ = s.conn().Send(answer) // if it is gone, Closed tells
 	}
-	closed := s.closing
+	closed := s.ending >= isClosing
 	s.mu.Unlock()
 	a.settle(s, nil)
 	if closed { // by Connect, or who has the socket from there
@@ -160,8 +169,8 @@ func (s *Socket) disconnected(err error) {
 	s.forget()
 	s.countEnd(err)
 	s.mu.Lock()
-	left, why := s.channels, s.whyLocked()
-	s.channels, s.closing = channels{}, true
+	why := s.whyLocked()
+	s.ending = isClosing
 	s.endLocked()
 	s.unsubscribeLocked()
 	if s.extra != nil {
@@ -174,8 +183,22 @@ func (s *Socket) disconnected(err error) {
 	}
 	m.log.Log(context.Background(), level, "socket closed", "mount", m.Path, "id", s.ID(), "why", why, "err", err)
 	tell(m.services, m.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
-	for ch := left.first; ch != nil; ch = ch.next { // nobody else has the list any more
-		ch.disconnected(why)
+	s.endChannels(err, why)
+}
+
+// endChannels ends the channels of a connection that is gone. What its client had
+// sent is handled before, unless the connection broke or was cut: then nobody wants
+// that any more, or it was too much.
+func (s *Socket) endChannels(err error, why Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ending = isGone
+	for ch := s.channels.first; ch != nil; ch = ch.next {
+		if err == nil {
+			ch.orphan(why)
+		} else {
+			ch.disconnected(why)
+		}
 	}
 }
 
@@ -203,11 +226,11 @@ func (s *Socket) Close() { s.close(ws.StatusGoingAway, "", Disconnected) }
 // It reports whether it was the first to do so.
 func (s *Socket) close(code ws.StatusCode, reason string, why Reason) (first bool) {
 	s.mu.Lock()
-	if s.closing {
+	if s.ending >= isClosing {
 		s.mu.Unlock()
 		return false
 	}
-	s.closing = true
+	s.ending = isClosing
 	if why != Closed {
 		told := why
 		s.extraLocked().why = &told
@@ -227,8 +250,11 @@ func (s *Socket) receive(m wire.Message) {
 		s.reply("", m.Ref, m.Topic, "ok", wire.Payload{})
 		return
 	}
+	var refused error
 	s.mu.Lock()
-	refused := s.routeLocked(m)
+	if s.ending == notEnding {
+		refused = s.routeLocked(m)
+	}
 	s.mu.Unlock()
 	if refused != nil {
 		s.mount.log.Info("join refused", "mount", s.mount.Path, "topic", m.Topic, "err", refused)
@@ -244,9 +270,6 @@ var (
 // routeLocked brings a message to its channel. It returns why a join has made
 // none.
 func (s *Socket) routeLocked(m wire.Message) (refused error) {
-	if s.closing { // also when it is gone: nobody would end a channel joined now
-		return nil
-	}
 	if ch := s.findLocked(m); ch != nil {
 		ch.receiveLocked(m)
 		return nil
@@ -297,6 +320,9 @@ func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error)
 	}
 	ch := newChannel(s, route, m.Clone(), replaces)
 	s.channels.add(ch)
+	if s.ending == isGone {
+		ch.orphan(s.whyLocked())
+	}
 	return ch, nil
 }
 

@@ -29,7 +29,7 @@ func broadcastOf(m *pubsub.Message) *Broadcast {
 func (ch *Channel) Subscribe(topic string) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.phase >= ended {
+	if ch.phase >= orphaned {
 		return ErrClosed
 	}
 	ch.extraLocked().subs.add(ch.services().pubsub, topic, ch.events())

@@ -199,7 +199,7 @@ func TestTelemetryOfLongPolling(t *testing.T) {
 	s.say(`["1","1","room:1","phx_join",{}]`)
 	j.want(t, "connected /socket longpoll vsn=2.0.0 user= socket=true <nil>",
 		"joined room:1 {} <nil>",
-		"disconnected users:1 inactive closed",
+		"disconnected users:1 inactive <nil>",
 		"ended room:1 inactive")
 }
 

@@ -35,7 +35,9 @@ type ChannelType struct {
 	// else that waits for the channel, with the payload of the join.
 	Joined func(ch *Channel, p Payload) error
 
-	// In handles the client's messages by event.
+	// In handles the client's messages by event. Those that had come when the client
+	// hung up are handled before Terminate, too, with a Context that has ended; they
+	// are dropped if the connection broke or the server cut it.
 	In Events
 
 	// Event handles messages whose event is not in In. Nil makes the channel
