@@ -15,6 +15,14 @@ func (m *mount) attempt(transport string) attempt {
 	return attempt{mount: m, transport: transport, span: m.span(m.LogConnect, slog.LevelInfo, m.hooks.Connected != nil)}
 }
 
+// with are the parameters of a query with those of the path among them.
+func with(params Params, vars map[string]string) Params {
+	for name, value := range vars {
+		params[name] = value
+	}
+	return params
+}
+
 // settle says how it ended: with a socket that is open or, if s is nil, with an
 // error.
 func (a *attempt) settle(s *Socket, err error) {

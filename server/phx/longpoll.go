@@ -36,7 +36,11 @@ type exchange struct {
 // all, it looks at where it comes from. A function of the application's does
 // that on the worker pool.
 func (x *exchange) begin() {
-	if x.session == nil && x.params == nil { // not even a query
+	switch none := x.session == nil && x.params == nil; {
+	case none && x.creates(): // not even a query
+		x.try()
+		return
+	case none:
 		x.respond(http.StatusBadRequest, "", nil)
 		return
 	}
@@ -70,8 +74,10 @@ func (x *exchange) allows(origin string) bool {
 func (x *exchange) checked(allowed bool, err error) {
 	switch {
 	case err != nil:
+		x.refused(err)
 		x.crashed()
 	case !allowed:
+		x.refused(&RefuseError{cause: errOrigin})
 		x.status(http.StatusForbidden)
 	default:
 		x.route()

@@ -13,18 +13,9 @@ var errNoPlace = errors.New("there is no place for another session")
 // create makes a session for a GET that has none (spec §3.2). Connect is asked
 // on the worker pool.
 func (x *exchange) create() {
-	if x.params == nil { // there was a session a moment ago
-		var err error
-		if x.params, err = wire.ParseQuery(string(x.head.Query)); err != nil {
-			x.respond(http.StatusBadRequest, "", nil)
-			return
-		}
+	if !x.try() {
+		return
 	}
-	for name, value := range x.vars {
-		x.params[name] = value
-	}
-	x.attempt = x.mount.attempt("longpoll")
-	x.attempt.params = x.params
 	switch polls := x.polls; {
 	case !polls.reserve():
 		// The client takes the status for a crash and tries again later; of any
@@ -46,12 +37,40 @@ func (x *exchange) create() {
 	}
 }
 
+// try begins an attempt to connect, or answers that the query is none.
+func (x *exchange) try() (ok bool) {
+	x.attempt = x.mount.attempt("longpoll")
+	var err error
+	if x.params == nil { // it is none, or there was a session a moment ago
+		x.params, err = wire.ParseQuery(string(x.head.Query))
+	}
+	if err != nil {
+		x.attempt.settle(nil, &RefuseError{Status: http.StatusBadRequest, cause: err})
+		x.respond(http.StatusBadRequest, "", nil)
+		return false
+	}
+	x.attempt.params = with(x.params, x.vars)
+	return true
+}
+
+// refused says that a request was not let in: one that is to make a session.
+func (x *exchange) refused(why error) {
+	if x.creates() && x.try() {
+		x.attempt.settle(nil, why)
+	}
+}
+
+// creates reports whether the request is to make a session.
+func (x *exchange) creates() bool {
+	return x.session == nil && string(x.head.Method) == http.MethodGet
+}
+
 // connect returns a session that is not open yet. asking is for Connect. Its error is a *RefuseError,
 // also when the application panics.
 func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 	m := x.mount
 	defer m.contain(&err)
-	d := m.dialect(x.params, packet.Quoted)
+	d := m.dialect(x.attempt.params, packet.Quoted)
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
 	}
@@ -69,7 +88,7 @@ func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 	}
 	r = r.WithContext(asking.ctx)
 	r.RemoteAddr, r.TLS = x.remote(), x.conn.ConnectionState()
-	if refusal := x.requests.connect(s.socket, x.params, r, token); refusal != nil {
+	if refusal := x.requests.connect(s.socket, x.attempt.params, r, token); refusal != nil {
 		return nil, refusal
 	}
 	return s, nil

@@ -172,21 +172,28 @@ func TestTelemetryOfRefusals(t *testing.T) {
 	get := func(target string, headers ...string) { send(request(target, headers...)) }
 	get("/socket/websocket?vsn=2.0.0&user=ann")
 	get("/socket/websocket?vsn=9.0.0&user=ann")
-	get("/socket/websocket?vsn=2.0.0", "Origin: http://evil.test")
-	get("/socket/websocket?vsn=2.0.0", "Sec-WebSocket-Protocol: b")
+	get("/socket/websocket?vsn=2.0.0&user=ann", "Origin: http://evil.test")
+	get("/socket/websocket?vsn=2.0.0&user=ann", "Sec-WebSocket-Protocol: b")
 	get("/socket/websocket?vsn=2.0.0&user=eve")
-	send(bytes.Replace(request("/socket/websocket"), []byte("Version: 13"), []byte("Version: 12"), 1))
-	dialWeb(t, ep).do("GET", "/socket/longpoll?vsn=2.0.0&user=bob", "")
-	dialWeb(t, ep).do("GET", "/socket/longpoll?vsn=9.0.0", "")
+	get("/socket/websocket?vsn=%zz")
+	send(bytes.Replace(request("/socket/websocket?user=ann"), []byte("Version: 13"), []byte("Version: 12"), 1))
+	poll := func(target string, headers ...string) { dialWeb(t, ep).do("GET", target, "", headers...) }
+	poll("/socket/longpoll?vsn=2.0.0&user=bob")
+	poll("/socket/longpoll?vsn=9.0.0&user=bob")
+	poll("/socket/longpoll?vsn=2.0.0&user=bob", "Origin: http://evil.test")
+	poll("/socket/longpoll?vsn=%zz")
 	j.want(t,
 		"connected /socket websocket vsn=2.0.0 user=ann socket=false connection refused with status 429 later",
 		"connected /socket websocket vsn=9.0.0 user=ann socket=false connection refused with status 403: no serializer for this vsn",
-		"connected /socket websocket vsn= user= socket=false connection refused with status 403: the origin is not allowed",
-		"connected /socket websocket vsn= user= socket=false connection refused with status 403: none of the subprotocols is spoken here",
+		"connected /socket websocket vsn=2.0.0 user=ann socket=false connection refused with status 403: the origin is not allowed",
+		"connected /socket websocket vsn=2.0.0 user=ann socket=false connection refused with status 403: none of the subprotocols is spoken here",
 		"connected /socket websocket vsn=2.0.0 user=eve socket=false connection refused with status 500: panic in Connect or CheckOrigin",
-		"connected /socket websocket vsn= user= socket=false handshake error: bad \"Sec-WebSocket-Version\" header",
+		`connected /socket websocket vsn= user= socket=false connection refused with status 400: wire: malformed query: invalid URL escape "%zz"`,
+		"connected /socket websocket vsn= user=ann socket=false handshake error: bad \"Sec-WebSocket-Version\" header",
 		"connected /socket longpoll vsn=2.0.0 user=bob socket=false connection refused with status 429 later",
-		"connected /socket longpoll vsn=9.0.0 user= socket=false connection refused with status 403: no serializer for this vsn")
+		"connected /socket longpoll vsn=9.0.0 user=bob socket=false connection refused with status 403: no serializer for this vsn",
+		"connected /socket longpoll vsn=2.0.0 user=bob socket=false connection refused with status 403: the origin is not allowed",
+		`connected /socket longpoll vsn= user= socket=false connection refused with status 400: wire: malformed query: invalid URL escape "%zz"`)
 }
 
 // What connects with long polling is told of as any other.

@@ -32,10 +32,11 @@ type upgrade struct {
 
 	visitor *visitor // who is counted for the socket, beside who is for the connection
 
-	attempt attempt
-	refusal *RefuseError // if decide refuses
-	socket  *Socket      // if all is well
-	output  []byte       // the HTTP answer
+	attempt  attempt
+	badQuery error        // why attempt has no parameters
+	refusal  *RefuseError // if decide refuses
+	socket   *Socket      // if all is well
+	output   []byte       // the HTTP answer
 }
 
 // Turn runs the upgrade on the worker pool and brings its end to the loop.
@@ -65,6 +66,7 @@ func (u *upgrade) abandon() {
 // valid one first of all, where Phoenix looks at that last.
 func (u *upgrade) run() {
 	u.attempt = u.mount.attempt("websocket")
+	u.badQuery = u.parse()
 	upgrader := ws.Upgrader{OnBeforeUpgrade: u.beforeUpgrade}
 	if u.mount.Deflate != nil {
 		upgrader.Negotiate = u.negotiate
@@ -79,6 +81,17 @@ func (u *upgrade) run() {
 		io.answer = closing(io.answer)
 	}
 	u.output = io.answer
+}
+
+// parse finds the parameters before anything can refuse the client: the log is to
+// show whom.
+func (u *upgrade) parse() error {
+	params, err := wire.ParseQuery(string(u.head.Query))
+	if err != nil {
+		return err
+	}
+	u.attempt.params = with(params, u.vars)
+	return nil
 }
 
 // beforeUpgrade is decide for the Upgrader.
@@ -116,14 +129,10 @@ func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
 		m.log.Info("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
 		return nil, &RefuseError{cause: errSubprotocol}
 	}
-	params, err := wire.ParseQuery(string(u.head.Query))
-	if err != nil {
-		return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
+	if u.badQuery != nil {
+		return nil, &RefuseError{Status: http.StatusBadRequest, cause: u.badQuery}
 	}
-	for name, value := range u.vars {
-		params[name] = value
-	}
-	u.attempt.params = params
+	params := u.attempt.params
 	d := m.dialect(params, u.form)
 	if d == nil {
 		return nil, &RefuseError{cause: errVersion}
