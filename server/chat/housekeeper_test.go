@@ -32,8 +32,8 @@ func TestHousekeeperGivesBack(t *testing.T) {
 
 var garbage []byte // allocated on the heap, as the compiler cannot know that nobody reads it
 
-// A small heap may grow, a large one at most to twice its size, and the
-// environment's GOGC stays.
+// A small heap may grow while a load goes on, a large one at most to twice its size,
+// and the environment's GOGC stays.
 func TestHousekeeperPercent(t *testing.T) {
 	for _, test := range []struct{ live, want uint64 }{{0, 400}, {1 << 20, 400}, {4 << 20, 300}, {6 << 20, 166}, {8 << 20, 100}, {1 << 40, 100}} {
 		if got := percentFor(test.live); got != int(test.want) {
@@ -49,18 +49,33 @@ func TestHousekeeperPercent(t *testing.T) {
 	}
 	t.Setenv("GOGC", "")
 	h := keepHouse(time.Hour, debug.FreeOSMemory)
-	live := make([]byte, 3*minHeap)
-	for end := time.Now().Add(10 * time.Second); ; runtime.GC() {
+	percent := func() int {
 		h.mu.Lock()
-		percent := h.percent
-		h.mu.Unlock()
-		if percent == 100 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("GOGC is %d for a heap of %d bytes, want 100", percent, len(live))
+		defer h.mu.Unlock()
+		return h.percent
+	}
+	collect := func(want int) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); percent() != want; runtime.GC() {
+			if time.Now().After(end) {
+				t.Fatalf("GOGC is %d, want %d", percent(), want)
+			}
 		}
 	}
+	for range busyCycles / 2 { // as when clients join
+		runtime.GC()
+	}
+	if p := percent(); p != 100 {
+		t.Errorf("GOGC is %d after a short load, want 100", p)
+	}
+	collect(400)
+	h.giveBack()
+	if p := percent(); p != 100 {
+		t.Errorf("GOGC is %d after the load, want 100", p)
+	}
+	collect(400)
+	live := make([]byte, 3*minHeap)
+	collect(100)
 	runtime.KeepAlive(live)
 	h.stop()
 	if now := debug.SetGCPercent(77); now != 77 {
