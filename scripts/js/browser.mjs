@@ -57,6 +57,7 @@ export async function fits(page, name) {
       await page.emulateMedia({ colorScheme });
       await page.screenshot({ path: path.join(pictures, `${name}-${device}-${colorScheme}.png`), animations: "disabled" });
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), size.width, `${name} scrolls sideways on a ${device}`);
+      await page.evaluate(() => { for (const each of document.getAnimations()) if (each.effect.getComputedTiming().endTime < Infinity) each.finish(); });
       assert.deepEqual(await page.evaluate(faintTexts), [], `${name}: texts below the contrast of WCAG AA in ${colorScheme}`);
     }
   }

@@ -100,7 +100,8 @@ describe("demo pages", { timeout: 240_000 }, () => {
     test("another room is another conversation", async () => {
       await ada.getByRole("link", { name: "garden" }).click();
       await ada.waitForURL("**/?room=garden");
-      assert.equal(await ada.locator("#messages li").count(), 0);
+      await sees(ada, "#messages li:not(.own)", "Carol", "Is anybody out here?"); // said before
+      assert.equal(await ada.locator("#messages li").count(), 1);
       await say(bob, "Only the lobby hears this.");
       await sees(bob, "#messages li.own", "Only the lobby hears this.");
       await say(ada, "Only the garden hears this.");
@@ -118,6 +119,47 @@ describe("demo pages", { timeout: 240_000 }, () => {
       await bob.reload();
       await sees(bob, "#state", "connected");
       assert.deepEqual(await bob.locator("#messages li").allTextContents(), before);
+    });
+
+    test("who comes later sees what was said, and who was away what he has missed", async () => {
+      const carol = await person("Carol");
+      await sees(carol, "#messages li:not(.own)", "Ada", "Hello, Bob!");
+      await sees(carol, "#messages li:not(.own)", "Bob", "Grüß dich, Ada!");
+      await carol.getByRole("link", { name: "garden" }).click();
+      await sees(carol, "#messages li", "Only the garden hears this.");
+      await say(ada, "You have missed this, Carol.");
+      await carol.goBack();
+      await sees(carol, "#messages li", "You have missed this, Carol.");
+      const texts = await carol.locator("#messages li > p").allTextContents();
+      assert.equal(texts[0], "Hello, Bob!");
+      assert.equal(texts.at(-1), "You have missed this, Carol.");
+      assert.equal(new Set(texts).size, texts.length, "nothing twice");
+      await carol.context().close();
+    });
+
+    test("the others see who is typing", async () => {
+      await ada.getByLabel("Message", { exact: true }).pressSequentially("I am");
+      await sees(bob, "#typing", "Ada is typing");
+      assert.equal(await ada.locator("#typing").textContent(), "");
+      await say(ada, "I am typing");
+      await until("end of typing", async () => await bob.locator("#typing").textContent() === "");
+    });
+
+    test("what one says in a row has one name above it", async () => {
+      await say(ada, "First of two.");
+      await say(ada, "Second of two.");
+      const second = bob.locator("#messages li").filter({ hasText: "Second of two." });
+      await second.waitFor();
+      assert.ok((await second.locator("b").boundingBox()).width <= 1, "the name is for the ear alone");
+      await sees(bob, "#messages li", "Ada", "Second of two.");
+    });
+
+    test("addresses are links", async () => {
+      await say(ada, "Look at https://example.org/a?b=c, or (http://example.net/). javascript:alert(1)");
+      const links = bob.locator("#messages li a");
+      await links.first().waitFor();
+      assert.deepEqual(await links.evaluateAll((all) => all.map((a) => a.href)), ["https://example.org/a?b=c", "http://example.net/"]);
+      for (const rel of await links.evaluateAll((all) => all.map((a) => a.rel))) assert.match(rel, /noopener/);
     });
 
     test("scrolling up counts what comes meanwhile", async () => {
@@ -140,6 +182,16 @@ describe("demo pages", { timeout: 240_000 }, () => {
       for (const colour of ["light", "dark"]) await say(bob, `A somewhat longer message, so that lines have to break on the phone: ${colour}.`);
       await sees(ada, "#messages li", "dark");
       await fits(ada, "chat");
+      await ada.setViewportSize({ width: 375, height: 667 });
+      const { y } = await ada.getByRole("log").boundingBox();
+      assert.ok(y < 0.2 * 667, `the messages of a phone begin at ${y} of 667`);
+      await ada.getByRole("button", { name: "Settings" }).click();
+      await ada.getByLabel("Your name").waitFor();
+      await fits(ada, "chat-settings");
+      await ada.setViewportSize({ width: 375, height: 667 });
+      await ada.getByLabel("Your name").press("Enter"); // done
+      await ada.getByLabel("Your name").waitFor({ state: "hidden" });
+      await ada.setViewportSize({ width: 1280, height: 800 });
     });
 
     test("a refused message says so and can be sent again", async () => {

@@ -16,24 +16,57 @@ import (
 )
 
 // Room is a chat room: what one says, all who joined hear.
+//
+//	new_msg  any object, to all
+//	typing   any object, to the others
+//	history  answered with what was last said on this node:
+//	         {"messages": [{"at": milliseconds since 1970, "message": …}, …]}
+//	shout    as new_msg, but in no history
+//	ping     answered with its own payload
+//
+// Each call makes rooms with a history of their own.
 func Room() *phx.ChannelType {
+	var past history
 	return &phx.ChannelType{
 		In: phx.Events{
-			"new_msg": say("new_msg"),
-			"shout":   say("shout"),
-			"ping":    func(_ *phx.Channel, p phx.Payload) (any, error) { return p, nil },
+			"new_msg": func(ch *phx.Channel, p phx.Payload) (any, error) {
+				if err := say(ch, "new_msg", p); err != nil {
+					return nil, err
+				}
+				if _, binary := p.Binary(); !binary {
+					past.add(ch.Topic(), p.JSON())
+				}
+				return nil, nil
+			},
+			"shout": func(ch *phx.Channel, p phx.Payload) (any, error) { return nil, say(ch, "shout", p) },
+			"typing": func(ch *phx.Channel, p phx.Payload) (any, error) {
+				if err := object(p); err != nil {
+					return nil, err
+				}
+				return nil, ch.BroadcastFrom("typing", p)
+			},
+			"history": func(ch *phx.Channel, _ phx.Payload) (any, error) {
+				return map[string]any{"messages": past.of(ch.Topic())}, nil
+			},
+			"ping": func(_ *phx.Channel, p phx.Payload) (any, error) { return p, nil },
 		},
 		LogJoin: slog.LevelDebug, // a load test has a million of them
 	}
 }
 
-func say(event string) func(*phx.Channel, phx.Payload) (any, error) {
-	return func(ch *phx.Channel, p phx.Payload) (any, error) {
-		if _, binary := p.Binary(); !binary && p.JSON()[0] != '{' {
-			return nil, phx.Errorf("the payload must be an object")
-		}
-		return nil, ch.Broadcast(event, p)
+func say(ch *phx.Channel, event string, p phx.Payload) error {
+	if err := object(p); err != nil {
+		return err
 	}
+	return ch.Broadcast(event, p)
+}
+
+// object refuses JSON that is no object, which clients could not read.
+func object(p phx.Payload) error {
+	if _, binary := p.Binary(); !binary && p.JSON()[0] != '{' {
+		return phx.Errorf("the payload must be an object")
+	}
+	return nil
 }
 
 // mounts is where clients find the examples. Users have a mount of their own, to

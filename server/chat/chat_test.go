@@ -1,7 +1,10 @@
 package chat_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/server/chat"
 )
@@ -26,4 +29,54 @@ func TestRoom(t *testing.T) {
 		ada.want(`["1","5","room:lobby","phx_reply",{"status":"error","response":{"reason":"the payload must be an object"}}]`)
 	}
 	bob.wantNothing()
+}
+
+func TestRoomRemembers(t *testing.T) {
+	ep := start(t, socket("room:*", chat.Room()))
+	ada := dial(t, ep, path)
+	ada.say(`["1","1","room:lobby","phx_join",{}]`)
+	ada.want(`["1","1","room:lobby","phx_reply",{"status":"ok","response":{}}]`)
+	ada.say(`["1","2","room:lobby","history",{}]`)
+	ada.want(`["1","2","room:lobby","phx_reply",{"status":"ok","response":{"messages":[]}}]`)
+	for i := range 2 {
+		ada.say(`["1","3","room:lobby","new_msg",{"n":%d}]`, i)
+		ada.want(fmt.Sprintf(`[null,null,"room:lobby","new_msg",{"n":%d}]`, i))
+	}
+
+	bob := dial(t, ep, path) // later
+	bob.say(`["1","1","room:lobby","phx_join",{}]`)
+	bob.want(`["1","1","room:lobby","phx_reply",{"status":"ok","response":{}}]`)
+	bob.say(`["1","2","room:lobby","history",{}]`)
+	var reply struct {
+		Response struct {
+			Messages []struct {
+				At      int64
+				Message struct{ N int }
+			}
+		}
+	}
+	text, _ := bob.read()
+	if err := json.Unmarshal(text, &[]any{nil, nil, nil, nil, &reply}); err != nil {
+		t.Fatal(err)
+	}
+	said := reply.Response.Messages
+	if len(said) != 2 || said[0].Message.N != 0 || said[1].Message.N != 1 {
+		t.Errorf("the room remembers %v, want 0 and 1", said)
+	}
+	if now := time.Now().UnixMilli(); said[0].At > now || said[0].At < now-60_000 {
+		t.Errorf("it was said at %d, now is %d", said[0].At, now)
+	}
+}
+
+func TestTypingIsForTheOthers(t *testing.T) {
+	ep := start(t, socket("room:*", chat.Room()))
+	ada, bob := dial(t, ep, path), dial(t, ep, path)
+	for _, c := range []*client{ada, bob} {
+		c.say(`["1","1","room:lobby","phx_join",{}]`)
+		c.want(`["1","1","room:lobby","phx_reply",{"status":"ok","response":{}}]`)
+	}
+	ada.say(`["1","2","room:lobby","typing",{"user":"Ada"}]`)
+	bob.want(`[null,null,"room:lobby","typing",{"user":"Ada"}]`)
+	ada.say(`["1","3","room:lobby","typing",7]`)
+	ada.want(`["1","3","room:lobby","phx_reply",{"status":"error","response":{"reason":"the payload must be an object"}}]`)
 }

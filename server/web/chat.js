@@ -2,7 +2,7 @@
 // trip; until then it is in the outbox, and what the connection loses on the
 // way is sent again, with the same id, so that nobody sees it twice.
 import { connected, openSocket } from "./connection.js";
-import { element, hue } from "./element.js";
+import { element, hue, linked } from "./element.js";
 
 const ROOMS = ["lobby", "garden", "workshop"];
 const MAX_MESSAGES = 200; // of a room, on the page and in the session; older ones go
@@ -10,9 +10,13 @@ const MAX_OUTBOX = 20;
 const MAX_BODY = 2_000; // characters; strangers' messages may be megabytes
 const MAX_NAME = 32;
 const MAX_ID = 32;
+const GROUP_WITHIN = 5 * 60_000; // milliseconds; what one says in them has one name above it
+const TYPING_EVERY = 2_000; // milliseconds
+const TYPING_FOR = 4_000; // milliseconds; then it is over, unless it was told again
+const MAX_TYPING = 3; // names
 
-const [naming, name, rooms, other, room, log, messages, outbox, newer, note, problem, composer, body] =
-  ["naming", "name", "rooms", "other", "room", "log", "messages", "outbox", "newer", "note", "problem", "composer", "body"]
+const [more, naming, name, rooms, other, room, log, messages, outbox, newer, typing, note, problem, composer, body] =
+  ["more", "naming", "name", "rooms", "other", "room", "log", "messages", "outbox", "newer", "typing", "note", "problem", "composer", "body"]
     .map((id) => document.getElementById(id));
 
 const socket = openSocket("/socket", { onChange: showOutbox });
@@ -22,6 +26,8 @@ let said = []; // {id, user, body, at, own}, oldest first
 let waiting = []; // {id, user, body, failed}, oldest first
 let atEnd = true; // the newest message is in view, and should stay there
 let unread = 0;
+let typists = new Map(); // who is typing, and until when
+let typedAt = 0; // when the others were told that we are
 
 // enter leaves the room we are in, if any, and joins another.
 function enter(next) {
@@ -32,18 +38,25 @@ function enter(next) {
   unread = 0;
   atEnd = true;
   problem.textContent = "";
-  messages.replaceChildren(...said.map(draw));
+  typists.clear();
+  showTyping();
+  showSaid();
   showRooms();
   showOutbox();
   follow();
 
   channel = socket.channel(`room:${here}`);
   channel.on("new_msg", receive);
+  channel.on("typing", ({ user }) => {
+    if (typists.size < MAX_TYPING) typists.set(text(user, MAX_NAME), Date.now() + TYPING_FOR);
+    showTyping();
+  });
   channel.onError(showOutbox);
   channel.join()
     .receive("ok", () => {
       for (const message of waiting) if (!message.failed) send(message);
       showOutbox();
+      catchUp();
     })
     .receive("error", ({ reason }) => {
       channel.leave(); // or the client would ask again for ever
@@ -51,23 +64,62 @@ function enter(next) {
     });
 }
 
-// receive takes a message from whoever knows the room's name: every field may be
+// catchUp asks for what was said while we were not here. It goes before what has
+// come since we asked, and after what we have that is older than all of it.
+function catchUp() {
+  const asked = channel;
+  const before = said.at(-1);
+  asked.push("history", {}).receive("ok", ({ messages = [] }) => {
+    if (asked !== channel) return; // another room by now
+    const past = unique(messages.map(({ at, message }) => read(message ?? {}, at)));
+    for (const message of past) if (owns(message)) drop(message);
+    const known = new Map(said.map((message) => [message.id, message]));
+    const told = new Set(past.map(({ id }) => id));
+    const split = said.indexOf(before) + 1;
+    const untold = (message) => !told.has(message.id);
+    said = [
+      ...said.slice(0, split).filter(untold),
+      ...past.map((message) => known.get(message.id) ?? message),
+      ...said.slice(split).filter(untold),
+    ].slice(-MAX_MESSAGES);
+    showSaid();
+    follow();
+  });
+}
+
+// unique leaves out what was sent again.
+function unique(past) {
+  return past.filter(({ id }, i) => !id || past.findIndex((other) => other.id === id) === i);
+}
+
+// read takes a message from whoever knows the room's name: every field may be
 // missing, of any type, and of any length.
+function read(payload, at) {
+  const message = { id: text(payload.id, MAX_ID), user: text(payload.user, MAX_NAME) || "anonymous", body: text(payload.body, MAX_BODY), at };
+  message.own = owns(message);
+  return message;
+}
+
+function text(value, length) {
+  return String(value ?? "").slice(0, length);
+}
+
+function owns({ id }) {
+  return waiting.some((message) => message.id === id);
+}
+
 function receive(payload) {
-  const message = {
-    id: String(payload.id ?? "").slice(0, MAX_ID),
-    user: String(payload.user ?? "anonymous").slice(0, MAX_NAME),
-    body: String(payload.body ?? "").slice(0, MAX_BODY),
-    at: Date.now(),
-  };
-  message.own = waiting.some(({ id }) => id === message.id);
+  const message = read(payload, Date.now());
   if (message.own) drop(message);
+  typists.delete(message.user);
+  showTyping();
   if (message.id && said.some(({ id }) => id === message.id)) return; // sent again
+  messages.append(draw(message, said.at(-1)));
   said.push(message);
-  messages.append(draw(message));
   if (said.length > MAX_MESSAGES) {
     said.shift();
     messages.firstElementChild.remove();
+    messages.firstElementChild.replaceWith(draw(said[0]));
   }
   if (!atEnd && !message.own) unread++;
   if (message.own) atEnd = true;
@@ -75,8 +127,8 @@ function receive(payload) {
 }
 
 // post puts a message in the outbox and sends it as soon as that is possible.
-function post(text) {
-  const message = { id: randomID(), user: name.value.trim() || "anonymous", body: text, failed: "" };
+function post(written) {
+  const message = { id: randomID(), user: name.value.trim() || "anonymous", body: written, failed: "" };
   waiting.push(message);
   if (channel.state === "joined") send(message);
   showOutbox();
@@ -134,15 +186,24 @@ function showOutbox() {
   follow();
 }
 
-function draw(message) {
+function showSaid() {
+  messages.replaceChildren(...said.map((message, i) => draw(message, said[i - 1])));
+}
+
+// draw leaves out to the eye, not to the ear, who says it if that is above it.
+function draw(message, previous) {
   const at = new Date(message.at);
   const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   time.dateTime = at.toISOString();
   time.title = at.toLocaleString();
   const item = element("li", "", message.own ? "own" : "");
+  const goesOn = previous?.user === message.user && previous.own === message.own && message.at - previous.at < GROUP_WITHIN;
+  item.classList.toggle("goes-on", goesOn);
   const user = element("b", message.user);
   if (message.own) user.append(element("span", " (you)"));
-  item.append(avatar(message.user), user, time, element("p", message.body));
+  const said = element("p");
+  said.append(...linked(message.body));
+  item.append(avatar(message.user), user, time, said);
   return item;
 }
 
@@ -151,6 +212,13 @@ function avatar(user) {
   made.ariaHidden = "true";
   made.style.setProperty("--hue", hue(user));
   return made;
+}
+
+function showTyping() {
+  for (const [user, until] of typists) if (until <= Date.now()) typists.delete(user);
+  const users = [...typists.keys()];
+  const who = users.length > 1 ? `${users.slice(0, -1).join(", ")} and ${users.at(-1)} are` : `${users[0]} is`;
+  typing.textContent = users.length ? `${who} typing …` : "";
 }
 
 // follow keeps the newest message in view, or tells how many are out of it.
@@ -233,26 +301,39 @@ function randomName() {
 
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
-  const text = body.value.trim();
-  if (!text) return;
+  const written = body.value.trim();
+  if (!written) return;
   if (waiting.length >= MAX_OUTBOX) {
     problem.textContent = `${MAX_OUTBOX} messages wait already: this one has to stay here.`;
     return;
   }
   problem.textContent = "";
   body.value = "";
-  post(text);
+  typedAt = 0; // what comes next is told at once
+  post(written);
 });
 
 other.addEventListener("submit", (event) => {
   event.preventDefault();
   const next = room.value.trim();
   room.value = "";
+  more.ariaExpanded = "false";
   if (next) go(next);
 });
 
+body.addEventListener("input", () => {
+  if (channel.state !== "joined" || Date.now() - typedAt < TYPING_EVERY) return;
+  typedAt = Date.now();
+  channel.push("typing", { user: name.value.trim() || "anonymous" });
+});
+setInterval(showTyping, 1_000);
+
+// On a phone the names wait behind a button.
+more.addEventListener("click", () => { more.ariaExpanded = String(more.ariaExpanded !== "true"); });
+
 naming.addEventListener("submit", (event) => {
   event.preventDefault();
+  more.ariaExpanded = "false";
   body.focus();
 });
 name.addEventListener("change", () => localStorage.setItem("name", name.value.trim()));
