@@ -42,6 +42,9 @@ const (
 // carries reports whether there is a message inside.
 func (k kind) carries() bool { return k == broadcast || k == direct }
 
+// toAll reports whether it goes to all nodes, and so comes before a later goodbye.
+func (k kind) toAll() bool { return k != direct && k < answer || k == leave }
+
 // inTurn reports whether it has to do with the order of broadcasts.
 func (k kind) inTurn() bool { return k != direct && k < again || k == have }
 

@@ -17,6 +17,7 @@ type peer struct {
 	name    string
 	heard   time.Time
 	here    bool // heard lately
+	left    bool // has said goodbye
 	awaited bool // was here when the link was lost, and not heard since
 	sequence
 }
@@ -64,6 +65,12 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		r = &peer{name: e.node}
 		p.byID[e.id] = r
 	}
+	switch {
+	case r.left && !e.kind.toAll(): // sent before the goodbye, which has overtaken it
+		return h
+	case r.left:
+		*r = peer{name: r.name}
+	}
 	h.came, r.here, r.heard = !r.here, true, now
 	if r.awaited {
 		h.all = p.arrivedLocked(r)
@@ -82,7 +89,7 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	if e.kind == leave { // nobody is left to ask
 		h.came, h.left = false, !h.came
 		h.ready, h.lost = r.skip(r.end)
-		delete(p.byID, e.id)
+		p.byID[e.id] = &peer{name: r.name, heard: now, left: true}
 		return h
 	}
 	if h.question, h.asks = r.ask(now); h.asks {
@@ -147,7 +154,7 @@ func (p *peers) await(lost time.Time) {
 	defer p.mu.Unlock()
 	p.awaited = 0
 	for _, r := range p.byID {
-		r.awaited = lost.Sub(r.heard) < silence*p.beat
+		r.awaited = !r.left && lost.Sub(r.heard) < silence*p.beat
 		if r.awaited {
 			p.awaited++
 		}

@@ -2,6 +2,8 @@ package cluster_test
 
 import (
 	"encoding/binary"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,5 +98,31 @@ func TestRepair(t *testing.T) {
 	want(t, b, append([]string{"0"}, numbers(1, 1001)...)...)
 	if got := b.Stats(); got.Missed != 0 || got.Repaired != 1000 {
 		t.Errorf("Stats = %+v, want 1000 repaired", got)
+	}
+}
+
+// What a node has sent to one other is delivered when its goodbye has overtaken it,
+// but does not make it come back. Only what it says to all does.
+func TestGoodbyeOvertakes(t *testing.T) {
+	s := serve(t, natsserver.Config{})
+	nc := outsider(t, s)
+	a := open(t, cluster.Config{URL: s.URL(), Node: "a"})
+	id := record(t, s, nc, 1, func() { send(t, a, "0") })[3:11]
+	say := func(subject, text string) {
+		t.Helper()
+		if err := errors.Join(nc.Publish(subject, []byte(text)), nc.Flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round, event := range []string{"1", "2"} {
+		say("roost.default.all", hello(1)) // node n1
+		eventually(t, "a knows n1", func() bool { return slices.Contains(a.Stats().Peers, "n1") })
+		say("roost.default.all", head(6, 0, 1)+"\x00\x00")
+		eventually(t, "n1 has left", func() bool { return len(a.Stats().Peers) == 0 })
+		say("roost.default.node."+hex(id), head(2, 0, 0)+"\x06room:1\x01"+event+"{}")
+		eventually(t, "a has got it", func() bool { return len(a.got()) == round+1 })
+		if got := a.Stats().Peers; len(got) > 0 {
+			t.Errorf("%v are back", got)
+		}
 	}
 }
