@@ -77,12 +77,12 @@ func run(ctx context.Context, args []string) int {
 	case errors.Is(err, errHelp):
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "loadtest: %v; see -help\n", err)
+		fmt.Fprintf(os.Stderr, "loadtest: %s; see -help\n", record.Masked(err.Error()))
 		return exitUsage
 	}
 	code, err := coordinate(ctx, o)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "loadtest: %v\n", err)
+		fmt.Fprintf(os.Stderr, "loadtest: %s\n", record.Masked(err.Error()))
 	}
 	return code
 }
@@ -161,7 +161,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		p.Why = append(p.Why, namespace)
 	}
 	for _, sentence := range append(p.Why, o.warnings...) {
-		fmt.Println(sentence)
+		fmt.Println(record.Masked(sentence))
 	}
 	fmt.Println()
 
@@ -259,7 +259,9 @@ func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent
 	var writeErr error
 	err := conduct.Run(ctx, o.config, p, agents, func(r record.Record) {
 		if r.Run != nil {
-			r.Run.Commit = commit()
+			run := r.Run.Masked()
+			run.Commit = commit()
+			r.Run = &run
 		}
 		records = append(records, r)
 		writeErr = errors.Join(writeErr, out.records.Write(r))

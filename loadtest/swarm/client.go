@@ -235,8 +235,11 @@ func (c *client) end(conn *poller.Conn, err error) {
 
 // Closed is the last call for a connection.
 func (c *client) Closed(conn *poller.Conn, err error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		err = errServerEnd
+	case c.phase == upgrading && errors.Is(err, poller.ErrTimeout): // in the TLS handshake, which takes the deadline's call
+		err = errJoinTimeout
 	}
 	c.closed(conn, err)
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/roost-rt/roost/server/secret"
 )
 
 // A Filter says what parameters and payloads the log may show (spec §8.5). What
@@ -33,15 +35,12 @@ const (
 	maxShown = 4 << 10
 )
 
-// secrets is the default of Filter.Discard.
-var secrets = []string{"passw", "secret", "token", "_key", "apikey", "api-key", "authorization", "cookie", "otp", "ssn", "cvv"}
-
 // Apply returns what may be shown of a value that is made of maps, lists and
 // texts, as encoding/json and connect parameters have them. v is not changed.
 func (f Filter) Apply(v any) any {
 	terms := f.Discard
 	if terms == nil {
-		terms = secrets
+		terms = secret.Terms
 	}
 	f.Discard = make([]string, len(terms)) // not the caller's
 	for i, term := range terms {
