@@ -90,8 +90,8 @@ func failIfWorse(c *report.Comparison) (code int, reasons []string) {
 func parseComparison(args []string, help io.Writer) (c comparison, err error) {
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&c.html, "html", "", "`file` for a page with tables and charts")
-	f.StringVar(&c.json, "json", "", "`file` for the comparison as JSON")
+	f.StringVar(&c.html, "html", "", "`file` for a page with tables and charts; - is the standard output, without the tables then")
+	f.StringVar(&c.json, "json", "", "`file` for the comparison as JSON; - likewise")
 	f.Float64Var(&c.alpha, "alpha", report.DefaultAlpha, "highest `p` that makes a difference better or worse")
 	f.BoolVar(&c.failIfWorse, "fail-if-worse", false, "exit 99 if anything is worse, corrected for the number of verdicts")
 	f.Func("note", "`sentence` that readers of the comparison must know; may be said several times", func(note string) error {
@@ -111,6 +111,8 @@ func parseComparison(args []string, help io.Writer) (c comparison, err error) {
 		return c, err
 	case len(c.sides) < 2 || len(c.sides) > report.MaxSides:
 		return c, fmt.Errorf("%d sides: want 2 to %d", len(c.sides), report.MaxSides)
+	case c.html == report.Stdout && c.json == report.Stdout:
+		return c, errors.New("-html - and -json -: there is one standard output")
 	case !(c.alpha > 0 && c.alpha < 1):
 		return c, fmt.Errorf("-alpha %v: want more than 0 and less than 1", c.alpha)
 	}
@@ -174,7 +176,10 @@ func (c comparison) make() (*report.Comparison, error) {
 }
 
 func (c comparison) save(result *report.Comparison, stdout io.Writer) error {
-	err := result.WriteText(stdout)
+	var err error
+	if c.html != report.Stdout && c.json != report.Stdout {
+		err = result.WriteText(stdout)
+	}
 	if c.html != "" {
 		err = errors.Join(err, report.WriteFile(c.html, result.WriteHTML))
 	}

@@ -49,6 +49,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
+// outlivePipes has writing fail where nobody reads any more, as behind "| head",
+// instead of SIGPIPE end the process. Nobody reads the Go channel; children have the
+// signal as it was.
+func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
 func run(ctx context.Context, args []string) int {
 	if len(args) > 0 {
 		switch args[0] {
@@ -57,6 +62,7 @@ func run(ctx context.Context, args []string) int {
 		case clientsRole:
 			return beClients()
 		case "agent":
+			outlivePipes()
 			return beAgent(ctx, args[1:])
 		case "list":
 			return list()
@@ -65,6 +71,7 @@ func run(ctx context.Context, args []string) int {
 		case "report":
 			return rerender(args[1:], os.Stdout)
 		case "compare-servers":
+			outlivePipes()
 			return compareServers(ctx, args[1:])
 		case "doctor":
 			return doctor(ctx, args[1:])
@@ -80,6 +87,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "loadtest: %s; see -help\n", record.Masked(err.Error()))
 		return exitUsage
 	}
+	outlivePipes()
 	code, err := coordinate(ctx, o)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "loadtest: %s\n", record.Masked(err.Error()))
@@ -127,6 +135,10 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitBroken, err
 	}
+	people := os.Stdout
+	if o.json == report.Stdout {
+		people = os.Stderr
+	}
 	o.config.ClientCommand = []string{self, clientsRole}
 	switch {
 	case o.server != "":
@@ -161,9 +173,9 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		p.Why = append(p.Why, namespace)
 	}
 	for _, sentence := range append(p.Why, o.warnings...) {
-		fmt.Println(record.Masked(sentence))
+		fmt.Fprintln(people, record.Masked(sentence))
 	}
-	fmt.Println()
+	fmt.Fprintln(people)
 
 	if o.config.URL == "" && o.server == "" {
 		stop, err := o.configureServers(p)
@@ -176,13 +188,13 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitBroken, err
 	}
-	result, runErr := o.measure(ctx, p, agents, out)
+	result, runErr := o.measure(ctx, p, agents, out, people)
 	if result == nil {
 		return exitBroken, errors.Join(runErr, out.close())
 	}
 	judge(result, o.thresholds) // before it is saved: what was missed is part of the result
-	fmt.Println()
-	if err := out.save(result, os.Stdout); err != nil {
+	fmt.Fprintln(people)
+	if err := out.save(result, people); err != nil {
 		return exitBroken, errors.Join(runErr, err)
 	}
 	switch ok, _ := report.Verdict(result.Summary); {
@@ -248,13 +260,13 @@ func (o options) startNATS() (url string, stop func(), err error) {
 
 // measure makes the run. The result is of what was recorded, nil if nothing can
 // be said.
-func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent, out *output) (*report.Result, error) {
+func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent, out *output, people *os.File) (*report.Result, error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))
 		defer cancel()
 	}
-	screen := newScreen(os.Stdout)
+	screen := newScreen(people)
 	var records []record.Record
 	var writeErr error
 	err := conduct.Run(ctx, o.config, p, agents, func(r record.Record) {

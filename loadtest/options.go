@@ -55,7 +55,7 @@ type options struct {
 	timeout    time.Duration
 	agents     []string // addresses of load machines; none for this one
 	netns      whether  // to run in a network namespace of its own
-	warnings   []string // sentences about flags that do nothing
+	warnings   []string // sentences for people, beside those of the plan
 }
 
 func parseOptions(args []string, help io.Writer) (o options, err error) {
@@ -78,6 +78,35 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		}
 		args = args[1:]
 	}
+	f := o.flags()
+	if err = f.Parse(args); err == nil {
+		err = file.apply(f)
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		printHelp(help, f, c.Scenario)
+		return o, errHelp
+	case err != nil:
+		return o, wantedBy(f, err)
+	case len(o.agents) > 0 && c.URL == "":
+		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
+	case o.oneRoom && c.Apart:
+		return o, errors.New("-one-room and -apart: the one or the other")
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.server != "" && c.URL != "":
+		return o, errors.New("-server and -url: the one starts a server, the other one runs already")
+	case o.server == "" && c.URL == "" && c.Protocol == plan.Raw:
+		return o, errors.New("-protocol raw: Roost has channels, say the -url of another server or start it with -server")
+	case c.ServerPID != 0 && c.URL == "":
+		return o, errors.New("-server-pid: a server that is started here is measured anyway, it is for that of -url")
+	}
+	return o, cmp.Or(checkNumbers(f), o.checkIdle(f), checkProcess(c.ServerPID))
+}
+
+// flags are those of a run.
+func (o *options) flags() *flag.FlagSet {
+	c := &o.config
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h)")
@@ -116,33 +145,10 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
-	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; without -out there is no folder then")
+	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON, - for the standard output and all else on the other one; without -out there is no folder then")
 	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
 	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` of the whole run (default none)")
-	if err = f.Parse(args); err == nil {
-		err = file.apply(f)
-	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		printHelp(help, f, c.Scenario)
-		return o, errHelp
-	case err != nil:
-		return o, wantedBy(f, err)
-	case len(o.agents) > 0 && c.URL == "":
-		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
-	case o.oneRoom && c.Apart:
-		return o, errors.New("-one-room and -apart: the one or the other")
-	case f.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case o.server != "" && c.URL != "":
-		return o, errors.New("-server and -url: the one starts a server, the other one runs already")
-	case o.server == "" && c.URL == "" && c.Protocol == plan.Raw:
-		return o, errors.New("-protocol raw: Roost has channels, say the -url of another server or start it with -server")
-	case c.ServerPID != 0 && c.URL == "":
-		return o, errors.New("-server-pid: a server that is started here is measured anyway, it is for that of -url")
-	}
-	o.warnings = idleFlags(f, cmp.Or(c.Scenario, plan.Chat))
-	return o, errors.Join(checkZeros(f), checkProcess(c.ServerPID))
+	return f
 }
 
 // checkProcess wants a process of that number, if it is not 0.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
@@ -38,15 +39,15 @@ func checkFolder(folder string) error {
 // its end that it cannot be saved.
 func newOutput(o options, clients int, now time.Time) (*output, error) {
 	out := &output{json: o.json, folder: o.out, records: record.NewWriter(io.Discard)}
-	if out.json != "" {
+	if out.json != "" && out.json != report.Stdout {
 		file, err := os.OpenFile(out.json, os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
 			return nil, err
 		}
 		file.Close()
-		if out.folder == "" {
-			return out, nil
-		}
+	}
+	if out.json != "" && out.folder == "" {
+		return out, nil
 	}
 	out.folder = cmp.Or(out.folder, filepath.Join("results", fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405.000Z"), clients)))
 	if err := os.MkdirAll(out.folder, 0o755); err != nil {
@@ -72,7 +73,9 @@ func (out *output) save(r *report.Result, terminal io.Writer) error {
 		err = errors.Join(err, saveReports(out.folder, r))
 	}
 	saved := err == nil && out.folder != ""
-	err = errors.Join(err, r.WriteText(terminal))
+	if textErr := r.WriteText(terminal); !errors.Is(textErr, syscall.EPIPE) || !saved && out.json == "" { // "| head" has seen enough
+		err = errors.Join(err, textErr)
+	}
 	if saved {
 		fmt.Fprintf(terminal, "\nSaved in %s (report.html shows it).%s\n", out.folder, howToKeep(out.folder))
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -25,24 +28,67 @@ func fits(name string, s plan.Scenario) bool {
 	return of == nil || slices.Contains(of, s)
 }
 
-// idleFlags are sentences about the flags given that do nothing in a scenario.
-func idleFlags(f *flag.FlagSet, s plan.Scenario) (sentences []string) {
-	f.Visit(func(given *flag.Flag) {
-		if !fits(given.Name, s) {
+// checkIdle finds a flag that was given and does nothing: in the scenario, or beside
+// another flag.
+func (o options) checkIdle(f *flag.FlagSet) error {
+	given := make(map[string]bool)
+	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
+	s := cmp.Or(o.config.Scenario, plan.Chat)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !fits(name, s) {
 			var of []string
-			for _, other := range scenariosOf(given.Name) {
+			for _, other := range scenariosOf(name) {
 				of = append(of, string(other))
 			}
-			sentences = append(sentences, fmt.Sprintf("-%s does nothing in %s, only in %s", given.Name, s, strings.Join(of, ", ")))
+			return fmt.Errorf("-%s does nothing in %s, only in %s: leave it out", name, s, strings.Join(of, ", "))
 		}
-	})
-	return sentences
+		if why := o.idle(name, given); why != "" {
+			return fmt.Errorf("-%s does nothing %s: leave it out", name, why)
+		}
+	}
+	return nil
 }
 
-// checkZeros finds flags that were set to nothing, where leaving them out would
-// mean the default: it is not what they say.
-func checkZeros(f *flag.FlagSet) (err error) {
+// idle is beside what a flag does nothing, "" if it does something.
+func (o options) idle(name string, given map[string]bool) string {
+	elsewhere, raw := o.config.URL != "", o.config.Protocol == plan.Raw
+	switch name {
+	case "inflight":
+		if given["rate"] {
+			return "beside -rate, which sends whatever the answers do"
+		}
+	case "servers", "apart":
+		if elsewhere {
+			return "beside -url: no servers are started"
+		}
+	case "nats":
+		switch {
+		case elsewhere || o.server != "":
+			return "but for our own servers"
+		case o.config.Apart:
+			return "beside -apart: there is no cluster"
+		}
+	case "one-room":
+		if o.server == "" {
+			return "without -server"
+		}
+	case "topic", "event":
+		if raw {
+			return "with -protocol raw: a plain WebSocket has neither"
+		}
+	}
+	return ""
+}
+
+// checkNumbers finds numbers that are none, and flags that were set to nothing where
+// leaving them out would mean the default: it is not what they say.
+func checkNumbers(f *flag.FlagSet) (err error) {
 	f.Visit(func(given *flag.Flag) {
+		if g, ok := given.Value.(flag.Getter); ok {
+			if n, ok := g.Get().(float64); ok && (math.IsNaN(n) || math.IsInf(n, 0)) {
+				err = fmt.Errorf("-%s is %v: want a number such as 1000", given.Name, n)
+			}
+		}
 		switch given.Name {
 		case "connect-rate", "timeout", "server-pid": // no bound, none
 			return

@@ -116,7 +116,7 @@ func (q quantity) parse(limit string) (float64, error) {
 		return float64(d) / 1e6, nil
 	}
 	n, err := strconv.ParseFloat(limit, 64)
-	if err != nil || math.IsNaN(n) {
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 		return 0, errors.New("want a limit without a unit, such as 3000")
 	}
 	return n, nil

@@ -17,7 +17,7 @@ func (c Config) Pushes() int { return atLeast(c.Push, PushSize) }
 var burst = kind{
 	name:  Burst,
 	says:  "-pushers clients push -push bytes each in one go and read the replies; then -messages of -size bytes come to all in one go: who reads must lose nothing",
-	flags: []string{"messages", "writers", "late", "size", "pushers", "push"},
+	flags: []string{"messages", "writers", "late", "size", "pushers", "push", "event", "drain"},
 	noRaw: "a plain WebSocket is for pushes or for broadcasts, and this needs both",
 	complete: func(c *Config) {
 		c.Clients, c.Messages = cmp.Or(c.Clients, 1000), cmp.Or(c.Messages, 3)

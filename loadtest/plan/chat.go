@@ -11,5 +11,5 @@ var chat = kind{
 
 // chatFlags are those of a scenario in which writers write, and more.
 func chatFlags(more ...string) []string {
-	return append([]string{"messages", "writers", "late", "rate", "size"}, more...)
+	return append([]string{"messages", "writers", "late", "rate", "size", "event", "drain"}, more...)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -174,6 +175,11 @@ func (c Config) Check() error {
 	} {
 		if number.negative {
 			return fmt.Errorf("%s: must not be negative", number.name)
+		}
+	}
+	for name, n := range map[string]float64{"rate": c.Rate, "connect-rate": c.ConnectRate, "churn": c.Churn, "zipf": c.Zipf, "slow": c.Slow} {
+		if math.IsNaN(n) || math.IsInf(n, 0) {
+			return fmt.Errorf("%s: %v is no number", name, n)
 		}
 	}
 	switch {

@@ -6,7 +6,7 @@ const Echo Scenario = "echo"
 var echo = kind{
 	name:     Echo,
 	says:     "clients push and wait for the reply: -inflight at a time as fast as it goes (closed loop), or -rate a second (open loop), for -for",
-	flags:    []string{"inflight", "for", "rate", "size"},
+	flags:    []string{"inflight", "for", "rate", "size", "drain"},
 	rawPath:  "/echo",
 	silent:   true,
 	busy:     true,

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -233,6 +234,9 @@ func TestCheck(t *testing.T) {
 		{plan.Config{URL: "ws://localhost", Clients: -1}, "clients"},
 		{plan.Config{URL: "ws://localhost", Rate: -1}, "rate"},
 		{plan.Config{URL: "ws://localhost", Slow: 100}, "slow"},
+		{plan.Config{URL: "ws://localhost", Rate: math.NaN()}, "rate: NaN is no number"},
+		{plan.Config{URL: "ws://localhost", ConnectRate: math.Inf(1)}, "connect-rate: +Inf is no number"},
+		{plan.Config{URL: "ws://localhost", Slow: math.NaN()}, "slow: NaN"},
 		{plan.Config{URL: "ws://localhost", Push: -1}, "push: must not be negative"},
 		{plan.Config{URL: "ws://localhost", Scenario: plan.Burst, Pushers: 11, Clients: 10}, "pushers: 11 of 10 clients"},
 		{plan.Config{URL: "ws://localhost", Writers: -1}, "writers: must not be negative"},
