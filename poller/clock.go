@@ -61,6 +61,8 @@ func (l *loop) wake() {
 // tick does what is due when the alarm goes off, and sets it anew.
 func (l *loop) tick() {
 	l.enter()
+	l.meter.begin()
+	defer l.meter.end()
 	k := &l.clock
 	passed := k.alarm.elapsed()
 	late := passed - k.rings // less than nothing if it was set anew on the way: no harm

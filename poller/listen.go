@@ -161,6 +161,8 @@ func (l *Listener) release() {
 // accept takes the connections that wait.
 func (l *Listener) accept(netpoll.Poll) error {
 	l.loop.enter()
+	l.loop.meter.begin()
+	defer l.loop.meter.end()
 	for range acceptBatch {
 		fd, errno := l.take(l.fd)
 		if errno == 0 {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,7 @@ type loop struct {
 	clock  clock       // loop only
 	swept  uint32      // loop only: tick of the last sweep
 	over   bool        // loop only: nothing may begin any more
+	meter  meter
 
 	mu     sync.Mutex // guards the next three; never held while a task runs
 	owing  []*Conn    // those whose outbound queues may not be empty
@@ -42,7 +44,7 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, maxRecord+readSize), iov: make([][]byte, 0, maxGather)}
+	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, maxRecord+readSize), iov: make([][]byte, 0, maxGather), meter: meter{start: time.Now()}}
 	timer, err := newTimerFD(poll, func() { l.contain(l.tick) })
 	if err != nil {
 		unix.Close(fd)
@@ -119,6 +121,8 @@ func (l *loop) postLocked(task func()) {
 
 func (l *loop) runTasks(netpoll.Poll) error {
 	l.enter()
+	l.meter.begin()
+	defer l.meter.end()
 	var count [8]byte
 	unix.Read(l.wakeFD, count[:])
 	l.mu.Lock()

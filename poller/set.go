@@ -83,6 +83,7 @@ func (s *set) control(op int, c *Conn, mask uint32) error {
 // serve tells the connections what has come for them.
 func (l *loop) serve(netpoll.Poll) error {
 	s := l.set
+	l.meter.begin()
 	for range maxPasses {
 		n, _ := rawEpollWait(s.fd, s.events) // -1 for EINTR: netpoll will come again
 		for _, e := range s.events[:max(n, 0)] {
@@ -91,6 +92,7 @@ func (l *loop) serve(netpoll.Poll) error {
 			}
 		}
 		s.passed()
+		l.meter.end()
 		if n < busy {
 			break
 		}

@@ -18,7 +18,7 @@ const child = "ROOST_ATTACK_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(child) != "" {
-		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Setenv(child, "yes")
 	os.Exit(m.Run())
@@ -137,6 +137,8 @@ func TestJudge(t *testing.T) {
 		{"a client", row{Lost: losses{Clients: 1}}, false, true, "lost"},
 		{"a message", row{Lost: losses{Messages: 1}}, false, true, "lost"},
 		{"memory", row{RSS: [3]int{50, 351, 60}}, false, true, "RSS +301 MB"},
+		{"a loop's pass", row{Passes: passes{Longest: time.Second, Worked: 10 * time.Millisecond}}, false, true, ""},
+		{"a loop that works", row{Passes: passes{Longest: time.Second, Worked: 12 * time.Millisecond}}, false, true, "pass of 12 ms"},
 		{"hung", row{}, false, false, "deaf to SIGTERM"},
 		{"dead", row{Lost: losses{Clients: 50}}, true, true, "server ended, lost"},
 	} {

@@ -27,7 +27,8 @@ const usage = `usage: scripts/attack/run [-at COMMIT] [flags]
 Runs each attack against a fresh server while bystanders ping it, and prints what
 happened to them before, during and after. An attack fails if a bystander or a
 message of a well-behaved client is lost, if the bystanders' p99 exceeds 20 ms +
-2x its quiet value, if the server's memory grows by more than -rss, or if the
+2x its quiet value, if the server's memory grows by more than -rss, if an event
+loop works for more than 10 ms without a look at its other connections, or if the
 server does not end on SIGTERM.
 
 The exit code is 0 if no attack did harm, 99 if one did, 130 after Ctrl-C, 2 for
@@ -49,14 +50,14 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
 		switch args[0] {
 		case "serve":
-			return exitCode(stderr, serve(ctx, stdout, stderr))
+			return exitCode(stderr, serve(ctx, stdin, stdout, stderr))
 		case "do":
 			return exitCode(stderr, attackOnce(ctx, args[1:], stdout))
 		}

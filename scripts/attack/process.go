@@ -31,7 +31,9 @@ const (
 type server struct {
 	addr   string
 	cmd    *exec.Cmd
-	log    *os.File // our end of its standard error
+	asks   io.WriteCloser // its standard input
+	tells  *os.File       // our end of its standard output
+	log    *os.File       // likewise of its standard error
 	ended  chan struct{}
 	stop   context.CancelFunc // of watch and of reading the log
 	work   sync.WaitGroup
@@ -51,13 +53,17 @@ func start(program string, deaf bool) (*server, error) {
 	s.cmd.Stderr = out
 	stdout, err := s.cmd.StdoutPipe()
 	if err == nil {
+		s.tells = stdout.(*os.File) // as package os/exec has it
+		s.asks, err = s.cmd.StdinPipe()
+	}
+	if err == nil {
 		err = s.cmd.Start()
 	}
 	if err != nil {
 		in.Close()
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	if _, err := fmt.Fscanln(stdout, &s.addr); err != nil {
+	if _, err := fmt.Fscanln(s.tells, &s.addr); err != nil {
 		_ = s.cmd.Process.Kill() // it says nothing: whether it still runs does not matter
 		_ = s.cmd.Wait()
 		in.Close()
@@ -121,6 +127,24 @@ func (s *server) rss() int {
 	}
 	pages, _ := strconv.Atoi(fields[1]) // the kernel's own number
 	return pages * os.Getpagesize() >> 20
+}
+
+// passes are those of the server's event loops since they were asked for before.
+func (s *server) passes() (p passes) {
+	if _, err := io.WriteString(s.asks, "\n"); err != nil {
+		return p // it has ended
+	}
+	var stats struct {
+		Loops []passes `json:"loop_lag"` // none before November 2026
+	}
+	if s.tells.SetReadDeadline(time.Now().Add(patience)) != nil || json.NewDecoder(s.tells).Decode(&stats) != nil {
+		return p // it has ended, or its loops do not answer
+	}
+	for _, l := range stats.Loops {
+		p.Longest, p.Worked = max(p.Longest, l.Longest), max(p.Worked, l.Worked)
+		p.Moved += l.Moved
+	}
+	return p
 }
 
 // cpu is the processor time of the server so far, 0 once it has ended.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"time"
@@ -18,9 +20,9 @@ import (
 const drainTime = 3 * time.Second
 
 // serve is the server's process: rooms, and channels whose callbacks misbehave on
-// request. It uses only what package phx had at commit 3529a58, so that the same
+// request. For each line of its input it prints its Stats. It uses only what package phx had at commit 3529a58, so that the same
 // source shows what later commits mended.
-func serve(ctx context.Context, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
 	ep, err := phx.Start(phx.Config{
 		Addr: "127.0.0.1:0",
 		Mounts: []phx.Mount{
@@ -36,11 +38,25 @@ func serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if _, err := fmt.Fprintln(stdout, ep.Addr()); err != nil { // for start
 		return err
 	}
+	go tellStats(ep, stdin, stdout) // ends with its input, or the process
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = ep.Shutdown(drain) // blocked callbacks outlast it, and nobody may read what we say of it
 	return nil
+}
+
+// tellStats prints what the operators' /stats shows, a line of JSON, for each line that
+// it reads.
+func tellStats(ep *phx.Endpoint, in io.Reader, out io.Writer) {
+	admin := ep.AdminHandler()
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		answer := httptest.NewRecorder()
+		admin.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/stats", nil))
+		if _, err := answer.Body.WriteTo(out); err != nil {
+			return
+		}
+	}
 }
 
 func welcome(*phx.Socket, phx.Params, *http.Request) error { return nil }

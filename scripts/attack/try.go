@@ -14,6 +14,9 @@ const (
 	// warmUp is what bystanders ping before they are measured.
 	warmUp = 300 * time.Millisecond
 
+	// mayWork is how long one pass of an event loop may work.
+	mayWork = 10 * time.Millisecond
+
 	// tolerated is how much the bystanders' p99 may be beyond twice its quiet value.
 	tolerated = 20 * time.Millisecond
 )
@@ -27,12 +30,21 @@ type row struct {
 	After    latency `json:"after"`
 	Loop     latency `json:"loop"`     // during: of heartbeats, which the event loop answers
 	Newcomer latency `json:"newcomer"` // during: from connecting to the answer of a join
+	Passes   passes  `json:"passes"`   // during: of the event loops, as the server says
 	RSS      [3]int  `json:"rss_mb"`   // before, largest, at the end
 	CPU      float64 `json:"cpu"`      // processors that the server took during
 	Logged   int64   `json:"log_bytes"`
 	Lost     losses  `json:"lost"` // of bystanders and the attack's own readers
 	Attacker string  `json:"attacker"`
 	Harm     string  `json:"harm"` // "" if there was none
+}
+
+// passes are the longest of an event loop, from one look at its connections to the
+// next: what one took, and what one had of a processor. Below 2 ms they are 0.
+type passes struct {
+	Longest time.Duration `json:"longest_ns"`
+	Worked  time.Duration `json:"worked_ns"`
+	Moved   uint64        `json:"moved"` // since the start: what these worked is unknown
 }
 
 // A latency is a distribution of samples in ms.
@@ -77,9 +89,11 @@ func (c *config) observe(ctx context.Context, s *server, self string, r *row) er
 	before := time.Now()
 	sleepUntil(ctx, before.Add(c.Quiet))
 	r.RSS[0] = s.takePeak()
+	s.passes()
 	busy, during := s.cpu(), time.Now()
 	o, err := s.strike(ctx, self, r.Attack, c.For)
 	after := time.Now()
+	r.Passes = s.passes()
 	r.CPU = max(0, (s.cpu()-busy).Seconds()/after.Sub(during).Seconds())
 	sleepUntil(ctx, after.Add(c.Quiet))
 	end := time.Now()
@@ -128,6 +142,9 @@ func (r *row) judge(c *config, gone, inTime bool) {
 	}
 	if limit := ms(tolerated) + 2*r.Before.P99; r.During.P99 > limit {
 		say("p99 > %.0f ms", limit)
+	}
+	if r.Passes.Worked > mayWork {
+		say("pass of %s ms", short(ms(r.Passes.Worked)))
 	}
 	if grown := r.RSS[1] - r.RSS[0]; grown > c.MaxGrowth {
 		say("RSS +%d MB", grown)

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/roost-rt/roost/poller"
 )
 
 // AdminHandler shows operators what goes on in the endpoint, as JSON:
 //
-//	GET /stats                          Stats, Budgets, and whether the endpoint drains
+//	GET /stats                          Stats, Budgets, LoopLag, and whether the endpoint drains
 //	GET /ready                          200, or 503 with what Ready says
 //	GET /ledger                         what is owed to clients, and who was closed for what
 //	GET /sockets?id=&topic=&limit=      sockets, each with its channels
@@ -31,9 +33,10 @@ func (ep *Endpoint) AdminHandler() http.Handler {
 		setJSON(w)
 		_ = json.NewEncoder(w).Encode(struct { // an operator who is gone needs no answer
 			Stats
-			Draining bool     `json:"draining"`
-			Budgets  []Budget `json:"budgets"`
-		}{ep.Stats(), ep.Draining(), ep.Budgets()})
+			Draining bool             `json:"draining"`
+			Budgets  []Budget         `json:"budgets"`
+			LoopLag  []poller.LoopLag `json:"loop_lag"`
+		}{ep.Stats(), ep.Draining(), ep.Budgets(), ep.LoopLag()})
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		if err := ep.Ready(); err != nil {

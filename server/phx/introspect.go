@@ -126,6 +126,11 @@ func (ep *Endpoint) Stats() Stats {
 	return st
 }
 
+// LoopLag is for how long each event loop was busy without a look at its other
+// connections. Each call begins the search for the longest such time anew: let one
+// place ask, such as what scrapes AdminHandler's /stats, where it is "loop_lag".
+func (ep *Endpoint) LoopLag() []poller.LoopLag { return ep.poller.LoopLag() }
+
 // Subscribers is how many subscriptions to a topic there are on this node, and on no
 // other of its cluster: the channels that have joined it, and who has subscribed to
 // it otherwise. SubscribersEverywhere counts those of all nodes.
