@@ -1,6 +1,7 @@
 package conduct
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -35,7 +36,9 @@ func (r *run) echo(ctx context.Context) error {
 	if err := r.pass(ctx, from.moment+int64(r.cfg.For)); err != nil {
 		return err
 	}
-	if err := a.end(ctx); err != nil {
+	if r.cfg.Rate > 0 {
+		a.lasted() // what it counts are the answers to all that was sent until now
+	} else if err := a.end(ctx); err != nil {
 		return err
 	}
 	if err := r.quieten(ctx); err != nil {
@@ -46,8 +49,24 @@ func (r *run) echo(ctx context.Context) error {
 		return err
 	}
 	err = r.quieten(ctx) // for their latencies
+	if r.cfg.Rate > 0 {
+		a.over()
+		a.record.Ms = max(a.record.Ms, ms(r.answering()))
+	}
 	a.emit()
 	return err
+}
+
+// answering is how long it was from the first answer to the last: longer than pings
+// were sent where the server does not keep up.
+func (r *run) answering() int64 {
+	var first, last int64
+	for _, w := range r.workers {
+		if h := w.halted; h != nil && h.First != 0 {
+			first, last = min(cmp.Or(first, h.First), h.First), max(last, h.Last)
+		}
+	}
+	return last - first
 }
 
 // sendPings has all processes send pings: those of an open loop from start on.
@@ -56,6 +75,7 @@ func (r *run) sendPings(start int64) error {
 		o := order.Echo{Size: r.cfg.Size}
 		if r.cfg.Rate > 0 {
 			o.Pace = order.NewPacer(start, r.cfg.Rate/float64(len(r.workers)))
+			o.Pings = plan.Split(max(1, int(r.cfg.Rate*r.cfg.For.Seconds())), len(r.workers))[i]
 		} else {
 			o.InFlight = plan.Split(max(r.cfg.InFlight, len(r.workers)), len(r.workers))[i]
 		}

@@ -251,6 +251,7 @@ func TestEcho(t *testing.T) {
 			}
 			send()
 		}, 0, delay},
+		{"all are late", 50, func(_ int, send func()) { time.AfterFunc(delay, send) }, 0, delay},
 		{"two are not", 100, func(n int, send func()) {
 			if n != 7 && n != 9 {
 				send()
@@ -277,6 +278,11 @@ func TestEcho(t *testing.T) {
 			h := latencyOf(t, records, "echo")
 			if slowest := time.Duration(h.Max()) * time.Microsecond; slowest < test.slowest {
 				t.Errorf("the slowest answer took %v, want at least %v", slowest, test.slowest)
+			}
+			for _, r := range records { // the rate is that of all answers, and late ones are none less
+				if a := r.Activity; a != nil && test.rate > 0 && (a.Count != int64(f.pings)-test.missing || a.Ms < cfg.For.Milliseconds()) {
+					t.Errorf("%d answers to %d pings counted in %d ms, want those to all, in %v or more", a.Count, f.pings, a.Ms, cfg.For)
+				}
 			}
 			pings := int64(f.pings) - test.missing // before the closed loop is in its stride it is not measured
 			if h.TotalCount() > pings || h.TotalCount() == 0 || h.TotalCount() < pings && test.rate > 0 {

@@ -65,6 +65,7 @@ type Broadcast struct {
 // An Echo starts the pings of one process.
 type Echo struct {
 	Pace     Pacer `json:"pace"`      // of an open loop; zero is a closed one
+	Pings    int   `json:"pings"`     // of an open loop, at most; 0 is no bound
 	InFlight int   `json:"in_flight"` // of a closed loop
 	Burst    int   `json:"burst"`     // instead of a loop: pings that each of InFlight clients sends in one go
 	Size     int   `json:"size"`      // bytes of payload

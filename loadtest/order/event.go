@@ -50,6 +50,8 @@ type Halted struct {
 	Latency []byte `json:"latency,omitempty"` // histogram
 	Raw     []byte `json:"raw,omitempty"`     // from the actual send
 	Leave   []byte `json:"leave,omitempty"`   // from the intended phx_leave to the phx_close
+	First   int64  `json:"first,omitempty"`   // moment of the first answer to a ping; 0: none
+	Last    int64  `json:"last,omitempty"`    // and of the last
 }
 
 // Totals are the whole account of one process.

@@ -105,6 +105,7 @@ func (f *fleet) halted() *order.Halted {
 	h := &order.Halted{}
 	if f.echoing != nil {
 		h.Latency, h.Raw = order.Encode(f.echoing.latency), order.Encode(f.echoing.raw)
+		h.First, h.Last = f.echoing.firstAnswer, f.echoing.lastAnswer
 	}
 	if f.comebacks != nil {
 		h.Latency = order.Encode(f.comebacks)

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -24,6 +25,8 @@ type echoing struct {
 	next    int  // client, counted over all groups
 	latency *hdrhistogram.Histogram
 	raw     *hdrhistogram.Histogram
+
+	firstAnswer, lastAnswer int64 // moments; 0: none yet
 }
 
 // echo sends pings until ctx is done. All joined clients take turns.
@@ -35,7 +38,7 @@ func (f *fleet) echo(ctx context.Context, o order.Echo) {
 		f.ping(f.now(), max(1, o.Burst))
 	}
 	if o.InFlight == 0 {
-		for n := 0; f.waitUntil(ctx, o.Pace.Due(n)); n++ {
+		for n := 0; (n < o.Pings || o.Pings == 0) && f.waitUntil(ctx, o.Pace.Due(n)); n++ {
 			f.ping(o.Pace.Due(n), 1)
 		}
 	}
@@ -114,6 +117,7 @@ func (f *fleet) echoed(c *client, payload []byte, now int64) {
 		return
 	}
 	f.counts.Replies++
+	e.firstAnswer, e.lastAnswer = cmp.Or(e.firstAnswer, now), now
 	order.Observe(e.latency, now-s.intended)
 	order.Observe(e.raw, now-s.sent)
 	order.Observe(f.interval, now-s.intended)
