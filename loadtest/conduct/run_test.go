@@ -495,12 +495,17 @@ func TestTickOfEachPhase(t *testing.T) {
 func TestRunCountsRefusedJoins(t *testing.T) {
 	t.Parallel()
 	f := (&fake{refuse: 10}).start(t)
-	end, _, err := run(t, t.Context(), config(f))
+	end, records, err := run(t, t.Context(), config(f))
 	if err != nil {
 		t.Fatalf("Run() = %v", err)
 	}
 	if want := (account{45, 270, 270, 0, 0, 0}); accountOf(end) != want {
 		t.Errorf("account %+v, want %+v", accountOf(end), want)
+	}
+	for _, r := range records {
+		if s := r.Shortfall; s != nil && (s.Limit != kernel.Server || !strings.Contains(s.Evidence, "join refused")) {
+			t.Errorf("what stopped it is %+v, want the server", s)
+		}
 	}
 	if end.Errors["join refused"] != 5 {
 		t.Errorf("errors %v, want 5 of join refused", end.Errors)

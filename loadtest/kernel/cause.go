@@ -8,7 +8,7 @@ import (
 
 // A Cause is the limit that stopped a run, as far as can be told.
 type Cause struct {
-	Name     string `json:"name"` // as in Limit; "" if no limit of this host was found
+	Name     string `json:"name"` // as in Limit, or Server; "" if no limit of this host was found
 	Scope    Scope  `json:"scope,omitempty"`
 	Evidence string `json:"evidence"`
 	Fix      string `json:"fix,omitempty"`
@@ -88,6 +88,10 @@ func (h Host) Diagnose(s Symptoms) Cause {
 			return found(g.Limit, fmt.Sprintf("cgroup %s has %s: "+what, g.Path, Limit{Unit: unitOf(g.Limit)}.amount(g.Max), n))
 		}
 	}
+	if refusals := refused(s.Errors); len(refusals) > 0 {
+		return Cause{Name: Server, Evidence: "it answered: " + strings.Join(refusals, "; "),
+			Fix: "look at its log and its own limits, such as -max-conns"}
+	}
 	for _, b := range []struct{ name, evidence string }{
 		{"memory", "the kernel killed %d processes for want of memory"},
 		{"net.netfilter.nf_conntrack_max", "the table of connections was full: %d packets were dropped"},
@@ -105,7 +109,29 @@ func (h Host) Diagnose(s Symptoms) Cause {
 			return found(g.Limit, fmt.Sprintf("cgroup %s has %s: the kernel made its processes wait %d times", g.Path, bytes(g.Max), n))
 		}
 	}
-	return Cause{Evidence: "no limit of this host was hit, as far as its counters tell"}
+	c := Cause{Evidence: "no limit of this host was hit, as far as its counters tell"}
+	if len(s.Errors) > 0 {
+		c.Evidence += "; clients got: " + strings.Join(s.Errors[:min(len(s.Errors), mostNamed)], "; ")
+	}
+	return c
+}
+
+// Server is the name of a cause that is no limit of a host: the server refused.
+const Server = "the server"
+
+// mostNamed is how many kinds of errors are told.
+const mostNamed = 3
+
+// refused are the errors by which a server says that it will not have a client.
+func refused(errors []string) (kinds []string) {
+	for _, e := range errors {
+		for _, begin := range []string{"upgrade: HTTP ", "join refused", "closed by the server: ", "remote error: tls: "} {
+			if strings.HasPrefix(e, begin) && len(kinds) < mostNamed {
+				kinds = append(kinds, e)
+			}
+		}
+	}
+	return kinds
 }
 
 // says that one of the errors has the text. "too many open files" is the

@@ -98,6 +98,11 @@ func TestDiagnose(t *testing.T) {
 		{"a cgroup that throttles", v2().with(machine{"sys/fs/cgroup/kube/memory.high": "400000000\n"}),
 			machine{"sys/fs/cgroup/kube/memory.events": "high 20\noom 1\noom_kill 1\n"}, kernel.Symptoms{},
 			"memory.high", kernel.Cgroup, "cgroup /kube has 400.0 MB: the kernel made its processes wait 20 times", "MemoryHigh="},
+		{"the server", bigMachine(), machine{"proc/net/netstat": netstat("ListenOverflows", "12")},
+			kernel.Symptoms{Errors: []string{"connection closed by the server", "join refused", "upgrade: HTTP 503"}},
+			"the server", "", "it answered: join refused; upgrade: HTTP 503", "its own limits"},
+		{"something else", bigMachine(), nil, kernel.Symptoms{Errors: []string{"tls: failed to verify certificate"}},
+			"", "", "as its counters tell; clients got: tls: failed to verify certificate", ""},
 		{"nothing", v2(), nil, kernel.Symptoms{Files: []kernel.Files{unread, free}, Errors: errors(syscall.ECONNREFUSED)},
 			"", "", "no limit of this host was hit", ""},
 	} {

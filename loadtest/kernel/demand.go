@@ -29,6 +29,9 @@ const (
 	// processes.
 	SpareFiles = 200
 
+	// leastFiles is how many a process must have for more processes to be a way out.
+	leastFiles = SpareFiles + 56
+
 	// endBytes is one end of a connection in memory, 4.1 KB of the kernel (TCP
 	// socket, inode, file, epoll entry) and the rest of its process. A message that
 	// nobody has read yet takes 1.1 KB more.

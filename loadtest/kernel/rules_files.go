@@ -25,11 +25,16 @@ func (h Host) fileRules(l layout) []rule {
 }
 
 // processFileRules are notes unless one process must hold all: many processes
-// take what they are given.
+// take what they are given, if that is enough to work with.
 func (h Host) processFileRules(l layout) []rule {
 	files := rule{name: "RLIMIT_NOFILE", scope: Process, have: l.files}
 	ceiling := rule{name: "fs.nr_open", scope: Machine, have: h.NrOpen}
 	if !l.Single {
+		if l.files < leastFiles {
+			files.stops, files.need, files.fix = true, func(n int64) int64 { return min(n, 1) * leastFiles }, moreFiles
+			files.reason = fmt.Sprintf("%d are spared for what is no connection of a load test, whatever the number of processes", SpareFiles)
+			return []rule{files, ceiling}
+		}
 		files.reason = fmt.Sprintf("no bound: a process holds %s connections, more take more processes", Count(l.perProcess()))
 		ceiling.reason = "no bound: what RLIMIT_NOFILE of a process can be raised to"
 		return []rule{files, ceiling}

@@ -190,6 +190,8 @@ func TestPlanRefuses(t *testing.T) {
 	files.FileMax = 12_000
 	short := small
 	short.Memory = 5 << 30
+	fewest := small
+	fewest.FilesHard = 64
 	forced := local(3_000_000)
 	forced.Force = true
 	remote := local(40_000)
@@ -203,6 +205,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"memory", local(1_000_000), short, "memory (host) is enough for 528,"},
 		{"memory, forced", forced, short, ""},
 		{"files", local(8_000), files, "fs.file-max (host) is enough for 5,984: it is 12,000, 16,032 is needed"},
+		{"files of a process", local(10), fewest, "RLIMIT_NOFILE (process) is enough for 0: it is 64, 256 is needed; raise ulimit -Hn"},
+		{"files of a process, no number of clients", local(0), fewest, "RLIMIT_NOFILE (process) is enough for 0"},
 		{"ports", remote, small, "net.ipv4.ip_local_port_range (network namespace) is enough for 28,232: it is 28,232, 40,000 is needed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

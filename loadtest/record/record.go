@@ -72,7 +72,7 @@ type Shortfall struct {
 	AtMs     int64  `json:"at_ms"`   // since the start of the run
 	Clients  int64  `json:"clients"` // that had joined by then
 	Asked    int64  `json:"asked"`
-	Limit    string `json:"limit"` // "RLIMIT_NOFILE", a sysctl, "memory" or a file of a cgroup; "" if none was found
+	Limit    string `json:"limit"` // "RLIMIT_NOFILE", a sysctl, "memory", a file of a cgroup, or "the server"; "" if none was found
 	Scope    string `json:"scope,omitempty"`
 	Evidence string `json:"evidence"`
 	Fix      string `json:"fix,omitempty"`
