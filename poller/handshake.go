@@ -39,6 +39,12 @@ type handshake struct {
 	arrived chan struct{}
 }
 
+// A Plain is a Handler that has a word for a peer whose first bytes are no TLS: Plain
+// returns what is sent before the end, or nil. Called in the turn of a handshake.
+type Plain interface {
+	Plain(first []byte) (word []byte)
+}
+
 // Secure returns the handler of a connection that begins with a TLS handshake, in
 // which it is the server. When that is done, next has the connection: it gets, and
 // sends, what TLS protects. Closed is next's in any case. The handshake takes a turn
@@ -148,7 +154,7 @@ func (h *handshake) Turn() {
 	if err != nil {
 		h.conn.loop.poller.log.Debug("TLS handshake", "remote", h.conn.RemoteAddr().String(), "err", err)
 		h.fail(err)
-		h.conn.Finish(nil) // behind the alert
+		h.conn.Finish(h.word(err)) // nil is behind the alert
 		return
 	}
 	h.conn.Post(h.finish)
@@ -161,6 +167,16 @@ func (h *handshake) fail(err error) {
 	if h.ready != nil && !h.gone {
 		h.failed = err
 	}
+}
+
+// word is the last one to a peer whose handshake has failed.
+func (h *handshake) word(failure error) []byte {
+	var header tls.RecordHeaderError
+	next, ok := h.next.(Plain)
+	if !ok || !errors.As(failure, &header) || header.Conn == nil { // it has had an alert
+		return nil
+	}
+	return next.Plain(header.RecordHeader[:])
 }
 
 // finish gives the connection to its handler. Loop only.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -328,14 +329,29 @@ func TestTLSBrokenRecord(t *testing.T) {
 	}
 }
 
+// plainHooks have a word for who speaks no TLS.
+type plainHooks struct{ *hooks }
+
+func (plainHooks) Plain(first []byte) []byte { return fmt.Appendf(nil, "no TLS: %s", first) }
+
 // What is no TLS is refused at once, not when as much has come as its header seems
-// to say.
+// to say, with the handler's word if it has one. What is TLS but broken gets its alert.
 func TestNoTLS(t *testing.T) {
-	s := secureEcho(t)
-	nc := dial(t, s.addr)
-	nc.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
-	if n, err := io.Copy(io.Discard, nc); err != nil {
-		t.Errorf("read %d bytes and %v, want an end", n, err)
+	word := listenTLS(t, poller.Config{}, poller.PoolConfig{Places: 2, MaxWorkers: 100}, plainHooks{hooksEcho})
+	for _, tt := range []struct {
+		name       string
+		s          *secureServer
+		sent, want string
+	}{
+		{"no word", secureEcho(t), "GET / HTTP/1.1\r\n\r\n", ""},
+		{"a word", word, "GET / HTTP/1.1\r\n\r\n", "no TLS: GET /"},
+		{"TLS that is broken", word, "\x16\x03\x01\x00\x05GET /", "\x15"},
+	} {
+		nc := dial(t, tt.s.addr)
+		nc.Write([]byte(tt.sent))
+		if got, err := io.ReadAll(nc); err != nil || !strings.HasPrefix(string(got), tt.want) || tt.want == "" && len(got) > 0 {
+			t.Errorf("%s: read %q and %v, want %q and an end", tt.name, got, err, tt.want)
+		}
 	}
 }
 

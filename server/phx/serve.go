@@ -132,7 +132,12 @@ func (ep *Endpoint) acceptOn(ln net.Listener) error {
 // take brings a connection that was accepted elsewhere to the loop.
 func (ep *Endpoint) take(nc net.Conn, loopback bool) {
 	from := origin{remote: remoteOf(nc), loopback: loopback}
-	_, from.https = nc.(*tls.Conn)
+	if c, ok := nc.(*tls.Conn); ok {
+		from.https = true
+		if !c.ConnectionState().HandshakeComplete {
+			nc = unshaken{c}
+		}
+	}
 	if err := ep.poller.Attach(nc, ep.acceptor(from)); err != nil {
 		ep.log.Warn("connection refused", "remote", from.remote, "err", err)
 	}

@@ -2,6 +2,7 @@ package phx
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/netip"
 	"runtime"
 
@@ -52,6 +53,34 @@ func (ep *Endpoint) turnAway(c *poller.Conn) poller.Handler {
 		return nil
 	}
 	return refuseEarly(c)
+}
+
+// Plain answers a request that has come without TLS; see poller.Plain.
+func (h *requests) Plain(first []byte) []byte { return withoutTLS(first) }
+
+// withoutTLS is what is said to a client that speaks HTTP where TLS is spoken, by the
+// first bytes of its request line, nil to others. The words are those of net/http.
+func withoutTLS(first []byte) []byte {
+	for _, b := range first {
+		if (b < 'A' || 'Z' < b) && b != ' ' && b != '/' && b != '*' {
+			return nil
+		}
+	}
+	return []byte("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+}
+
+// An unshaken connection is one of tls.NewListener's, whose handshake comes with the
+// first Read.
+type unshaken struct{ *tls.Conn }
+
+// Read answers a request that has come without TLS; see net.Conn.
+func (c unshaken) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	var header tls.RecordHeaderError
+	if errors.As(err, &header) && header.Conn != nil {
+		_, _ = header.Conn.Write(withoutTLS(header.RecordHeader[:])) // who is gone needs no answer
+	}
+	return n, err
 }
 
 // tls is what the handshake of a connection with TLS has agreed on, nil without.

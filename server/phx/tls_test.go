@@ -143,6 +143,47 @@ func TestTLS(t *testing.T) {
 	within(t, "end", ended)
 }
 
+// Who speaks HTTP where TLS is spoken is told so, as net/http does, whatever the
+// method: where the loop shakes hands, and where a listener of crypto/tls does.
+func TestTLSPortSpokenToInHTTP(t *testing.T) {
+	cert, _ := selfSigned(t)
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	loop := startConfig(t, phx.Config{TLS: config, Mounts: rooms()})
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := startConfig(t, phx.Config{Addr: phx.Off, Mounts: rooms()})
+	end := serve(foreign, tls.NewListener(plain, config))
+	for _, addr := range []net.Addr{loop.Addr(), plain.Addr()} {
+		for _, tt := range []struct{ line, want string }{
+			{"GET / HTTP/1.1", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"},
+			{"DELETE /x HTTP/1.1", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"},
+			{"OPTIONS * HTTP/1.1", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"},
+			{"SSH-2.0-OpenSSH", ""},
+			{"\x00\x00\x00\x00\x00", ""},
+		} {
+			conn, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			if _, err := conn.Write([]byte(tt.line + "\r\nHost: a\r\n\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, len(tt.want)+1)
+			if n, _ := io.ReadFull(conn, got); string(got[:n]) != tt.want { // the end may be a reset
+				t.Errorf("%s, %q: got %q, want %q", addr, tt.line, got[:n], tt.want)
+			}
+		}
+	}
+	shutdown(t, foreign)
+	if err := within(t, "end of Serve", end); err != http.ErrServerClosed {
+		t.Errorf("Serve = %v", err)
+	}
+}
+
 // A connection that had pages from Config.HTTP can become a socket, also with TLS.
 func TestTLSPageThenSocket(t *testing.T) {
 	ep, trust := startTLS(t, phx.Config{Mounts: rooms(),
