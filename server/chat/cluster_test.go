@@ -20,11 +20,11 @@ func TestClusterFlags(t *testing.T) {
 	}{
 		{nil, map[string]string{"ROOST_CLUSTER": url}, 1, "NATS server nats://127.0.0.1:1"},
 		{[]string{"-cluster", "nats://127.0.0.1:2"}, map[string]string{"ROOST_CLUSTER": url}, 1, "NATS server nats://127.0.0.1:2"},
-		{[]string{"-cluster", url, "-cluster-ca", nowhere}, nil, 1, "Config.CA: open " + nowhere},
-		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CA": nowhere}, 1, "Config.CA: open " + nowhere},
-		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CERT": nowhere, "ROOST_CLUSTER_KEY": nowhere}, 1, "Config.Cert and Key: open " + nowhere},
-		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CREDS": nowhere}, 1, "Config.Creds: stat " + nowhere},
-		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_NKEY": nowhere}, 1, "Config.NKey " + nowhere},
+		{[]string{"-cluster", url, "-cluster-ca", nowhere}, nil, 1, "-cluster-ca: open " + nowhere},
+		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CA": nowhere}, 1, "-cluster-ca: open " + nowhere},
+		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CERT": nowhere, "ROOST_CLUSTER_KEY": nowhere}, 1, "-cluster-cert and -cluster-key: open " + nowhere},
+		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CREDS": nowhere}, 1, "-cluster-creds: stat " + nowhere},
+		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_NKEY": nowhere}, 1, "-cluster-nkey " + nowhere},
 		{[]string{"-cluster-creds", nowhere}, nil, 2, "no NATS server: set -cluster or ROOST_CLUSTER"},
 	} {
 		for name, value := range c.env {

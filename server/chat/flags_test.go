@@ -3,30 +3,61 @@ package chat_test
 import (
 	"bytes"
 	"context"
+	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/roost-rt/roost/server/chat"
 )
 
-// Flags of limits that make no sense are refused, by name.
-func TestLimitFlags(t *testing.T) {
+// Flags that make no sense are refused, by name, with what to do instead.
+func TestFlagsRefused(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	missing := filepath.Join(t.TempDir(), "missing", "a.sock")
 	for _, tt := range []struct {
 		args string
 		code int
 		want string
 	}{
+		{"-addr 127.0.0.1", 2, `-addr is "127.0.0.1": want HOST:PORT`},
+		{"-addr ::1:4000", 2, `-addr is "::1:4000": want HOST:PORT`},
+		{"-addr localhost:99999", 2, `-addr is "localhost:99999": want a port from 0, which picks a free one, to 65535`},
+		{"-addr 127.0.0.1:-1", 2, `-addr is "127.0.0.1:-1": want a port`},
+		{"-addr :no-such-service", 2, `-addr is ":no-such-service": want a port`},
+		{"-addr 192.0.2.1:4000", 1, "-addr is \"192.0.2.1:4000\": listen tcp 192.0.2.1:4000: bind: cannot assign requested address\nThis host does not have that address"},
+		{"-addr " + taken.Addr().String(), 1, "-addr is \"" + taken.Addr().String() + "\""},
+		{"-addr " + taken.Addr().String(), 1, "Another program listens on " + taken.Addr().String() + ". End it, or choose another port: -addr 127.0.0.1:0"},
+		{"-addr unix:", 2, `-addr is "unix:": want a path`},
+		{"-addr unix:" + missing, 1, "no such file or directory\nChoose a path in a directory that exists"},
+		{"-addr unix:/tmp/" + strings.Repeat("x", 120), 1, "at most 107 bytes"},
+		{"-pprof 127.0.0.1", 2, `-pprof is "127.0.0.1": want HOST:PORT, such as 127.0.0.1:4000 or :4000` + "\n"},
+		{"-pprof 127.0.0.1:99999", 2, `-pprof is "127.0.0.1:99999": want a port`},
+		{"-pprof " + taken.Addr().String(), 1, "-pprof is \"" + taken.Addr().String() + "\""},
+		{"-pprof " + taken.Addr().String(), 1, "or choose another port: -pprof 127.0.0.1:0"},
+		{"-idle -5s", 2, "-idle is -5s: want a time such as 60s"},
+		{"-idle 5", 2, `"5" for flag -idle`},
+		{"-ready no-slash", 1, `-ready is "no-slash": it must start with /`},
+		{"-loops -1", 1, "-loops is -1: it must not be negative"},
+		{"-workers -1", 1, "-workers is -1: it must not be negative"},
+		{"-outbound-max -1", 1, "-outbound-max is -1: it must not be negative"},
 		{"-trusted-proxies 10.0.0.0/8,nonsense", 2, `"nonsense": want addresses or networks`},
-		{"-proxy-protocol", 1, "TrustedProxies is empty"},
-		{"-max-conns -1", 1, "MaxConns is -1"},
-		{"-max-conns-per-ip -1 -trusted-proxies 10.0.0.0/8,::1,127.0.0.1", 1, "MaxConnsPerIP is -1"},
-		{"-accept-rate -1", 1, "AcceptRate is -1"},
-		{"-hosts chat.example.com,http://a", 1, `Hosts[1] is "http://a"`},
+		{"-proxy-protocol", 1, "-proxy-protocol is set but -trusted-proxies is empty"},
+		{"-max-conns -1", 1, "-max-conns is -1"},
+		{"-max-conns-per-ip -1 -trusted-proxies 10.0.0.0/8,::1,127.0.0.1", 1, "-max-conns-per-ip is -1"},
+		{"-accept-rate -1", 1, "-accept-rate is -1"},
+		{"-hosts chat.example.com,http://a", 1, `-hosts[1] is "http://a"`},
+		{"-cluster nats://127.0.0.1:1 -cluster-cert " + missing, 1, "-cluster-cert and -cluster-key belong together"},
+		{"-cluster nats://127.0.0.1:1 -cluster-ca " + missing, 1, "-cluster-ca: open " + missing},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := chat.Main(context.Background(), strings.Fields("-addr 127.0.0.1:0 "+tt.args), &stdout, &stderr)
-		if code != tt.code || !strings.Contains(stderr.String(), tt.want) {
-			t.Errorf("server %s: code %d and %q, want %d and %q", tt.args, code, stderr.String(), tt.code, tt.want)
+		if got := stderr.String(); code != tt.code || !strings.Contains(got, tt.want) || strings.Contains(got, "phx:") {
+			t.Errorf("server %s: code %d and %q, want %d and %q", tt.args, code, got, tt.code, tt.want)
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -68,7 +67,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	limitFlags(flags, &cfg)
 	link := clusterFlags(flags)
 	cert := certificateFlags(flags)
-	idle := flags.Duration("idle", time.Minute, "`time` without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
+	idle := flags.Duration("idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
@@ -87,9 +86,15 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
-	path, unix := strings.CutPrefix(cfg.Addr, "unix:")
-	if _, _, err := net.SplitHostPort(cfg.Addr); unix && path == "" || !unix && err != nil {
-		fmt.Fprintf(stderr, "server: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000, or unix:PATH\n", cfg.Addr)
+	err := checkAddr(cfg.Addr)
+	if *profiles != "" {
+		err = errors.Join(err, checkHostPort("pprof", *profiles, ""))
+	}
+	if *idle < 0 {
+		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", *idle))
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
 	if lines.Rate < 1 {
@@ -101,7 +106,6 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	log := slog.New(handler)
 	followMemory(log, memlimit.FromCgroup)
 	defer keepHouse(lull, debug.FreeOSMemory).stop()
-	var err error
 	if cfg.TLS, err = cert.config(log); err != nil {
 		printTo(stderr, "server: %v\n", err)
 		return 2
@@ -113,7 +117,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *profiles != "" {
 		stop, err := serveProfiles(*profiles, log)
 		if err != nil {
-			printTo(stderr, "server: -pprof: %v\n", err)
+			printTo(stderr, "server: %v\n", adviseAddr("pprof", *profiles, err))
 			return 1
 		}
 		defer stop()
@@ -124,7 +128,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		cfg.Mounts[i].Idle = *idle
 	}
 	if err := run(ctx, cfg, cert, scores, stdout); err != nil {
-		printTo(stderr, "server: %v\n", err)
+		printTo(stderr, "server: %s\n", inFlags(err))
 		return 1
 	}
 	return 0
@@ -143,7 +147,10 @@ func run(ctx context.Context, cfg phx.Config, cert *certificate, scores *Scores,
 
 	ep, err := phx.Start(cfg)
 	if err != nil {
-		return advise(err, cfg.Addr)
+		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "listen" {
+			err = adviseAddr("addr", cfg.Addr, err)
+		}
+		return err
 	}
 	warnFewFiles(cfg.Logger)
 	printTo(stdout, "listening on %s\n", ep.Addr())
@@ -180,22 +187,6 @@ func printTo(w io.Writer, format string, args ...any) {
 	case <-said:
 	case <-time.After(patience):
 	}
-}
-
-// advise adds what to do to the errors of starting.
-func advise(err error, addr string) error {
-	_, port, _ := net.SplitHostPort(addr)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && strings.HasPrefix(addr, "unix:"):
-		return fmt.Errorf("%w\nThe file is there already: of another server, or of one that was killed. If none runs, remove it", err)
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w\nPort %s is for privileged users only: choose one from 1024 on", err, port)
-	case errors.Is(err, syscall.EMFILE):
-		return fmt.Errorf("%w\nThe limit of open files is too low to start at all: raise it with ulimit -n", err)
-	}
-	return err
 }
 
 // warnFewFiles says how many clients fit where that is a surprise. Go has raised

@@ -74,8 +74,8 @@ func TestMainServesProfiles(t *testing.T) {
 
 func TestMainCannotServeProfiles(t *testing.T) {
 	var stderr strings.Builder
-	if got := chat.Main(context.Background(), []string{"-addr", "127.0.0.1:0", "-pprof", "6060"}, io.Discard, &stderr); got != 1 {
-		t.Errorf("Main = %d, want 1", got)
+	if got := chat.Main(context.Background(), []string{"-addr", "127.0.0.1:0", "-pprof", "6060"}, io.Discard, &stderr); got != 2 {
+		t.Errorf("Main = %d, want 2", got)
 	}
 	if !strings.Contains(stderr.String(), "-pprof") {
 		t.Errorf("it says %q, want what is wrong with -pprof", stderr.String())

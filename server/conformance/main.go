@@ -64,8 +64,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "conformance: unexpected argument %q; see -help\n", flags.Arg(0))
 		return 2
 	}
-	if _, _, err := net.SplitHostPort(*addr); err != nil {
-		fmt.Fprintf(stderr, "conformance: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000\n", *addr)
+	_, port, err := net.SplitHostPort(*addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "conformance: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000, and a port up to 65535\n", *addr)
 		return 2
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
@@ -80,10 +84,10 @@ func serve(ctx context.Context, addr string, log *slog.Logger, stdout io.Writer)
 	mounts := append(general(), integration(ctx)...)
 	ep, err := phx.Start(phx.Config{Addr: addr, Mounts: mounts, HTTP: control(), Logger: log})
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
+		return fmt.Errorf("-addr: %w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr is %q: %w", addr, err)
 	}
 	fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
 	<-ctx.Done()

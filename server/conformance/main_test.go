@@ -35,6 +35,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"--help", 0, "/__conformance/alive"},
 		{"-addr 4000", 2, "want HOST:PORT"},
+		{"-addr localhost:99999", 2, "-addr is \"localhost:99999\": want HOST:PORT, such as 127.0.0.1:4000 or :4000, and a port up to 65535"},
 		{"-port 4000", 2, "not defined: -port"},
 		{"please", 2, `unexpected argument "please"`},
 		{"-addr " + taken.Addr().String(), 1, "Another program listens"},
