@@ -199,7 +199,8 @@ func TestPausedEnds(t *testing.T) {
 }
 
 // Who reads, however slowly, is no slow consumer; who does not read for
-// WriteTimeout is, and the error says how it stood.
+// WriteTimeout is, and the error says how it stood. (How late that is found out:
+// TestSlowConsumerInTime.)
 func TestWriteTimeout(t *testing.T) {
 	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundMax: 8 << 20, WriteTimeout: 2 * time.Second, Linger: 100 * time.Millisecond})
 	closed := make(chan error, 2)

@@ -1,0 +1,59 @@
+package poller
+
+import (
+	"testing"
+	"time"
+)
+
+// owe has bytes wait for a connection.
+func (c *Conn) owe(n int) {
+	c.mu.Lock()
+	c.queueLocked(make([]byte, n), 0, false)
+	c.mu.Unlock()
+	_ = c.loop.runTasks(nil) // never fails
+}
+
+// untilCut lets time pass until the connection is a slow consumer, and returns how
+// much that was. It has taken something at the given times.
+func (c *Conn) untilCut(alarm *testAlarm, takes ...time.Duration) time.Duration {
+	began := alarm.at
+	for c.rare.ending != cut && alarm.at < began+time.Minute {
+		alarm.run(alarm.at + tickLength)
+		if len(takes) > 0 && alarm.at-began >= takes[0] {
+			c.rare.quiet, takes = 0, takes[1:] // as flushLocked says
+		}
+	}
+	return alarm.at - began
+}
+
+// A client that takes nothing is found out after WriteTimeout, here 10 s, and within a
+// tenth of it more, whatever time it is and however long the loop has slept; one that
+// takes some has the same time again. Those that are owed much have a fifth of it
+// while all together are owed too much.
+func TestSlowConsumerInTime(t *testing.T) {
+	const most = 11*time.Second + tickLength
+	for _, start := range []time.Duration{0, time.Second, 1550 * time.Millisecond, 24*time.Hour + 999*time.Millisecond} {
+		for _, tt := range []struct {
+			name       string
+			bytes      int
+			backlog    int64
+			takes      []time.Duration
+			from, till time.Duration
+		}{
+			{"nothing taken", 1, 1 << 20, nil, 10 * time.Second, most},
+			{"some taken", 1, 1 << 20, []time.Duration{9 * time.Second, 18 * time.Second}, 28 * time.Second, 18*time.Second + most},
+			{"too much for all", leastHigh + 1, 1 << 10, nil, time.Second, 2*time.Second + tickLength},
+			{"too much for all, but little", leastHigh, 1 << 10, nil, 10 * time.Second, most},
+		} {
+			l, alarm := newTestLoop()
+			l.wakeFD = -1
+			l.poller.backlog.max = tt.backlog
+			alarm.run(start)
+			c := l.begin(&timed{alarm: alarm})
+			c.owe(tt.bytes)
+			if d := c.untilCut(alarm, tt.takes...); d < tt.from || d > tt.till {
+				t.Errorf("%s, from %v on: cut after %v, want %v to %v", tt.name, start, d, tt.from, tt.till)
+			}
+		}
+	}
+}
