@@ -504,6 +504,9 @@ func (m *Mount) check(field string, seen map[string]string, notNegative func(fie
 	}
 	if m.Raw != nil {
 		notNegative(field+".Raw.Timeout", int64(m.Raw.Timeout))
+		if slices.ContainsFunc(m.Raw.Middleware, func(m RawMiddleware) bool { return m == nil }) {
+			errs = append(errs, fmt.Errorf("%s.Raw.Middleware has one that is nil: leave it out", field))
+		}
 	}
 	for _, s := range m.Serializers {
 		if s == nil || !wire.Serves(s, s.Version()) {

@@ -31,6 +31,7 @@ func TestConfigErrors(t *testing.T) {
 		{route(phx.Route{Pattern: "b"}), `Mounts[0].Routes[1].Type is nil`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Intercept: []string{"e"}}}), `Mounts[0].Routes[1].Type has Intercept but no Out`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{StopTimeout: -1}}), `Mounts[0].Routes[1].Type.StopTimeout is -1`},
+		{mount(phx.Mount{Raw: &phx.RawType{Middleware: make([]phx.RawMiddleware, 1)}}), `Mounts[0].Raw.Middleware has one that is nil`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Middleware: make([]phx.Middleware, 1)}}), `Mounts[0].Routes[1].Type.Middleware has one that is nil`},
 		{route(phx.Route{Pattern: "b", Type: &phx.ChannelType{Timeout: -1}}), `Mounts[0].Routes[1].Type.Timeout is -1`},
 		{mount(phx.Mount{Raw: &phx.RawType{Timeout: -1}}), `Mounts[0].Raw.Timeout is -1`},

@@ -111,8 +111,9 @@ func (ch *Channel) base() context.Context {
 
 // CallbackContext is for what the callback that is running waits for itself: it
 // ends as Socket.Context does, and also with the callback, or when that has run for
-// RawType.Timeout. Only callbacks may call it. Without Timeout it is Socket.Context,
-// but in Terminate, whose context does not end with the socket.
+// RawType.Timeout. Middleware may have put another one in its place. Only callbacks
+// may call it. Without Timeout and Middleware it is Socket.Context, but in Terminate,
+// whose context does not end with the socket.
 func (s *RawSocket) CallbackContext() context.Context {
 	s.mu.Lock()
 	r := s.active

@@ -1,9 +1,13 @@
 package phx_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -119,4 +123,89 @@ func TestMiddlewareDecides(t *testing.T) {
 	}
 	c.say(`["1","2","a","crash",{}]`)
 	c.want(`["1","1","a","phx_error",{"reason":"channel_crash"}]`)
+}
+
+// rawNotes is notes for raw sockets.
+func (j *journal) rawNotes(name string) phx.RawMiddleware {
+	return func(c *phx.RawCall, next func() error) error {
+		j.add("%s: %s %q %v %v %v %s", name, c.Callback, c.Data, c.Binary, c.Ping, c.Message, c.Reason)
+		err := next()
+		j.add("%s: %s returns %s", name, c.Callback, short(err))
+		return err
+	}
+}
+
+// Raw sockets have middleware as channels do.
+func TestRawMiddleware(t *testing.T) {
+	var j journal
+	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{{Path: "/raw", Raw: &phx.RawType{
+		Middleware: []phx.RawMiddleware{j.rawNotes("outer"), j.rawNotes("inner")},
+		Open:       func(s *phx.RawSocket) error { return s.Send("info") },
+		In: func(_ *phx.RawSocket, data []byte, _ bool) error {
+			if string(data) == "die" {
+				panic("oh")
+			}
+			return nil
+		},
+		Control:   func(*phx.RawSocket, bool, []byte) error { return nil },
+		Info:      func(*phx.RawSocket, any) error { return nil },
+		Terminate: func(*phx.RawSocket, phx.Reason) {},
+	}}}})
+	c := dialAt(t, ep, "/raw/websocket")
+	var want []string
+	for _, step := range []struct {
+		send         func()
+		call, result string
+	}{
+		{func() {}, `Open "" false false <nil> `, "<nil>"},
+		{func() {}, `Info "" false false info `, "<nil>"},
+		{func() { c.send(ws.OpBinary, []byte("a")) }, `In "a" true false <nil> `, "<nil>"},
+		{func() { c.send(ws.OpPing, []byte("p")) }, `Control "p" false true <nil> `, "<nil>"},
+		{func() { c.say("die") }, `In "die" false false <nil> `, "panic: oh"},
+		{func() { c.hangUp(false) }, `Terminate "" false false <nil> crash`, "<nil>"},
+	} {
+		step.send()
+		name, _, _ := strings.Cut(step.call, " ")
+		want = append(want, "outer: "+step.call, "inner: "+step.call, "inner: "+name+" returns "+step.result, "outer: "+name+" returns "+step.result)
+		if name != "Open" { // which has Info called
+			j.want(t, want...)
+		}
+	}
+}
+
+// What raw middleware returns takes the place of the callback's error, and one that it
+// does not ask for does not run. Contexts are passed on.
+func TestRawMiddlewareDecides(t *testing.T) {
+	type key struct{}
+	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{{Path: "/raw", Raw: &phx.RawType{
+		Middleware: []phx.RawMiddleware{
+			func(c *phx.RawCall, next func() error) error {
+				c.SetContext(context.WithValue(c.Context(), key{}, "value"))
+				err := next()
+				if string(c.Data) == "panic" {
+					return c.Socket.Push([]byte("caught: "+short(err)), false)
+				}
+				return err
+			},
+			func(c *phx.RawCall, next func() error) error {
+				switch string(c.Data) {
+				case "panic":
+					panic("middleware")
+				case "forbidden":
+					return &phx.CloseError{Code: 4003}
+				}
+				return next()
+			},
+		},
+		In: func(s *phx.RawSocket, data []byte, _ bool) error {
+			return s.Push(fmt.Appendf(data, " %v", s.CallbackContext().Value(key{})), false)
+		},
+	}}}})
+	c := dialAt(t, ep, "/raw/websocket")
+	c.say("allowed")
+	c.want("allowed value")
+	c.say("panic")
+	c.want("caught: panic: middleware")
+	c.say("forbidden")
+	c.wantClosed(4003)
 }

@@ -38,6 +38,10 @@ type RawType struct {
 	// Terminate is the last callback, however the connection ended.
 	Terminate func(s *RawSocket, why Reason)
 
+	// Middleware runs around every callback that is set, the first one outermost. Nil
+	// costs nothing.
+	Middleware []RawMiddleware
+
 	// Timeout is ChannelType.Timeout. An error closes the connection as any other.
 	// Zero means no limit.
 	Timeout time.Duration
@@ -59,7 +63,7 @@ type RawSocket struct {
 	mu      sync.Mutex // guards the rest; never held while a callback runs
 	mailbox lane.Lane[rawJob]
 	subs    subscriptions
-	active  *run // the callback that runs, if there is a limit
+	active  *run // the callback that runs, if it has a limit or middleware
 	ended   bool // the connection has; what its client had sent may wait
 
 	failed bool // turn only: a callback has, and only Terminate is to come
@@ -186,110 +190,11 @@ func (s *RawSocket) do(j rawJob, left bool) {
 	case left:
 		s.settle(errLeft)
 	default:
-		s.settle(s.run(j))
+		s.settle(j.do(s))
 	}
 	if m, ok := j.(*rawMessage); ok && m.done != nil {
 		m.done()
 	}
-}
-
-// run does one job. A panic is an error.
-func (s *RawSocket) run(j rawJob) (err error) {
-	defer contain(&err)
-	if limit := s.mount.Raw.Timeout; limit > 0 {
-		defer s.begin(limit)()
-	}
-	return j.do(s)
-}
-
-// begin limits the callback that is to run, until end is called.
-func (s *RawSocket) begin(limit time.Duration) (end func()) {
-	r := &run{limit: limit, began: time.Now()}
-	s.setActive(r)
-	return func() {
-		s.setActive(nil)
-		if ran, late := r.end(); late {
-			s.mount.late(ran, limit, "mount", s.mount.Path)
-		}
-	}
-}
-
-func (s *RawSocket) setActive(r *run) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active = r
-}
-
-// A rawJob is something for the callbacks of a raw socket.
-type rawJob interface {
-	do(s *RawSocket) error
-	bytes() int // what it holds
-}
-
-type (
-	rawOpen    struct{}
-	rawMessage struct { // of the client
-		data   []byte
-		binary bool
-		done   func() // called when In has returned; may be nil
-	}
-	rawControl struct {
-		ping    bool
-		payload []byte
-	}
-	rawInfo struct{ msg any } // what RawSocket.Send was given
-	rawEnd  struct{}
-)
-
-// ends reports whether a job has its turn also after a failure.
-func ends(j rawJob) bool {
-	switch j.(type) {
-	case rawPart, rawEnd:
-		return true
-	}
-	return false
-}
-
-// rawShared is shared.
-func rawShared(j rawJob) bool {
-	_, ok := j.(rawInfo)
-	return ok
-}
-
-func (rawOpen) bytes() int       { return jobOverhead }
-func (j *rawMessage) bytes() int { return jobOverhead + len(j.data) }
-func (j *rawControl) bytes() int { return jobOverhead + len(j.payload) }
-func (j rawInfo) bytes() int     { return infoBytes(j.msg) }
-func (rawEnd) bytes() int        { return jobOverhead }
-
-func (rawOpen) do(s *RawSocket) error {
-	if open := s.mount.Raw.Open; open != nil {
-		return open(s)
-	}
-	return nil
-}
-
-func (j *rawMessage) do(s *RawSocket) error {
-	if in := s.mount.Raw.In; in != nil {
-		return in(s, j.data, j.binary)
-	}
-	return nil
-}
-
-func (j *rawControl) do(s *RawSocket) error { return s.mount.Raw.Control(s, j.ping, j.payload) }
-
-func (j rawInfo) do(s *RawSocket) error {
-	if info := s.mount.Raw.Info; info != nil {
-		return info(s, j.msg)
-	}
-	return nil
-}
-
-func (rawEnd) do(s *RawSocket) error {
-	if terminate := s.mount.Raw.Terminate; terminate != nil {
-		terminate(s, s.reason())
-	}
-	return nil
 }
 
 // settle closes the connection as a callback's error says.
