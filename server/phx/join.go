@@ -1,0 +1,159 @@
+package phx
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// do runs the Join callback and settles what became of it.
+func (j *joinJob) do(ch *Channel) {
+	t, p := ch.route().Type, Payload{j.message.Payload}
+	ch.mu.Lock()
+	gone := ch.phase >= ended // the connection was faster
+	ch.mu.Unlock()
+	if gone {
+		return
+	}
+	span := ch.span(t.LogJoin, slog.LevelInfo, ch.services().hooks.Joined != nil)
+	status, response, err := ch.decideJoin(p)
+	span.end()
+	gaveUp := ch.gaveUp(err)
+	why, failed := ch.settleJoin(j, err == nil, status, response)
+	if failed != nil {
+		err = failed
+	}
+	if gaveUp {
+		return
+	}
+	ch.reportJoin(span, p, err)
+	switch {
+	case err != nil:
+	case why != "": // it had joined, but for the connection
+		ch.terminate(why)
+	case t.Joined != nil:
+		ch.act(Call{Callback: "Joined", Payload: p})
+	}
+}
+
+// decideJoin runs the Join callback. It returns what to answer, and nil, a
+// refusal, or a crash.
+func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, err error) {
+	if t := ch.route().Type; t.Join == nil && t.Middleware == nil {
+		return "ok", wire.Payload{}, nil
+	}
+	result, err := ch.call(Call{Callback: "Join", Payload: p})
+	var refusal *ReplyError
+	failed := err
+	switch {
+	case err == nil:
+		status, response, failed = ch.services().settle(result)
+	case errors.As(err, &refusal):
+		status, response, failed = ch.services().settle(Reply{"error", refusal.Response})
+	}
+	if failed != nil {
+		return "error", reason("join crashed"), failed
+	}
+	return status, response, err
+}
+
+// settleJoin answers the join and lets in what has waited for it. The answer
+// comes before every other frame of the channel: whoever delivers to it waits
+// for ch.mu. If the connection has ended meanwhile, it only returns why. An error
+// is that the serializer cannot express the answer.
+func (ch *Channel) settleJoin(j *joinJob, accepted bool, status string, response wire.Payload) (gone Reason, err error) {
+	s := ch.socket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting, gone, err := ch.answerJoinLocked(j, accepted, status, response)
+	if gone != "" {
+		return gone, nil
+	}
+	if old := j.replaces; old != nil { // spec §1.11: after the new one's reply
+		old.sayEnd("phx_close")
+	}
+	j.replaces, j.message = nil, wire.Message{}
+	s.rerouteLocked(waiting)
+	return "", err
+}
+
+// answerJoinLocked is settleJoin up to the answer, and returns what has waited for
+// it. The socket is locked.
+func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, response wire.Payload) (waiting []wire.Message, gone Reason, err error) {
+	s := ch.socket
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase == ended {
+		return nil, s.whyLocked(), nil
+	}
+	// The channel's own come first: what Join gave to Send is handled before any
+	// client message, as in Phoenix, where the client still waits.
+	waiting = ch.takeMessages()
+	switch {
+	case !accepted:
+	case s.ending == isGone: // endJob is in the mailbox
+		ch.phase = orphaned
+	default:
+		ch.phase = joined
+		ch.services().pubsub.Subscribe(ch.topic, ch.events())
+		ch.topic = ch.handle.Topic() // one string for all who joined
+	}
+	err = s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
+	switch {
+	case err == ErrClosed: // its end is on the way
+		err = nil
+	case err != nil:
+		s.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("join crashed"))
+	}
+	if !accepted || err != nil {
+		ch.endLocked(Normal)
+		ch.phase = closed
+		s.channels.remove(ch)
+	}
+	return waiting, "", err
+}
+
+// reportJoin says how a join has ended.
+func (ch *Channel) reportJoin(s span, p Payload, err error) {
+	lent := ch.services()
+	text := "joined"
+	var refusal *ReplyError
+	switch refused := errors.As(err, &refusal); {
+	case refused:
+		text = "join refused"
+	case err != nil:
+		text = ""
+		ch.reportCrash("join crashed", err)
+	}
+	if text != "" && s.logged() {
+		s.line(text, err, "topic", ch.topic, "params", lent.cfg.Filter.payload(p))
+	}
+	tell(lent, lent.hooks.Joined, JoinEvent{Duration: s.took, Channel: ch, Payload: p, Err: err})
+}
+
+// rerouteLocked routes client messages that a channel did not come to: all of one
+// topic, and owned. When one of them is a join, the rest waits for it as it is: to
+// copy that again for each join of a long queue would be quadratic.
+func (s *Socket) rerouteLocked(messages []wire.Message) {
+	for i, m := range messages {
+		if ch := s.findLocked(m); ch != nil && ch.adopts(messages[i:]) {
+			return
+		}
+		_ = s.routeLocked(m) // the topic has a route, and one channel less
+	}
+}
+
+// adopts takes messages that wait for what becomes of the channel's join. It
+// reports false if that is known. The socket is locked.
+func (ch *Channel) adopts(messages []wire.Message) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.phase != joining {
+		return false
+	}
+	for _, m := range messages {
+		_ = ch.postLocked(&messageJob{m}) // it answers those that there is no room for
+	}
+	return true
+}
