@@ -1,0 +1,247 @@
+package phx
+
+import (
+	"compress/flate"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/server/internal/origins"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// A Mount is a path at which clients connect, with what they find there.
+type Mount struct {
+	// Path is the path of the mount, such as "/socket". Clients append the name of
+	// the transport, "/websocket", themselves. Segments that start with a colon,
+	// as in "/socket/:org", are variables: Connect gets them as parameters.
+	Path string
+
+	// Connect decides whether a client may connect, and may give its socket an
+	// id and assigns. It runs on the worker pool before the WebSocket is
+	// upgraded. A RefuseError is answered with its status, any other error with
+	// 403. The request's context ends when the client hangs up, HandshakeTimeout has
+	// passed or the endpoint stops, and when Connect has returned; context.Cause is
+	// ErrClosed, poller.ErrTimeout or poller.ErrStopped. Socket.Context lasts longer.
+	// Nil accepts everybody.
+	Connect func(s *Socket, params Params, r *http.Request) error
+
+	// Routes say which topics there are, first match wins (spec §4.2).
+	Routes []Route
+
+	// Raw, instead of Routes, makes this a mount of plain WebSocket messages.
+	Raw *RawType
+
+	// Origins says which web pages may connect: those from "//example.com" (any
+	// scheme and port), "https://example.com" (its port, too), "//example.com:8080"
+	// or "//*.example.com" (it and all below), SelfOrigin or AnyOrigin. Nil
+	// means pages of Config.Host or, if that is empty, of the host and port that
+	// the request is for. Programs that are not browsers send no Origin header and
+	// are always allowed (spec §1.4).
+	Origins []string
+
+	// CheckOrigin decides instead of Origins. host is the Host header. An opaque
+	// origin, "null", has no Host. It runs on the worker pool, as Connect does.
+	CheckOrigin func(origin *url.URL, host string) bool
+
+	// AuthToken lets clients send a token that is in no URL and so in no log: the
+	// authToken option of the official client. Connect gets it from AuthToken(r).
+	AuthToken bool
+
+	// Sessions gives Connect the sessions of pages: see Session. Nil is off.
+	Sessions *Sessions
+
+	// Subprotocols are those of WebSocket that are spoken: the first that the
+	// client offers is chosen; clients that offer only others are refused. Nil
+	// ignores what they offer.
+	Subprotocols []string
+
+	// Serializers are the versions of the protocol, first match of the client's
+	// vsn wins: "2.0.0" serves 2.0.x. Nil means wire.V1 and wire.V2.
+	Serializers []wire.Serializer
+
+	// Idle is how long nothing may come in before the connection is closed.
+	// Official clients send a heartbeat every 30 s. Zero means 60 s.
+	Idle time.Duration
+
+	// MaxChannels is how many topics one socket may join. Zero means 100.
+	MaxChannels int
+
+	// MailboxMax is how many messages, of 16 MiB together, may wait for one
+	// channel. More are answered with the error "overloaded". Zero means 1024.
+	MailboxMax int
+
+	// MaxFrame and MaxMessage are the largest frame and message in bytes; larger
+	// ones close the connection with 1009. Zero means 10,000,000 and 8,000,000.
+	MaxFrame, MaxMessage int64
+
+	// MaxField is how long the topic, the event, the ref and the join_ref of a
+	// message may each be, in bytes; refs count with the quotes that they have in
+	// JSON. A longer one closes the connection with 1008. Binary frames of version
+	// 2 have no room for more than 255 anyway. Zero means 1024.
+	MaxField int
+
+	// Rates are how fast the client of a socket may send. The zero Rates are far
+	// beyond what people and most programs do.
+	Rates Rates
+
+	// SkipUTF8 lets text that is no UTF-8 through to the JSON decoder. The
+	// default closes the connection with 1007, as RFC 6455 §8.1 asks.
+	SkipUTF8 bool
+
+	// Deflate turns permessage-deflate on for clients that offer it. Nil is off.
+	Deflate *Deflate
+
+	// WebSocketPath is where below Path WebSockets are. Empty means "/websocket",
+	// Off that there are none.
+	WebSocketPath string
+
+	// Drain says how sockets are closed when the endpoint shuts down. It is asked
+	// then. Nil means the zero Drain, which is paced.
+	Drain func() Drain
+
+	// LogConnect is the level at which clients that connect or are refused are
+	// logged, and the progress of a drain. LogOff is no line at all, nil
+	// slog.LevelInfo.
+	LogConnect slog.Leveler
+
+	// LongPoll turns long polling on, for clients behind proxies that let no
+	// WebSocket through. Nil is off.
+	LongPoll *LongPoll
+}
+
+// Off as a path switches off what would be there.
+const Off = "-"
+
+// Deflate says how messages are compressed (RFC 7692), each on its own: no
+// connection keeps a window, and a broadcast is compressed once for everybody.
+type Deflate struct {
+	// Level is one of compress/flate. Zero means flate.BestSpeed.
+	Level int
+
+	// MinSize is the smallest message in bytes that is compressed. Zero means 128.
+	MinSize int
+
+	// MaxInflateRatio guards against bombs: a message of n compressed bytes may
+	// become 64 KiB + n*MaxInflateRatio, or the connection is closed with 1009.
+	// Zero means 100; 1032, the most there can be, is no guard.
+	MaxInflateRatio int
+}
+
+// LongPoll says how clients without WebSocket are served (spec §3). Their sessions
+// live in the process that made them: where there are several, the load balancer
+// must bring all requests of a client to the same one. (So there is nothing to
+// wait for, as Phoenix does with pubsub_timeout_ms.)
+type LongPoll struct {
+	// Path is where below Mount.Path it is. Empty means "/longpoll".
+	Path string
+
+	// Window is how long a request waits for messages before it is answered that
+	// there are none. Official clients give up after 20 s. A session ends when
+	// nobody has polled for one and a half to three windows. Zero means 10 s.
+	Window time.Duration
+
+	// MaxSessions is how many sessions there may be at a time. More are turned
+	// away, and come back later. Zero means 100,000.
+	MaxSessions int
+}
+
+// A Route sends the joins of some topics to a type of channel.
+type Route struct {
+	// Pattern is a topic, or a prefix of topics and "*".
+	Pattern string
+	Type    *ChannelType
+
+	// Assigns are given to every channel of this route.
+	Assigns map[string]any
+}
+
+// check finds what is wrong with m, which is called field. seen has the paths of
+// the mounts before it.
+func (m *Mount) check(field string, seen map[string]string, notNegative func(field string, value int64)) error {
+	var errs []error
+	errs = append(errs, m.checkPaths(field, seen)...)
+	if _, err := origins.New(m.Origins, "", nil); err != nil {
+		errs = append(errs, fmt.Errorf("%s.Origins: %w", field, err))
+	}
+	if m.Origins != nil && m.CheckOrigin != nil {
+		errs = append(errs, fmt.Errorf("%s has both Origins and CheckOrigin: which of them is to decide?", field))
+	}
+	switch s := m.Sessions; {
+	case s == nil:
+	case s.Tokens == nil:
+		errs = append(errs, fmt.Errorf("%s.Sessions.Tokens is nil: sessions must be signed", field))
+	case s.SkipCSRF && slices.Contains(m.Origins, AnyOrigin):
+		errs = append(errs, fmt.Errorf("%s allows AnyOrigin and Sessions.SkipCSRF: any page could act for its visitors; keep one of the two checks", field))
+	}
+	if m.Raw != nil && (m.Routes != nil || m.Serializers != nil) {
+		errs = append(errs, fmt.Errorf("%s has Raw and also Routes or Serializers: raw messages know neither", field))
+	}
+	if m.Raw != nil {
+		notNegative(field+".Raw.Timeout", int64(m.Raw.Timeout))
+		if slices.ContainsFunc(m.Raw.Middleware, func(m RawMiddleware) bool { return m == nil }) {
+			errs = append(errs, fmt.Errorf("%s.Raw.Middleware has one that is nil: leave it out", field))
+		}
+	}
+	for _, s := range m.Serializers {
+		if s == nil || !wire.Serves(s, s.Version()) {
+			errs = append(errs, fmt.Errorf("%s.Serializers has %T, whose version is not of the form 1.2.3", field, s))
+		}
+	}
+	if d := m.Deflate; d != nil {
+		notNegative(field+".Deflate.MinSize", int64(d.MinSize))
+		notNegative(field+".Deflate.MaxInflateRatio", int64(d.MaxInflateRatio))
+		if d.Level < flate.HuffmanOnly || d.Level > flate.BestCompression {
+			errs = append(errs, fmt.Errorf("%s.Deflate.Level is %d: want one from %d to %d", field, d.Level, flate.HuffmanOnly, flate.BestCompression))
+		}
+	}
+	if lp := m.LongPoll; lp != nil {
+		notNegative(field+".LongPoll.Window", int64(lp.Window))
+		notNegative(field+".LongPoll.MaxSessions", int64(lp.MaxSessions))
+	}
+	notNegative(field+".Idle", int64(m.Idle))
+	notNegative(field+".MaxChannels", int64(m.MaxChannels))
+	notNegative(field+".MailboxMax", int64(m.MailboxMax))
+	notNegative(field+".MaxField", int64(m.MaxField))
+	notNegative(field+".MaxFrame", m.MaxFrame)
+	notNegative(field+".MaxMessage", m.MaxMessage)
+	for j, r := range m.Routes {
+		errs = append(errs, r.check(fmt.Sprintf("%s.Routes[%d]", field, j)))
+	}
+	return errors.Join(errs...)
+}
+
+// check finds what is wrong with r, which is called field.
+func (r Route) check(field string) error {
+	prefix, _ := strings.CutSuffix(r.Pattern, "*")
+	switch {
+	case r.Pattern == "":
+		return fmt.Errorf("%s.Pattern is empty: name a topic or, with a final *, a prefix of topics", field)
+	case strings.Contains(prefix, "*"):
+		return fmt.Errorf("%s.Pattern is %q: only one * at the end is possible", field, r.Pattern)
+	case r.Type == nil:
+		return fmt.Errorf("%s.Type is nil: what are channels of %q to do?", field, r.Pattern)
+	case r.Type.StopTimeout < 0:
+		return fmt.Errorf("%s.Type.StopTimeout is %d: it must not be negative; zero is the default", field, r.Type.StopTimeout)
+	case r.Type.Timeout < 0:
+		return fmt.Errorf("%s.Type.Timeout is %d: it must not be negative; zero is no limit", field, r.Type.Timeout)
+	case slices.ContainsFunc(r.Type.Middleware, func(m Middleware) bool { return m == nil }):
+		return fmt.Errorf("%s.Type.Middleware has one that is nil: leave it out", field)
+	case len(r.Type.Intercept) > 0 && r.Type.Out == nil:
+		return fmt.Errorf("%s.Type has Intercept but no Out to intercept with", field)
+	}
+	return nil
+}
+
+// matches reports whether the route takes a topic.
+func (r *Route) matches(topic string) bool {
+	if prefix, ok := strings.CutSuffix(r.Pattern, "*"); ok {
+		return strings.HasPrefix(topic, prefix)
+	}
+	return r.Pattern == topic
+}
