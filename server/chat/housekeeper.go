@@ -10,15 +10,19 @@ import (
 )
 
 const (
-	// minHeap is how large the heap may become, in bytes, before it is collected.
-	// With Go's own 4 MB, a load of echoes is collected 14 times a second, which is 7 %
-	// of its processor time; so it is 1 %.
-	minHeap = 16 << 20
+	// minHeap is how large the heap may become, in bytes, before it is collected. Go's
+	// own 4 MB would be collected nine times while ten thousand clients join, a tenth of
+	// what these joins take; so it is five times.
+	minHeap = 6 << 20
+
+	// busyHeap is minHeap while a load goes on. With 4 MB, one of echoes is collected 14
+	// times a second, which is 7 % of its processor time; so it is 1 %.
+	busyHeap = 16 << 20
 
 	// busyCycles is how many collections in a row, each within a second of the one
-	// before, make a load that the heap may grow for. The joins of ten thousand clients
-	// take nine: they would leave 16 MB behind, most of it garbage.
-	busyCycles = 12
+	// before, make a load. The joins of ten thousand clients take five: they would leave
+	// 16 MB behind, most of it garbage.
+	busyCycles = 8
 
 	// lull is how long nothing was collected when a load is over. Workers that are
 	// idle have gone by then.
@@ -46,7 +50,8 @@ type housekeeper struct {
 	before    int    // GOGC at the start, or -1 if it stays
 	percent   int    // GOGC now
 	last      time.Time
-	cycles    int // in a row; see busyCycles
+	cycles    int  // in a row; see busyCycles
+	busy      bool // a load goes on
 	done      bool
 }
 
@@ -57,7 +62,7 @@ func keepHouse(lull time.Duration, free func()) *housekeeper {
 	defer h.mu.Unlock()
 	h.over = time.AfterFunc(lull, h.giveBack)
 	if os.Getenv("GOGC") == "" {
-		h.percent = 100
+		h.percent = percentFor(0, minHeap)
 		h.before = debug.SetGCPercent(h.percent)
 	}
 	h.awaitLocked()
@@ -93,10 +98,14 @@ func (h *housekeeper) collected() {
 		h.cycles = 1
 	}
 	h.last = time.Now()
-	// A heap that has grown is collected less often: it stays so until the lull.
-	if h.percent > 100 || h.cycles >= busyCycles {
-		h.setLocked(percentFor(read("/gc/heap/live:bytes")))
+	heap := uint64(minHeap)
+	if h.cycles >= busyCycles {
+		h.busy = true // until the lull, though it makes collections rarer
 	}
+	if h.busy {
+		heap = busyHeap
+	}
+	h.setLocked(percentFor(read("/gc/heap/live:bytes"), heap))
 	h.awaitLocked()
 }
 
@@ -108,14 +117,14 @@ func (h *housekeeper) setLocked(percent int) {
 	}
 }
 
-// percentFor is the GOGC by which a heap grows to minHeap, and at least to twice
-// what lives.
-func percentFor(live uint64) int {
+// percentFor is the GOGC by which a heap grows to so many bytes, and at least to
+// twice what lives.
+func percentFor(live, heap uint64) int {
 	const goMin = 4 << 20 // what Go's runtime multiplies by GOGC/100 for the least heap
-	if live <= minHeap/(minHeap/goMin+1) {
-		return 100 * minHeap / goMin
+	if live <= heap*goMin/(heap+goMin) {
+		return int(100 * heap / goMin)
 	}
-	return max(100, int(100*minHeap/live)-100)
+	return max(100, int(100*heap/live)-100)
 }
 
 // giveBack is called when a load seems to be over.
@@ -125,8 +134,8 @@ func (h *housekeeper) giveBack() {
 	if h.done {
 		return
 	}
-	h.cycles = 0
-	h.setLocked(100)
+	h.cycles, h.busy = 0, false
+	h.setLocked(percentFor(read("/gc/heap/live:bytes"), minHeap))
 	if read("/gc/heap/allocs:bytes") < h.allocated+leastGarbage() {
 		return
 	}
