@@ -35,9 +35,8 @@ const (
 
 // A housekeeper fits Go's garbage collector to a server: it lets a small heap grow
 // while a load goes on, and gives what that leaves behind back to the system, once,
-// when it is over. It
-// has nothing to do but after a collection, and in an idle process Go makes one every
-// two minutes.
+// when it is over. It has nothing to do but after a collection, and in an idle process
+// Go makes one every two minutes.
 //
 // What it does is for the whole process. So it is the program's, not a library's.
 type housekeeper struct {

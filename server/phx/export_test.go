@@ -107,7 +107,9 @@ func (ep *Endpoint) Upgrade() func(head []byte) bool {
 		if err != nil || string(parsed.Method) != "GET" {
 			return false
 		}
-		u := &upgrade{conn: c, requests: &requests{endpoint: ep}, mount: e.mount, vars: vars, head: parsed}
+		u := upgrades.Get().(*upgrade)
+		defer upgrades.Put(u)
+		*u = upgrade{conn: c, requests: &requests{endpoint: ep}, mount: e.mount, vars: vars, head: parsed, text: u.text}
 		u.run()
 		return u.socket != nil
 	}

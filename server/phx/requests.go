@@ -265,9 +265,7 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 		answer(c, http.StatusServiceUnavailable, "")
 	case !e.mount.asks:
 		h.buf = nil
-		up := upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head}
-		up.run()
-		up.finish(rest)
+		h.upgrade(c, e.mount, vars, &head, rest)
 	default:
 		h.wait(c, rest)
 		head, _ = http1.Parse(bytes.Clone(text)) // again, of bytes that stay

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
@@ -36,7 +38,22 @@ type upgrade struct {
 	badQuery error        // why attempt has no parameters
 	refusal  *RefuseError // if decide refuses
 	socket   *Socket      // if all is well
+	text     handshake    // for the Upgrader
 	output   []byte       // the HTTP answer
+}
+
+// upgrades are those that are over, to be used again: they and their text are more
+// than half of what connecting a client allocates.
+var upgrades = sync.Pool{New: func() any { return new(upgrade) }}
+
+// upgrade answers a handshake at once: the application has no say. Loop only.
+func (h *requests) upgrade(c *poller.Conn, m *mount, vars map[string]string, head *http1.Head, early []byte) {
+	u := upgrades.Get().(*upgrade)
+	*u = upgrade{conn: c, requests: h, mount: m, vars: vars, head: *head, text: u.text}
+	u.run()
+	u.finish(early)
+	*u = upgrade{text: handshake{buf: u.text.buf}}
+	upgrades.Put(u)
 }
 
 // Turn runs the upgrade on the worker pool and brings its end to the loop.
@@ -71,16 +88,17 @@ func (u *upgrade) run() {
 	if u.mount.Deflate != nil {
 		upgrader.Negotiate = u.negotiate
 	}
-	io := handshakeOf(&u.head)
-	if _, err := upgrader.Upgrade(io); err != nil {
+	text := &u.text
+	text.take(&u.head)
+	if _, err := upgrader.Upgrade(text); err != nil {
 		u.socket = nil
 		if u.refusal != nil {
 			err = u.refusal
 		}
 		u.attempt.settle(nil, err)
-		io.answer = closing(io.answer)
+		text.answer = closing(text.answer)
 	}
-	u.output = io.answer
+	u.output = text.answer
 }
 
 // parse finds the parameters before anything can refuse the client: the log is to
@@ -258,13 +276,14 @@ func refused(e *RefuseError) error {
 	)
 }
 
-// A handshake is what ws.Upgrader reads from and writes to.
-type handshake struct{ head, answer []byte }
+// A handshake is what ws.Upgrader reads from and writes to: one buffer, as it writes
+// when all is read.
+type handshake struct{ buf, head, answer []byte }
 
-// handshakeOf has of a request what the Upgrader looks at, in its forms: it takes a
+// take has of a request what the Upgrader looks at, in its forms: it takes a
 // second Connection field for a contradiction, and knows no other targets.
-func handshakeOf(h *http1.Head) *handshake {
-	b := make([]byte, 0, 256) // enough for most, and for the answer, which is written when all is read
+func (t *handshake) take(h *http1.Head) {
+	b := slices.Grow(t.buf[:0], 256) // enough for most, and for the answer
 	b = append(b, h.Method...)
 	b = append(b, " / HTTP/1."...)
 	b = append(b, '0'+byte(h.Minor), '\r', '\n')
@@ -281,19 +300,19 @@ func handshakeOf(h *http1.Head) *handshake {
 		b = append(b, "Connection:Upgrade\r\n"...)
 	}
 	b = append(b, '\r', '\n')
-	return &handshake{b, b[:0]}
+	t.buf, t.head, t.answer = b, b, b[:0]
 }
 
-func (h *handshake) Read(b []byte) (int, error) {
-	if len(h.head) == 0 {
+func (t *handshake) Read(b []byte) (int, error) {
+	if len(t.head) == 0 {
 		return 0, io.EOF
 	}
-	n := copy(b, h.head)
-	h.head = h.head[n:]
+	n := copy(b, t.head)
+	t.head = t.head[n:]
 	return n, nil
 }
 
-func (h *handshake) Write(b []byte) (int, error) {
-	h.answer = append(h.answer, b...)
+func (t *handshake) Write(b []byte) (int, error) {
+	t.answer = append(t.answer, b...)
 	return len(b), nil
 }
