@@ -187,8 +187,9 @@ func splitHandshake(t *testing.T, ep *phx.Endpoint, all []byte, cut int) {
 // Frames that come while Connect thinks are handled after it; too many of them
 // end the connection, and so does HandshakeTimeout. Connect holds up nobody.
 func TestSlowConnect(t *testing.T) {
+	t.Parallel()
 	g := newGate()
-	ep := startConfig(t, phx.Config{HandshakeTimeout: 500 * time.Millisecond, Mounts: []phx.Mount{
+	ep := startConfig(t, phx.Config{HandshakeTimeout: 3 * time.Second, Mounts: []phx.Mount{
 		{Path: "/socket"},
 		{Path: "/slow", Connect: func(*phx.Socket, phx.Params, *http.Request) error { g.pass(); return nil }},
 	}})

@@ -57,9 +57,10 @@ func TestDoorsRefuseLater(t *testing.T) {
 				t.Fatalf("a page: %d", a.code)
 			}
 			io.WriteString(c.conn, through(path, "", tt.Request)+"GET /behind HTTP/1.1\r\nHost: h\r\n\r\n")
-			if a := c.receive(); a.code != 400 {
-				t.Errorf("%s: %q: %d %q, want 400", tt.Name, tt.Request, a.code, a.body)
-			} else {
+			// net/http resets the connection if it has not read all, perhaps before we have.
+			if a, err := c.tryReceive(); a.code != 400 {
+				t.Errorf("%s: %q: %d %q, %v, want 400", tt.Name, tt.Request, a.code, a.body, err)
+			} else if err == nil {
 				c.wantEnd()
 			}
 			c.conn.Close()

@@ -83,10 +83,10 @@ func (c *webConn) tryReceive() (a polled, err error) {
 
 func polledOf(resp *http.Response) (a polled, err error) {
 	body, err := io.ReadAll(resp.Body)
+	a.code, a.header, a.body = resp.StatusCode, resp.Header, string(body)
 	if err != nil {
 		return a, err
 	}
-	a.code, a.header, a.body = resp.StatusCode, resp.Header, string(body)
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		err = json.Unmarshal(body, &a)
 	}

@@ -54,7 +54,8 @@ func TestLongPollInactive(t *testing.T) {
 
 // Who polls stays, however long nothing happens.
 func TestLongPollStays(t *testing.T) {
-	ep := startConfig(t, longPolling(500*time.Millisecond))
+	t.Parallel()
+	ep := startConfig(t, longPolling(2*time.Second))
 	s := openSession(t, ep)
 	for range 3 {
 		s.wantStatus(204)

@@ -137,12 +137,12 @@ func TestHTTPShares(t *testing.T) {
 		ep, l := openLobby(t, phx.Config{MaxHTTP: 4})
 		defer close(l.out)
 		var all []*client
-		for range 4 {
+		for n := range 4 {
 			c := connect(t, ep)
 			c.get("/")
 			all = append(all, c)
+			eventually(t, "all are idle", func() bool { return ep.IdlePages() == n+1 })
 		}
-		eventually(t, "all are idle", func() bool { return ep.IdlePages() == 4 })
 		for i, want := range []string{"200", "200", "503", "503"} {
 			ask(t, l, all[i], want)
 		}
@@ -157,6 +157,7 @@ func TestHTTPShares(t *testing.T) {
 				t.Errorf("%s over a connection of the proxy's: %s, want 200", from, got)
 			}
 		}
+		eventually(t, "it is idle", func() bool { return ep.IdlePages() == 1 })
 		for _, tt := range shares {
 			ask(t, l, connect(t, ep), tt.want, "X-Forwarded-For: 192.0.2."+tt.from)
 		}

@@ -136,9 +136,10 @@ func TestRequestBehindPoll(t *testing.T) {
 
 // What requests may look like.
 func TestRequestForms(t *testing.T) {
+	t.Parallel()
 	cfg := longPolling(time.Minute)
-	cfg.HandshakeTimeout = 500 * time.Millisecond
-	cfg.IncomingTimeout = 500 * time.Millisecond
+	cfg.HandshakeTimeout = 2 * time.Second
+	cfg.IncomingTimeout = 2 * time.Second
 	ep := startConfig(t, cfg)
 	s := openSession(t, ep)
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(beat(1)))

@@ -52,7 +52,7 @@ func TestShutdownEndsByItself(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ep := pages(t, 10)
+			ep := pages(t, 10, 2*time.Second)
 			c := connect(t, ep)
 			c.write([]byte(sent))
 			switch name {
