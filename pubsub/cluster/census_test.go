@@ -46,16 +46,16 @@ func counting(t *testing.T, url, name string, n int) *node {
 func TestCount(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	a, b, c := counting(t, s.URL(), "a", 1), counting(t, s.URL(), "b", 20), counting(t, s.URL(), "c", 300)
-	if n, err := counting(t, serve(t, natsserver.Config{}).URL(), "alone", 7).Count(soon(t, 10*time.Second), "room:1"); n != 0 || err != nil {
+	if n, err := counting(t, serve(t, natsserver.Config{}).URL(), "alone", 7).Count(soon(t, 30*time.Second), "room:1"); n != 0 || err != nil {
 		t.Errorf("Count of one that is alone = %d, %v, want 0", n, err)
 	}
 	meet(t, a, b, c)
 	for n, want := range map[*node]int{a: 320, b: 301, c: 21} {
-		if got, err := n.Count(soon(t, 10*time.Second), "room:1"); got != want || err != nil {
+		if got, err := n.Count(soon(t, 30*time.Second), "room:1"); got != want || err != nil {
 			t.Errorf("%s: Count = %d, %v, want %d", n.Node(), got, err, want)
 		}
 	}
-	if n, err := a.Count(soon(t, 10*time.Second), "other"); n != 0 || err != nil {
+	if n, err := a.Count(soon(t, 30*time.Second), "other"); n != 0 || err != nil {
 		t.Errorf("Count of another topic = %d, %v, want 0", n, err)
 	}
 	for _, n := range []*node{a, b, c} {
@@ -73,7 +73,7 @@ func TestCountsAtOnce(t *testing.T) {
 	failed := make(chan error, 100)
 	for range cap(failed) {
 		go func() {
-			n, err := a.Count(soon(t, 20*time.Second), "room:1")
+			n, err := a.Count(soon(t, 30*time.Second), "room:1")
 			if n != 2 && err == nil {
 				err = errors.New("another number than 2")
 			}
@@ -121,18 +121,18 @@ func TestCountOfSilentNode(t *testing.T) {
 	for _, end := range []string{"answer", "leave"} {
 		got := make(chan int)
 		go func() {
-			n, err := a.Count(soon(t, 20*time.Second), "room:1")
+			n, err := a.Count(soon(t, 30*time.Second), "room:1")
 			if err != nil {
 				t.Errorf("Count, and n1 says %s: %v", end, err)
 			}
 			got <- n
 		}()
-		m, err := asked.NextMsg(10 * time.Second)
+		m, err := asked.NextMsg(30 * time.Second)
 		for err == nil && m.Data[1] != 9 { // what the first Count asked
-			m, err = asked.NextMsg(10 * time.Second)
+			m, err = asked.NextMsg(30 * time.Second)
 		}
 		if end == "answer" {
-			if m, err = asked.NextMsg(10 * time.Second); err != nil { // the second
+			if m, err = asked.NextMsg(30 * time.Second); err != nil { // the second
 				t.Fatal(err)
 			}
 		}
@@ -188,7 +188,7 @@ func TestCountWithoutLink(t *testing.T) {
 	}
 	failed := make(chan error)
 	go func() { _, err := a.Count(context.Background(), "room:1"); failed <- err }()
-	if _, err := asked.NextMsg(10 * time.Second); err != nil {
+	if _, err := asked.NextMsg(30 * time.Second); err != nil {
 		t.Fatal(err)
 	}
 	a.Close()

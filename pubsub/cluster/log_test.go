@@ -38,7 +38,7 @@ func TestStalledLog(t *testing.T) {
 	go func() { defer close(ended); deaf.Close() }()
 	select {
 	case <-ended:
-	case <-time.After(15 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("Close has not returned after 15 s")
 	}
 }

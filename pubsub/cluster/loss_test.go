@@ -366,6 +366,7 @@ func TestNumbers(t *testing.T) {
 // Nobody who publishes waits for a NATS server that takes nothing, and the node
 // looks for another one.
 func TestStuckLink(t *testing.T) {
+	t.Parallel()
 	s := serve(t, natsserver.Config{})
 	p := newProxy(t, strings.TrimPrefix(s.URL(), "nats://"))
 	all := openAll(t, cluster.Config{

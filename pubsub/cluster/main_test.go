@@ -143,7 +143,7 @@ func publish(t testing.TB, n *node, size int, events ...string) {
 // want waits until a node has got events, in that order, and no others.
 func want(t testing.TB, n *node, events ...string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for len(n.got()) < len(events) && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
@@ -157,9 +157,9 @@ func brief(all []string) []string { return all[:min(len(all), 20)] }
 // eventually waits for a condition that nothing announces.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within 15 s: %s", what)
+			t.Fatalf("not within 30 s: %s", what)
 		}
 	}
 }

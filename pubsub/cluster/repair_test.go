@@ -26,7 +26,7 @@ func record(t *testing.T, s *natsserver.Server, nc *nats.Conn, kind byte, cause 
 	}
 	cause()
 	for {
-		m, err := sub.NextMsg(10 * time.Second)
+		m, err := sub.NextMsg(30 * time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster"
 )
 
-const startTimeout = 10 * time.Second
+const startTimeout = 30 * time.Second
 
 // hang is for how long a NATS server hangs in TestServersInTrouble. ROOST_TEST_HANG
 // may say more: 14s is what lost most before broadcasts were sent again.
@@ -37,6 +37,7 @@ func hang(t *testing.T) time.Duration {
 // trouble. What Broadcast has returned nil for arrives everywhere, once and in
 // order.
 func TestServersInTrouble(t *testing.T) {
+	t.Parallel()
 	hung := func(t *testing.T, p *process) {
 		p.signal(t, syscall.SIGSTOP)
 		defer p.signal(t, syscall.SIGCONT)
@@ -53,6 +54,7 @@ func TestServersInTrouble(t *testing.T) {
 		{"hung and given up", hung, 200 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			servers := startNATS(t, 3)
 			talk := startTalk(t, servers, c.ping)
 			for _, p := range servers {
@@ -67,6 +69,7 @@ func TestServersInTrouble(t *testing.T) {
 
 // So it is with 40 MB at once from one node, whose server dies meanwhile.
 func TestBurstWhileServerDies(t *testing.T) {
+	t.Parallel()
 	servers := startNATS(t, 3)
 	talk := startTalk(t, servers, 0)
 	talk.goOn(t, 100)
