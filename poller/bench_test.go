@@ -57,7 +57,7 @@ func BenchmarkPoolMailbox(b *testing.B) {
 				i++
 			}
 			done.Wait()
-			if err := p.Close(10 * time.Second); err != nil {
+			if err := p.Close(30 * time.Second); err != nil {
 				b.Error(err)
 			}
 		})

@@ -180,7 +180,7 @@ func awaitAcknowledged(t *testing.T, nc *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		var unsent int
 		raw.Control(func(fd uintptr) { unsent, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 		if err != nil {

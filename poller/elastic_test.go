@@ -21,7 +21,7 @@ func newElastic(t *testing.T, cfg poller.PoolConfig) *poller.Pool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Close(10 * time.Second); err != nil {
+		if err := p.Close(30 * time.Second); err != nil {
 			t.Error(err)
 		}
 	})

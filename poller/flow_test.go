@@ -202,6 +202,7 @@ func TestPausedEnds(t *testing.T) {
 // WriteTimeout is, and the error says how it stood. (How late that is found out:
 // TestSlowConsumerInTime.)
 func TestWriteTimeout(t *testing.T) {
+	t.Parallel()
 	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundMax: 8 << 20, WriteTimeout: 2 * time.Second, Linger: 100 * time.Millisecond})
 	closed := make(chan error, 2)
 	c, nc := pair(t, p, hooks{closed: func(_ *poller.Conn, err error) { closed <- err }})
@@ -227,6 +228,7 @@ func TestWriteTimeout(t *testing.T) {
 
 // A slow consumer is also found where nothing else happens.
 func TestSlowConsumerWakesClock(t *testing.T) {
+	t.Parallel()
 	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, WriteTimeout: time.Second, Linger: 100 * time.Millisecond})
 	closed := make(chan error, 1)
 	c, _ := pair(t, p, hooks{closed: func(_ *poller.Conn, err error) { closed <- err }})

@@ -120,6 +120,7 @@ func TestQueueOrder(t *testing.T) {
 // A client that does not read is ended when its queue is full. Nobody else is
 // concerned, and the queue is let go.
 func TestSlowConsumer(t *testing.T) {
+	t.Parallel()
 	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundMax: 256 << 10})
 	closed := make(chan error, 1)
 	slow, _ := pair(t, p, hooks{closed: func(_ *poller.Conn, err error) { closed <- err }})
@@ -232,7 +233,7 @@ func TestFinishLingers(t *testing.T) {
 			if err := within(t, closed); err != poller.ErrTimeout {
 				t.Errorf("Closed(%v), want %v", err, poller.ErrTimeout)
 			}
-			if d := time.Since(begin); d < 200*time.Millisecond || d > 5*time.Second {
+			if d := time.Since(begin); d < 200*time.Millisecond || d > 20*time.Second {
 				t.Errorf("lingered %v, want 200 ms", d)
 			}
 			runtime.KeepAlive(nc)

@@ -80,7 +80,7 @@ func TestAttachCarries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		far.SetDeadline(time.Now().Add(10 * time.Second))
+		far.SetDeadline(time.Now().Add(30 * time.Second))
 		return far
 	}
 	ours, theirs, idle := attach(), attach(), attach()

@@ -81,7 +81,7 @@ func TestPoolOrder(t *testing.T) {
 			}
 			posting.Wait()
 			done.Wait()
-			if err := p.Close(10 * time.Second); err != nil {
+			if err := p.Close(30 * time.Second); err != nil {
 				t.Error(err)
 			}
 			if n := most.Load(); n > int32(max) {
@@ -139,7 +139,7 @@ func TestPoolFull(t *testing.T) {
 				t.Errorf("%d goroutines, want at most %d", g, 2*max+2)
 			}
 			close(release)
-			if err := p.Close(10 * time.Second); err != nil {
+			if err := p.Close(30 * time.Second); err != nil {
 				t.Error(err)
 			}
 			if len(got) != n {
@@ -168,7 +168,7 @@ func TestPoolReachesMax(t *testing.T) {
 			p.Go(turn(func() {}))
 		}
 	}
-	if err := p.Close(10 * time.Second); err != nil {
+	if err := p.Close(30 * time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -181,7 +181,7 @@ func TestPoolPanic(t *testing.T) {
 	}
 	p.Go(turn(func() { ran <- true }))
 	within(t, ran)
-	if err := p.Close(10 * time.Second); err != nil {
+	if err := p.Close(30 * time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -200,7 +200,7 @@ func TestPoolGoexit(t *testing.T) {
 	}
 	within(t, ran)
 	within(t, ran)
-	if err := p.Close(10 * time.Second); err != nil {
+	if err := p.Close(30 * time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -232,7 +232,7 @@ func TestPoolAllocates(t *testing.T) {
 	if n != 0 {
 		t.Errorf("Go allocates %v times, want 0", n)
 	}
-	if err := p.Close(10 * time.Second); err != nil {
+	if err := p.Close(30 * time.Second); err != nil {
 		t.Error(err)
 	}
 }

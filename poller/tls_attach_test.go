@@ -93,6 +93,7 @@ func TestAttachAnyTLS(t *testing.T) {
 // What crypto/tls had read ahead of Attach comes to the handler also when the peer
 // has hung up by then.
 func TestAttachTLSAfterTheEnd(t *testing.T) {
+	t.Parallel()
 	p := start(t, poller.Config{})
 	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate()}})
 	if err != nil {

@@ -53,14 +53,14 @@ func listenTLS(t testing.TB, cfg poller.Config, places poller.PoolConfig, h poll
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := pool.Close(10 * time.Second); err != nil {
+		if err := pool.Close(30 * time.Second); err != nil {
 			t.Error(err)
 		}
 	})
 	s := &secureServer{poller: start(t, cfg), pool: pool, conns: make(chan *poller.Conn, 10_000)}
 	config := &tls.Config{Certificates: []tls.Certificate{certificate()}}
 	s.addr = listen(t, s.poller, func(c *poller.Conn) poller.Handler {
-		c.SetDeadline(10 * time.Second)
+		c.SetDeadline(30 * time.Second)
 		s.conns <- c
 		return c.Secure(config, pool, nil, h)
 	})
@@ -468,7 +468,7 @@ func TestTLSSlowConsumers(t *testing.T) {
 
 // Connections with TLS take one descriptor each, and no goroutine.
 func TestTLSCosts(t *testing.T) {
-	const n = 1000
+	const n = 200
 	s := secureEcho(t)
 	exchange(t, dialTLS(t, s.addr, trusting, nil), noise(10))
 	files, goroutines := descriptors(t), runtime.NumGoroutine()

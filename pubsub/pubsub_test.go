@@ -346,7 +346,7 @@ func TestEncodedTakesNoLock(t *testing.T) {
 		if got != "ee" {
 			t.Errorf("Encoded = %q, want e from batch and message", got)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("a delivery waits for another shard that encodes")
 	}
 }
@@ -438,9 +438,9 @@ func TestWaitsForThoseBehind(t *testing.T) {
 	}
 	behind.Store(false)
 	for _, i := range room {
-		for end := time.Now().Add(10 * time.Second); len(i.got()) < n; {
+		for end := time.Now().Add(30 * time.Second); len(i.got()) < n; {
 			if time.Now().After(end) {
-				t.Fatalf("%d of %d messages within 10 s", len(i.got()), n)
+				t.Fatalf("%d of %d messages within 30 s", len(i.got()), n)
 			}
 			<-time.After(time.Millisecond)
 		}

@@ -136,7 +136,7 @@ func TestLaneModel(t *testing.T) {
 		})
 	}
 	posting.Wait()
-	if err := p.Close(10 * time.Second); err != nil {
+	if err := p.Close(30 * time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if n := p.Held(); n != 0 {

@@ -198,6 +198,7 @@ func TestLargeTopic(t *testing.T) {
 // A client that does not read is closed once more than OutboundMax waits for it;
 // it is counted, and the others get everything.
 func TestSlowConsumer(t *testing.T) {
+	t.Parallel()
 	ep := startConfig(t, phx.Config{OutboundMax: 64 << 10, SendBuffer: 4 << 10, Mounts: []phx.Mount{{
 		Path:   "/socket",
 		Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{}}},

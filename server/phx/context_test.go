@@ -165,6 +165,7 @@ func TestContextAfterTheEnd(t *testing.T) {
 // A callback that gives up because its client is gone has not crashed, and neither
 // has one whose Join does.
 func TestGivingUpIsNoCrash(t *testing.T) {
+	t.Parallel()
 	var j journal
 	entered := make(chan string, 1)
 	done := make(chan struct{}, 1)

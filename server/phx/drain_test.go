@@ -115,6 +115,7 @@ func TestDrainIsPaced(t *testing.T) {
 
 // What would take longer than there is time for is done faster.
 func TestDrainFitsDeadline(t *testing.T) {
+	t.Parallel()
 	ep, clients := drainable(t, func() phx.Drain { return phx.Drain{BatchSize: 1, Interval: time.Hour} }, nil, 10)
 	wait := goodbyes(t, clients)
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)

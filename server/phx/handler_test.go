@@ -336,6 +336,7 @@ func TestHandlerTLS(t *testing.T) {
 // Long polling goes through another server by HTTP/1.1 and HTTP/2, with and without
 // a length of the body. WebSockets by HTTP/2 are told what to do.
 func TestHandlerLongPoll(t *testing.T) {
+	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprint("http2=", http2), func(t *testing.T) {
 			ep := newEndpoint(t, phx.Config{Mounts: []phx.Mount{anyTopic(2 * time.Second)}})

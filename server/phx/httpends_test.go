@@ -164,6 +164,7 @@ func TestBodyTimeout(t *testing.T) {
 // A handler may set a deadline of its own for what it writes, and what it hijacks is
 // its own altogether.
 func TestHTTPOwnDeadlines(t *testing.T) {
+	t.Parallel()
 	const size = 32 << 20 // more than the kernel takes
 	for name, handle := range map[string]http.HandlerFunc{
 		"later": func(w http.ResponseWriter, _ *http.Request) {

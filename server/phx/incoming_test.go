@@ -87,6 +87,7 @@ func TestIncomingWhileDecoding(t *testing.T) {
 
 // Messages must come, in silence or drop by drop.
 func TestSlowMessage(t *testing.T) {
+	t.Parallel()
 	ep := startConfig(t, phx.Config{IncomingTimeout: 200 * time.Millisecond, Mounts: []phx.Mount{{Path: "/socket"}}})
 	message := cutMessage(1000, 0)
 	for name, part := range map[string][]byte{
@@ -166,6 +167,7 @@ func TestIncomingRate(t *testing.T) {
 
 // Behind a message that came in parts, the client may be as idle as ever.
 func TestIdleAfterParts(t *testing.T) {
+	t.Parallel()
 	ep := startConfig(t, phx.Config{IncomingTimeout: 200 * time.Millisecond, Mounts: []phx.Mount{{Path: "/socket", Idle: 400 * time.Millisecond}}})
 	c := dial(t, ep)
 	message := cutMessage(1000, 0)

@@ -443,6 +443,7 @@ func TestJoined(t *testing.T) {
 // A join does not wait for ever for a callback of the channel that it takes the
 // place of. What that one sends later is dropped; it still terminates.
 func TestDuplicateJoinOverrunsCallback(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		gone bool // the connection, before the callback is over

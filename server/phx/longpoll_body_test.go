@@ -70,6 +70,7 @@ func TestIncomingBodies(t *testing.T) {
 
 // Bodies must come, too.
 func TestSlowBody(t *testing.T) {
+	t.Parallel()
 	cfg := longPolling(time.Minute)
 	cfg.IncomingTimeout = 200 * time.Millisecond
 	ep := startConfig(t, cfg)

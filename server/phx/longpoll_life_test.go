@@ -21,6 +21,7 @@ import (
 // A session ends when nobody polls for one and a half to three windows; that
 // messages are posted meanwhile does not count (spec §3.5).
 func TestLongPollInactive(t *testing.T) {
+	t.Parallel()
 	const window = 300 * time.Millisecond
 	ended := make(chan phx.Reason, 1)
 	ep := startConfig(t, longPolling(window, phx.Route{Pattern: "room:*", Type: slowRoom(nil, ended)}))
@@ -67,6 +68,7 @@ func TestLongPollStays(t *testing.T) {
 // Of several polls the last gets the messages; the others end with their window
 // (spec §3.2).
 func TestLongPollConcurrentPolls(t *testing.T) {
+	t.Parallel()
 	ep := startConfig(t, longPolling(600*time.Millisecond))
 	s := openSession(t, ep)
 	first, second := s.polls, dialWeb(t, ep)

@@ -75,6 +75,7 @@ func TestLongPollBuffer(t *testing.T) {
 
 // Messages of a POST, in the forms that there are (spec §3.6).
 func TestLongPollPost(t *testing.T) {
+	t.Parallel()
 	type row struct {
 		name, vsn, contentType, body string
 		want                         []string // messages

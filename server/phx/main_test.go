@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // Those of ants' default pool are there from the beginning, and netpoll's loops
 // live as long as the process; see package poller.

@@ -101,6 +101,7 @@ func TestRequestsInPieces(t *testing.T) {
 
 // A request behind a poll that waits is answered after it.
 func TestRequestBehindPoll(t *testing.T) {
+	t.Parallel()
 	ep := startConfig(t, longPolling(time.Minute))
 	s := openSession(t, ep)
 	s.polls.send("GET", s.target, "")

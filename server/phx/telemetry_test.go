@@ -213,6 +213,7 @@ func TestTelemetryOfLongPolling(t *testing.T) {
 // A client that does not read is told of as a slow consumer, and the times of
 // sockets are their own.
 func TestTelemetryOfSlowConsumers(t *testing.T) {
+	t.Parallel()
 	ends := make(chan phx.DisconnectEvent, 10)
 	ep := startConfig(t, phx.Config{
 		OutboundMax: 64 << 10, SendBuffer: 4 << 10, WriteTimeout: time.Second,

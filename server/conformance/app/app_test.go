@@ -26,7 +26,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // A node is an app that runs until the test ends.
 type node struct {
