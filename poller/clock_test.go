@@ -86,6 +86,9 @@ func (n *naive) pass(until time.Duration) {
 // or with long pauses between: each deadline passes at its tick, and the clock is
 // not asked for more.
 func TestClockModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	for seed := range uint64(50) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			dice := rand.New(rand.NewPCG(seed, 0))

@@ -90,10 +90,18 @@ func (m *model) check() {
 	}
 }
 
+// seeds are as many as there is time for.
+func seeds() uint64 {
+	if testing.Short() {
+		return 2
+	}
+	return 6
+}
+
 // Whoever comes and goes, and however much waits meanwhile: each subscriber gets
 // what is published while it is there, all of it, once and in order.
 func TestModel(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds() {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			m := newModel(t, seed, 1)
 			for range seed % 2 * 1200 { // more than one turn serves, or few
@@ -149,7 +157,7 @@ func (m *model) forget() {
 // The same holds for a topic while it becomes a crowd, is spread over all shards, and
 // becomes small again. It leaves nothing behind.
 func TestCrowdModel(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds() {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			m := newModel(t, seed, 2+int(seed%3))
 			most := 0

@@ -34,6 +34,9 @@ var (
 // TestSpecReferences finds references to places that SPEC.md does not have, and
 // rows of its table of features that FEATURES.md has and it has not.
 func TestSpecReferences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	ours(t)
 	text, err := os.ReadFile("SPEC.md")
 	if err != nil {

@@ -41,6 +41,9 @@ func checkLarge(t *testing.T, cfg *frame.Config, op ws.OpCode, frames [][]byte, 
 }
 
 func TestAutobahnLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	for _, tt := range []struct {
 		size int
 		cfg  frame.Config
@@ -80,6 +83,9 @@ func TestAutobahnOverTheLimit(t *testing.T) {
 }
 
 func TestAutobahnLargeInFragments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	const size = 4 << 20
 	for _, fragment := range []int{64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20} {
 		payload := umlautText(size)

@@ -223,6 +223,9 @@ func checkInflate(t *testing.T, payload []byte) {
 
 // Broken streams of every kind of block fail where compress/flate fails.
 func TestInflateBroken(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	r := rand.New(rand.NewPCG(19, 51))
 	var good [][]byte
 	for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, flate.BestSpeed, flate.BestCompression} {

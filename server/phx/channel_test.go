@@ -57,6 +57,9 @@ func TestBlockedWorkers(t *testing.T) {
 
 // A mailbox is full of few messages, too, if they are large.
 func TestMailboxBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds: it is about the bytes of large messages")
+	}
 	g := newGate()
 	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{In: phx.Events{
 		"block": func(*phx.Channel, phx.Payload) (any, error) { g.pass(); return nil, nil },

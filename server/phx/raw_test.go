@@ -28,6 +28,9 @@ func TestRawEcho(t *testing.T) {
 	ep := startRaw(t, phx.Mount{Raw: &phx.RawType{In: echoRaw}, MaxMessage: 16<<20 + 1, MaxFrame: 17 << 20})
 	c := dialAt(t, ep, "/raw/websocket")
 	for _, size := range []int{0, 1, 125, 126, 65535, 65536, 1 << 20, 16 << 20} {
+		if testing.Short() && size > 1<<20 {
+			continue
+		}
 		want := bytes.Repeat([]byte("x"), size)
 		c.send(ws.OpBinary, want)
 		if f := c.next(); f.Op != ws.OpBinary || !bytes.Equal(f.Payload, want) {
@@ -46,6 +49,7 @@ func TestRawEcho(t *testing.T) {
 
 // The callbacks of a socket, in their order, to the last (rows 45 and 46).
 func TestRawCallbacks(t *testing.T) {
+	t.Parallel()
 	var calls []string // one at a time: no lock
 	said := make(chan []string)
 	record := func(format string, args ...any) { calls = append(calls, fmt.Sprintf(format, args...)) }

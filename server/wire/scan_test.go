@@ -36,6 +36,9 @@ func TestScanGrammar(t *testing.T) {
 // Strings are scanned eight bytes at a time: every byte is tried in every place
 // of a group, and behind it.
 func TestScanStrings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	for length := range 20 {
 		for at := range length {
 			for c := range 256 {

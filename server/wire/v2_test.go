@@ -91,6 +91,9 @@ func TestV2DecodeCut(t *testing.T) {
 }
 
 func TestV2DecodeDepth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	nest := func(levels int, open, close string) []byte {
 		return []byte(`[null,null,"t","e",` + strings.Repeat(open, levels) + "1" + strings.Repeat(close, levels) + "]")
 	}
