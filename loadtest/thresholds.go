@@ -15,7 +15,7 @@ import (
 // thresholdNames is for -help.
 const thresholdNames = "of times p50, p90, p99, p99.9, max, join (its p99), back50, back99 and back100 (percent of those cut off), " +
 	"cpu (of the server, per delivery), cpu-join, cpu-reply, cpu-heartbeat; a second joins, rate (deliveries), replies; " +
-	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors"
+	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors; generator=ok"
 
 // A threshold is what a figure must be below, above or equal to.
 type threshold struct {
@@ -58,6 +58,9 @@ func parseThreshold(text string) (t threshold, err error) {
 	known := false
 	if t.figure, known = quantityOf(name); !known {
 		return t, fmt.Errorf("unknown name; there are %s", thresholdNames)
+	}
+	if t.figure.unit == judgements && t.op != '=' {
+		return t, errors.New("want generator=ok")
 	}
 	t.limit, err = t.figure.parse(limit)
 	return t, err
@@ -105,6 +108,7 @@ type unit int
 const (
 	times unit = iota
 	numbers
+	judgements // 1 is ok
 )
 
 func (q quantity) parse(limit string) (float64, error) {
@@ -114,6 +118,12 @@ func (q quantity) parse(limit string) (float64, error) {
 			return 0, errors.New("want a limit with a unit, such as 500ms")
 		}
 		return float64(d) / 1e6, nil
+	}
+	if q.unit == judgements {
+		if limit != "ok" {
+			return 0, errors.New("want generator=ok")
+		}
+		return 1, nil
 	}
 	n, err := strconv.ParseFloat(limit, 64)
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
@@ -125,6 +135,9 @@ func (q quantity) parse(limit string) (float64, error) {
 func (q quantity) show(value float64) string {
 	if q.unit == times {
 		return time.Duration(math.Round(value * 1e6)).String()
+	}
+	if q.unit == judgements {
+		return map[bool]string{true: "ok", false: "suspect"}[value == 1]
 	}
 	return strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64)
 }
@@ -185,7 +198,20 @@ func quantities() []quantity {
 			return &s.Comeback.Retries
 		}),
 		tally("errors", errorCount),
+		{"generator", judgements, generatorOK},
 	}
+}
+
+// generatorOK is 1 or 0, nil if the generator was not watched.
+func generatorOK(s report.Summary) *float64 {
+	if s.Generator == nil {
+		return nil
+	}
+	ok := 0.0
+	if s.Generator.OK {
+		ok = 1
+	}
+	return &ok
 }
 
 // errorCount is how many there were of all kinds.

@@ -81,7 +81,8 @@ func (r *run) advance(w *worker, p *order.Progress) error {
 	if p.Delivered > w.progress.Delivered || p.Replies > w.progress.Replies {
 		r.lastArrival = max(r.lastArrival, order.Now())
 	}
-	w.progress, w.told = p.Counts, p.Usage
+	w.progress, w.told, w.strain = p.Counts, p.Usage, p.Strain
+	r.strain.take(p.Strain)
 	for room := range r.rooms {
 		r.giveUp(room)
 	}

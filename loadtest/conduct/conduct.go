@@ -79,5 +79,5 @@ func (r *run) stages(ctx context.Context) error {
 // play is the stage of a run that its scenario is about.
 func (r *run) play(ctx context.Context) error {
 	defer func() { r.casting.done(r.serverUsage().CPUNs) }()
-	return r.part.play(r, ctx)
+	return r.watched(ctx, func(ctx context.Context) error { return r.part.play(r, ctx) })
 }

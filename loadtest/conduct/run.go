@@ -47,6 +47,7 @@ type run struct {
 
 	connecting connecting
 	casting    casting
+	strain     strain
 }
 
 // until takes what comes in until done is true. It fails when ctx ends or

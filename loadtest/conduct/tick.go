@@ -60,6 +60,8 @@ func (r *run) tick() {
 		t.P50Us, t.P99Us = r.interval.ValueAtPercentile(50), r.interval.ValueAtPercentile(99)
 		r.interval.Reset()
 	}
+	t.LateUs, t.LagUs = r.strain.lateMost, r.strain.lagMost
+	r.strain.lateMost, r.strain.lagMost = 0, 0
 	r.ticked = *t
 	r.emit(record.Record{Tick: t})
 }

@@ -25,7 +25,8 @@ type worker struct {
 
 	// What it told.
 	progress  order.Counts
-	told      order.Usage   // of a process elsewhere
+	told      order.Usage
+	strain    order.Strain
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
 	answer    *order.Progress // to the last inquiry; nil until it comes

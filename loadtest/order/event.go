@@ -17,6 +17,15 @@ type Progress struct {
 	Usage   Usage  `json:"usage"`             // of the process
 	At      int64  `json:"at,omitempty"`      // the moment of the counts, if it was asked for
 	Latency []byte `json:"latency,omitempty"` // histogram of receipts since the last
+	Strain  Strain `json:"strain"`
+}
+
+// A Strain is how well a process of clients kept up since it told last, and its
+// host, which is that of a moment.
+type Strain struct {
+	Late Sample `json:"late"` // sends, after the moment that they were meant for; none in a closed loop
+	Lag  Sample `json:"lag"`  // what was readable, until the event loop read it
+	Host Host   `json:"host"`
 }
 
 // Ramped tells what came of the connects.

@@ -41,6 +41,8 @@ type Plan struct {
 	Demand kernel.Demand // on this machine
 	Why    []string      // the plan in sentences, for people
 
+	Local bool // the servers are on this host, or at an address of 127.0.0.0/8
+
 	apart bool // servers have nothing to do with each other
 }
 
@@ -54,7 +56,8 @@ func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 // for and do not fit; without a number, it takes what fits.
 func New(c Config, h kernel.Host) (Plan, error) {
 	c = c.Complete()
-	p := &planner{config: c, host: h, local: c.isLoopback()}
+	p := &planner{config: c, host: h}
+	p.Local = c.isLoopback()
 	p.Clients = c.Clients
 	if p.Clients == 0 {
 		p.Clients = p.most(defaultClients)
@@ -75,7 +78,6 @@ type planner struct {
 	Plan
 	config Config
 	host   kernel.Host
-	local  bool // server on an address of 127.0.0.0/8
 }
 
 // isLoopback reports whether all that clients connect to is in 127.0.0.0/8.

@@ -6,9 +6,9 @@
 //
 // # Process
 //
-// Code of this package runs in the coordinator and in agents. Only [OwnUsage] and
-// [YieldToServers] are for a process of clients. What there is to read of the whole
-// host is package kernel's.
+// Code of this package runs in the coordinator and in agents. [OwnUsage], [OwnHost],
+// [TimerSlack] and [YieldToServers] are for a process of clients. The limits of the
+// host are package kernel's.
 //
 // # Concurrency
 //

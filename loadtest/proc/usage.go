@@ -15,7 +15,11 @@ import (
 func Measure(pid int) order.Usage { return usageOf(strconv.Itoa(pid)) }
 
 // OwnUsage is that of this process, whatever number others know it by.
-func OwnUsage() order.Usage { return usageOf("self") }
+func OwnUsage() order.Usage {
+	u := usageOf("self")
+	u.WaitNs = waitNs()
+	return u
+}
 
 // usageOf reads the folder of that name in /proc.
 func usageOf(process string) order.Usage {

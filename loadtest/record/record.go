@@ -21,6 +21,7 @@ type Record struct {
 	Broadcast *Broadcast `json:"broadcast,omitempty"`
 	Memory    *Memory    `json:"memory,omitempty"`
 	Activity  *Activity  `json:"activity,omitempty"`
+	Generator *Generator `json:"generator,omitempty"`
 	Shortfall *Shortfall `json:"shortfall,omitempty"`
 	End       *End       `json:"end,omitempty"`
 }
@@ -100,6 +101,38 @@ type Tick struct {
 	KernelBytes int64            `json:"kernel_bytes"` // kernel memory (slab and TCP buffers), above the start of the run
 	P50Us       int64            `json:"p50_us"`       // latency of receipts since the last tick; 0 if none
 	P99Us       int64            `json:"p99_us"`
+	LateUs      int64            `json:"late_us,omitempty"` // the latest send since the last tick, after its moment; 0 if none, and before the scenario plays
+	LagUs       int64            `json:"lag_us,omitempty"`  // likewise: the longest that an event loop of clients let a connection wait
+}
+
+// Generator is how well the load generator kept up while the scenario played, and
+// what it left of its hosts. What could not be read is 0 or empty.
+type Generator struct {
+	AtMs             int64  `json:"at_ms"` // since the start of the run
+	Ms               int64  `json:"ms"`    // how long it played; all times below are within that
+	Late             []byte `json:"late"`  // HDR histogram as in End: of sends, how long after their moments; empty in a closed loop
+	Lag              []byte `json:"lag"`   // likewise: how long event loops of clients let a connection wait, looked at many times a second
+	ServerCPUNs      int64  `json:"server_cpu_ns"`
+	ClientCPUNs      int64  `json:"client_cpu_ns"`      // all client processes
+	ClientMostNs     int64  `json:"client_most_ns"`     // the one that took most
+	ClientWaitNs     int64  `json:"client_wait_ns"`     // threads of client processes that were ready and had no processor
+	CoordinatorCPUNs int64  `json:"coordinator_cpu_ns"` // 0 if it is a client process itself
+	ServerElsewhere  bool   `json:"server_elsewhere,omitempty"`
+	Hosts            []Host `json:"hosts"` // of clients
+}
+
+// A Host is what all its processors did, other programs included.
+type Host struct {
+	Name       string `json:"name,omitempty"` // of an agent; "" is the coordinator's
+	Cores      int    `json:"cores"`
+	BusyNs     int64  `json:"busy_ns"`
+	StolenNs   int64  `json:"stolen_ns,omitempty"`    // of that, by other guests of the same machine
+	SoftNs     int64  `json:"soft_ns,omitempty"`      // of that, in interrupts and softirq
+	SoftMostNs int64  `json:"soft_most_ns,omitempty"` // of the processor that had most of these
+	WaitNs     int64  `json:"wait_ns,omitempty"`      // in which a thread was ready and had no processor
+	ShortNs    int64  `json:"short_ns,omitempty"`     // in which a thread waited for memory
+	Link       string `json:"link,omitempty"`         // network interface that was used most; "" if no speed is known
+	LinkNs     int64  `json:"link_ns,omitempty"`      // in which it sent, or received, at its speed
 }
 
 // A Broadcast is one chat message and what became of it at all its receivers.

@@ -24,6 +24,7 @@ type page struct {
 	Headline        string
 	Reasons         []string
 	Thresholds      []Threshold
+	Generator       *Generator
 	Examples        []string
 	Cards           []card
 	Blocks          []block // what the scenario came to
@@ -75,7 +76,7 @@ func (r *Result) page() page {
 		p.Title += fmt.Sprintf(", %s clients", count(*r.Summary.Clients))
 	}
 	p.OK, p.Reasons = Verdict(r.Summary)
-	p.Thresholds = r.Summary.Thresholds
+	p.Thresholds, p.Generator = r.Summary.Thresholds, r.Summary.Generator
 	p.Charts = r.charts()
 	if p.Blocks = r.Summary.scenarioBlocks(); len(p.Blocks) > 0 {
 		p.Blocks = append(p.Blocks, r.Summary.latencyBlock())
@@ -115,7 +116,11 @@ func (r *Result) charts() []chart {
 	if s.broadcasts() {
 		charts = append(charts, r.fanOutChart())
 	}
-	return append(charts, t.memory(), t.cpu())
+	charts = append(charts, t.memory(), t.cpu())
+	if s.Generator != nil {
+		charts = append(charts, t.generator())
+	}
+	return charts
 }
 
 // describe tells how to repeat the run.

@@ -22,6 +22,7 @@ type Result struct {
 
 	ticks        []record.Tick
 	activities   []record.Activity
+	watched      *record.Generator // nil if nobody watched the generator
 	shortfall    *record.Shortfall // nil if it did not stop short, or does not say
 	rooms        int
 	writers      int         // the most that a room has
@@ -79,6 +80,9 @@ func New(records []record.Record) (*Result, error) {
 	r.Summary = r.summarize()
 	r.Summary.Queue = queueOf(r.waits())
 	var err error
+	if r.Summary.Generator, err = r.generator(r.Summary.LatencyMs); err != nil {
+		return nil, err
+	}
 	if r.Summary.Burst, err = r.burst(); err != nil {
 		return nil, err
 	}
@@ -108,6 +112,8 @@ func (r *Result) add(rec record.Record) {
 		r.Memory = append(r.Memory, *rec.Memory)
 	case rec.Activity != nil:
 		r.activities = append(r.activities, *rec.Activity)
+	case rec.Generator != nil:
+		r.watched = rec.Generator
 	case rec.Shortfall != nil:
 		r.shortfall = rec.Shortfall
 	case rec.End != nil:

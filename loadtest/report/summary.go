@@ -56,6 +56,8 @@ type Summary struct {
 	RawLatencyMs  *Percentiles `json:"raw_latency_ms"`  // the same from the actual send
 	JoinLatencyMs *Percentiles `json:"join_latency_ms"` // from connect to the join reply
 
+	Generator *Generator `json:"generator,omitempty"` // nil if it was not watched, as in old records
+
 	Queue *Queue `json:"queue,omitempty"` // nil if none grew
 
 	Thresholds []Threshold `json:"thresholds,omitempty"` // that were asked for

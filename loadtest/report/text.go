@@ -90,6 +90,12 @@ func (r *Result) textFigures(t *table) {
 	}
 	t.blocks(s.latencyBlock())
 	t.line("")
+	if g := s.Generator; g != nil {
+		t.wrapped("", g.String())
+		t.wrapped("  ", g.Measures())
+		t.wrapped("", "bottleneck: "+g.Bottleneck+" ("+g.Evidence+")")
+		t.line("")
+	}
 }
 
 func (t *table) blocks(blocks ...block) {

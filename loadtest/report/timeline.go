@@ -216,13 +216,7 @@ func (t timeline) answers(c chart, total func(record.Tick) int64) chart {
 // latency is that of arrivals, which are receipts or replies.
 func (t timeline) latency(arrival string) chart {
 	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", over the interval before each point."}
-	ms := func(of func(record.Tick) int64) []float64 {
-		values := t.readings(of)
-		for i := range values {
-			values[i] /= 1000
-		}
-		return values
-	}
+	ms := func(of func(record.Tick) int64) []float64 { return thousandths(t.readings(of)) }
 	return t.chart(c, axis{label: "latency, ms", tick: plain, cell: milliseconds},
 		series{"p99", "orange", ms(func(t record.Tick) int64 { return t.P99Us }), false},
 		series{"p50", "blue", ms(func(t record.Tick) int64 { return t.P50Us }), false})
@@ -240,6 +234,22 @@ func (t timeline) cpu() chart {
 	return t.chart(c, axis{label: "cores", tick: compact, cell: func(v float64) string { return threeDigits(v) + " cores" }},
 		series{"server", "blue", cores(func(t record.Tick) int64 { return t.ServerCPUNs }), true},
 		series{"client", "orange", cores(func(t record.Tick) int64 { return t.ClientCPUNs }), false})
+}
+
+func (t timeline) generator() chart {
+	c := chart{ID: "generator", Title: "The load generator itself", About: "The latest send after its moment, and the longest that an event loop of clients let a connection wait, over the interval before each point."}
+	ms := func(of func(record.Tick) int64) []float64 { return thousandths(t.readings(of)) }
+	return t.chart(c, axis{label: "time, ms", tick: plain, cell: milliseconds},
+		series{"late sends", "orange", ms(func(t record.Tick) int64 { return t.LateUs }), false},
+		series{"lag of event loops", "blue", ms(func(t record.Tick) int64 { return t.LagUs }), false})
+}
+
+// thousandths turns microseconds into milliseconds.
+func thousandths(values []float64) []float64 {
+	for i := range values {
+		values[i] /= 1000
+	}
+	return values
 }
 
 func (t timeline) memory() chart {

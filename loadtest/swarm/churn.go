@@ -61,6 +61,7 @@ func (c *client) leave(conn *poller.Conn, intended int64) {
 	}
 	c.phase = leaving
 	c.dialed = intended
+	c.group.fleet.leftLate(intended)
 	conn.SetDeadline(joinTimeout)
 	_ = conn.SendShared(c.group.leave) // if it fails, Closed follows
 }
@@ -79,6 +80,13 @@ func (c *client) rejoin(conn *poller.Conn) {
 	c.dialed = c.group.fleet.now()
 	conn.SetDeadline(joinTimeout)
 	_ = conn.SendShared(c.group.join) // if it fails, Closed follows
+}
+
+// leftLate notes how long after its moment a leave is made.
+func (f *fleet) leftLate(intended int64) {
+	f.mu.Lock()
+	f.late.Add(f.now() - intended)
+	f.mu.Unlock()
 }
 
 // leaves counts a client that begins to leave, and excuses it from now on. It

@@ -76,6 +76,9 @@ func (f *fleet) ping(intended int64, n int) {
 	}
 	f.mu.Lock()
 	f.counts.Pings += int64(n)
+	if !e.closed {
+		f.late.Add(now - intended)
+	}
 	f.mu.Unlock()
 }
 

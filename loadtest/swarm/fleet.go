@@ -48,6 +48,7 @@ type fleet struct {
 	joinLatency *hdrhistogram.Histogram
 	interval    *hdrhistogram.Histogram // receipts since the last progress
 	events      []order.Event           // that wait to be reported
+	late, lag   order.Sample            // since the last report, as in order.Strain
 	echoing     *echoing                // nil before the first ping
 	departed    int64                   // when servers went down
 	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
@@ -250,18 +251,26 @@ func (f *fleet) reportLocked(g *group, writer, seq int) {
 
 // report returns what happened since the last call.
 func (f *fleet) report() []order.Event {
-	used := proc.OwnUsage()
+	used, host := proc.OwnUsage(), proc.OwnHost()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
 	for _, g := range f.groups {
 		g.tellLocked(now)
 	}
-	p := &order.Progress{Counts: f.counts.Clone(), Usage: used, Latency: order.Encode(f.interval)}
+	p := f.progressLocked(used, host)
+	p.Latency = order.Encode(f.interval)
 	f.interval.Reset()
 	events := append(f.events, order.Event{Progress: p})
 	f.events = nil
 	return events
+}
+
+// progressLocked begins a Progress. What strained the process is told once.
+func (f *fleet) progressLocked(used order.Usage, host order.Host) *order.Progress {
+	p := &order.Progress{Counts: f.counts.Clone(), Usage: used, Strain: order.Strain{Late: f.late, Lag: f.lag, Host: host}}
+	f.late, f.lag = order.Sample{}, order.Sample{}
+	return p
 }
 
 // now is order.Now by the coordinator's clock: all moments that clients tell and

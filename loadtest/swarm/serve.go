@@ -68,6 +68,7 @@ func (s *session) run() error {
 	defer reporter.Wait()
 	defer close(over)
 	reporter.Go(func() { s.report(over) })
+	reporter.Go(func() { s.fleet.watchLoop(over) })
 	for {
 		var c order.Command
 		now := s.now
@@ -174,7 +175,7 @@ func (s *session) tell(events func() []order.Event) error {
 // pings can begin anew, or the closed loop end: a reply is then in both, or in
 // neither, but for those under way at the end.
 func (f *fleet) answer(i order.Inquiry) []order.Event {
-	used := proc.OwnUsage()
+	used, host := proc.OwnUsage(), proc.OwnHost()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if i.Anew && f.echoing != nil {
@@ -184,7 +185,9 @@ func (f *fleet) answer(i order.Inquiry) []order.Event {
 	if i.Last && f.echoing != nil {
 		f.echoing.closed = false
 	}
-	events := append(f.events, order.Event{Progress: &order.Progress{Counts: f.counts.Clone(), Usage: used, At: f.now()}})
+	p := f.progressLocked(used, host)
+	p.At = f.now()
+	events := append(f.events, order.Event{Progress: p})
 	f.events = nil
 	return events
 }

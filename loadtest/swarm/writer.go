@@ -73,6 +73,7 @@ func (f *fleet) send(groups []*group, writer, seq int, intended int64, size int)
 	}
 	f.mu.Lock()
 	f.counts.Sent++
+	f.late.Add(now - intended)
 	f.events = append(f.events, order.Event{Sent: &order.Sent{Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, Late: now - intended}})
 	f.mu.Unlock()
 }
