@@ -22,7 +22,7 @@ type screen struct {
 	drawn    []string     // lines on the terminal that the next ones replace
 	size     unix.Winsize // of the terminal when they were drawn
 	last     record.Tick
-	said     record.Tick // the last of which there is a line
+	said     record.Tick // the last that was shown
 	planned  int64       // messages of all writers; 0 if that is not known
 	idle     bool        // there are heartbeats and nothing else
 }
@@ -36,10 +36,11 @@ func (s *screen) show(r record.Record) {
 	switch {
 	case r.Run != nil:
 		s.planned, s.idle = planned(r.Run.Config), fmt.Sprint(r.Run.Config["scenario"]) == "idle"
+	case r.Tick != nil && r.Tick.Phase == s.said.Phase && r.Tick.AtMs < s.said.AtMs+s.every():
+		return // one of more than can be read
 	case r.Tick != nil && s.terminal:
 		s.redraw(s.view(r.Tick))
-	case r.Tick != nil && r.Tick.Phase == s.said.Phase && r.Tick.AtMs < s.said.AtMs+900:
-		return // one of more than one a second
+		s.said = *r.Tick
 	case r.Tick != nil:
 		fmt.Fprintln(s.file, s.line(r.Tick))
 		s.said = *r.Tick
@@ -50,6 +51,14 @@ func (s *screen) show(r record.Record) {
 	if r.Tick != nil {
 		s.last = *r.Tick
 	}
+}
+
+// every is how many milliseconds are between two ticks that are shown, at least.
+func (s *screen) every() int64 {
+	if s.terminal {
+		return 400
+	}
+	return 900
 }
 
 // end leaves what is drawn on the terminal.

@@ -48,7 +48,7 @@ func newRun(cfg plan.Config, p plan.Plan, agents []*agent.Agent, emit func(recor
 		inbox:       make(chan letter, 256),
 		died:        make(chan error),
 		quit:        make(chan struct{}),
-		seconds:     time.NewTicker(tickEvery),
+		seconds:     time.NewTicker(tickEvery(p)),
 		phase:       "settle",
 		kernelStart: kernelBytes(),
 		interval:    order.NewHistogram(2),

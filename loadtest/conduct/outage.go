@@ -30,14 +30,14 @@ func (r *run) depart(name plan.Scenario, clients int64, count func(a *record.Act
 			return nil, err
 		}
 	}
-	r.seconds.Reset(outageEvery)
+	r.seconds.Reset(min(outageEvery, tickEvery(r.plan)))
 	return &outage{a, clients}, nil
 }
 
 // awaitReturn waits until all clients are back, or nobody has come back for a
 // while.
 func (r *run) awaitReturn(ctx context.Context, o *outage) error {
-	defer r.seconds.Reset(tickEvery)
+	defer r.seconds.Reset(tickEvery(r.plan))
 	cutOff := func() bool { return r.counts().Left-o.was.Left >= o.clients }
 	if err := r.awaitPresent(ctx, o.was.Present(), cutOff); err != nil {
 		return err

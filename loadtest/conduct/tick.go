@@ -1,26 +1,28 @@
 package conduct
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// Between two ticks is a second, and less while servers are down: nobody would
-// see how long their clients are gone.
-const (
-	tickEvery   = time.Second
-	outageEvery = time.Second / 2
-)
+// outageEvery is the longest time between two ticks while servers are down: nobody
+// would see how long their clients are gone.
+const outageEvery = time.Second / 2
+
+// tickEvery is the time between two ticks.
+func tickEvery(p plan.Plan) time.Duration { return cmp.Or(p.Tick, time.Second) }
 
 // enter begins a phase, and shows what the last one came to: it may have been
 // shorter than the time between two ticks.
 func (r *run) enter(phase string) {
 	// Counts are from different moments: of a short time they make no rate.
-	seen := r.ticked.Phase == r.phase && r.since(order.Now())-r.ticked.AtMs < outageEvery.Milliseconds()
+	seen := r.ticked.Phase == r.phase && r.since(order.Now())-r.ticked.AtMs < min(outageEvery, tickEvery(r.plan)).Milliseconds()
 	if phase != r.phase && !seen {
 		r.tick()
 	}

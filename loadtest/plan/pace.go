@@ -46,4 +46,37 @@ func (p *planner) pace() {
 			p.Heartbeat = max(beat, beat*time.Duration(atLeast(seconds, 30)))
 		}
 	}
+	p.look()
+}
+
+const (
+	// looks is how many points a chart over the time of a run is to have.
+	looks = 40
+
+	// tickMost and tickLeast bound the time between two: CPU time is counted in
+	// hundredths of a second.
+	tickMost, tickLeast = time.Second, 100 * time.Millisecond
+
+	// reports is the time between those of a process that is not one of many.
+	reports = 250 * time.Millisecond
+)
+
+// look chooses how often the state of a run is recorded: a short one needs it more
+// often to be seen at all.
+func (p *planner) look() {
+	p.Tick = max(tickLeast, min(tickMost, (p.length()+time.Second)/looks))
+	if p.Report == 0 {
+		p.Report = min(reports, p.Tick)
+	}
+}
+
+// length is about how long the scenario plays.
+func (p *planner) length() time.Duration {
+	switch {
+	case !p.config.Scenario.Sends():
+		return p.config.For
+	case p.Rate == 0:
+		return 0
+	}
+	return time.Duration(float64(p.Messages) / p.Rate * float64(time.Second))
 }

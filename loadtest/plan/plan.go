@@ -21,6 +21,7 @@ type Plan struct {
 	Churn    float64 // clients that leave, a second
 
 	Heartbeat time.Duration // between those of one client
+	Tick      time.Duration // between two looks at the whole run; 0 is a second
 	Report    time.Duration // between two reports of a process of clients; 0 is 250 ms
 	Slack     time.Duration // how late timers of the processes may be, but the first Punctual of the clients'; 0 is the kernel's default of 50 µs
 

@@ -80,8 +80,8 @@ type Shortfall struct {
 }
 
 // A Tick is the state of the whole run at one moment: at its begin and end, at
-// the end of each phase, about once a second, and more often while servers are
-// down. Counters are totals since the start. Memory and CPU that could not be read
+// the end of each phase, about once a second, and more often in a short run and
+// while servers are down. Counters are totals since the start. Memory and CPU that could not be read
 // are 0.
 type Tick struct {
 	AtMs        int64            `json:"at_ms"`                // since the start of the run

@@ -187,7 +187,7 @@ func whoTook(rec *record.Generator, h record.Host) (name, evidence string) {
 		if p.ns > most.ns {
 			most = p
 		}
-		if p.ns > 0 {
+		if percentOf(p.ns, rec.Ms, h.Cores) >= 0.5 {
 			shares = append(shares, fmt.Sprintf("%s %.0f%%", p.of, percentOf(p.ns, rec.Ms, h.Cores)))
 		}
 	}

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -92,14 +94,40 @@ func unlessZero(values []float64) []float64 {
 
 // perSecond turns a running total into its growth. The first tick has none,
 // nor has one whose total fell because a process and its share are gone.
-func (t timeline) perSecond(totals []float64) []float64 {
+//
+// Of two ticks close to each other, as when the first was late, the second has the
+// growth over both.
+func (t timeline) perSecond(totals []float64) []float64 { return t.perSecondOver(totals, t.usual()/2) }
+
+// usual is the median time between two ticks, in milliseconds.
+func (t timeline) usual() int64 {
+	var apart []float64
+	for i := 1; i < len(t.ticks); i++ {
+		apart = append(apart, float64(t.ticks[i].AtMs-t.ticks[i-1].AtMs))
+	}
+	if len(apart) == 0 {
+		return 0
+	}
+	return int64(median(apart))
+}
+
+// perSecondOver is perSecond over at least so many milliseconds before each tick,
+// as far as there are: of a total that is coarse.
+func (t timeline) perSecondOver(totals []float64, least int64) []float64 {
 	rates := make([]float64, len(totals))
+	from := 0
 	for i := range totals {
 		rates[i] = math.NaN()
 		if i == 0 {
 			continue
 		}
-		growth, ms := totals[i]-totals[i-1], t.ticks[i].AtMs-t.ticks[i-1].AtMs
+		for from < i-1 && t.ticks[i].AtMs-t.ticks[from+1].AtMs >= least {
+			from++
+		}
+		for from < i-1 && math.IsNaN(totals[from]) {
+			from++
+		}
+		growth, ms := totals[i]-totals[from], t.ticks[i].AtMs-t.ticks[from].AtMs
 		if growth >= 0 && ms > 0 {
 			rates[i] = growth * 1000 / float64(ms)
 		}
@@ -217,15 +245,79 @@ func (t timeline) answers(c chart, total func(record.Tick) int64) chart {
 func (t timeline) latency(arrival string) chart {
 	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", over the interval before each point."}
 	ms := func(of func(record.Tick) int64) []float64 { return thousandths(t.readings(of)) }
-	return t.chart(c, axis{label: "latency, ms", tick: plain, cell: milliseconds},
+	y := axis{label: "latency, ms", tick: plain, cell: milliseconds}
+	if p50, p99 := ms(func(t record.Tick) int64 { return t.P50Us }), ms(func(t record.Tick) int64 { return t.P99Us }); sparse(p99) {
+		return t.bars(c, y, series{"p50", "blue", p50, false}, series{"p99", "orange", p99, false})
+	}
+	return t.chart(c, y,
 		series{"p99", "orange", ms(func(t record.Tick) int64 { return t.P99Us }), false},
 		series{"p50", "blue", ms(func(t record.Tick) int64 { return t.P50Us }), false})
+}
+
+// sparse says that most values stand alone, or with one other, between gaps: they
+// make no line.
+func sparse(values []float64) bool {
+	alone, all, length := 0, 0, 0
+	for _, v := range append(values[:len(values):len(values)], math.NaN()) {
+		if !math.IsNaN(v) {
+			length++
+			continue
+		}
+		all += length
+		if length <= 2 {
+			alone += length
+		}
+		length = 0
+	}
+	return 2*alone > all
+}
+
+// bars draws a bar over the interval before each point, up to the value of the
+// first series and from there on to that of the second.
+func (t timeline) bars(c chart, y axis, low, high series) chart {
+	low.class, high.class = low.class+" bar", high.class+" bar"
+	c = t.chart(c, y, low, high)
+	if len(c.Keys) == 0 {
+		return c
+	}
+	c.Keys[0].Name, c.Keys[1].Name = "up to "+low.name, "up to "+high.name
+	_, most := bounds(low, high)
+	y.scale = fromZero(most, 4)
+	c.becomeBars(low.class, t.barPath(y, make([]float64, len(t.xs)), low.values))
+	c.becomeBars(high.class, t.barPath(y, low.values, high.values))
+	return c
+}
+
+// becomeBars draws bars where the line of a series was.
+func (c *chart) becomeBars(class, path string) {
+	c.Shapes = slices.DeleteFunc(c.Shapes, func(s shape) bool { return strings.HasPrefix(s.Class, class) })
+	c.Shapes = slices.Insert(c.Shapes, 0, shape{class, path}) // below the lines of others
+}
+
+// barPath is bars from one value to another. On a scale of a long run they are
+// wider than their interval: they have to be seen.
+func (t timeline) barPath(y axis, from, to []float64) string {
+	const narrowest = 4 // of the 1,000 that the plot is wide
+	var b strings.Builder
+	for i, v := range to {
+		if math.IsNaN(v) || math.IsNaN(from[i]) {
+			continue
+		}
+		right := 1000 * t.x.at(t.xs[i])
+		left := right - narrowest
+		if i > 0 {
+			left = min(left, 1000*t.x.at(t.xs[i-1])+1)
+		}
+		fmt.Fprintf(&b, "M%.1f %.1fH%.1fV%.1fH%.1fZ", left, 1000-1000*y.at(from[i]), right, 1000-1000*y.at(v), left)
+	}
+	return b.String()
 }
 
 func (t timeline) cpu() chart {
 	c := chart{ID: "cpu", Title: "CPU over time", About: "User and system time of all processes; 1 is one core fully used."}
 	cores := func(of func(record.Tick) int64) []float64 {
-		values := t.perSecond(t.readings(of))
+		const coarse = 400 // of hundredths of a second that is 2.5 %
+		values := t.perSecondOver(t.readings(of), coarse)
 		for i := range values {
 			values[i] /= 1e9
 		}
@@ -239,9 +331,22 @@ func (t timeline) cpu() chart {
 func (t timeline) generator() chart {
 	c := chart{ID: "generator", Title: "The load generator itself", About: "The latest send after its moment, and the longest that an event loop of clients let a connection wait, over the interval before each point."}
 	ms := func(of func(record.Tick) int64) []float64 { return thousandths(t.readings(of)) }
-	return t.chart(c, axis{label: "time, ms", tick: plain, cell: milliseconds},
-		series{"late sends", "orange", ms(func(t record.Tick) int64 { return t.LateUs }), false},
-		series{"lag of event loops", "blue", ms(func(t record.Tick) int64 { return t.LagUs }), false})
+	late := series{"late sends", "orange", ms(func(t record.Tick) int64 { return t.LateUs }), false}
+	lag := series{"lag of event loops", "blue", ms(func(t record.Tick) int64 { return t.LagUs }), false}
+	y := axis{label: "time, ms", tick: plain, cell: milliseconds}
+	switch _, most := bounds(late); {
+	case math.IsInf(most, 0): // a closed loop
+		return t.chart(c, y, lag)
+	case !sparse(late.values):
+		return t.chart(c, y, late, lag)
+	}
+	late.class += " bar" // there are moments without any
+	if c = t.chart(c, y, late, lag); len(c.Keys) > 0 {
+		_, most := bounds(late, lag)
+		y.scale = fromZero(most, 4)
+		c.becomeBars(late.class, t.barPath(y, make([]float64, len(t.xs)), late.values))
+	}
+	return c
 }
 
 // thousandths turns microseconds into milliseconds.

@@ -143,7 +143,7 @@ func (s *session) report(over <-chan struct{}) {
 			return // the end of the input will follow
 		}
 		if connecting {
-			clock.Reset(progressEvery)
+			clock.Reset(min(progressEvery, rests))
 		} else {
 			clock.Reset(until())
 		}
