@@ -73,6 +73,8 @@ func run(ctx context.Context, args []string) int {
 		case "compare-servers":
 			outlivePipes()
 			return compareServers(ctx, args[1:])
+		case "knee":
+			return findKnee(ctx, args[1:])
 		case "doctor":
 			return doctor(ctx, args[1:])
 		case "tune":

@@ -33,7 +33,8 @@ one ends it at once.
 
 Other commands: "loadtest compare A B" sets results beside each other,
 "report" makes the reports of a run anew from its records,
-"compare-servers" measures Roost and other servers in turn, "list"
+"compare-servers" measures Roost and other servers in turn, "knee" finds the
+highest rate or the most clients that meet thresholds, "list"
 explains the scenarios, "agent" holds clients for a run on another machine,
 "doctor" finds the limits in the way of many clients, and "tune" raises them.
 Each has -help, and so has each scenario.

@@ -21,10 +21,11 @@ type screen struct {
 	terminal bool
 	drawn    []string     // lines on the terminal that the next ones replace
 	size     unix.Winsize // of the terminal when they were drawn
-	last     record.Tick
-	said     record.Tick // the last that was shown
-	planned  int64       // messages of all writers; 0 if that is not known
-	idle     bool        // there are heartbeats and nothing else
+	last     record.Tick  // that was shown
+	begun    bool         // one was
+	waits    *record.Tick // is not shown yet; nil if all are
+	planned  int64        // messages of all writers; 0 if that is not known
+	idle     bool         // there are heartbeats and nothing else
 }
 
 func newScreen(file *os.File) *screen {
@@ -36,33 +37,57 @@ func (s *screen) show(r record.Record) {
 	switch {
 	case r.Run != nil:
 		s.planned, s.idle = planned(r.Run.Config), fmt.Sprint(r.Run.Config["scenario"]) == "idle"
-	case r.Tick != nil && r.Tick.Phase == s.said.Phase && r.Tick.AtMs < s.said.AtMs+s.every():
-		return // one of more than can be read
-	case r.Tick != nil && s.terminal:
-		s.redraw(s.view(r.Tick))
-		s.said = *r.Tick
 	case r.Tick != nil:
-		fmt.Fprintln(s.file, s.line(r.Tick))
-		s.said = *r.Tick
+		s.tick(*r.Tick)
 	case r.Note != nil:
 		s.redraw(nil)
 		fmt.Fprintf(s.file, "%s: %s\n", r.Note.Level, r.Note.Message)
 	}
-	if r.Tick != nil {
-		s.last = *r.Tick
-	}
 }
 
-// every is how many milliseconds are between two ticks that are shown, at least.
-func (s *screen) every() int64 {
+// What is between two ticks that are shown, at least, in milliseconds.
+const (
+	drawEvery  = 400
+	printEvery = 900
+)
+
+// tick shows the state of the run, or of more ticks than can be read the last, with
+// the highest latencies of all. Elsewhere than on a terminal each phase ends with a
+// line.
+func (s *screen) tick(t record.Tick) {
+	every := int64(printEvery)
 	if s.terminal {
-		return 400
+		every = drawEvery
+	} else if s.waits != nil && s.waits.Phase != t.Phase {
+		s.say(*s.waits)
 	}
-	return 900
+	if s.waits != nil {
+		t.P50Us, t.P99Us = max(t.P50Us, s.waits.P50Us), max(t.P99Us, s.waits.P99Us)
+	}
+	if s.begun && t.AtMs < s.last.AtMs+every {
+		s.waits = &t
+		return
+	}
+	s.say(t)
 }
 
-// end leaves what is drawn on the terminal.
-func (s *screen) end() { s.drawn = nil }
+// say shows one.
+func (s *screen) say(t record.Tick) {
+	if s.terminal {
+		s.redraw(s.view(&t))
+	} else {
+		fmt.Fprintln(s.file, s.line(&t))
+	}
+	s.last, s.begun, s.waits = t, true, nil
+}
+
+// end shows the last tick, and leaves it on the terminal.
+func (s *screen) end() {
+	if s.waits != nil {
+		s.say(*s.waits)
+	}
+	s.drawn = nil
+}
 
 // Control sequences of terminals, ECMA-48 §8.3.
 const (

@@ -122,7 +122,10 @@ func checkCleared(t *testing.T, text string, width int) {
 func checkView(t *testing.T, text string, width int) {
 	t.Helper()
 	_, frame, _ := strings.Cut(text, again)
-	for !strings.Contains(strings.Split(frame, "\r\n")[0], "broadcast") && strings.Contains(frame, again) {
+	for strings.Contains(frame, again) {
+		if first, _, _ := strings.Cut(frame, again); strings.Contains(strings.Split(first, "\r\n")[0], "broadcast") && strings.Contains(first, "p50") {
+			break
+		}
 		_, frame, _ = strings.Cut(frame, again)
 	}
 	lines := strings.Split(frame, "\r\n")

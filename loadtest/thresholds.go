@@ -15,7 +15,7 @@ import (
 // thresholdNames is for -help.
 const thresholdNames = "of times p50, p90, p99, p99.9, max, join (its p99), back50, back99 and back100 (percent of those cut off), " +
 	"cpu (of the server, per delivery), cpu-join, cpu-reply, cpu-heartbeat; a second joins, rate (deliveries), replies; " +
-	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors; generator=ok"
+	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors; and generator, which is ok or suspect (generator=ok)"
 
 // A threshold is what a figure must be below, above or equal to.
 type threshold struct {

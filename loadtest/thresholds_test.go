@@ -72,8 +72,13 @@ func TestThresholdsOfNothing(t *testing.T) {
 	for _, q := range quantities() {
 		for _, op := range []string{"<", ">", "="} {
 			limit := "0"
-			if q.unit == times {
+			switch {
+			case q.unit == times:
 				limit = "0s"
+			case q.unit == judgements && op != "=":
+				continue
+			case q.unit == judgements:
+				limit = "ok"
 			}
 			var ts thresholds
 			if err := ts.Set(q.name + op + limit); err != nil {
@@ -102,6 +107,8 @@ func TestThresholdErrors(t *testing.T) {
 		"lost<1ms":        "want a limit without a unit",
 		"server<NaN":      "want a limit without a unit", // which nothing is below, nor above
 		"p99<500ms lost=": "want a limit with a unit",
+		"generator=fine":  "want generator=ok",
+		"generator>ok":    "want generator=ok",
 	} {
 		var ts thresholds
 		if err := ts.Set(flag); err == nil || !strings.Contains(err.Error(), want) {

@@ -22,6 +22,7 @@ var echoHead = []byte(`["1","` + echoRef + `",`)
 type echoing struct {
 	size    int
 	closed  bool // loop: an answer sets off the next ping
+	paced   bool // an open loop: each ping has its moment
 	next    int  // client, counted over all groups
 	latency *hdrhistogram.Histogram
 	raw     *hdrhistogram.Histogram
@@ -32,7 +33,7 @@ type echoing struct {
 // echo sends pings until ctx is done. All joined clients take turns.
 func (f *fleet) echo(ctx context.Context, o order.Echo) {
 	f.mu.Lock()
-	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0 && o.Burst == 0, latency: order.NewHistogram(3), raw: order.NewHistogram(3)}
+	f.echoing = &echoing{size: o.Size, closed: o.InFlight > 0 && o.Burst == 0, paced: o.InFlight == 0, latency: order.NewHistogram(3), raw: order.NewHistogram(3)}
 	f.mu.Unlock()
 	for range o.InFlight {
 		f.ping(f.now(), max(1, o.Burst))
@@ -76,7 +77,7 @@ func (f *fleet) ping(intended int64, n int) {
 	}
 	f.mu.Lock()
 	f.counts.Pings += int64(n)
-	if !e.closed {
+	if e.paced {
 		f.late.Add(now - intended)
 	}
 	f.mu.Unlock()

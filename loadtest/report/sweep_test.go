@@ -1,0 +1,120 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+// sweep is the search of a knee at 100, with two runs at each side of it.
+func sweep(t *testing.T, suspect bool) *report.Sweep {
+	t.Helper()
+	g := watched(t)
+	if suspect {
+		g.Hosts[0].BusyNs = 20e9
+	}
+	run := func(value float64, fails ...string) report.Trial {
+		r := newResult(t, append(fixture(t), record.Record{Generator: g}))
+		for _, f := range fails {
+			r.Judge([]report.Threshold{{Text: f}})
+		}
+		return report.TrialOf(value, r)
+	}
+	return &report.Sweep{
+		Start: "2026-11-30T13:00:00Z", Command: []string{"loadtest", "knee", "-slo", "p99<200ms"}, Vary: "rate", SLO: "p99<200ms",
+		Trials: []report.Trial{run(50), run(100), run(110, "p99<200ms"), run(100), run(110, "p99<200ms"), report.TrialOf(1000, nil, "too many clients")},
+		Holds:  &report.SweepPoint{Value: 100, Held: 2, Runs: 2, From: 0.34, To: 1},
+		Breaks: &report.SweepPoint{Value: 110, Held: 0, Runs: 2, From: 0, To: 0.66},
+		Sure:   true,
+	}
+}
+
+func TestSweepSaysWhatWasFound(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		but  func(*report.Sweep)
+		want []string
+		not  string
+	}{
+		{"found", func(*report.Sweep) {}, []string{
+			"The knee: a rate of 100 holds, a rate of 110 does not",
+			"a rate of 100: 2 of 2 runs held; by that between 34% and 100% of all would (95%)",
+			"what broke there: 1 of 1 thresholds missed: p99<200ms",
+			"the generator was ok in the runs that broke at the border; bottleneck: none: waiting",
+		}, "suspect"},
+		{"all holds", func(s *report.Sweep) { s.Breaks = nil }, []string{"All holds: a rate of 100 held in 2 of 2 runs, and more was not tried"}, "The knee"},
+		{"nothing holds", func(s *report.Sweep) { s.Holds = nil }, []string{"Nothing holds: a rate of 110 broke in 2 of 2 runs"}, "The knee"},
+		{"nothing was run", func(s *report.Sweep) { s.Holds, s.Breaks, s.Trials = nil, nil, nil }, []string{"Nothing is known"}, "The knee"},
+		{"interrupted", func(s *report.Sweep) { s.Sure, s.Ended = false, "interrupted" }, []string{"ended early, interrupted: this is what is known so far"}, "not made sure"},
+		{"bounded", func(s *report.Sweep) { s.Sure = false }, []string{"the border was not made sure of"}, "ended early"},
+		{"by clients", func(s *report.Sweep) { s.Vary = "clients" }, []string{"The knee: 100 clients holds, 110 clients does not"}, "a rate"},
+	} {
+		s := sweep(t, false)
+		test.but(s)
+		var text, page bytes.Buffer
+		if s.WriteText(&text) != nil || s.WriteHTML(&page) != nil {
+			t.Fatal("cannot write")
+		}
+		wantWellFormed(t, page.String())
+		plain := strings.Join(strings.Fields(text.String()), " ")
+		for _, want := range test.want {
+			if !strings.Contains(plain, want) || !strings.Contains(strings.ReplaceAll(page.String(), "&lt;", "<"), want) {
+				t.Errorf("%s: no %q in text or page:\n%s", test.name, want, text.String())
+			}
+		}
+		if strings.Contains(plain, test.not) {
+			t.Errorf("%s: %q in\n%s", test.name, test.not, text.String())
+		}
+	}
+}
+
+// A knee that is the generator's is not said to be the server's.
+func TestSweepOfASuspectGenerator(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	if err := sweep(t, true).WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	want := "the limit is the generator's, or that of the host it shares, rather than the server's: it was suspect in 2 of the 2 runs that broke at the border; bottleneck: other programs"
+	if !strings.Contains(strings.Join(strings.Fields(text.String()), " "), want) {
+		t.Errorf("no %q in\n%s", want, text.String())
+	}
+}
+
+// The page has a dot for each run that has latencies, and the JSON has all of it.
+func TestSweepIsWhole(t *testing.T) {
+	t.Parallel()
+	s := sweep(t, false)
+	var page, doc bytes.Buffer
+	if s.WriteHTML(&page) != nil || s.WriteJSON(&doc) != nil {
+		t.Fatal("cannot write")
+	}
+	dots := 0
+	for _, path := range regexp.MustCompile(`class="(?:blue|orange) dot" d="([^"]*)"`).FindAllStringSubmatch(page.String(), -1) {
+		dots += strings.Count(path[1], "M")
+	}
+	if dots != 5 {
+		t.Errorf("%d dots, want 5: one run was not made", dots)
+	}
+	if n := strings.Count(page.String(), `<tr class="short">`); n != 3 {
+		t.Errorf("%d rows of runs that broke, want 3", n)
+	}
+	var again report.Sweep
+	if err := json.Unmarshal(doc.Bytes(), &again); err != nil || again.Schema != report.SweepSchema || len(again.Trials) != 6 || again.Holds.Value != 100 || again.Breaks.Runs != 2 {
+		t.Errorf("JSON: %v, %+v", err, again)
+	}
+	if last := again.Trials[5]; last.Held || last.P99Ms != nil || last.Why[0] != "too many clients" {
+		t.Errorf("a run that was not made is %+v", last)
+	}
+	for _, write := range []func() error{func() error { return s.WriteText(fullDisk{}) }, func() error { return s.WriteHTML(fullDisk{}) }, func() error { return s.WriteJSON(fullDisk{}) }} {
+		if write() == nil {
+			t.Error("a full disk is no error")
+		}
+	}
+}
