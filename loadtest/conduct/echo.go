@@ -36,13 +36,16 @@ func (r *run) echo(ctx context.Context) error {
 	if err := r.pass(ctx, from.moment+int64(r.cfg.For)); err != nil {
 		return err
 	}
-	if r.cfg.Rate > 0 {
-		a.lasted() // what it counts are the answers to all that was sent until now
-	} else if err := a.end(ctx); err != nil {
-		return err
+	if r.cfg.Rate == 0 {
+		if err := a.end(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.quieten(ctx); err != nil {
 		return err
+	}
+	if r.cfg.Rate > 0 {
+		a.lasted() // what it counts are the answers to all that was sent until now
 	}
 	r.lastArrival = order.Now()
 	if err := r.until(ctx, r.allAnswered); err != nil { // the slowest answers are the last to come

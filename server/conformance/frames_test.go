@@ -130,9 +130,9 @@ func TestIdle(t *testing.T) {
 	listening.receive(t)
 	begin, web := time.Now(), newHTTP(t)
 
-	beats := time.NewTicker(300 * time.Millisecond)
+	beats := time.NewTicker(150 * time.Millisecond)
 	defer beats.Stop()
-	for range 5 {
+	for range 10 {
 		<-beats.C
 		pinging.send(t, ws.OpPing, []byte("p"))
 		if got := pinging.receive(t); got.Op != ws.OpPong {
