@@ -141,7 +141,7 @@ func TestInterruptedScenario(t *testing.T) {
 			c, out := start(t, append(strings.Fields(args), "-clients", "100", "-out", "run")...)
 			waitFor(t, "messages", func() bool {
 				text, _ := os.ReadFile(filepath.Join(c.Dir, "run", "records.jsonl"))
-				return strings.Contains(string(text), `"broadcast"`)
+				return strings.Contains(string(text), `"broadcast":{`)
 			})
 			if err := c.Process.Signal(syscall.SIGINT); err != nil {
 				t.Fatal(err)
