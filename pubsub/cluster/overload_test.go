@@ -47,6 +47,9 @@ func TestBurst(t *testing.T) {
 		{"larger than the outbox", 3, 1 << 20, 1000, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.count > 1000 {
+				c.count /= 10
+			}
 			s := serve(t, natsserver.Config{})
 			nodes, crowd := pair(t, cluster.Config{URL: s.URL(), MaxPending: c.link}, pubsub.Config{Shards: 3, MaxPending: c.pubsub})
 			payload := make([]byte, c.size)

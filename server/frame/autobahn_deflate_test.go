@@ -59,6 +59,9 @@ func noise(n int) string {
 }
 
 func TestAutobahnDeflate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	levels := []int{flate.HuffmanOnly, flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression}
 	cfg := &frame.Config{Deflate: true}
 	const unfragmented = 1 << 20

@@ -150,6 +150,9 @@ func octets(n int) string {
 }
 
 func TestAutobahnFraming(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	for _, n := range []int{0, 1, 125, 126, 127, 128, 65535, 65536} {
 		for _, fragment := range []int{1 << 20, 1300} { // 10.1.1
 			checkEcho(t, &frame.Config{}, fragments(0x01, text(n), fragment), fmt.Sprintf("text %q", text(n)))

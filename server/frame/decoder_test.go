@@ -35,7 +35,12 @@ func TestDecodeRFC6455Examples(t *testing.T) { // §5.7
 		{"64 KiB", client, append(fromHex("82 7f 0000000000010000"), zeros64K...), fmt.Sprintf("binary %q", zeros64K)},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { checkDecode(t, tt.cfg, tt.data, tt.want) })
+		t.Run(tt.name, func(t *testing.T) {
+			if testing.Short() && len(tt.data) > 1<<16 {
+				t.Skip("slow in race builds, and nothing runs beside it")
+			}
+			checkDecode(t, tt.cfg, tt.data, tt.want)
+		})
 	}
 }
 

@@ -278,6 +278,9 @@ func TestInflateBlocks(t *testing.T) {
 
 // A client may flush after every few bytes.
 func TestInflateFlushedOften(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow in race builds, and nothing runs beside it")
+	}
 	const size, each = 1 << 20, 128
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestCompression)
