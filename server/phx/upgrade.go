@@ -3,6 +3,7 @@ package phx
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -281,7 +282,8 @@ func refused(e *RefuseError) error {
 type handshake struct{ buf, head, answer []byte }
 
 // take has of a request what the Upgrader looks at, in its forms: it takes a
-// second Connection field for a contradiction, and knows no other targets.
+// second Connection field for a contradiction, and knows no other targets. A key that
+// is none is left out, as the Upgrader looks at its length only.
 func (t *handshake) take(h *http1.Head) {
 	b := slices.Grow(t.buf[:0], 256) // enough for most, and for the answer
 	b = append(b, h.Method...)
@@ -292,6 +294,7 @@ func (t *handshake) take(h *http1.Head) {
 		switch {
 		case http1.Is(name, "connection"):
 			upgrades = upgrades || http1.Lists(value, "upgrade")
+		case http1.Is(name, "sec-websocket-key") && !isKey(value):
 		case http1.Is(name, "host"), http1.Is(name, "upgrade"), len(name) > 14 && http1.Is(name[:14], "sec-websocket-"):
 			b = append(append(append(append(b, name...), ':'), value...), '\r', '\n')
 		}
@@ -301,6 +304,17 @@ func (t *handshake) take(h *http1.Head) {
 	}
 	b = append(b, '\r', '\n')
 	t.buf, t.head, t.answer = b, b, b[:0]
+}
+
+// isKey reports whether a Sec-WebSocket-Key is 16 bytes in base64 (RFC 6455 §4.1,
+// §4.2.1).
+func isKey(value []byte) bool {
+	var key [18]byte
+	if len(value) != base64.StdEncoding.EncodedLen(16) {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(key[:], value)
+	return n == 16 && err == nil
 }
 
 func (t *handshake) Read(b []byte) (int, error) {
