@@ -49,9 +49,11 @@ func (c *carrier) run(pipe net.Conn) {
 	defer c.poller.carriers.remove(c)
 	var out sync.WaitGroup
 	out.Go(func() { c.out(pipe) })
-	_, _ = io.Copy(pipe, c.Conn) // an error is an end like any other
-	pipe.Close()                 // the peer is gone: no one reads what may wait
+	if _, err := io.Copy(pipe, c.Conn); err != nil || pipe.(*net.UnixConn).CloseWrite() != nil {
+		pipe.Close() // for the loop, too, the connection broke
+	}
 	out.Wait()
+	pipe.Close()
 	c.Conn.Close()
 }
 

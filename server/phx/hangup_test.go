@@ -2,6 +2,8 @@ package phx_test
 
 import (
 	"crypto/tls"
+	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -253,6 +255,70 @@ func TestHangUpLongPolling(t *testing.T) {
 	eventually(t, "the session has ended", func() bool { return ep.Subscribers("users:1") == 0 })
 	close(g.open)
 	if got, want := strings.Join(noted(t, notes), ", "), "join, two, end: disconnected"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Over a connection that the loop cannot read, too, also when the client has not read
+// all.
+func TestHangUpOverCarrier(t *testing.T) {
+	g, notes := newGate(), make(chan string, 10)
+	ep := startConfig(t, phx.Config{Addr: phx.Off, Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: notingRoom(g, notes)}}}}})
+	ln := make(pipes)
+	end := serve(ep, ln)
+	ours, theirs := net.Pipe()
+	ln <- theirs
+	c := &client{t: t, conn: ours}
+	c.write(request("/socket/websocket?vsn=2.0.0"))
+	c.head()
+	c.say(`["1","1","a","phx_join",{}]`, `["1","2","a","wait",{}]`, `["1","3","a","two",{}]`)
+	within(t, "callback", g.entered)
+	c.say(`[null,"4","phoenix","heartbeat",{}]`, `[null,"5","phoenix","heartbeat",{}]`) // whose answers wait
+	c.conn.Close()
+	eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 0 })
+	close(g.open)
+	if got, want := strings.Join(noted(t, notes), ", "), "join, wait, two, end: closed"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	shutdown(t, ep)
+	if err := within(t, "end of Serve", end); err != http.ErrServerClosed {
+		t.Errorf("Serve = %v", err)
+	}
+}
+
+// When the mailboxes hold too much, nobody can leave more behind by hanging up: what
+// waits is dropped then.
+func TestHangUpWhenMailboxesAreFull(t *testing.T) {
+	g, notes := newGate(), make(chan string, 10)
+	note := func(text string) { notes <- text }
+	ep := startConfig(t, phx.Config{MailboxesMax: 32 << 10, Mounts: []phx.Mount{
+		{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: notingRoom(g, notes)}}},
+		{Path: "/raw", Raw: &phx.RawType{
+			In:        func(_ *phx.RawSocket, data []byte, _ bool) error { g.pass(); note(fmt.Sprint(len(data))); return nil },
+			Terminate: func(_ *phx.RawSocket, why phx.Reason) { note("end: " + string(why)) },
+		}},
+	}})
+	c, raw := dial(t, ep), dialAt(t, ep, "/raw/websocket")
+	c.join("a")
+	c.say(`["1","2","a","wait",{}]`, `["1","3","a","two",{"x":"`+strings.Repeat("x", 40<<10)+`"}]`)
+	within(t, "callback", g.entered)
+	c.heartbeat()
+	c.hangUp(false)
+	eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 1 })
+	g.open <- struct{}{}
+	if got, want := strings.Join(noted(t, notes), ", "), "join, wait, end: closed"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+
+	raw.say("wait", strings.Repeat("x", 40<<10))
+	within(t, "callback", g.entered)
+	raw.send(ws.OpPing, nil)
+	for raw.next().Op != ws.OpPong {
+	}
+	raw.hangUp(false)
+	eventually(t, "the connection is gone", func() bool { return ep.Stats().Connections == 0 })
+	g.open <- struct{}{}
+	if got, want := strings.Join(noted(t, notes), ", "), "4, end: closed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

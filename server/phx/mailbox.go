@@ -35,7 +35,13 @@ func full[J any](l *lane.Lane[J], max int) bool {
 // crowded reports whether the mailboxes of all clients hold too much for one to
 // hold so many bytes.
 func (lent *services) crowded(bytes int) bool {
-	return bytes > mailboxRoom && lent.workers.Held() >= int64(lent.cfg.MailboxesMax)
+	return bytes > mailboxRoom && lent.overfull()
+}
+
+// overfull reports whether they hold too much for those to wait that nobody waits for:
+// of clients that have hung up, who could come again, and leave more.
+func (lent *services) overfull() bool {
+	return lent.workers.Held() >= int64(lent.cfg.MailboxesMax)
 }
 
 // shared reports whether a job holds no more than others do: a broadcast, which is

@@ -151,7 +151,7 @@ func (s *RawSocket) disconnected(err error) {
 	s.Socket.disconnected(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil { // as with channels, see endChannels
+	if err != nil || s.mount.overfull() { // as with channels, see endChannels
 		s.mailbox.Clear(s.mount.workers)
 	}
 	s.subs.clear(s.mount.pubsub)

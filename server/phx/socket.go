@@ -187,14 +187,14 @@ func (s *Socket) disconnected(err error) {
 }
 
 // endChannels ends the channels of a connection that is gone. What its client had
-// sent is handled before, unless the connection broke or was cut: then nobody wants
-// that any more, or it was too much.
+// sent is handled before, unless the connection broke or was cut, or all mailboxes
+// together hold too much: then nobody wants that any more, or it was too much.
 func (s *Socket) endChannels(err error, why Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending = isGone
 	for ch := s.channels.first; ch != nil; ch = ch.next {
-		if err == nil {
+		if err == nil && !s.mount.overfull() {
 			ch.orphan(why)
 		} else {
 			ch.disconnected(why)
