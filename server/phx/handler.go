@@ -46,7 +46,7 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ep.isReady(path):
 		ep.serveReady(w, r)
-	case ep.hosts.ask(false) && !ep.allowsHost(r.Host):
+	case ep.hosts.ask(atLoopback(r)) && !ep.allowsHost(r.Host):
 		misdirect(w)
 	case e == nil:
 		ep.fallback(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, ep)))
@@ -61,6 +61,18 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		ep.hijack(w, r)
 	}
+}
+
+// atLoopback reports whether the server that has read r listens at a loopback address,
+// as far as its Addr says where: Serve needs none.
+func atLoopback(r *http.Request) bool {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return false
+	}
+	name, _, _ := net.SplitHostPort(server.Addr)
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // tryLater refuses a request as refuseEarly does a connection.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,41 @@ func TestHostsOfListeners(t *testing.T) {
 		serve(ep, tt.ln)
 		if code := get(net.Dial(tt.ln.Addr().Network(), tt.ln.Addr().String())); code != tt.code {
 			t.Errorf("over %T: %d, want %d", tt.ln, code, tt.code)
+		}
+	}
+}
+
+// So it is below another server that says that it listens at a loopback address.
+func TestHostsOfServers(t *testing.T) {
+	for _, tt := range []struct {
+		addr, host string
+		cfg        phx.Config
+		code       int
+	}{
+		{"127.0.0.1:80", "evil.test", phx.Config{}, 421},
+		{"127.0.0.1:80", "localhost", phx.Config{}, 200},
+		{"127.0.0.1:80", "a.test", phx.Config{Hosts: []string{"a.test"}}, 200},
+		{"127.0.0.1:80", "evil.test", phx.Config{Hosts: []string{phx.AnyHost}}, 200},
+		{"localhost:80", "evil.test", phx.Config{}, 421},
+		{"[::1]:80", "evil.test", phx.Config{}, 421},
+		{":80", "evil.test", phx.Config{}, 200},
+		{"0.0.0.0:80", "evil.test", phx.Config{}, 200},
+		{"", "evil.test", phx.Config{}, 200},
+	} {
+		ep, _ := named(t, tt.cfg)
+		server := hosted(t, ep, func(s *httptest.Server) { s.Config.Addr = tt.addr })
+		r, err := http.NewRequest(http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.host
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.code {
+			t.Errorf("a server at %q, %+v: %s is answered %d, want %d", tt.addr, tt.cfg.Hosts, tt.host, resp.StatusCode, tt.code)
 		}
 	}
 }
