@@ -118,22 +118,52 @@ func (l *Lane[J]) pop() *entry[J] {
 	return e
 }
 
-// Take takes the waiting jobs out that match, and leaves the others, each in
-// their order. Only the owner's turn may call it.
-func (l *Lane[J]) Take(p Pool, match func(J) bool) (taken []J) {
+// Take moves the waiting jobs that match behind those of another lane, which may be
+// nobody's, and leaves the others, each in their order. Only the owner's turn may
+// call it.
+func (l *Lane[J]) Take(to *Lane[J], match func(J) bool) {
 	l.CheckTurn()
 	for range l.Len() {
-		e := l.pop()
+		e := l.pop() // the claim stays, as it is the turn's
 		if match(e.job) {
-			taken = append(taken, e.job)
-			e.hold(p, -1)
+			to.push(e)
 		} else {
-			l.CheckTurn()
-			l.push(e) // there is a claim: the turn's
+			l.push(e)
 		}
 	}
-	return taken
 }
+
+// Append moves all jobs that wait in another lane, which has no turn, behind those
+// of this one. It reports whether the caller has to ask for a turn, as Push does.
+func (l *Lane[J]) Append(from *Lane[J]) (ask bool) {
+	n := from.Len()
+	if n == 0 {
+		return false
+	}
+	if l.last != nil { // two rings become one
+		l.last.next, from.last.next = from.last.next, l.last.next
+	}
+	ask = l.n == 0
+	if ask {
+		l.n++ // the claim
+	}
+	l.last = from.last
+	l.n += int32(n)
+	l.bytes += from.bytes
+	from.last, from.n, from.bytes = nil, 0, 0
+	return ask
+}
+
+// First is the first job that waits.
+func (l *Lane[J]) First() (j J, ok bool) {
+	if l.last == nil {
+		return j, false
+	}
+	return l.last.next.job, true
+}
+
+// Drop drops the first job that waits, of a lane that has no turn.
+func (l *Lane[J]) Drop(p Pool) { l.pop().hold(p, -1) }
 
 // Clear drops the jobs that wait, and returns them. The claim stays with the turn that
 // has it.

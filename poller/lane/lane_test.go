@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -76,11 +75,39 @@ func (m *modelled) take() {
 			rest = append(rest, j)
 		}
 	}
-	if taken := m.lane.Take(m.pool, odd); !slices.Equal(taken, want) {
-		m.t.Errorf("Take = %v, want %v", taken, want)
+	var taken, all lane.Lane[int]
+	m.lane.Take(&taken, odd)
+	all.Append(&taken)
+	if sum := bytesOf(want); all.Len() != len(want) || all.Bytes() != sum || taken.Len() != 0 {
+		m.t.Errorf("Take and Append moved %d jobs of %d bytes and left %d, want %d of %d and none", all.Len(), all.Bytes(), taken.Len(), len(want), sum)
+	}
+	if len(want) > 1 && len(want)%2 == 0 { // they come back, in two parts that become one
+		m.comeBack(&all, want, rest)
+		return
+	}
+	for _, w := range want {
+		if j, ok := all.First(); !ok || j != w {
+			m.t.Errorf("First = %d, %t, want %d", j, ok, w)
+		}
+		all.Drop(m.pool)
 	}
 	m.dropped += len(want)
 	m.want = rest
+}
+
+// comeBack puts taken jobs behind the rest again.
+func (m *modelled) comeBack(all *lane.Lane[int], taken, rest []int) {
+	if m.lane.Append(all) {
+		m.t.Error("Append has the turn ask for another one")
+	}
+	m.want = append(rest, taken...)
+}
+
+func bytesOf(jobs []int) (n int) {
+	for _, j := range jobs {
+		n += j
+	}
+	return n
 }
 
 // split is how many jobs at the front are the turn's already.
@@ -103,10 +130,7 @@ func (m *modelled) step(j int, r *rand.Rand) {
 	if m.lane.Push(m.pool, j, j, j%3 == 0) {
 		m.pool.Go(m)
 	}
-	sum := 0
-	for _, j := range m.want[m.split():] {
-		sum += j
-	}
+	sum := bytesOf(m.want[m.split():])
 	if got, want := m.lane.Len(), len(m.want)-m.split(); got != want || m.lane.Bytes() != sum {
 		m.t.Errorf("Len and Bytes = %d and %d, want %d and %d", got, m.lane.Bytes(), want, sum)
 	}

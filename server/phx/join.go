@@ -80,7 +80,7 @@ func (ch *Channel) settleJoin(j *joinJob, accepted bool, status string, response
 
 // answerJoinLocked is settleJoin up to the answer, and returns what has waited for
 // it. The socket is locked.
-func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, response wire.Payload) (waiting []wire.Message, gone Reason, err error) {
+func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, response wire.Payload) (waiting *mailbox, gone Reason, err error) {
 	s := ch.socket
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -133,27 +133,31 @@ func (ch *Channel) reportJoin(s span, p Payload, err error) {
 }
 
 // rerouteLocked routes client messages that a channel did not come to: all of one
-// topic, and owned. When one of them is a join, the rest waits for it as it is: to
-// copy that again for each join of a long queue would be quadratic.
-func (s *Socket) rerouteLocked(messages []wire.Message) {
-	for i, m := range messages {
-		if ch := s.findLocked(m); ch != nil && ch.adopts(messages[i:]) {
+// topic. When one of them is a join, the rest waits for it as it is: to copy that
+// again for each join of a long queue would be quadratic, and the event loop waits
+// for the socket's lock.
+func (s *Socket) rerouteLocked(waiting *mailbox) {
+	for j, ok := waiting.First(); ok; j, ok = waiting.First() {
+		m := messageOf(j)
+		if ch := s.findLocked(m); ch != nil && ch.adopts(waiting) {
 			return
 		}
+		waiting.Drop(s.mount.workers)
 		_ = s.routeLocked(m) // the topic has a route, and one channel less
 	}
 }
 
-// adopts takes messages that wait for what becomes of the channel's join. It
-// reports false if that is known. The socket is locked.
-func (ch *Channel) adopts(messages []wire.Message) bool {
+// adopts takes messages that wait for what becomes of the channel's join: fewer than
+// there was room for where they come from. It reports false if that is known. The
+// socket is locked.
+func (ch *Channel) adopts(waiting *mailbox) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.phase != joining {
 		return false
 	}
-	for _, m := range messages {
-		_ = ch.postLocked(&messageJob{m}) // it answers those that there is no room for
+	if ch.mailbox.Append(waiting) {
+		ch.start()
 	}
 	return true
 }

@@ -533,3 +533,31 @@ func TestQueueOfJoins(t *testing.T) {
 		t.Errorf("%d MB allocated for a queue of %d MB", n>>20, 2*pairs*size>>20)
 	}
 }
+
+// What waits for a join goes on as it is when the next message is a leave, and the
+// one after that another join: it is not copied for each of them, while the event
+// loop waits for the socket's lock.
+func TestManyJoinsWait(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	const pairs = 500
+	g := newGate()
+	ep := start(t, phx.Route{Pattern: "room", Type: slowRoom(g, make(chan phx.Reason, pairs+1))})
+	c := dial(t, ep)
+	c.say(`["0","0","room","phx_join",{"slow":true}]`)
+	within(t, "the first join", g.entered)
+	for i := range pairs {
+		c.say(fmt.Sprintf(`["%d","l","room","phx_leave",{}]`, i), fmt.Sprintf(`["%d","%d","room","phx_join",{}]`, i+1, i+1))
+	}
+	eventually(t, "all wait", func() bool { return mailboxBytes(ep) > 2*pairs*192 })
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	close(g.open)
+	for last := fmt.Sprintf(`["%d","%d","room","phx_reply",{"status":"ok","response":{}}]`, pairs, pairs); c.message() != last; {
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.Mallocs - before.Mallocs) / (2 * pairs); each > 150 {
+		t.Errorf("%d allocations for each message, the client's included, want at most 150", each)
+	}
+}

@@ -99,16 +99,18 @@ func broadcastBytes(b *Broadcast) int {
 }
 
 // takeMessages takes the client messages out of the mailbox.
-func (ch *Channel) takeMessages() (messages []wire.Message) {
-	for _, j := range ch.mailbox.Take(ch.pool(), isMessage) {
-		switch j := j.(type) {
-		case *messageJob:
-			messages = append(messages, j.Message)
-		case *leaveJob:
-			messages = append(messages, j.Message)
-		}
+func (ch *Channel) takeMessages() *mailbox {
+	taken := new(mailbox)
+	ch.mailbox.Take(taken, isMessage)
+	return taken
+}
+
+// messageOf is the client message of a job for which isMessage.
+func messageOf(j job) wire.Message {
+	if leave, ok := j.(*leaveJob); ok {
+		return leave.Message
 	}
-	return messages
+	return j.(*messageJob).Message
 }
 
 func isMessage(j job) bool {
