@@ -255,6 +255,10 @@ func (ps *PubSub) AdapterStats() AdapterStats {
 	return ps.adapter.Stats()
 }
 
+// Pending is what waits to be delivered, in bytes as Config.MaxPending counts, and how
+// much may.
+func (ps *PubSub) Pending() (bytes, max int64) { return ps.pending.Load(), ps.maxPending }
+
 // left is how much of the budget is.
 func (ps *PubSub) left() int64 { return ps.maxPending - ps.pending.Load() }
 

@@ -169,7 +169,7 @@ func TestAdminHandler(t *testing.T) {
 	for target, want := range map[string]string{
 		"/admin/stats": `{"connections":4,"sockets":3,"channels":4,"slow_consumers":0,` +
 			`"refused":{"full":0,"per_address":0,"rate":0},"draining":false,"budgets":[{"name":"connections","used":4,"max":5000},` +
-			`{"name":"incoming bytes","used":0,"max":268435456},{"name":"mailbox bytes","max":268435456},{"name":"outbound bytes","used":0,"max":268435456}]}`,
+			`{"name":"incoming bytes","used":0,"max":268435456},{"name":"mailbox bytes","max":268435456},{"name":"outbound bytes","used":0,"max":268435456},{"name":"broadcast bytes","used":0,"max":67108864}]}`,
 		"/admin/sockets?limit=many": "limit is \"many\": want a number",
 	} {
 		w := httptest.NewRecorder()

@@ -11,7 +11,7 @@ import (
 
 // A Budget is what all clients of an endpoint share, and how much of it is in use.
 type Budget struct {
-	Name string `json:"name"` // "connections", "incoming bytes", "mailbox bytes" or "outbound bytes"
+	Name string `json:"name"` // "connections", "incoming bytes", "mailbox bytes", "outbound bytes" or "broadcast bytes"
 	Used int64  `json:"used"`
 	Max  int64  `json:"max"` // 0: there is no limit
 }
@@ -19,11 +19,13 @@ type Budget struct {
 // Budgets are looked at, not counted: asking often is fine.
 func (ep *Endpoint) Budgets() []Budget {
 	outbound, outboundMax := ep.poller.Backlog()
+	broadcasts, broadcastsMax := ep.pubsub.Pending()
 	return []Budget{
 		{"connections", int64(ep.conns()), int64(ep.admission.max)},
 		{"incoming bytes", ep.incoming.held.Load(), ep.incoming.max},
 		{"mailbox bytes", ep.workers.Held(), int64(ep.cfg.MailboxesMax)},
 		{"outbound bytes", outbound, outboundMax},
+		{"broadcast bytes", broadcasts, broadcastsMax},
 	}
 }
 

@@ -2,10 +2,13 @@ package phx_test
 
 import (
 	"errors"
+	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/phx"
 )
 
@@ -38,5 +41,22 @@ func TestReady(t *testing.T) {
 	want(503, "draining")
 	if err := ep.Ready(); !errors.Is(err, phx.ErrDraining) {
 		t.Errorf("Ready after Shutdown: %v, want ErrDraining", err)
+	}
+}
+
+// So it is with broadcasts that wait for rooms whose members do not read.
+func TestReadyForBroadcasts(t *testing.T) {
+	ep := loudRoom(t, phx.Config{SendBuffer: 8 << 10, OutboundHigh: 64 << 10, WriteTimeout: time.Hour, MaxPending: 1 << 20})
+	for _, room := range []string{"room:1", "room:2"} {
+		c := dial(t, ep)
+		c.conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+		c.join(room)
+	}
+	large := map[string]string{"text": strings.Repeat("x", 400<<10)}
+	for _, room := range []string{"room:1", "room:2"} { // one leaves something for the other
+		eventually(t, room+" is full", func() bool { return errors.Is(ep.Broadcast(room, "e", large), pubsub.ErrOverloaded) })
+	}
+	if err := ep.Ready(); err == nil || !strings.HasPrefix(err.Error(), "broadcast bytes: ") {
+		t.Errorf("Ready() = %v when two rooms have used up MaxPending, want that it says so", err)
 	}
 }
