@@ -164,6 +164,26 @@ func TestCloseOfBlockedHandler(t *testing.T) {
 	}
 }
 
+// So it is when it blocks with what Close itself has to say.
+func TestCloseOfBlockedEnd(t *testing.T) {
+	g := newGate()
+	h := asynclog.New(g, asynclog.Config{Rate: 1})
+	log := slog.New(h)
+	for range 100 { // most are suppressed
+		log.Info("line")
+	}
+	eventually(t, "what is not is written", func() bool { return len(g.lines(t)) >= 10 })
+	g.Lock()
+	if err := h.Close(time.Millisecond); !errors.Is(err, asynclog.ErrNotWritten) {
+		t.Errorf("Close of a handler that blocks = %v, want ErrNotWritten", err)
+	}
+	if err := h.Close(time.Millisecond); !errors.Is(err, asynclog.ErrNotWritten) {
+		t.Errorf("Close again = %v, want ErrNotWritten", err)
+	}
+	g.Unlock()
+	closeNow(t, h)
+}
+
 func orZero(v any) float64 {
 	f, _ := v.(float64)
 	return f

@@ -7,26 +7,26 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/roost-rt/roost/poller/lane"
 )
 
 // ErrNotWritten is returned by Close if lines are lost because the handler that
 // they are for still blocks.
 var ErrNotWritten = errors.New("asynclog: the log's handler blocks: lines are lost")
 
-// A queue keeps records for one goroutine that hands them on, and is there only
-// while there are some.
+// A queue keeps records, which are handed on one by one. It is its lane's pool: each
+// turn has a goroutine of its own, as a handler may block for ever.
 type queue struct {
 	root slog.Handler // immutable; gets what the queue itself has to say
 	max  int          // immutable; bytes
 
-	mu      sync.Mutex // guards the rest; never held while a handler is called
-	rates   rates
-	entries []entry
-	size    int    // of the entries, and of the one that is being written
-	lost    losses // since the last entry
-	writing bool   // there is the goroutine
-	closed  bool
-	gaveUp  bool // close did not wait any longer
+	mu     sync.Mutex // guards the rest; never held while a handler is called
+	rates  rates
+	lane   lane.Lane[*entry] // nil is the end
+	lost   losses            // since the last entry
+	closed bool
+	gaveUp bool // close did not wait any longer
 
 	done chan struct{} // closed when all is written after closed
 }
@@ -52,7 +52,7 @@ func (q *queue) admit(level slog.Level, message string) *kind {
 	switch k := q.rates.take(level, message, time.Now()); {
 	case k == nil, q.closed:
 		return nil
-	case q.size >= q.max:
+	case q.sizeLocked() >= q.max:
 		q.lost.count(level)
 		return nil
 	default:
@@ -67,7 +67,7 @@ func (q *queue) put(k *kind, e entry) {
 	if q.closed {
 		return
 	}
-	if q.size+e.size > q.max && q.size > 0 { // alone it would never fit
+	if size := q.sizeLocked(); size+e.size > q.max && size > 0 { // alone it would never fit
 		q.lost.count(e.record.Level)
 		return
 	}
@@ -76,65 +76,58 @@ func (q *queue) put(k *kind, e entry) {
 		k.suppressed = 0
 	}
 	e.before, q.lost = q.lost, losses{}
-	q.size += e.size
-	q.entries = append(q.entries, e)
-	q.wakeLocked()
+	q.pushLocked(&e)
 }
 
-func (q *queue) wakeLocked() {
-	if !q.writing {
-		q.writing = true
-		go q.write() // close waits for it
+func (q *queue) pushLocked(e *entry) {
+	size := 0
+	if e != nil {
+		size = e.size
+	}
+	if q.lane.Push(q, e, size, true) {
+		q.Go(q)
 	}
 }
 
-// write hands on what there is.
-func (q *queue) write() {
-	ended := false
-	defer func() {
-		if !ended { // a handler called runtime.Goexit
-			go q.write()
+// sizeLocked is that of the entries, and of the one that is being written.
+func (q *queue) sizeLocked() int {
+	size := q.lane.Bytes()
+	if e, ok := q.lane.Running(); ok && e != nil {
+		size += e.size
+	}
+	return size
+}
+
+// Go runs a turn; see [lane.Pool].
+func (q *queue) Go(t lane.Turn) { go t.Turn() } // close waits for it
+
+// Hold counts nothing: sizeLocked does.
+func (q *queue) Hold(int64) {}
+
+// Turn hands on what there is.
+func (q *queue) Turn() { q.lane.Turn(q, q, &q.mu, nil, q.handOn) }
+
+// handOn writes an entry, unless that has ended the goroutine before.
+func (q *queue) handOn(e *entry, left bool) {
+	if e == nil {
+		if !left {
+			q.sayLast()
 		}
-	}()
-	e, ok, last := q.pop()
-	for ; ok; e, ok, last = q.pop() {
-		q.handOn(&e)
-	}
-	if last {
-		q.sayLast()
 		close(q.done)
+		return
 	}
-	ended = true
-}
-
-// pop takes an entry. If there is none it reports false, and the caller ends: the
-// next entry has another goroutine. last says that there will be no next one.
-func (q *queue) pop() (e entry, ok, last bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.entries) > 0 {
-		e, q.entries[0] = q.entries[0], entry{}
-		q.entries = q.entries[1:]
-		return e, true, false
+	written := false
+	if !left {
+		before := e.before
+		e.before = losses{}
+		q.tell(before)
+		written = handle(e.ctx, e.next, e.record) == nil
 	}
-	q.entries = nil // a burst's memory goes with it
-	q.writing = q.closed
-	return entry{}, false, q.closed
-}
-
-// handOn writes an entry, and then makes room for others.
-func (q *queue) handOn(e *entry) {
-	written := false // also if the handler never returns
-	defer func() {
+	if !written {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.size -= e.size
-		if !written {
-			q.lost.count(e.record.Level)
-		}
-	}()
-	q.tell(e.before)
-	written = handle(e.ctx, e.next, e.record) == nil
+		q.lost.count(e.record.Level)
+	}
 }
 
 // sayLast says what no line comes after to say.
@@ -178,7 +171,7 @@ func (q *queue) close(patience time.Duration) error {
 	q.mu.Lock()
 	if !q.closed {
 		q.closed = true
-		q.wakeLocked()
+		q.pushLocked(nil)
 	}
 	q.mu.Unlock()
 	timer := time.NewTimer(patience)
@@ -190,7 +183,11 @@ func (q *queue) close(patience time.Duration) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.entries, q.gaveUp = nil, true // the handler may belong to nobody from now on
+	q.gaveUp = true       // the handler may belong to nobody from now on
+	if q.lane.Len() > 0 { // the end among them
+		q.lane.Clear(q)
+		q.pushLocked(nil)
+	}
 	return ErrNotWritten
 }
 
