@@ -26,7 +26,7 @@ func startNodes(t *testing.T, n int, mount phx.Mount) (nodes []*phx.Endpoint) {
 	t.Cleanup(nats.Close)
 	for i := range n {
 		link := cluster.New(cluster.Config{URL: nats.URL(), Node: fmt.Sprint("node", i), Logger: log})
-		nodes = append(nodes, startConfig(t, phx.Config{Adapter: link, Mounts: []phx.Mount{mount}}))
+		nodes = append(nodes, startConfig(t, phx.Config{Adapter: link, Secret: "the same on all nodes", Mounts: []phx.Mount{mount}}))
 	}
 	for _, ep := range nodes {
 		eventually(t, "all nodes know each other", func() bool { return len(ep.Cluster().Peers) == n-1 })

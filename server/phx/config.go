@@ -196,8 +196,9 @@ type Config struct {
 	DrainTimeout time.Duration
 
 	// Secret signs what clients carry for the endpoint: the session tokens of long
-	// polling. At least 20 random bytes. Empty means one of the endpoint's own, so
-	// that sessions of another process are not known here.
+	// polling. At least 20 random bytes, the same on all nodes of a cluster. Empty
+	// means one of the endpoint's own, so that sessions of another process are not
+	// known here.
 	Secret string `json:"-"`
 
 	// Adapter is the way to the other nodes of a cluster: broadcasts reach the

@@ -133,10 +133,12 @@ type Deflate struct {
 	MaxInflateRatio int
 }
 
-// LongPoll says how clients without WebSocket are served (spec §3). Their sessions
-// live in the process that made them: where there are several, the load balancer
-// must bring all requests of a client to the same one. (So there is nothing to
-// wait for, as Phoenix does with pubsub_timeout_ms.)
+// LongPoll says how clients without WebSocket are served (spec §3). A session lives
+// on the node that made it. With Config.Adapter, and the same Config.Secret and mounts
+// on all nodes, its client may ask any of them: the request crosses to that node, and
+// the answer back. A node that says nothing for 2 s is taken for dead, and its sessions
+// with it (Phoenix's pubsub_timeout_ms). Without an adapter, the load balancer must
+// bring all requests of a client to the same node.
 type LongPoll struct {
 	// Path is where below Mount.Path it is. Empty means "/longpoll".
 	Path string

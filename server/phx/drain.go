@@ -32,6 +32,9 @@ func (ep *Endpoint) drain(ctx context.Context) {
 	for _, s := range ep.sockets() {
 		s.close(ws.StatusCode(1012), "", Draining)
 	}
+	for _, p := range ep.polls {
+		p.others.leave()
+	}
 	ep.poller.Each(func(c *poller.Conn) {
 		if socketOf(c) == nil {
 			c.Kill(poller.ErrStopped)

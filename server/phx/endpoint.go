@@ -103,6 +103,9 @@ func (ep *Endpoint) start() (err error) {
 	if err != nil {
 		return err
 	}
+	for _, p := range ep.polls {
+		p.meet()
+	}
 	if err := ep.pubsub.Start(); err != nil { // before there is anybody to miss something
 		return err
 	}

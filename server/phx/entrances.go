@@ -55,7 +55,7 @@ func (ep *Endpoint) newEntrances(mounts []Mount) entrances {
 	for _, m := range mounts {
 		ready := newMount(&ep.services, codecs, m)
 		if m.LongPoll != nil {
-			ep.polls[ready] = newPollSessions(ready.services, *m.LongPoll)
+			ep.polls[ready] = newPollSessions(ready.services, m.paths()[overLongPoll], *m.LongPoll)
 		}
 		for kind, path := range m.paths() {
 			e := &entrance{mount: ready, kind: kind}

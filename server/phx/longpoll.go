@@ -24,6 +24,7 @@ type exchange struct {
 	text     []byte            // of the head; lent by the loop, until keepHead
 	head     http1.Head        // parts of it
 	session  *pollSession      // that it has the token of, or nil
+	far      *farSession       // likewise, if another node has it
 	params   Params            // of the query, if there is no session
 	body     []byte            // lent by the loop, until keep
 	parts    frame.Parts       // the body instead, if it is large and came bit by bit
@@ -36,7 +37,7 @@ type exchange struct {
 // all, it looks at where it comes from. A function of the application's does
 // that on the worker pool.
 func (x *exchange) begin() {
-	switch none := x.session == nil && x.params == nil; {
+	switch none := x.session == nil && x.far == nil && x.params == nil; {
 	case none && x.creates(): // not even a query
 		x.try()
 		return
@@ -88,11 +89,15 @@ func (x *exchange) checked(allowed bool, err error) {
 func (x *exchange) route() {
 	switch s := x.session; string(x.head.Method) {
 	case http.MethodGet:
-		if s == nil || !s.get(x) {
+		if x.far != nil {
+			x.forward()
+		} else if s == nil || !s.get(x) {
 			x.create()
 		}
 	case http.MethodPost:
-		if s == nil || !s.post(x) {
+		if x.far != nil {
+			x.forward()
+		} else if s == nil || !s.post(x) {
 			x.status(http.StatusGone)
 		}
 	case http.MethodOptions:

@@ -62,7 +62,7 @@ func (x *exchange) refused(why error) {
 
 // creates reports whether the request is to make a session.
 func (x *exchange) creates() bool {
-	return x.session == nil && string(x.head.Method) == http.MethodGet
+	return x.session == nil && x.far == nil && string(x.head.Method) == http.MethodGet
 }
 
 // connect returns a session that is not open yet. asking is for Connect. Its error is a *RefuseError,

@@ -47,3 +47,26 @@ func (ep *Endpoint) BufferedPolls() (n int) {
 	})
 	return n
 }
+
+// SentPolls is how many bytes of answers there are that clients have not confirmed by
+// another poll.
+func (ep *Endpoint) SentPolls() (n int) {
+	ep.eachPolled(func(s *Socket) {
+		p := s.transport.(*pollSession)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.last != nil {
+			n += len(p.last.sent)
+		}
+	})
+	return n
+}
+
+// Reparcel decodes a parcel and encodes it again.
+func Reparcel(b []byte) ([]byte, error) {
+	p, err := decodeParcel(b)
+	if err != nil {
+		return nil, err
+	}
+	return p.encode(), nil
+}

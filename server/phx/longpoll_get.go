@@ -16,7 +16,8 @@ type poll struct {
 	session  *pollSession
 	requests *requests
 	conn     *poller.Conn
-	closes   bool // the connection ends with the answer
+	from     *foreign // instead, if another node has the client
+	closes   bool     // the connection ends with the answer
 
 	over   bool   // answered; guarded by session.mu, as the rest
 	behind bool   // more has come: the loop has to know when it is answered
@@ -38,9 +39,7 @@ func (s *pollSession) get(x *exchange) bool {
 	if s.ended {
 		return false
 	}
-	s.polled = time.Now()
-	s.waiting, s.woken = nil, false
-	s.settleLastLocked(x.conn)
+	s.comesLocked(p)
 	if x.conn.Handler() != poller.Handler(x.requests) { // gone while CheckOrigin was asked: nobody waits
 		return true
 	}
@@ -52,15 +51,24 @@ func (s *pollSession) get(x *exchange) bool {
 	return true
 }
 
+// comesLocked makes room for a poll that has come.
+func (s *pollSession) comesLocked(p *poll) {
+	s.polled = time.Now()
+	s.waiting, s.woken = nil, false
+	s.settleLastLocked(p)
+}
+
 // settleLastLocked decides on the messages of the last answer when the client polls
-// again, on a connection c. The same one has brought them. Another may mean that the
+// again. The connection that has brought them may, too. Another may mean that the
 // first is dead, of which nothing will be heard for minutes: if it has not confirmed
-// them for longer than TCP puts that off, they go over c instead.
-func (s *pollSession) settleLastLocked(c *poller.Conn) {
+// them for longer than TCP puts that off, they go over the new one instead.
+func (s *pollSession) settleLastLocked(p *poll) {
 	switch last := s.last; {
-	case last == nil:
-	case last.conn == c:
+	case last == nil, s.asking:
+	case last.from != nil && last.from.sameConn(p.from), last.from == nil && last.conn == p.conn:
 		s.last = nil
+	case last.from != nil:
+		s.askLocked()
 	case s.socket.mount.since(last.sentAt) > confirmTime && !last.conn.Delivered():
 		last.conn.Kill(errAborted)
 		s.putBackLocked()
@@ -83,7 +91,7 @@ func (s *pollSession) putBackLocked() {
 // wakeLocked has the waiting poll fetch what there is, in a turn: messages that come
 // in one burst travel together (spec §3.2).
 func (s *pollSession) wakeLocked() {
-	if s.waiting != nil && !s.woken && !s.burst {
+	if s.waiting != nil && !s.woken && !s.burst && !s.asking {
 		s.woken = true
 		s.answerer.wake(s.waiting)
 	}
@@ -121,11 +129,14 @@ func (p *poll) settleLocked(ifNone int) bool {
 		return false
 	}
 	s.waiting, s.woken = nil, false
-	if len(s.messages) == 0 {
+	switch sent := p.taken(s.messages); {
+	case len(sent) == 0, s.asking:
 		p.answerLocked(ifNone, nil)
-	} else if p.answerLocked(http.StatusOK, bytes.TrimSuffix(s.messages, []byte(","))) {
-		s.last, p.sent, p.sentAt = p, s.messages, s.socket.mount.mark()
-		s.tookLocked()
+	case p.answerLocked(http.StatusOK, bytes.TrimSuffix(sent, []byte(","))):
+		s.last, p.sent, p.sentAt = p, sent, s.socket.mount.mark()
+		if s.messages = s.messages[len(sent):]; len(s.messages) == 0 {
+			s.tookLocked()
+		}
 	}
 	return true
 }
@@ -133,6 +144,10 @@ func (p *poll) settleLocked(ifNone int) bool {
 // answerLocked sends the answer and reports whether the connection took it. What has
 // ended has no token any more.
 func (p *poll) answerLocked(status int, messages []byte) bool {
+	if p.from != nil {
+		p.over = p.from.answer(status, messages)
+		return p.over
+	}
 	token := p.session.token
 	if status == http.StatusGone {
 		token = ""

@@ -84,12 +84,16 @@ func (p *post) answer(status int) {
 }
 
 // begin takes the messages of the POST whose turn it is: those of a large one on
-// turns, as the loop would be held.
+// turns, as the loop would be held, and those of another node's, as it has none.
 func (p *post) begin() {
 	_, raw := p.session.handler.(*rawEvents)
+	_, here := p.asker.(*exchange)
 	switch {
-	case p.parts.Len() > 0, len(p.body) > maxInline: // and so not lent
+	case p.parts.Len() > 0, len(p.body) > maxInline, !here && raw: // and so not lent
 		p.unpackLater()
+		return
+	case !here:
+		p.mount().unpackers.Go(p)
 		return
 	case raw:
 		p.keep() // its callback is slower than the loop
@@ -98,7 +102,7 @@ func (p *post) begin() {
 	p.session.together(p.proceed)
 }
 
-// unpackLater has a turn take messages of a large POST; see unpacking.
+// unpackLater has a turn take messages of the POST; see unpacking.
 func (p *post) unpackLater() {
 	p.wait(p)
 	p.mount().unpackers.Go(p)
@@ -106,10 +110,11 @@ func (p *post) unpackLater() {
 
 func (p *post) mount() *mount { return p.session.socket.mount }
 
-// Turn takes all messages of a large POST, or the next one for a raw socket; see
+// Turn takes all messages of the POST, or the next one for a raw socket; see
 // poller.Pool.
 func (p *post) Turn() {
-	if err := p.unpack(); err != nil {
+	var err error
+	if p.session.together(func() { err = p.unpack() }); err != nil {
 		p.mount().log.Error("panic while decoding a message", "mount", p.mount().Path, "err", err)
 		p.fail(err)
 		p.later(p.end)

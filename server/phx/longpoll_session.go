@@ -38,6 +38,7 @@ type pollSession struct {
 	waiting  *poll          // the last GET, if it waits
 	woken    bool           // waiting is about to fetch the messages
 	burst    bool           // more messages are about to come: waiting is woken with the last
+	asking   bool           // the node that has got last is asked about it: polls wait
 	last     *poll          // that got messages, until the client polls again
 	posting  *post          // whose messages are being taken
 	posts    []*post        // that wait for it
@@ -48,7 +49,7 @@ type pollSession struct {
 
 func newPollSession(polls *pollSessions, d *dialect, remote string) *pollSession {
 	s := &pollSession{polls: polls, id: rand.Text(), made: time.Now(), answerer: polls.nextAnswerer()}
-	s.token, _ = polls.tokens.Sign(pollSalt, s.id) // a short string can be signed
+	s.token = polls.sign(s.id)
 	s.socket = &Socket{dialect: d, transport: s, extra: &extra{remote: remote}}
 	return s
 }
@@ -82,10 +83,11 @@ func (s *pollSession) patience() time.Duration {
 }
 
 // checkIdle ends the session if there was no GET for that long. It looks as
-// often, like Phoenix, so the end comes within twice that.
+// often, like Phoenix, so the end comes within twice that. A GET that another node
+// has waits no longer than its window, whatever becomes of the node.
 func (s *pollSession) checkIdle() {
 	s.mu.Lock()
-	gone := s.waiting == nil && time.Since(s.polled) >= s.patience()
+	gone := (s.waiting == nil || s.waiting.from != nil) && time.Since(s.polled) >= s.patience()
 	if !gone && !s.ended {
 		s.idle.Reset(s.patience())
 	}
@@ -186,7 +188,7 @@ func (s *pollSession) end(why error) {
 		s.mu.Unlock()
 		return
 	}
-	s.ended, s.why, s.last = true, why, nil
+	s.ended, s.why, s.last, s.asking = true, why, nil, false
 	s.wakeLocked()
 	held := s.held
 	s.held = nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,8 @@ type pollSessions struct {
 	outboundHigh int           // bytes: see Config
 	outboundMax  int           // likewise
 	slow         atomic.Int64  // sessions that ended as slow consumers
+	path         string        // of its requests
+	others       *others       // nil without other nodes
 	answerers    []*answerer   // one for each processor
 	next         atomic.Uint32 // of them, round robin
 
@@ -35,7 +38,7 @@ type pollSessions struct {
 	byToken map[string]*pollSession // as most requests have the token that the session made
 }
 
-func newPollSessions(lent *services, cfg LongPoll) *pollSessions {
+func newPollSessions(lent *services, path string, cfg LongPoll) *pollSessions {
 	tokens, _ := token.New(lent.cfg.Secret, token.Config{MaxAge: pollMaxAge}) // Config.check has seen the error
 	_, _ = tokens.Sign(pollSalt, "")                                          // derives the key, which takes its time: not on the loop
 	return &pollSessions{
@@ -45,6 +48,7 @@ func newPollSessions(lent *services, cfg LongPoll) *pollSessions {
 		max:          cmp.Or(cfg.MaxSessions, 100_000),
 		outboundHigh: lent.cfg.OutboundHigh,
 		outboundMax:  lent.cfg.OutboundMax,
+		path:         path,
 		answerers:    newAnswerers(lent),
 		byID:         make(map[string]*pollSession),
 		byToken:      make(map[string]*pollSession),
@@ -55,29 +59,29 @@ func (p *pollSessions) nextAnswerer() *answerer {
 	return p.answerers[p.next.Add(1)%uint32(len(p.answerers))]
 }
 
-// seek returns the session that a request has the token of, or nil with the
-// parameters of its query. Clients put the token into a header or, up to 1.8.16,
+// seek returns the session that a request has the token of, or where that is, or the
+// parameters of the query. Clients put the token into a header or, up to 1.8.16,
 // behind the parameters of the application, of which one may have the same name: the
 // last one counts, and one that is no session token is just a parameter (spec §3.3).
-func (p *pollSessions) seek(header, query []byte) (*pollSession, Params, error) {
+func (p *pollSessions) seek(header, query []byte) (*pollSession, *farSession, Params, error) {
 	signed := header
 	if len(header) == 0 {
 		signed = lastToken(query)
 	}
 	if s := p.known(signed); s != nil {
-		return s, nil, nil
+		return s, nil, nil, nil
 	}
 	params, err := wire.ParseQuery(string(query))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if len(header) == 0 {
 		signed = []byte(Params(params).String("token"))
 	}
-	if s := p.find(string(signed)); s != nil {
-		return s, nil, nil
+	if s, far := p.find(string(signed)); s != nil || far != nil {
+		return s, far, nil, nil
 	}
-	return nil, params, nil
+	return nil, nil, params, nil
 }
 
 // tokenField is the name of the header.
@@ -85,8 +89,8 @@ const tokenField = "x-phoenix-longpoll-token"
 
 // has reports whether a request has the token of a session.
 func (p *pollSessions) has(r *http.Request) bool {
-	s, _, err := p.seek([]byte(r.Header.Get(tokenField)), []byte(r.URL.RawQuery))
-	return err == nil && s != nil
+	s, far, _, err := p.seek([]byte(r.Header.Get(tokenField)), []byte(r.URL.RawQuery))
+	return err == nil && (s != nil || far != nil)
 }
 
 // lastToken is the last parameter called token, as it stands in the query.
@@ -113,14 +117,32 @@ func (p *pollSessions) known(signed []byte) *pollSession {
 	return s
 }
 
-// find returns the session of a token, or nil. In a cluster this would be the
-// place to ask the node that has it (spec §3.4).
-func (p *pollSessions) find(signed string) *pollSession {
+// find returns the session of a token, or where that is, or neither. Other nodes hear
+// nothing of a token that is not good.
+func (p *pollSessions) find(signed string) (*pollSession, *farSession) {
 	data, err := p.tokens.Verify(pollSalt, signed, pollMaxAge)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	id, _ := data.(string)
+	text, _ := data.(string)
+	id, node, far := strings.Cut(text, "@")
+	if far && p.others != nil && node != p.pubsub.Node() {
+		return nil, &farSession{node: node, id: id, token: signed}
+	}
+	return p.byIDOf(id), nil
+}
+
+// sign makes the token of a session. Other nodes find this one by it.
+func (p *pollSessions) sign(id string) string {
+	if p.others != nil {
+		id += "@" + p.pubsub.Node()
+	}
+	signed, _ := p.tokens.Sign(pollSalt, id) // a short string can be signed
+	return signed
+}
+
+// byIDOf is the session of an id, or nil.
+func (p *pollSessions) byIDOf(id string) *pollSession {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.byID[id]

@@ -47,6 +47,7 @@ type requests struct {
 	visitor  *visitor  // who is counted for the connection, or nil
 	held     int       // bytes of a body that count in endpoint.incoming
 	began    uint32    // when it began; see Endpoint.mark
+	number   uint64    // of the connection, for other nodes; 0 until they hear of it
 	waiting  waiter    // the request that is being answered or was the last, if it waits or did; or nil
 }
 
@@ -105,7 +106,7 @@ func (h *requests) Data(c *poller.Conn, data []byte) {
 // free reports whether the request before is answered. If it is not, more says that
 // another has come.
 func (h *requests) free(more bool) bool {
-	if h.busy && h.waiting != nil && h.waiting.answered(more) {
+	if h.waiting != nil && h.waiting.answered(more) {
 		h.busy = false
 	}
 	return !h.busy
@@ -293,10 +294,10 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 	}
 	x := &exchange{conn: c, requests: h, mount: m, polls: h.endpoint.polls[m], vars: vars, text: text, head: *head, closes: head.Close || head.Minor == 0}
 	signed, _ := head.Get(tokenField)
-	x.session, x.params, _ = x.polls.seek(signed, head.Query) // begin finds the error
+	x.session, x.far, x.params, _ = x.polls.seek(signed, head.Query) // begin finds the error
 	whole := 0 <= head.Length && head.Length <= int64(len(rest))
 	switch {
-	case !whole && x.session == nil: // it gets its answer without
+	case !whole && x.session == nil && x.far == nil: // it gets its answer without
 		x.closes = true
 		h.take(c, x, nil)
 		return false

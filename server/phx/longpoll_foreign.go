@@ -1,0 +1,277 @@
+package phx
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// noSession is the status of an answer to another node that there is no such session.
+const noSession = 0
+
+// A foreign is a request of a client that another node has, to a session of this one.
+type foreign struct {
+	others  *others
+	node    string
+	session string // id
+	request requestID
+	conn    uint64
+	timer   *time.Timer // ends the wait for what has become of the answer; guarded by pollSession.mu
+}
+
+func (o *others) foreign(p *parcel) foreign {
+	return foreign{others: o, node: p.node, session: p.session, request: p.request, conn: p.conn}
+}
+
+// say sends the node of the client a parcel without a body.
+func (f *foreign) say(kind parcelKind) error { return f.send(kind, 0, nil) }
+
+// answer reports whether the answer is on its way.
+func (f *foreign) answer(status int, messages []byte) bool {
+	return f.send(parcelAnswer, status, messages) == nil // logged
+}
+
+func (f *foreign) send(kind parcelKind, status int, body []byte) error {
+	return f.others.send(f.node, parcel{kind: kind, request: f.request, session: f.session, status: status}, body)
+}
+
+// sameConn reports whether a request came over the same connection of a client's.
+func (f *foreign) sameConn(g *foreign) bool {
+	return g != nil && f.node == g.node && f.request.start == g.request.start && f.conn == g.conn
+}
+
+// takePoll takes a GET that another node has.
+func (o *others) takePoll(p *parcel) {
+	from := o.foreign(p)
+	if s := o.byIDOf(p.session); s == nil || !s.getFrom(&from) {
+		from.answer(noSession, nil)
+	}
+}
+
+// getFrom is get for a GET that another node has. That looks after its window.
+func (s *pollSession) getFrom(from *foreign) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	p := &poll{session: s, from: from}
+	s.comesLocked(p)
+	if s.waiting = p; len(s.messages) > 0 {
+		s.wakeLocked()
+	}
+	if !s.woken {
+		_ = from.say(parcelWaits) // logged
+	}
+	return true
+}
+
+// taken is how much of the messages one answer takes: to another node about maxTaken
+// bytes, up to the end of a message.
+func (p *poll) taken(messages []byte) []byte {
+	if p.from == nil || len(messages) <= maxTaken {
+		return messages
+	}
+	// Of the quotes within a message each has a backslash before it. One that ends a
+	// message may have, too: then it is passed over.
+	for at := maxTaken; ; {
+		i := bytes.Index(messages[at:], []byte(`","`))
+		if i < 0 {
+			return messages
+		}
+		if at += i; messages[at-1] != '\\' {
+			return slices.Clip(messages[:at+2])
+		}
+		at++
+	}
+}
+
+// askLocked asks the node that has the last answer what has become of it. Until it
+// says, polls wait.
+func (s *pollSession) askLocked() {
+	last := s.last
+	if err := last.from.say(parcelSettle); err != nil { // logged
+		s.putBackLocked()
+		return
+	}
+	s.asking = true
+	last.from.timer = time.AfterFunc(otherTime, func() { s.unsettled(last) })
+}
+
+// unsettled ends the wait for a node that does not say: it may have died.
+func (s *pollSession) unsettled(p *poll) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asking && s.last == p {
+		s.asking = false
+		s.putBackLocked()
+	}
+}
+
+// settled ends a poll of another node, or the wait for what has become of its
+// answer: that goes back, or the client may have got it.
+func (s *pollSession) settled(request requestID, back bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting.of(request) && back {
+		s.waiting, s.woken = nil, false
+	}
+	if !s.last.of(request) {
+		return
+	}
+	if s.asking {
+		s.last.from.timer.Stop()
+	}
+	s.asking = false
+	switch {
+	case back:
+		s.putBackLocked()
+	case len(s.messages) > 0:
+		s.wakeLocked()
+	}
+}
+
+// of reports whether the poll is a request of another node's.
+func (p *poll) of(request requestID) bool {
+	return p != nil && p.from != nil && p.from.request == request
+}
+
+// A comingPost is a large POST of another node, until all of it has come.
+type comingPost struct {
+	parts frame.Parts
+	limit *time.Timer // ends the wait for the next part
+}
+
+// takePost takes a POST that another node has, or a part of it.
+func (o *others) takePost(p *parcel) {
+	from := &foreignPost{foreign: o.foreign(p)}
+	s := o.byIDOf(p.session)
+	switch {
+	case s == nil || p.size > maxBody:
+		if p.at == 0 {
+			from.status(http.StatusGone)
+		}
+		return
+	case p.whole():
+		from.begin(s, p, p.part, frame.Parts{})
+		return
+	}
+	o.mu.Lock()
+	parts, whole, fits := o.gatherLocked(p)
+	o.mu.Unlock()
+	switch {
+	case !fits:
+		from.status(http.StatusServiceUnavailable)
+	case whole:
+		from.held = parts.Held()
+		from.begin(s, p, nil, parts)
+	}
+}
+
+// gatherLocked puts a part to the others of its POST. If there is no room for it, or
+// one before it is lost, all of them are given up.
+func (o *others) gatherLocked(p *parcel) (parts frame.Parts, whole, fits bool) {
+	c := o.coming[p.request]
+	switch {
+	case c == nil && p.at > 0: // they were
+		return parts, false, true
+	case c == nil:
+		c = &comingPost{limit: time.AfterFunc(otherTime, func() { o.giveUp(p.request) })}
+		o.coming[p.request] = c
+	}
+	held := c.parts.Held()
+	lost := c.parts.Len() != p.at
+	c.parts.Add(p.part)
+	fits = o.incoming.add(c.parts.Held()-held, c.parts.Held())
+	switch whole = c.parts.Len() == p.size; {
+	case !fits, lost:
+		o.dropLocked(p.request)
+		return parts, false, fits
+	case whole:
+		c.limit.Stop()
+		delete(o.coming, p.request)
+		return c.parts, true, true
+	}
+	c.limit.Reset(otherTime)
+	return parts, false, true
+}
+
+func (o *others) giveUp(request requestID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropLocked(request)
+}
+
+// dropLocked gives up what has come of a POST.
+func (o *others) dropLocked(request requestID) {
+	if c := o.coming[request]; c != nil {
+		c.limit.Stop()
+		o.incoming.add(-c.parts.Held(), 0)
+		delete(o.coming, request)
+	}
+}
+
+// A foreignPost is a POST that another node has; see asker. Its steps are turns of
+// the pool that large messages have.
+type foreignPost struct {
+	foreign
+	held int // bytes of the body that count in services.incoming
+
+	mu     sync.Mutex     // held while a step is done; guards the rest
+	timers [2]*time.Timer // for what has to be told if it goes on for longer
+	over   bool           // answered
+}
+
+// begin has the session take the messages.
+func (f *foreignPost) begin(s *pollSession, p *parcel, body []byte, parts frame.Parts) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !s.enqueue(&post{asker: f, session: s, ndjson: p.lines, body: body, parts: parts}) {
+		f.status(http.StatusGone)
+	}
+}
+
+func (f *foreignPost) later(step func()) {
+	f.others.unpackers.Go(turnFunc(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		step()
+	}))
+}
+
+// wait tells the other node, unless it is soon over, that its client has to wait.
+func (f *foreignPost) wait(w waiter) {
+	f.stop()
+	f.timers[0] = time.AfterFunc(otherTime/2, func() { _ = f.say(parcelWaits) }) // logged
+	f.timers[1] = time.AfterFunc(f.others.window, func() { f.later(w.expire) })
+}
+
+func (f *foreignPost) stop() {
+	for _, t := range f.timers {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// status answers.
+func (f *foreignPost) status(code int) bool {
+	if f.over {
+		return false
+	}
+	f.over = true
+	f.stop()
+	f.others.incoming.add(-f.held, 0)
+	return f.answer(code, nil)
+}
+
+// fail answers that this server is to blame.
+func (f *foreignPost) fail(error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status(http.StatusInternalServerError)
+}

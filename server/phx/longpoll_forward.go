@@ -1,0 +1,318 @@
+package phx
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/http1"
+)
+
+// A farSession is a session that another node has, by a token that was found good.
+type farSession struct{ node, id, token string }
+
+// A forwarded is a request of a client of this node whose session another node has.
+// It belongs to the loop of its connection.
+type forwarded struct {
+	*exchange
+	others *others
+	id     requestID
+	isPost bool        // else it is a GET
+	bytes  int         // of its body, while they count in others.crossing
+	known  bool        // the other node has it
+	got    frame.Parts // what has come of the answer
+	sentAt uint32      // when the client was sent messages; see clock.mark
+	done   bool        // it is forgotten
+}
+
+// forward has the node that has the session take the request.
+func (x *exchange) forward() {
+	if x.conn.Handler() != poller.Handler(x.requests) { // gone while CheckOrigin was asked
+		return
+	}
+	f := &forwarded{exchange: x, others: x.polls.others, isPost: string(x.head.Method) == http.MethodPost}
+	x.requests.waiting = f
+	x.conn.SetDeadline(otherTime)
+	if f.isPost {
+		f.sendPost()
+	} else {
+		f.sendPoll()
+	}
+}
+
+// remember makes a request known. It reports false if too much of others is on its way.
+func (o *others) remember(f *forwarded, bytes int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.crossing > 0 && bytes > 0 && o.crossing+bytes > maxCrossing {
+		return false
+	}
+	o.crossing += bytes
+	o.last++
+	f.id, f.bytes = requestID{o.start, o.last}, bytes
+	o.asked[f.id.n] = f
+	return true
+}
+
+// forget forgets the request.
+func (f *forwarded) forget() {
+	o := f.others
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !f.done {
+		f.done = true
+		o.crossing -= f.bytes
+		delete(o.asked, f.id.n)
+	}
+}
+
+func (f *forwarded) sendPoll() {
+	f.requests.hold(0) // a body would mean nothing
+	f.dropBody()
+	f.keepHead() // for create
+	f.others.remember(f, 0)
+	if f.requests.number == 0 {
+		f.requests.number = f.id.n
+	}
+	f.sent(f.say(parcelPoll))
+}
+
+// sendPost sends a large body in a turn, as to copy it would hold the loop.
+func (f *forwarded) sendPost() {
+	p := parcel{kind: parcelPost, session: f.far.id, lines: isNDJSON(&f.head)}
+	body, parts := f.body, f.parts
+	f.dropHead()
+	f.dropBody()
+	large := max(parts.Len(), len(body))
+	if large <= maxInline {
+		large = 0
+	}
+	if !f.others.remember(f, large) {
+		f.refuse()
+		return
+	}
+	p.request = f.id
+	if large == 0 {
+		f.sent(f.others.send(f.far.node, p, body))
+		return
+	}
+	f.mount.unpackers.Go(turnFunc(func() {
+		if parts.Len() > 0 {
+			body = parts.Join()
+		}
+		err := f.others.send(f.far.node, p, body)
+		f.conn.Post(func() { f.sent(err) })
+	}))
+}
+
+// say sends the node of the session a parcel without a body.
+func (f *forwarded) say(kind parcelKind) error {
+	return f.others.send(f.far.node, parcel{kind: kind, request: f.id, session: f.far.id, conn: f.requests.number}, nil)
+}
+
+// sent answers if the request was not sent.
+func (f *forwarded) sent(err error) {
+	switch {
+	case err == nil, f.done:
+	case errors.Is(err, pubsub.ErrUnknownNode):
+		f.gone()
+	default:
+		f.refuse()
+	}
+}
+
+// gone answers that there is no such session: a GET makes a new one.
+func (f *forwarded) gone() {
+	f.forget()
+	if f.isPost {
+		f.status(http.StatusGone)
+	} else {
+		f.create()
+	}
+}
+
+// refuse answers that the way to the other node is overloaded. Clients try again
+// later.
+func (f *forwarded) refuse() {
+	f.forget()
+	f.respond(http.StatusServiceUnavailable, "", nil)
+}
+
+// giveBack tells the node of the session that the client has not got messages by this
+// poll, and will not.
+func (f *forwarded) giveBack() {
+	_ = f.say(parcelBack) // logged
+	f.forget()
+}
+
+// expire answers when the node of the session has said nothing for too long, or the
+// window has passed; see waiter.
+func (f *forwarded) expire() {
+	switch {
+	case f.done:
+	case f.isPost:
+		f.gone()
+	default:
+		f.giveBack()
+		if f.known {
+			f.answerPoll(http.StatusNoContent, nil)
+		} else {
+			f.gone()
+		}
+	}
+}
+
+// leave answers a poll as if its window had passed. The client will find the session
+// by way of another node.
+func (f *forwarded) leave() {
+	if !f.isPost && !f.over {
+		f.known = true
+		f.expire()
+	}
+}
+
+// answered reports whether the loop need not wait for the answer any more. Who sends
+// more has got the one before; see waiter.
+func (f *forwarded) answered(more bool) bool {
+	if more && f.over {
+		f.forget()
+	}
+	return f.over
+}
+
+// abandon is for a connection that ends: messages that the client has not taken go
+// back, as those of a poll; see waiter.
+func (f *forwarded) abandon(why error) {
+	switch {
+	case f.done:
+	case f.isPost, f.over && (why == errTooEarly || f.conn.Delivered()):
+		f.forget()
+	default:
+		f.giveBack()
+	}
+}
+
+// hear takes what another node says of a request of this one.
+func (o *others) hear(p *parcel) {
+	o.mu.Lock()
+	f := o.asked[p.request.n]
+	o.mu.Unlock()
+	switch {
+	case p.request.start != o.start: // this node has started again
+		f = nil
+		fallthrough
+	case f == nil:
+		if p.kind == parcelSettle {
+			o.settle(p, p.request.start == o.start)
+		}
+	default:
+		f.conn.Post(func() { f.hear(p) })
+	}
+}
+
+// settle tells the node of a session whether the client may have got an answer.
+func (o *others) settle(p *parcel, got bool) {
+	kind := parcelBack
+	if got {
+		kind = parcelKept
+	}
+	_ = o.send(p.node, parcel{kind: kind, request: p.request, session: p.session}, nil) // logged
+}
+
+// hear is on the loop. What comes for a request that was given up means nothing: the
+// other node knows.
+func (f *forwarded) hear(p *parcel) {
+	switch {
+	case p.kind == parcelSettle:
+		f.settle(p)
+	case f.done, f.over:
+	case p.kind == parcelWaits:
+		f.known = true
+		left := f.polls.window
+		if f.isPost { // the other node says when it has passed
+			left += otherTime
+		}
+		f.conn.SetDeadline(left)
+	default:
+		f.collect(p)
+	}
+}
+
+// settle says what has become of the answer, as the client polls some other way: as
+// soon as it is confirmed, its connection ends, or that is late (see confirmTime).
+func (f *forwarded) settle(p *parcel) {
+	switch {
+	case f.done: // what there was to give back has gone before
+		f.others.settle(p, true)
+	case !f.over: // it has not come
+		f.others.settle(p, false)
+	case f.conn.Delivered():
+		f.others.settle(p, true)
+	case f.mount.since(f.sentAt) > confirmTime:
+		f.giveBack()
+		f.conn.Kill(errAborted)
+	default:
+		time.AfterFunc(confirmTime/20, func() { f.conn.Post(func() { f.settle(p) }) })
+	}
+}
+
+// collect takes a part of the answer. If one is lost, the others come to nothing.
+func (f *forwarded) collect(p *parcel) {
+	if p.whole() {
+		f.finish(p.status, p.part)
+		return
+	}
+	if p.at != f.got.Len() {
+		return
+	}
+	f.got.Add(p.part)
+	switch fits := f.requests.hold(f.got.Held()); {
+	case !fits:
+		_ = f.say(parcelBack) // logged
+		f.refuse()
+	case f.got.Len() == p.size:
+		f.finish(p.status, f.got.Join())
+	default:
+		f.conn.SetDeadline(otherTime)
+	}
+}
+
+// finish answers.
+func (f *forwarded) finish(status int, messages []byte) {
+	switch {
+	case status == noSession:
+		f.gone()
+	case !f.isPost:
+		f.answerPoll(status, messages)
+	case status == http.StatusServiceUnavailable, status == http.StatusInternalServerError:
+		f.forget()
+		f.respond(status, "", nil)
+	default:
+		f.forget()
+		f.status(status)
+	}
+}
+
+// answerPoll answers a GET. If that has messages, it is not forgotten until they are
+// known to have arrived.
+func (f *forwarded) answerPoll(status int, messages []byte) {
+	token := f.far.token
+	if status == http.StatusGone { // as in answerLocked
+		token = ""
+	}
+	piped := len(f.requests.buf) > 0 // then the next request tells nothing
+	sent := f.respond(http.StatusOK, jsonField, appendPollBody(make([]byte, 0, pollBodySize(token, messages)), status, token, messages))
+	f.text, f.head, f.got = nil, http1.Head{}, frame.Parts{}
+	switch {
+	case len(messages) > 0 && !sent:
+		f.giveBack()
+	case len(messages) > 0 && !piped && !f.done:
+		f.sentAt = f.mount.mark()
+		f.requests.waiting = f
+	default:
+		f.forget()
+	}
+}

@@ -1,0 +1,400 @@
+package phx_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// pollingNodes are nodes of one cluster with a mount that has long polling, and a
+// room there that echoes and broadcasts.
+func pollingNodes(t *testing.T, n int, window time.Duration) []*phx.Endpoint {
+	t.Helper()
+	room := &phx.ChannelType{In: phx.Events{"echo": echo, "new_msg": func(ch *phx.Channel, p phx.Payload) (any, error) {
+		return nil, ch.Broadcast("new_msg", p)
+	}}}
+	return startNodes(t, n, longPolling(window, phx.Route{Pattern: "room:*", Type: room}).Mounts[0])
+}
+
+// A roamer is a client with a session whose requests go to nodes by turns.
+type roamer struct {
+	*pollClient
+	nodes []*phx.Endpoint
+	next  int
+}
+
+// roam opens a session at the first node, and goes on with the others.
+func roam(t *testing.T, nodes []*phx.Endpoint, target string) *roamer {
+	t.Helper()
+	return &roamer{pollClient: openSessionAt(t, nodes[0], target), nodes: nodes}
+}
+
+// move makes the next requests go to the next node, over new connections.
+func (r *roamer) move() {
+	r.next = (r.next + 1) % len(r.nodes)
+	r.polls.conn.Close()
+	r.posts.conn.Close()
+	r.polls, r.posts = dialWeb(r.t, r.nodes[r.next]), dialWeb(r.t, r.nodes[r.next])
+}
+
+const (
+	joinA   = `["1","1","room:a","phx_join",{}]`
+	joinedA = `["1","1","room:a","phx_reply",{"status":"ok","response":{}}]`
+)
+
+// A client finds its session wherever it asks, and gets everything in order, once.
+func TestLongPollOthers(t *testing.T) {
+	nodes := pollingNodes(t, 3, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	r.say(joinA)
+	r.move()
+	r.want(joinedA)
+	var want []string
+	for i := range 30 {
+		r.move()
+		r.say(fmt.Sprintf(`["1",null,"room:a","new_msg",{"n":%d}]`, i), beat(i))
+		want = append(want, fmt.Sprintf(`[null,null,"room:a","new_msg",{"n":%d}]`, i), beaten(i))
+		if i%3 == 2 {
+			r.move()
+			r.wantAll(want...)
+			want = nil
+		}
+	}
+	wide := roam(t, nodes, "/socket/longpoll?vsn=2.0.0") // over connections that stay
+	wide.move()
+	wide.say(joinA)
+	wide.want(joinedA)
+	for i := range 10 {
+		if err := nodes[i%3].Broadcast("room:a", "hello", map[string]int{"n": i}); err != nil {
+			t.Fatal(err)
+		}
+		wide.want(fmt.Sprintf(`[null,null,"room:a","hello",{"n":%d}]`, i))
+	}
+}
+
+// wantAll is want for messages that may come in several answers, those of the room in
+// their order and those of the socket in theirs.
+func (r *roamer) wantAll(texts ...string) {
+	r.t.Helper()
+	var got []string
+	for len(got) < len(texts) {
+		a := r.poll()
+		if a.code != 200 || a.Status != 200 || a.Token != r.token {
+			r.t.Fatalf("GET: %d %s, want status 200 and the token; before that came %q", a.code, a.body, got)
+		}
+		got = append(got, a.Messages...)
+		r.move()
+	}
+	of := func(all []string, room bool) (some []string) {
+		for _, m := range all {
+			if strings.Contains(m, "room:a") == room {
+				some = append(some, m)
+			}
+		}
+		return some
+	}
+	wantMessages(r.t, of(got, true), of(texts, true)...)
+	wantMessages(r.t, of(got, false), of(texts, false)...)
+}
+
+// waitingAt waits until a poll does, at the node that has the session.
+func waitingAt(t *testing.T, ep *phx.Endpoint, n int) {
+	t.Helper()
+	eventually(t, "it waits", func() bool { return ep.WaitingPolls() == n })
+}
+
+// A poll that is given up loses nothing, also if its answer is on the way already.
+func TestLongPollOthersAbort(t *testing.T) {
+	nodes := pollingNodes(t, 3, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	for i := range 40 {
+		r.polls.send("GET", r.target, "")
+		waitingAt(t, nodes[0], 1)
+		if i%2 == 0 {
+			r.polls.conn.(*net.TCPConn).SetLinger(0)
+		}
+		r.polls.conn.Close()
+		if i%4 > 1 {
+			waitingAt(t, nodes[0], 0)
+		}
+		r.say(beat(i))
+		r.move()
+		r.want(beaten(i))
+	}
+}
+
+// So does one whose client hangs up before it has read the answer.
+func TestLongPollOthersUnread(t *testing.T) {
+	large := strings.Repeat("x", 100_000)
+	nodes := pollingNodes(t, 2, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	r.say(joinA)
+	want := []string{joinedA}
+	for i := range 40 { // more than one answer takes
+		r.say(fmt.Sprintf(`["1","%d","room:a","echo",{"text":%q}]`, i, large))
+		want = append(want, fmt.Sprintf(`["1","%d","room:a","phx_reply",{"status":"ok","response":{"text":%q}}]`, i, large))
+	}
+	eventually(t, "all are there", func() bool { return nodes[0].BufferedPolls() > 4_000_000 })
+	all := nodes[0].BufferedPolls()
+	for _, rudely := range []bool{false, true} {
+		gone := r.polls
+		gone.send("GET", r.target, "")
+		eventually(t, "the answer is on its way", func() bool { return nodes[0].BufferedPolls() < all })
+		if rudely {
+			gone.conn.(*net.TCPConn).SetLinger(0)
+		}
+		gone.conn.Close()
+		eventually(t, "all are back", func() bool { return nodes[0].BufferedPolls() == all })
+		r.polls = dialWeb(t, nodes[1])
+	}
+	r.want(want...)
+}
+
+// The answer of a connection that does not confirm it goes another way.
+func TestLongPollOthersDead(t *testing.T) {
+	nodes := pollingNodes(t, 3, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	r.polls.conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	r.say(joinA)
+	r.want(joinedA)
+	large := strings.Repeat("x", 4<<20)
+	r.polls.send("GET", r.target, "")
+	waitingAt(t, nodes[0], 1)
+	r.say(`["1","2","room:a","echo","` + large + `"]`)
+	eventually(t, "the answer is on its way", func() bool { return nodes[0].SentPolls() > len(large) })
+	r.polls = dialWeb(t, nodes[2]) // the other one stays, and is not read
+	r.want(`["1","2","room:a","phx_reply",{"status":"ok","response":"` + large + `"}]`)
+}
+
+// Bodies of any size that are taken here are taken there.
+func TestLongPollOthersBodies(t *testing.T) {
+	nodes := pollingNodes(t, 2, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	for _, n := range []int{10, 63 << 10, 64 << 10, 65 << 10, 200_000, 7_900_000} {
+		r.say(largeBeat("", n), beat(n))
+		r.want(beaten("hb"), beaten(n))
+	}
+	chunked := beat("chunked")
+	r.posts.send("POST", r.target, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(chunked), chunked), ndjson, "Transfer-Encoding: chunked")
+	if a := r.posts.receive(); a.body != `{"status":200}` {
+		t.Errorf("chunked POST: %d %s, want status 200", a.code, a.body)
+	}
+	r.want(beaten("chunked"))
+	for i, ep := range nodes {
+		eventuallyHolds(t, ep, fmt.Sprintf("node %d holds nothing", i), 0, 0)
+	}
+}
+
+// The end of a session is told at once, wherever its client waits.
+func TestLongPollOthersEnd(t *testing.T) {
+	nodes := pollingNodes(t, 2, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	r.polls.send("GET", r.target, "")
+	waitingAt(t, nodes[0], 1)
+	if a := r.post("[nothing"); a.body != `{"status":410}` {
+		t.Errorf("malformed POST: %s, want status 410", a.body)
+	}
+	if a := r.polls.receive(); a.Status != 410 || a.Token != "" {
+		t.Errorf("the poll that waits: %s, want status 410", a.body)
+	}
+	if a := r.post(beat(1)); a.body != `{"status":410}` {
+		t.Errorf("POST: %s, want status 410", a.body)
+	}
+	if a := r.poll(); a.Status != 410 || a.Token == r.token || a.Token == "" {
+		t.Errorf("GET: %s, want a new session", a.body)
+	}
+}
+
+// A node that drains ends its own sessions. The polls that wait there for other nodes
+// end, too, but not what they wait for.
+func TestLongPollOthersDrain(t *testing.T) {
+	nodes := pollingNodes(t, 3, time.Minute)
+	here, there := roam(t, nodes[:2], "/socket/longpoll?vsn=2.0.0"), roam(t, []*phx.Endpoint{nodes[1], nodes[0]}, "/socket/longpoll?vsn=2.0.0")
+	here.move()
+	there.move()
+	here.polls.send("GET", here.target, "")
+	there.polls.send("GET", there.target, "")
+	waitingAt(t, nodes[0], 1)
+	waitingAt(t, nodes[1], 1)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := nodes[0].Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if a := here.polls.receive(); a.Status != 410 {
+		t.Errorf("the session of the node that drains: %s, want status 410", a.body)
+	}
+	if a := there.polls.receive(); a.Status != 204 {
+		t.Errorf("the session of another node: %s, want status 204", a.body)
+	}
+	eventually(t, "the node has left", func() bool { return len(nodes[1].Cluster().Peers) == 1 })
+	if a := here.post(beat(1)); a.body != `{"status":410}` {
+		t.Errorf("POST: %s, want status 410", a.body)
+	}
+	if a := here.poll(); a.Status != 410 || a.Token == here.token || a.Token == "" {
+		t.Errorf("GET: %s, want a new session", a.body)
+	}
+	there.posts, there.polls = dialWeb(t, nodes[2]), dialWeb(t, nodes[2])
+	there.say(beat(1))
+	there.want(beaten(1))
+}
+
+// What has no good token of another node's session makes nothing cross.
+func TestLongPollOthersForged(t *testing.T) {
+	w, nodes := networked(t, time.Minute, "one", "two")
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	stranger := openSessionAt(t, startConfig(t, longPolling(time.Minute)), "/socket/longpoll?vsn=2.0.0")
+	for _, token := range []string{"", "abc", stranger.token, r.token[:len(r.token)-4] + "AAAA", "one@" + r.token, r.token + "x"} {
+		c := dialWeb(t, nodes[1])
+		if a := c.do("POST", "/socket/longpoll?vsn=2.0.0&token="+token, beat(1), ndjson); a.body != `{"status":410}` {
+			t.Errorf("POST with token %q: %s, want status 410", token, a.body)
+		}
+		if a := c.do("GET", "/socket/longpoll?vsn=2.0.0&token="+token, ""); a.Status != 410 || a.Token == token {
+			t.Errorf("GET with token %q: %s, want a new session", token, a.body)
+		}
+	}
+	w.set(func() {
+		if w.sent > 0 {
+			t.Errorf("%d messages have crossed", w.sent)
+		}
+	})
+	r.move()
+	r.say(beat(1))
+	r.want(beaten(1))
+}
+
+// Of a node that says nothing, the sessions are gone after two seconds; of one that is
+// known to be gone, at once. Who waits there already is answered when the window has
+// passed.
+func TestLongPollOthersSilent(t *testing.T) {
+	t.Parallel()
+	w, nodes := networked(t, 3*time.Second, "one", "two")
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	waiting := r.polls
+	waiting.send("GET", r.target, "")
+	waitingAt(t, nodes[0], 1)
+	w.set(func() { w.lose = func(to string, _ []byte) bool { return to == "one" } })
+	r.polls = dialWeb(t, nodes[1])
+	r.polls.send("GET", r.target, "")
+	if a := r.post(beat(1)); a.body != `{"status":410}` {
+		t.Errorf("POST: %s, want status 410", a.body)
+	}
+	if a := r.polls.receive(); a.Status != 410 || a.Token == r.token || a.Token == "" {
+		t.Errorf("GET: %s, want a new session", a.body)
+	}
+	if a := waiting.receive(); a.Status != 204 {
+		t.Errorf("the GET that waited: %s, want status 204", a.body)
+	}
+	w.set(func() { delete(w.nodes, "one") })
+	if a := r.post(beat(1)); a.body != `{"status":410}` {
+		t.Errorf("POST: %s, want status 410", a.body)
+	}
+	if a := r.poll(); a.Status != 410 || a.Token == r.token || a.Token == "" {
+		t.Errorf("GET: %s, want a new session", a.body)
+	}
+	// What nobody takes back, as its node is silent, does not keep the session.
+	eventually(t, "the session has ended", func() bool { return nodes[0].Stats().Sockets == 0 })
+}
+
+// A node that is overloaded says so.
+func TestLongPollOthersOverloaded(t *testing.T) {
+	w, nodes := networked(t, time.Minute, "one", "two")
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	w.set(func() { w.fail = pubsub.ErrOverloaded })
+	if a := r.post(beat(1)); a.code != 503 {
+		t.Errorf("POST: %d, want 503", a.code)
+	}
+	if a := r.post(largeBeat("", 200_000)); a.code != 503 {
+		t.Errorf("large POST: %d, want 503", a.code)
+	}
+	if a := r.poll(); a.code != 503 {
+		t.Errorf("GET: %d, want 503", a.code)
+	}
+	w.set(func() { w.fail = nil })
+	r.say(beat(2))
+	r.want(beaten(2))
+}
+
+// Whatever is lost of an answer, messages are not, and none comes twice: they wait for
+// the next poll.
+func TestLongPollOthersLost(t *testing.T) {
+	const answer, settle = 6, 7 // see parcelKind
+	for name, lose := range map[string]func(m []byte) bool{
+		"an answer":           func(m []byte) bool { return m[0] == answer },
+		"a part of an answer": func(m []byte) bool { return m[0] == answer && len(m) > 60_000 },
+		"also the question":   func(m []byte) bool { return m[0] == answer || m[0] == settle },
+		"everything":          func(m []byte) bool { return true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, nodes := networked(t, 3*time.Second, "one", "two", "three")
+			r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+			r.say(joinA)
+			r.want(joinedA)
+			text := strings.Repeat("x", 100_000)
+			r.move()
+			first := r.polls
+			first.send("GET", r.target, "")
+			waitingAt(t, nodes[0], 1)
+			w.set(func() { w.lose = func(to string, m []byte) bool { return to == "two" && lose(m) } })
+			r.polls, r.posts = dialWeb(t, nodes[2]), dialWeb(t, nodes[2])
+			r.say(`["1","2","room:a","echo",{"text":"` + text + `"}]`)
+			eventually(t, "the answer is on its way", func() bool { return nodes[0].SentPolls() > len(text) })
+			r.say(beat("behind"))
+			r.want(`["1","2","room:a","phx_reply",{"status":"ok","response":{"text":"`+text+`"}}]`, beaten("behind"))
+			if a := first.receive(); a.Status != 204 && a.Status != 410 { // the latter if it was not known to wait
+				t.Errorf("the first poll: %s, want status 204", a.body)
+			}
+			r.say(beat("last"))
+			r.want(beaten("last"))
+		})
+	}
+}
+
+// A body of which a part is lost comes to nothing.
+func TestLongPollOthersLostBody(t *testing.T) {
+	t.Parallel()
+	w, nodes := networked(t, time.Minute, "one", "two")
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	for _, small := range []bool{false, true} { // the first parts, or the last one
+		w.set(func() { w.lose = func(_ string, m []byte) bool { return len(m) > 1000 && len(m) < 60_000 == small } })
+		if a := r.post(largeBeat("", 100_000)); a.body != `{"status":410}` {
+			t.Errorf("POST: %s, want status 410", a.body)
+		}
+		eventuallyHolds(t, nodes[0], "what has come is given up", 0, 0)
+		w.set(func() { w.lose = nil })
+		r.say(beat(1))
+		r.want(beaten(1))
+	}
+}
+
+// Bodies that come bit by bit from other nodes count as those of clients do.
+func TestLongPollOthersNoRoom(t *testing.T) {
+	w, nodes := networked(t, time.Minute, "one")
+	small := longPolling(time.Minute)
+	small.IncomingMax = 100_000
+	small.Adapter, small.Secret = &networkEnd{net: w, name: "small"}, "the same on all nodes"
+	r := roam(t, []*phx.Endpoint{startConfig(t, small), nodes[0]}, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	if a := r.post(largeBeat("", 200_000)); a.code != 503 {
+		t.Errorf("POST: %d %s, want 503", a.code, a.body)
+	}
+	r.say(beat(1))
+	r.want(beaten(1))
+	eventuallyHolds(t, r.nodes[0], "nothing is held", 0, 0)
+}
