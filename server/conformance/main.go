@@ -19,8 +19,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"github.com/roost-rt/roost/server/phx"
 )
 
 const usage = `usage: conformance [flags]
@@ -49,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one")
+	n := flags.Int("nodes", 1, "how many `nodes` of one cluster to run; all but the first pick a free port")
 	level := slog.LevelWarn
 	flags.TextVar(&level, "log", level, "log `level`: debug, info, warn or error; the suites crash channels on purpose")
 	flags.Usage = func() {
@@ -72,29 +71,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "conformance: -addr is %q: want HOST:PORT, such as 127.0.0.1:4000 or :4000, and a port up to 65535\n", *addr)
 		return 2
 	}
+	if *n < 1 {
+		fmt.Fprintf(stderr, "conformance: -nodes is %d: want at least 1\n", *n)
+		return 2
+	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	if err := serve(ctx, *addr, log, stdout); err != nil {
+	if err := serve(ctx, *addr, *n, log, stdout); err != nil {
 		fmt.Fprintf(stderr, "conformance: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func serve(ctx context.Context, addr string, log *slog.Logger, stdout io.Writer) error {
-	mounts := append(general(), integration(ctx)...)
-	ep, err := phx.Start(phx.Config{Addr: addr, Mounts: mounts, HTTP: control(), Logger: log})
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("-addr: %w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
-	}
+// serve runs n nodes, the first one at addr, until ctx is done.
+func serve(ctx context.Context, addr string, n int, log *slog.Logger, stdout io.Writer) error {
+	nodes, end, err := startNodes(ctx, addr, n, log)
 	if err != nil {
-		return fmt.Errorf("-addr is %q: %w", addr, err)
+		return errors.Join(err, end())
 	}
-	fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
+	for _, ep := range nodes {
+		fmt.Fprintf(stdout, "listening on %s\n", ep.Addr())
+	}
 	<-ctx.Done()
-	drain, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := ep.Shutdown(drain); err != nil {
-		return fmt.Errorf("shut down: %w", err)
-	}
-	return nil
+	return end()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,11 +26,17 @@ func start(t *testing.T) string {
 	if *server != "" {
 		return *server
 	}
+	return startNodes(t, 1)[0]
+}
+
+// startNodes runs nodes of one cluster of ours until the end of the test.
+func startNodes(t *testing.T, n int) (addrs []string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	stdout, w := io.Pipe()
 	code := make(chan int, 1)
 	go func() { // ends with ctx; the cleanup waits for it
-		code <- conformance.Run(ctx, []string{"-addr", "127.0.0.1:0", "-log", "error"}, w, t.Output())
+		code <- conformance.Run(ctx, []string{"-addr", "127.0.0.1:0", "-nodes", strconv.Itoa(n), "-log", "error"}, w, t.Output())
 		w.Close() // in case it did not start
 	}()
 	t.Cleanup(func() {
@@ -38,15 +45,19 @@ func start(t *testing.T) string {
 			t.Errorf("exit code after Ctrl-C is %d, want 0", got)
 		}
 	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("reading what it prints: %v", err)
+	lines := bufio.NewReader(stdout)
+	for range n {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("reading what it prints: %v", err)
+		}
+		addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+		if !ok {
+			t.Fatalf("it printed %q, want listening on ADDR", line)
+		}
+		addrs = append(addrs, addr)
 	}
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if !ok {
-		t.Fatalf("it printed %q, want listening on ADDR", line)
-	}
-	return addr
+	return addrs
 }
 
 // ours skips a test that is about this process or project if another server is to
