@@ -141,6 +141,55 @@ for (const version of ["1.7.21", "1.8.5", "newest"]) {
   });
 }
 
+// A proxy that sends each request to the next node of a cluster, over a connection of
+// its own, makes no difference: sessions are found, and nothing is lost, doubled or
+// out of order.
+for (const version of ["1.7.21", "newest"]) {
+  test(`phoenix ${version} over long polling, nodes by turns`, { timeout: 60_000 }, async (t) => {
+    const { Socket, LongPoll } = require(`phoenix-${version}`);
+    if (version === "1.7.21") globalThis.XMLHttpRequest = FetchingXHR;
+    const server = await Server.onFreePort("ROOST_CONFORMANCE", "-nodes", "2");
+    await until("two nodes", () => server.hosts.length === 2);
+    const { hosts } = server;
+    let turn = 0;
+    const proxy = await Proxy.before({ get host() { return hosts[turn++ % hosts.length]; } });
+    const sockets = [];
+    t.after(async () => {
+      for (const socket of sockets) socket.disconnect();
+      await proxy.close();
+      await server.stop();
+      delete globalThis.XMLHttpRequest;
+    });
+    const connect = (host, transport) => {
+      const socket = new Socket(`http://${host}/socket`, { transport, timeout: 10_000, longpollerTimeout: 8_000 });
+      socket.onError(() => assert.fail("the session is lost"));
+      sockets.push(socket);
+      socket.connect();
+      return socket;
+    };
+    const polling = await joined(connect(proxy.host, LongPoll), "room:turns");
+    const others = await Promise.all(hosts.map((host) => joined(connect(host, WebSocket), "room:turns")));
+    const seen = [];
+    polling.on("shout", ({ from, n }) => seen.push([from, n]));
+    const answers = [];
+    for (let n = 0; n < 40; n++) {
+      for (const [from, channel] of others.entries()) channel.push("shout", { from, n });
+      answers.push((await reply(polling.push("ping", { n }))).response.n);
+    }
+    await until("all broadcasts", () => seen.length >= 80);
+    assert.deepEqual(answers, Array.from({ length: 40 }, (_, n) => n));
+    for (const from of [0, 1]) {
+      assert.deepEqual(seen.filter(([other]) => other === from).map(([, n]) => n), answers);
+    }
+    const bytes = next(others[0], "bin_shout");
+    polling.push("bin_shout", new Uint8Array([0, 255, 7]).buffer);
+    assert.deepEqual(new Uint8Array(await bytes), new Uint8Array([0, 255, 7]));
+    await reply(polling.leave());
+    assert.equal(polling.state, "closed");
+    assert.ok(turn > 80, `${turn} requests`);
+  });
+}
+
 describe("Chromium behind a proxy without WebSockets", { timeout: 60_000 }, () => {
   let server, proxy, browser;
   before(async () => {

@@ -18,10 +18,13 @@ export class Server {
   #variable; // of the environment, that names the program
   #port;
   #child;
+  #flags;
+  #output;
 
-  static async onFreePort(variable = "ROOST_SERVER") {
+  static async onFreePort(variable = "ROOST_SERVER", ...flags) {
     const server = new Server();
     server.#variable = variable;
+    server.#flags = flags;
     server.#port = await freePort();
     await server.start();
     return server;
@@ -29,14 +32,17 @@ export class Server {
 
   get host() { return `127.0.0.1:${this.#port}`; }
 
+  // hosts are those of all nodes that the program runs, as it prints them.
+  get hosts() { return [...this.#output.matchAll(/^listening on (\S+)$/gm)].map(([, host]) => host); }
+
   // start returns when the server accepts connections.
   async start() {
     const program = process.env[this.#variable];
     if (!program) throw new Error(`${this.#variable} must name the server program; scripts/test js builds it and sets it`);
 
-    const child = spawn(program, ["-addr", this.host], { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { output += text; });
+    const child = spawn(program, ["-addr", this.host, ...this.#flags], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { this.#output += text; });
     let failure;
     child.once("error", (error) => { failure = error; });
     child.once("exit", () => children.delete(child));
@@ -45,7 +51,7 @@ export class Server {
 
     await until(`${program} accepting on ${this.host}`, () => {
       if (failure) throw failure;
-      if (ended(child)) throw new Error(`${program} ended while starting:\n${output}`);
+      if (ended(child)) throw new Error(`${program} ended while starting:\n${this.#output}`);
       return accepts(this.#port);
     }, DEADLINE);
   }
