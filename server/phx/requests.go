@@ -41,12 +41,12 @@ type requests struct {
 	buf      []byte    // what has come and is not taken yet
 	coming   *exchange // whose body is being read, or nil
 	need     int       // bytes of it
-	busy     bool      // a request is being answered: others wait
-	room     int       // bytes that buf may have meanwhile
+	room     int       // bytes that buf may have while a request is being answered
+	busy     bool      // one is: others wait
 	last     bool      // it ends the connection: what follows it is dropped
+	began    uint32    // when its body began; see Endpoint.mark
+	held     int       // bytes of that which count in endpoint.incoming
 	visitor  *visitor  // who is counted for the connection, or nil
-	held     int       // bytes of a body that count in endpoint.incoming
-	began    uint32    // when it began; see Endpoint.mark
 	number   uint64    // of the connection, for other nodes; 0 until they hear of it
 	waiting  waiter    // the request that is being answered or was the last, if it waits or did; or nil
 }
