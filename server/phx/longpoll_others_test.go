@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,6 +194,54 @@ func TestLongPollOthersBodies(t *testing.T) {
 	r.want(beaten("chunked"))
 	for i, ep := range nodes {
 		eventuallyHolds(t, ep, fmt.Sprintf("node %d holds nothing", i), 0, 0)
+	}
+}
+
+// Clients that poll and post at the same time, at any node, get everything in order,
+// once.
+func TestLongPollOthersStorm(t *testing.T) {
+	nodes := pollingNodes(t, 3, time.Minute)
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() { stormyRoamer(t, nodes, i) })
+	}
+	all.Wait()
+	for i, ep := range nodes {
+		eventuallyHolds(t, ep, fmt.Sprintf("node %d holds nothing", i), 0, 0)
+	}
+}
+
+func stormyRoamer(t *testing.T, nodes []*phx.Endpoint, i int) {
+	const rounds = 40
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	var posting sync.WaitGroup
+	posting.Go(func() {
+		for n := range rounds {
+			c := dialWeb(t, nodes[(i+n)%3])
+			c.send("POST", r.target, beat(n), ndjson)
+			if a, err := c.tryReceive(); err != nil || a.Status != 200 {
+				t.Errorf("POST: %s, %v, want status 200", a.body, err)
+			}
+			c.conn.Close()
+		}
+	})
+	var got []string
+	for n := 0; len(got) < rounds; n++ {
+		c := dialWeb(t, nodes[(i+2*n)%3])
+		c.send("GET", r.target, "")
+		a, err := c.tryReceive()
+		c.conn.Close()
+		if err != nil || a.Status != 200 {
+			t.Errorf("GET: %s, %v, want status 200", a.body, err)
+			break
+		}
+		got = append(got, a.Messages...)
+	}
+	posting.Wait()
+	for n, m := range got {
+		if !sameJSON(t, m, beaten(n)) {
+			t.Errorf("message %d of %d is %s", n, len(got), m)
+		}
 	}
 }
 
