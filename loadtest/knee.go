@@ -19,6 +19,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/knee"
 	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
@@ -191,8 +192,10 @@ func flagNamed(arg, name string) bool {
 // find makes the runs. An error is that of the first run, which could not be made.
 func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
 	sweep := &report.Sweep{
-		Start: time.Now().UTC().Format(time.RFC3339), Command: append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), Vary: k.vary, SLO: k.slo,
+		Start: time.Now().UTC().Format(time.RFC3339), Vary: k.vary, SLO: k.slo,
 	}
+	said := record.Run{Command: append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)}
+	sweep.Command = said.Masked().Command
 	search, err := knee.New(k.search)
 	if err != nil {
 		return sweep, err
@@ -234,7 +237,7 @@ func pointOf(p *knee.Point) *report.SweepPoint {
 // trial makes one run. One that cannot be made does not hold, and is an error.
 func (k kneeSearch) trial(ctx context.Context, value float64, number int) (report.Trial, error) {
 	folder := filepath.Join(k.out, fmt.Sprintf("%02d-%s", number, strconv.FormatFloat(value, 'g', 5, 64)))
-	said, runErr := runSelf(ctx, folder, append(k.arguments(value), "-slo", k.slo, "-out", folder))
+	said, runErr := runSelf(ctx, folder, append(k.arguments(value), "-quiet", "-slo", k.slo, "-out", folder))
 	runs, err := readRuns(folder)
 	if err != nil || len(runs) == 0 {
 		if said == "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/conduct"
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/live"
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/record"
@@ -174,10 +175,12 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if namespace != "" {
 		p.Why = append(p.Why, namespace)
 	}
-	for _, sentence := range append(p.Why, o.warnings...) {
-		fmt.Fprintln(people, record.Masked(sentence))
+	if !o.quiet {
+		for _, sentence := range append(p.Why, o.warnings...) {
+			fmt.Fprintln(people, record.Masked(sentence))
+		}
+		fmt.Fprintln(people)
 	}
-	fmt.Fprintln(people)
 
 	if o.config.URL == "" && o.server == "" {
 		stop, err := o.configureServers(p)
@@ -195,7 +198,9 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		return exitBroken, errors.Join(runErr, out.close())
 	}
 	judge(result, o.thresholds) // before it is saved: what was missed is part of the result
-	fmt.Fprintln(people)
+	if !o.quiet {
+		fmt.Fprintln(people)
+	}
 	if err := out.save(result, people); err != nil {
 		return exitBroken, errors.Join(runErr, err)
 	}
@@ -268,10 +273,13 @@ func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))
 		defer cancel()
 	}
-	screen := newScreen(people)
+	shown, stop, err := o.watchers(people)
+	if err != nil {
+		return nil, err
+	}
 	var records []record.Record
 	var writeErr error
-	err := conduct.Run(ctx, o.config, p, agents, func(r record.Record) {
+	err = conduct.Run(ctx, o.config, p, agents, func(r record.Record) {
 		if r.Run != nil {
 			run := r.Run.Masked()
 			run.Commit = commit()
@@ -279,9 +287,33 @@ func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent
 		}
 		records = append(records, r)
 		writeErr = errors.Join(writeErr, out.records.Write(r))
-		screen.show(r)
+		for _, show := range shown {
+			show(r)
+		}
 	})
-	screen.end()
+	stop()
 	result, reportErr := report.New(records)
 	return result, errors.Join(err, writeErr, reportErr)
+}
+
+// watchers are told each record while the run goes on: the screen, and who serves
+// metrics. stop ends them.
+func (o options) watchers(people *os.File) (shown []func(record.Record), stop func(), err error) {
+	stop = func() {}
+	if o.metrics != "" {
+		run := new(live.Run)
+		addr, stopServing, err := run.Serve(o.metrics)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !o.quiet {
+			fmt.Fprintf(people, "metrics: http://%s/metrics\n\n", addr)
+		}
+		shown, stop = append(shown, run.Show), stopServing
+	}
+	if o.quiet {
+		return shown, stop, nil
+	}
+	screen, stopMetrics := newScreen(people), stop
+	return append(shown, screen.show), func() { screen.end(); stopMetrics() }, nil
 }

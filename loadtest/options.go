@@ -49,6 +49,9 @@ type options struct {
 	config     plan.Config
 	out        string // folder of the run
 	json       string
+	junit      string // file; "" for none
+	metrics    string // address to be scraped at; "" for none
+	quiet      bool
 	thresholds thresholds
 	server     string // command of another server
 	oneRoom    bool   // its processes are a cluster
@@ -147,6 +150,9 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
 	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON, - for the standard output and all else on the other one; without -out there is no folder then")
+	f.StringVar(&o.junit, "junit", "", "`file` for the verdict and each threshold as test cases in JUnit's XML, for a pipeline")
+	f.StringVar(&o.metrics, "metrics", "", "`address` at which Prometheus can scrape the run while it goes on, such as 127.0.0.1:9464, at /metrics")
+	f.BoolVar(&o.quiet, "quiet", false, "no plan and no progress: the report alone")
 	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
 	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` of the whole run (default none)")
 	return f

@@ -18,7 +18,8 @@ import (
 // An output is where the results of a run go.
 type output struct {
 	folder  string // "" for none
-	json    string // "" for none
+	json    string // "" for none, as is junit
+	junit   string
 	records *record.Writer
 	buffer  *bufio.Writer
 	file    *os.File // nil without a folder
@@ -38,9 +39,12 @@ func checkFolder(folder string) error {
 // newOutput makes the folder and the file, so that a run does not find out at
 // its end that it cannot be saved.
 func newOutput(o options, clients int, now time.Time) (*output, error) {
-	out := &output{json: o.json, folder: o.out, records: record.NewWriter(io.Discard)}
-	if out.json != "" && out.json != report.Stdout {
-		file, err := os.OpenFile(out.json, os.O_CREATE|os.O_WRONLY, 0o644)
+	out := &output{json: o.json, junit: o.junit, folder: o.out, records: record.NewWriter(io.Discard)}
+	for _, name := range []string{out.json, out.junit} {
+		if name == "" || name == report.Stdout {
+			continue
+		}
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
 			return nil, err
 		}
@@ -68,6 +72,9 @@ func (out *output) save(r *report.Result, terminal io.Writer) error {
 	err := out.close()
 	if out.json != "" {
 		err = errors.Join(err, report.WriteFile(out.json, r.WriteJSON))
+	}
+	if out.junit != "" {
+		err = errors.Join(err, report.WriteFile(out.junit, r.WriteJUnit))
 	}
 	if out.folder != "" {
 		err = errors.Join(err, saveReports(out.folder, r))

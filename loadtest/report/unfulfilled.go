@@ -7,42 +7,31 @@ import (
 	"strings"
 )
 
-// unfulfilled is what the scenario itself lacks. One that was interrupted need
-// not have come to anything, but errors are errors.
-func (s Summary) unfulfilled() (reasons []string) {
-	if reason := s.erred(); reason != "" {
-		reasons = append(reasons, reason)
-	}
-	if s.Interrupted {
-		return reasons
-	}
-	reason := ""
+// lacks is what the scenario itself lacks, "" if nothing.
+func (s Summary) lacks() string {
 	switch s.Scenario {
 	case echo:
 		if s.Echo == nil || s.Echo.Replies == 0 {
-			reason = "no ping was answered"
+			return "no ping was answered"
 		}
 	case idle:
 		if s.Idle == nil || s.Idle.Heartbeats == 0 {
-			reason = "no heartbeat was answered: was there time for one?"
+			return "no heartbeat was answered: was there time for one?"
 		}
 	case storm, kill:
-		reason = s.Comeback.lacks()
+		return s.Comeback.lacks()
 	case churn:
-		reason = s.Churn.lacks()
+		return s.Churn.lacks()
 	case burst:
 		if s.Burst == nil || s.Burst.Replies == 0 {
-			reason = "no push was answered"
+			return "no push was answered"
 		}
 	case slow:
 		if s.Slow == nil || s.Slow.Stalled == nil && s.Slow.CutOff == 0 {
-			reason = "no client stopped to read"
+			return "no client stopped to read"
 		}
 	}
-	if reason != "" {
-		reasons = append(reasons, reason)
-	}
-	return reasons
+	return ""
 }
 
 // unanswered is the kind of error that an interruption makes by itself.

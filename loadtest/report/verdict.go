@@ -12,43 +12,59 @@ import (
 // are back, and every threshold was met. Reasons are sentences without a full stop: what is missing,
 // and that a run was interrupted, which alone does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
-	if !s.complete() {
-		return false, []string{"the records stop before the end of the run: there are no totals"}
-	}
-	fail := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	if *s.Joined < *s.Clients && !(s.Interrupted && s.Shortfall == nil && len(s.Errors) == 0) { // stopped by hand amid the connects
-		fail("%s of %s clients joined", count(*s.Joined), count(*s.Clients))
-	}
-	if s.Shortfall != nil {
-		fail("%s", stoppedBy(s.Shortfall))
-	}
-	if *s.Delivered != *s.Expected {
-		fail("%s of %s messages delivered", count(*s.Delivered), count(*s.Expected))
-	}
-	for _, fault := range []struct {
-		name  string
-		count int64
-	}{
-		{"lost", *s.Lost}, {"duplicated", *s.Duplicated}, {"reordered", *s.Reordered},
-	} {
-		if fault.count > 0 {
-			fail("%s %s", count(fault.count), fault.name)
+	for _, c := range s.checks() {
+		if c.Fault != "" {
+			reasons = append(reasons, c.Fault)
 		}
 	}
-	if s.Queue != nil {
-		fail("%s", s.Queue)
-	}
-	for _, reason := range s.unfulfilled() {
-		fail("%s", reason)
+	if !s.complete() {
+		return false, reasons
 	}
 	if reason := s.missedThresholds(); reason != "" {
-		fail("%s", reason)
+		reasons = append(reasons, reason)
 	}
 	ok = len(reasons) == 0
 	if s.Interrupted {
-		fail("interrupted: the figures hold for what was done so far")
+		reasons = append(reasons, "interrupted: the figures hold for what was done so far")
 	}
 	return ok, reasons
+}
+
+// A check is something that every run has to come to.
+type check struct {
+	Name  string
+	Fault string // a sentence without a full stop; "" if there is none
+}
+
+// checks are those of the verdict, thresholds apart.
+func (s Summary) checks() (list []check) {
+	add := func(name string, fails bool, format string, args ...any) {
+		c := check{Name: name}
+		if fails {
+			c.Fault = fmt.Sprintf(format, args...)
+		}
+		list = append(list, c)
+	}
+	if !s.complete() {
+		add("the run ended", true, "the records stop before the end of the run: there are no totals")
+		return list
+	}
+	amidConnects := s.Interrupted && s.Shortfall == nil && len(s.Errors) == 0 // stopped by hand
+	add("all clients joined", *s.Joined < *s.Clients && !amidConnects, "%s of %s clients joined", count(*s.Joined), count(*s.Clients))
+	if s.Shortfall != nil {
+		add("no limit was hit", true, "%s", stoppedBy(s.Shortfall))
+	}
+	add("all messages delivered", *s.Delivered != *s.Expected, "%s of %s messages delivered", count(*s.Delivered), count(*s.Expected))
+	add("none lost", *s.Lost > 0, "%s lost", count(*s.Lost))
+	add("none duplicated", *s.Duplicated > 0, "%s duplicated", count(*s.Duplicated))
+	add("none reordered", *s.Reordered > 0, "%s reordered", count(*s.Reordered))
+	add("no queue grew", s.Queue != nil, "%s", s.Queue)
+	erred := s.erred()
+	add("no errors", erred != "", "%s", erred)
+	if lacks := s.lacks(); !s.Interrupted { // what is cut short need not have come to anything
+		add("the scenario came to what it is for", lacks != "", "%s", lacks)
+	}
+	return list
 }
 
 func (s Summary) whoJoined() string {
