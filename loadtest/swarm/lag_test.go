@@ -11,7 +11,7 @@ import (
 // watched runs the gauge of a fleet without clients until the test ends.
 func watched(t *testing.T) *fleet {
 	t.Helper()
-	f, err := newFleet(order.Orders{Window: 1})
+	f, err := newFleet(order.Orders{Target: order.Target{URL: "ws://127.0.0.1:1"}, Window: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,6 +21,14 @@ func watched(t *testing.T) *fleet {
 	return f
 }
 
+// lagOf is a copy of what it saw so far.
+func lagOf(f *fleet) (s order.Sample) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.Merge(f.lag)
+	return s
+}
+
 // lags waits until the gauge has looked so many times, and returns what it saw.
 func lags(t *testing.T, f *fleet, n int64) order.Sample {
 	t.Helper()
@@ -28,9 +36,7 @@ func lags(t *testing.T, f *fleet, n int64) order.Sample {
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for {
-		f.mu.Lock()
-		s := f.lag
-		f.mu.Unlock()
+		s := lagOf(f)
 		if s.Count() >= n {
 			return s
 		}
@@ -77,7 +83,7 @@ func TestLagOfALoopThatStandsStill(t *testing.T) {
 // A loop that never comes back does not have the gauge wait, too.
 func TestLagIsBounded(t *testing.T) {
 	t.Parallel()
-	f, err := newFleet(order.Orders{Window: 1})
+	f, err := newFleet(order.Orders{Target: order.Target{URL: "ws://127.0.0.1:1"}, Window: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +100,7 @@ func TestLagIsBounded(t *testing.T) {
 	for range 10 * mostWritten {
 		g.write(due) // it returns
 	}
-	f.mu.Lock()
-	s := f.lag
-	f.mu.Unlock()
+	s := lagOf(f)
 	if s.Count() != 9*mostWritten || s.Percentile(1) < 10*second/1000 {
 		t.Errorf("%d lags from %d µs on, want %d of 10 s or more while the loop stands still", s.Count(), s.Percentile(1), 9*mostWritten)
 	}
@@ -109,7 +113,7 @@ func TestLagIsBounded(t *testing.T) {
 // What strained a process is told once.
 func TestStrainIsToldOnce(t *testing.T) {
 	t.Parallel()
-	f, err := newFleet(order.Orders{Window: 1})
+	f, err := newFleet(order.Orders{Target: order.Target{URL: "ws://127.0.0.1:1"}, Window: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
