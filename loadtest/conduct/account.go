@@ -68,7 +68,7 @@ func (r *run) open(l letter) error {
 	case e.Receipts != nil:
 		r.received(e.Receipts)
 	case e.Collected != nil:
-		w.collected, w.told = true, *e.Collected
+		w.collected, w.used = true, *e.Collected
 	case e.Halted != nil:
 		w.halted = e.Halted
 	case e.Totals != nil:
@@ -81,7 +81,7 @@ func (r *run) advance(w *worker, p *order.Progress) error {
 	if p.Delivered > w.progress.Delivered || p.Replies > w.progress.Replies {
 		r.lastArrival = max(r.lastArrival, order.Now())
 	}
-	w.progress, w.told, w.strain = p.Counts, p.Usage, p.Strain
+	w.progress, w.used, w.strain = p.Counts, p.Usage, p.Strain
 	r.strain.take(p.Strain)
 	for room := range r.rooms {
 		r.giveUp(room)

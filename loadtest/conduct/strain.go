@@ -35,7 +35,7 @@ func (r *run) read() reading {
 		now.coordinator = proc.OwnUsage().CPUNs
 	}
 	for _, w := range r.workers {
-		now.clients, now.hosts = append(now.clients, w.told), append(now.hosts, w.strain.Host)
+		now.clients, now.hosts = append(now.clients, w.used), append(now.hosts, w.strain.Host)
 	}
 	return now
 }

@@ -25,7 +25,7 @@ type worker struct {
 
 	// What it told.
 	progress  order.Counts
-	told      order.Usage
+	used      order.Usage
 	strain    order.Strain
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
@@ -145,9 +145,9 @@ func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 func (w *worker) usage() order.Usage {
 	switch pid := w.process.PID(); {
 	case w.gone:
-		return order.Usage{CPUNs: w.told.CPUNs}
+		return order.Usage{CPUNs: w.used.CPUNs}
 	case pid != 0:
 		return proc.Measure(pid)
 	}
-	return w.told
+	return w.used
 }

@@ -19,8 +19,8 @@ func TestUsageOfTheGone(t *testing.T) {
 		t.Errorf("CPU time of all servers %d, want the 5 of one that another has taken the place of", got)
 	}
 	for _, w := range []*worker{
-		{process: here{io.NopCloser(nil)}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
-		{process: &agent.Process{}, told: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
+		{process: here{io.NopCloser(nil)}, used: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
+		{process: &agent.Process{}, used: order.Usage{RSS: 1, CPUNs: 7}, gone: true},
 	} {
 		if got, want := w.usage(), (order.Usage{CPUNs: 7}); got != want {
 			t.Errorf("usage %+v of a client process that has died, want %+v", got, want)

@@ -4,7 +4,7 @@ package order
 type Event struct {
 	Progress  *Progress `json:"progress,omitempty"`
 	Ramped    *Ramped   `json:"ramped,omitempty"` // every client has joined or failed
-	Receipts  *Receipts `json:"fan_in,omitempty"`
+	Receipts  *Receipts `json:"receipts,omitempty"`
 	Sent      *Sent     `json:"sent,omitempty"`
 	Collected *Usage    `json:"collected,omitempty"` // without garbage
 	Halted    *Halted   `json:"halted,omitempty"`    // all that was sent has been told

@@ -23,26 +23,10 @@ func (s Summary) scenarioBlocks() (blocks []block) {
 	if t := s.TLS; t != nil {
 		blocks = append(blocks, t.block())
 	}
-	if e := s.Echo; e != nil {
-		blocks = append(blocks, single("echo", []string{"replies", "rate", "CPU/reply", "client CPU"},
-			count(e.Replies), show(e.RepliesPerSecond, rate), show(e.ServerCPUUsPerReply, duration), show(e.ClientCPUUsPerReply, duration)))
-	}
-	if i := s.Idle; i != nil {
-		blocks = append(blocks, single("idle", []string{"heartbeats", "rate", "CPU each"},
-			count(i.Heartbeats), show(i.HeartbeatsPerSecond, rate), show(i.ServerCPUUsPerHeartbeat, duration)))
-	}
-	if c := s.Comeback; c != nil {
-		blocks = append(blocks, c.block(), single("  reconnect time", []string{"50%", "99%", "100%"},
-			c.until(c.Back50Ms, 50), c.until(c.Back99Ms, 99), c.until(c.Back100Ms, 100)))
-	}
-	if c := s.Churn; c != nil {
-		blocks = append(blocks, c.block())
-	}
-	if w := s.Slow; w != nil {
-		blocks = append(blocks, w.block())
-	}
-	if b := s.Burst; b != nil {
-		blocks = append(blocks, b.block())
+	for _, k := range kinds() {
+		if k.blocks != nil {
+			blocks = append(blocks, k.blocks(s)...)
+		}
 	}
 	for _, o := range s.Others {
 		blocks = append(blocks, o.block())
@@ -59,17 +43,6 @@ func (o Other) block() block {
 	return b
 }
 
-// block has the joins and the leaves below each other. There are as many a second
-// of the ones as of the others, but for those under way at the end.
-func (c *Churn) block() block {
-	b := block{Title: "churn", Columns: []string{"count", "p50", "p90", "p99", "max"}}
-	b.Rows = append(b.Rows, c.JoinMs.counted("  join again", c.Joins))
-	if c.Leaves != nil {
-		b.Rows = append(b.Rows, c.LeaveMs.counted("  leave", *c.Leaves))
-	}
-	return b
-}
-
 // counted is a row of how many there were and how long they took.
 func (p *Percentiles) counted(label string, n int64) blockRow {
 	row := blockRow{label, []string{count(n)}}
@@ -81,48 +54,6 @@ func (p *Percentiles) counted(label string, n int64) blockRow {
 		row.Cells = append(row.Cells, milliseconds(ms))
 	}
 	return row
-}
-
-func (b *Burst) block() block {
-	return block{Title: "pushed in one go", Columns: []string{"count", "p50", "p90", "p99", "max"},
-		Rows: []blockRow{b.ReplyMs.counted("  reply", b.Replies)}}
-}
-
-// share is how many were cut off, of how many if that is known.
-func (w *Slow) share() string {
-	if w.Stalled == nil {
-		return count(w.CutOff)
-	}
-	return count(w.CutOff) + " of " + count(*w.Stalled)
-}
-
-func (w *Slow) block() block {
-	if w.Stalled == nil {
-		return single("do not read", []string{"disconnected"}, count(w.CutOff))
-	}
-	return single("do not read", []string{"clients", "disconnected"}, count(*w.Stalled), count(w.CutOff))
-}
-
-// block is about the clients. Without a count of those cut off, or without a
-// time when there was no server, it has no column for them.
-func (c *Comeback) block() block {
-	b := single("disconnected", []string{"reconnected", "retries"}, count(c.Back), count(c.Retries))
-	row := &b.Rows[0]
-	if c.CutOff != nil {
-		b.Columns, row.Cells = append([]string{"clients"}, b.Columns...), append([]string{count(*c.CutOff)}, row.Cells...)
-	}
-	if c.NoServerMs != nil {
-		b.Columns, row.Cells = append(b.Columns, "no server"), append(row.Cells, milliseconds(float64(*c.NoServerMs)))
-	}
-	return b
-}
-
-// until shows a time until so many percent are back.
-func (c *Comeback) until(ms *float64, percent int64) string {
-	if ms == nil && c.CutOff != nil && c.Back*100 < percent**c.CutOff {
-		return "never"
-	}
-	return show(ms, milliseconds)
 }
 
 // closedLoopSays is what the latency of a closed loop cannot see.

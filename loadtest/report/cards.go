@@ -7,60 +7,38 @@ type card struct{ Name, Value, More string }
 
 // cards are those of the scenario.
 func (s Summary) cards() []card {
-	memory := card{"Server memory per client", show(s.ServerBytesPerClient, size),
-		"kernel " + show(s.KernelBytesPerClient, size) + ", client " + show(s.ClientBytesPerClient, size)}
-	joins := card{"Connect and join", show(s.ConnectJoinPerSecond, rate), "CPU per join " + show(s.ServerCPUUsPerJoin, duration)}
-	switch {
-	case s.Echo != nil:
-		e := s.Echo
-		return []card{
-			{"Pings answered", show(e.RepliesPerSecond, rate), count(e.Replies) + " in all"},
-			latencyCard("Latency p99", s.LatencyMs),
-			memory,
-			{"Server CPU per reply", show(e.ServerCPUUsPerReply, duration), "client " + show(e.ClientCPUUsPerReply, duration)},
-			joins,
+	last := s.joinsCard()
+	for _, k := range kinds() {
+		if k.cards != nil {
+			if all := k.cards(s); all != nil {
+				return all
+			}
 		}
-	case s.Idle != nil:
-		i := s.Idle
-		return []card{
-			{"Heartbeats answered", show(i.HeartbeatsPerSecond, rate), count(i.Heartbeats) + " in all"},
-			latencyCard("Join latency p99", s.JoinLatencyMs),
-			memory,
-			{"Server CPU per heartbeat", show(i.ServerCPUUsPerHeartbeat, duration), "all that an idle server does"},
-			joins,
-		}
-	case !s.broadcasts():
-		return []card{latencyCard("Join latency p99", s.JoinLatencyMs), memory, joins}
-	}
-	last := joins
-	if c := s.Churn; c != nil {
-		last = card{"Join again, p99", notMeasured, fmt.Sprintf("%s joins, %s", count(c.Joins), show(c.JoinsPerSecond, rate))}
-		if c.JoinMs != nil {
-			last.Value = milliseconds(c.JoinMs.P99)
+		if k.lastCard != nil {
+			if c := k.lastCard(s); c != nil {
+				last = *c
+			}
 		}
 	}
-	if b := s.Burst; b != nil {
-		last = card{"Pushes answered", count(b.Replies), notMeasured}
-		if b.ReplyMs != nil {
-			last.More = "the last after " + milliseconds(b.ReplyMs.Max)
-		}
-	}
-	if w := s.Slow; w != nil {
-		last = card{"Slow clients disconnected", count(w.CutOff), "how many do not read, is not recorded"}
-		if w.Stalled != nil {
-			last.More = "of " + count(*w.Stalled) + " that do not read"
-		}
-	}
-	if c := s.Comeback; c != nil {
-		last = card{"99% reconnected", c.until(c.Back99Ms, 99), fmt.Sprintf("all %s, retries %s", c.until(c.Back100Ms, 100), count(c.Retries))}
+	if !s.broadcasts() {
+		return []card{latencyCard("Join latency p99", s.JoinLatencyMs), s.memoryCard(), s.joinsCard()}
 	}
 	return []card{
 		s.deliveredCard(),
 		latencyCard("Latency p99", s.LatencyMs),
-		memory,
+		s.memoryCard(),
 		{"Server CPU per delivery", show(s.ServerCPUUsPerDelivery, duration), "fan-out " + show(s.FanOutPerSecond, rate)},
 		last,
 	}
+}
+
+func (s Summary) memoryCard() card {
+	return card{"Server memory per client", show(s.ServerBytesPerClient, size),
+		"kernel " + show(s.KernelBytesPerClient, size) + ", client " + show(s.ClientBytesPerClient, size)}
+}
+
+func (s Summary) joinsCard() card {
+	return card{"Connect and join", show(s.ConnectJoinPerSecond, rate), "CPU per join " + show(s.ServerCPUUsPerJoin, duration)}
 }
 
 func (s Summary) deliveredCard() card {

@@ -22,33 +22,11 @@ func configured(config map[string]any, scenario string) []record.Setting {
 	return all
 }
 
-// matters passes over what is there for other scenarios. What is not known here
+// matters passes over what is there for other scenarios. What none of them names
 // may matter.
 func matters(name, scenario string) bool {
-	of := func(scenarios ...string) bool { return slices.Contains(scenarios, scenario) }
-	switch name {
-	case "rooms", "zipf":
-		return of("rooms")
-	case "churn":
-		return of(churn)
-	case "pushers", "push":
-		return of(burst)
-	case "slow":
-		return of(slow)
-	case "in_flight":
-		return of(echo)
-	case "how":
-		return of(storm)
-	case "for_ns":
-		return of(echo, idle, "soak")
-	case "messages", "writers", "late_ns", "event":
-		return !of(echo, idle)
-	case "rate":
-		return !of(idle, burst)
-	case "size", "drain_ns":
-		return !of(idle)
-	}
-	return true
+	of := func(k kind) bool { return slices.Contains(k.settings, name) }
+	return of(kindOf(scenario)) || !slices.ContainsFunc(kinds(), of)
 }
 
 // option shows nanoseconds as people write them: late_ns of 1e10 is late, 10s.

@@ -1,5 +1,7 @@
 package report
 
+import "slices"
+
 // An event is something that happened in a moment and explains what follows.
 type event struct {
 	atMs int64
@@ -9,11 +11,10 @@ type event struct {
 // events are what became of servers on purpose.
 func (r *Result) events() (events []event) {
 	for _, a := range r.activities {
-		switch a.Name {
-		case kill:
-			events = append(events, event{a.AtMs, "server killed"})
-		case storm:
-			events = append(events, event{a.AtMs, "servers down"}, event{a.AtMs + a.Ms, "servers up again"})
+		for _, k := range kinds() {
+			if k.events != nil && (a.Name == k.name || slices.Contains(k.parts, a.Name)) {
+				events = append(events, k.events(a)...)
+			}
 		}
 	}
 	return events

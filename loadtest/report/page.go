@@ -98,17 +98,16 @@ func (r *Result) page() page {
 func (r *Result) charts() []chart {
 	s, t := r.Summary, newTimeline(r.ticks, r.events()...)
 	charts := []chart{t.clients()}
-	if s.Comeback != nil {
-		charts = append(charts, r.wayBackChart())
+	for _, k := range kinds() {
+		if k.firstCharts != nil {
+			charts = append(charts, k.firstCharts(r)...)
+		}
 	}
 	if s.broadcasts() {
 		charts = append(charts, t.deliveries())
 	}
-	if s.pings() {
-		charts = append(charts, t.replies())
-	}
-	if s.Idle != nil {
-		charts = append(charts, t.heartbeats())
+	if of := kindOf(s.Scenario).charts; of != nil {
+		charts = append(charts, of(r, t)...)
 	}
 	if s.broadcasts() || s.pings() {
 		charts = append(charts, t.latency(s.arrival()), r.percentileChart())

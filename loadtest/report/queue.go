@@ -42,7 +42,7 @@ func (r *Result) waits() (list []wait) {
 		return list
 	}
 	for _, t := range r.ticks {
-		if t.P50Us > 0 && t.Phase == echo {
+		if t.P50Us > 0 && t.Phase == echo.name {
 			list = append(list, wait{float64(t.AtMs), float64(t.P50Us) / 1000})
 		}
 	}

@@ -78,17 +78,19 @@ func New(records []record.Record) (*Result, error) {
 	}
 	r.countSenders()
 	r.Summary = r.summarize()
-	r.Summary.Queue = queueOf(r.waits())
 	var err error
 	if r.Summary.Generator, err = r.generator(r.Summary.LatencyMs); err != nil {
 		return nil, err
 	}
-	if r.Summary.Burst, err = r.burst(); err != nil {
-		return nil, err
+	for _, k := range kinds() {
+		if k.read == nil {
+			continue
+		}
+		if err := k.read(r, &r.Summary); err != nil {
+			return nil, err
+		}
 	}
-	if r.Summary.Churn, err = r.churn(); err != nil {
-		return nil, err
-	}
+	r.Summary.Queue = queueOf(r.waits())
 	if r.Summary.Others, err = r.others(); err != nil {
 		return nil, err
 	}
@@ -167,7 +169,7 @@ type stretch struct {
 // sends is the stretch of the pings or else of the broadcasts. A run has but one
 // of them.
 func (r *Result) sends() stretch {
-	if a := r.activity(echo); a != nil {
+	if a := r.activity(echo.name); a != nil {
 		if a.ClosedLoop { // every send was meant for when it was
 			return stretch{a.AtMs, a.Ms, a.RawLatency, nil}
 		}

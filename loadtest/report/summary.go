@@ -92,7 +92,6 @@ func (r *Result) summarize() Summary {
 		s.soFar(r.ticks)
 	}
 	s.Late = r.late()
-	s.Echo, s.Idle, s.Comeback, s.Slow = r.echo(), r.idle(), r.comeback(s.Joined), r.slow()
 	s.LatencyMs = percentiles(r.latency)
 	s.RawLatencyMs = percentiles(r.raw)
 	s.JoinLatencyMs = percentiles(r.joinLatency)

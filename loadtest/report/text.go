@@ -169,7 +169,7 @@ func reading(bytes int64) *float64 {
 
 // title is what kind of run it was.
 func (s Summary) title() string {
-	if s.Scenario == "" || s.Scenario == chat {
+	if s.Scenario == "" || s.Scenario == chat.name {
 		return "Load test"
 	}
 	return "Load test " + s.Scenario

@@ -111,25 +111,28 @@ func headline(s Summary) string {
 		return "Ended early; " + s.whoJoined()
 	case s.Interrupted:
 		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s", count(*s.Delivered), s.receivers())
-	case s.Echo != nil:
-		return fmt.Sprintf("%s pings of %s clients answered", count(s.Echo.Replies), count(*s.Joined))
-	case s.Idle != nil:
-		return fmt.Sprintf("%s heartbeats of %s clients answered", count(s.Idle.Heartbeats), count(*s.Joined))
-	case *s.Expected == 0:
+	}
+	for _, k := range kinds() {
+		if k.headline != nil {
+			if text := k.headline(s); text != "" {
+				return text
+			}
+		}
+	}
+	if *s.Expected == 0 {
 		return fmt.Sprintf("All %s clients joined; nothing was broadcast", count(*s.Joined))
 	}
 	text := fmt.Sprintf("All delivered: %s messages to %s, each once and in order", count(*s.Delivered), s.receivers())
 	if s.missed() > 0 {
 		text += fmt.Sprintf(", but for %s missed while away", count(s.missed()))
 	}
-	if s.Slow != nil {
-		text += fmt.Sprintf("; %s slow ones disconnected", s.Slow.share())
-	}
-	if s.Burst != nil {
-		text += fmt.Sprintf("; %s pushes answered", count(s.Burst.Replies))
-	}
-	if s.Comeback != nil {
-		text = fmt.Sprintf("%s disconnected clients reconnected. ", count(s.Comeback.Back)) + text
+	for _, k := range kinds() {
+		if k.after != nil {
+			text += k.after(s)
+		}
+		if k.before != nil {
+			text = k.before(s) + text
+		}
 	}
 	return text
 }
