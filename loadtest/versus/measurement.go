@@ -85,8 +85,11 @@ func (c Contest) measure(ctx context.Context, who contender, clients, round int)
 	if err == nil {
 		err = m.readEcho(chat, echo)
 	}
+	if err != nil && m.reason != "" { // of the chat, which stays
+		m.reason += "; "
+	}
 	if err != nil {
-		m.reason = "echo: " + err.Error()
+		m.reason += "echo: " + err.Error()
 	}
 	return m
 }

@@ -36,8 +36,8 @@ func figures() []figure {
 		{"broadcast, last receiver", "ms", true, broadcastMs(func(b record.Broadcast) int64 { return b.LastUs })},
 		{"echo", "replies/s", true, echoed(func(s report.Summary) *float64 { return s.Echo.RepliesPerSecond })},
 		{"echo, server CPU per reply", "µs", false, echoed(func(s report.Summary) *float64 { return s.Echo.ServerCPUUsPerReply })},
-		{"echo, median latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.LatencyMs.P50 })},
-		{"echo, p99 latency", "ms", false, echoed(func(s report.Summary) *float64 { return &s.LatencyMs.P99 })},
+		{"echo, median latency", "ms", false, echoLatency(func(p report.Percentiles) float64 { return p.P50 })},
+		{"echo, p99 latency", "ms", false, echoLatency(func(p report.Percentiles) float64 { return p.P99 })},
 	}
 }
 
@@ -81,6 +81,17 @@ func echoed(of func(report.Summary) *float64) func(*measurement) *float64 {
 		}
 		return of(*m.echo)
 	}
+}
+
+// echoLatency is nil of an echo whose latencies were not recorded.
+func echoLatency(of func(report.Percentiles) float64) func(*measurement) *float64 {
+	return echoed(func(s report.Summary) *float64 {
+		if s.LatencyMs == nil {
+			return nil
+		}
+		v := of(*s.LatencyMs)
+		return &v
+	})
 }
 
 // median is nil of nothing.
