@@ -22,6 +22,7 @@ type fake struct {
 	forgets bool                           // who joins again gets nothing
 	admit   func(n int, send func())       // decides what becomes of the answer to the n-th join
 	answer  func(n int, send func())       // decides what becomes of the answer to the n-th ping
+	spell   func(text string) string       // how it writes a message; nil is as other servers do
 
 	url string
 
@@ -91,6 +92,9 @@ func (m *member) Timeout(*poller.Conn)       {}
 func (m *member) Closed(*poller.Conn, error) {}
 
 func (m *member) send(text string) {
+	if m.fake.spell != nil {
+		text = m.fake.spell(text)
+	}
 	m.conn.Send(frame.Append(nil, 1, []byte(text)))
 }
 
@@ -144,8 +148,9 @@ func (f *fake) ping(m *member, text string) {
 	defer f.mu.Unlock()
 	f.pings++
 	_, payload, _ := strings.Cut(text, `"ping",`)
+	ref := strings.Split(text, ",")[1]
 	send := func() {
-		m.send(`["1","4","room:lobby","phx_reply",{"status":"ok","response":` + payload[:len(payload)-1] + `}]`)
+		m.send(`["1",` + ref + `,"room:lobby","phx_reply",{"status":"ok","response":` + payload[:len(payload)-1] + `}]`)
 	}
 	if f.answer == nil {
 		send()
@@ -190,8 +195,8 @@ func (f *fake) broadcast(from *member, text string) {
 
 // stamp is what the message that deliver is about says of itself. The lock is held.
 func (f *fake) stamp() (writer, seq int) {
-	_, text, _ := strings.Cut(f.text, `"w":`)
-	if _, err := fmt.Sscanf(text, `%d,"s":%d`, &writer, &seq); err != nil {
+	_, text, _ := strings.Cut(f.text, "stamp-")
+	if _, err := fmt.Sscanf(text, "%d-%d", &writer, &seq); err != nil {
 		panic(err)
 	}
 	return writer%1024 - 1, seq // the names of a run's writers begin at 1

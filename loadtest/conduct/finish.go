@@ -177,7 +177,13 @@ func (c closing) end() (*record.End, error) {
 			}
 		}
 	}
+	e.Unreadable = min(e.Lost, known.Unreadable)
+	e.Lost -= e.Unreadable
 	sum := c.counts()
+	if sum.Unreadable > 0 {
+		c.note("warn", fmt.Sprintf("%s messages came and are not understood: no stamp of ours is in them, in the field that was sent or any other; one begins with %s",
+			kernel.Count(sum.Unreadable), sum.Odd))
+	}
 	if n := c.untried(sum); c.complete && n > 0 {
 		sum.Fault("no time left to write", n)
 	}

@@ -507,8 +507,8 @@ func TestRunCountsRefusedJoins(t *testing.T) {
 			t.Errorf("what stopped it is %+v, want the server", s)
 		}
 	}
-	if end.Errors["join refused"] != 5 {
-		t.Errorf("errors %v, want 5 of join refused", end.Errors)
+	if end.Errors["join refused: full"] != 5 {
+		t.Errorf("errors %v, want 5 of join refused: full", end.Errors)
 	}
 }
 

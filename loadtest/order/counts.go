@@ -1,6 +1,9 @@
 package order
 
-import "maps"
+import (
+	"cmp"
+	"maps"
+)
 
 // Counts are what a process has counted since its start. They only ever grow.
 type Counts struct {
@@ -17,13 +20,15 @@ type Counts struct {
 	Late         int64            `json:"late,omitempty"`
 	Beats        int64            `json:"beats,omitempty"` // heartbeats answered
 	Pings        int64            `json:"pings,omitempty"`
-	Replies      int64            `json:"replies,omitempty"`  // to pings
-	Left         int64            `json:"left,omitempty"`     // joined clients that were cut off or left, each time
-	Gone         int64            `json:"gone,omitempty"`     // of these, that have left of their own will
-	Returned     int64            `json:"returned,omitempty"` // that have joined again
-	Retries      int64            `json:"retries,omitempty"`  // attempts at it that failed
-	Slow         int64            `json:"slow,omitempty"`     // joined clients that read no more
-	CutOff       int64            `json:"cut_off,omitempty"`  // of these, by the server
+	Replies      int64            `json:"replies,omitempty"`    // to pings
+	Left         int64            `json:"left,omitempty"`       // joined clients that were cut off or left, each time
+	Gone         int64            `json:"gone,omitempty"`       // of these, that have left of their own will
+	Returned     int64            `json:"returned,omitempty"`   // that have joined again
+	Retries      int64            `json:"retries,omitempty"`    // attempts at it that failed
+	Slow         int64            `json:"slow,omitempty"`       // joined clients that read no more
+	CutOff       int64            `json:"cut_off,omitempty"`    // of these, by the server
+	Unreadable   int64            `json:"unreadable,omitempty"` // messages that came and are not understood
+	Odd          string           `json:"odd,omitempty"`        // one of these, its beginning
 	Errors       map[string]int64 `json:"errors,omitempty"`
 }
 
@@ -58,6 +63,8 @@ func (c *Counts) Add(o Counts) {
 	c.Left += o.Left
 	c.Returned += o.Returned
 	c.Retries += o.Retries
+	c.Unreadable += o.Unreadable
+	c.Odd = cmp.Or(c.Odd, o.Odd)
 	for kind, n := range o.Errors {
 		c.Fault(kind, n)
 	}

@@ -191,7 +191,8 @@ type End struct {
 	Expected     int64            `json:"expected"` // receipts: for each broadcast, the clients joined to its room
 	Delivered    int64            `json:"delivered"`
 	Lost         int64            `json:"lost"`
-	Away         int64            `json:"away,omitempty"` // receipts that are not expected because the client was cut off at the time
+	Unreadable   int64            `json:"unreadable,omitempty"` // messages that came and are not understood, as far as they may be what is missing: neither delivered nor lost
+	Away         int64            `json:"away,omitempty"`       // receipts that are not expected because the client was cut off at the time
 	Duplicated   int64            `json:"duplicated"`
 	Reordered    int64            `json:"reordered"`
 	Late         int64            `json:"late,omitempty"` // receipts, delivered all the same, later than the run's late_ns

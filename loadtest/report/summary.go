@@ -23,7 +23,8 @@ type Summary struct {
 	Expected   *int64           `json:"expected"` // receipts: for each broadcast, the clients joined to its room
 	Delivered  *int64           `json:"delivered"`
 	Lost       *int64           `json:"lost"`
-	Away       *int64           `json:"away"` // missed while their receiver was cut off or had left: neither expected nor lost
+	Unreadable int64            `json:"unreadable,omitempty"` // receipts that are not understood, neither delivered nor lost
+	Away       *int64           `json:"away"`                 // missed while their receiver was cut off or had left: neither expected nor lost
 	Duplicated *int64           `json:"duplicated"`
 	Reordered  *int64           `json:"reordered"`
 	Late       *int64           `json:"late"`   // receipts, delivered all the same, later than the run's late_ns
@@ -104,6 +105,7 @@ func (s *Summary) totals(e *record.End) {
 	s.Clients, s.Joined = &e.Clients, &e.Joined
 	s.Expected, s.Delivered = &e.Expected, &e.Delivered
 	s.Lost, s.Away, s.Duplicated, s.Reordered = &e.Lost, &e.Away, &e.Duplicated, &e.Reordered
+	s.Unreadable = e.Unreadable
 	s.Errors = counted(e.Errors)
 	s.TLS = secured(e)
 	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)

@@ -113,6 +113,9 @@ func (t *table) blocks(blocks ...block) {
 func (t *table) broadcasts(s Summary) {
 	t.row("messages", "expected", "delivered", "lost", "duplicated", "reordered")
 	t.row("", show(s.Expected, count), show(s.Delivered, count), show(s.Lost, count), show(s.Duplicated, count), show(s.Reordered, count))
+	if s.Unreadable > 0 {
+		t.row("  unreadable", "", count(s.Unreadable))
+	}
 	if s.missed() > 0 {
 		t.row("  while away", "", "", count(s.missed()))
 	}

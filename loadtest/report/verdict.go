@@ -56,6 +56,7 @@ func (s Summary) checks() (list []check) {
 	}
 	add("all messages delivered", *s.Delivered != *s.Expected, "%s of %s messages delivered", count(*s.Delivered), count(*s.Expected))
 	add("none lost", *s.Lost > 0, "%s lost", count(*s.Lost))
+	add("all that came was read", s.Unreadable > 0, "%s received, unreadable", count(s.Unreadable))
 	add("none duplicated", *s.Duplicated > 0, "%s duplicated", count(*s.Duplicated))
 	add("none reordered", *s.Reordered > 0, "%s reordered", count(*s.Reordered))
 	add("no queue grew", s.Queue != nil, "%s", s.Queue)

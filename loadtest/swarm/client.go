@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -137,8 +138,7 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 	case opPing: // RFC 6455 §5.5.3
 		_ = conn.Send(frame.AppendMasked(nil, opPong, mask, f.Payload))
 	case opPong: // to the heartbeat of a plain client
-		c.waiting = false
-		c.group.fleet.beaten()
+		c.beaten()
 	case opClose: // RFC 6455 §5.5.1: echo the code
 		_ = conn.Send(frame.AppendMasked(nil, opClose, mask, f.Payload[:min(2, len(f.Payload))]))
 		code, _ := frame.ParseClose(f.Payload)
@@ -146,61 +146,128 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 	}
 }
 
-// message takes one Phoenix message, most often a broadcast.
+// message takes one Phoenix message, most often a broadcast: the one that another
+// client of the process has just read is known by its bytes.
 func (c *client) message(conn *poller.Conn, text []byte, now int64) {
 	conn.CheckLoop()
-	if seen := &c.group.fleet.seen; bytes.Equal(text, seen.text) {
-		c.broadcast(seen.stamp, now)
-		return
-	}
-	if bytes.HasPrefix(text, echoHead) {
-		c.group.fleet.echoed(c, text, now)
-		return
-	}
-	if i := bytes.Index(text, c.group.fleet.event); i >= 0 {
-		if s, ok := parseStamp(text[i:]); ok {
-			c.group.fleet.seen.keep(text, s)
-			c.broadcast(s, now)
-		}
-		return
-	}
+	f := c.group.fleet
 	switch {
-	case bytes.Contains(text, []byte(`"phoenix","phx_reply"`)):
-		c.waiting = false
-		c.group.fleet.beaten()
-	case bytes.Contains(text, []byte(`"phx_reply"`)):
-		c.reply(conn, bytes.Contains(text, []byte(`"status":"ok"`)), now)
-	case c.phase == leaving && bytes.Contains(text, []byte(`"phx_close"`)):
-		c.hasLeft(conn, now)
-	case bytes.Contains(text, []byte(`"phx_error"`)), bytes.Contains(text, []byte(`"phx_close"`)):
-		c.end(conn, errLeft)
+	case bytes.Equal(text, f.seen.text):
+		c.broadcast(f.seen.stamp, now)
+	case bytes.Equal(text, heartbeatReply):
+		c.beaten()
+	case !c.recognized(text, now):
+		c.decoded(conn, text, now)
 	}
 }
 
-func (c *client) broadcast(s stamp, now int64) {
+// recognized takes the two messages that are most of all, if they are spelled as
+// most servers do. It is a short cut: decoded would do the same with them.
+func (c *client) recognized(text []byte, now int64) bool {
 	g := c.group
-	writer := int(s.writer - g.writer)
+	if payload, ok := bytes.CutPrefix(text, g.broadcastHead); ok {
+		s, ok := channels.FindStamp(payload)
+		if ok {
+			g.fleet.seen.keep(text, s)
+			c.broadcast(s, now)
+		}
+		return ok
+	}
+	if rest, ok := bytes.CutPrefix(text, pongHead); ok {
+		end := bytes.IndexByte(rest, '"')
+		if end < 0 || !bytes.HasPrefix(rest[end:], g.okHead) {
+			return false
+		}
+		s, ok := channels.FindStamp(rest[:end])
+		if ok && s.Writer == nobody {
+			g.fleet.echoed(c, s, now)
+			return true
+		}
+	}
+	return false
+}
+
+// decoded takes a message that is known by its meaning alone.
+func (c *client) decoded(conn *poller.Conn, text []byte, now int64) {
+	f := c.group.fleet
+	m, err := channels.Decode(text)
+	switch {
+	case err != nil:
+		f.unreadable(text)
+	case m.Event == channels.Reply && m.Topic == "phoenix":
+		c.beaten()
+	case m.Topic != c.group.topic: // nothing was asked for there
+	case m.Event == channels.Reply:
+		c.reply(conn, m, now)
+	case c.phase == leaving && m.Event == channels.Close:
+		c.hasLeft(conn, now)
+	case m.Event == channels.Error, m.Event == channels.Close:
+		c.end(conn, errLeft)
+	case m.Event == f.orders.Event:
+		s, ok := channels.FindStamp(m.Payload)
+		if !ok {
+			f.unreadable(text)
+			return
+		}
+		f.seen.keep(text, s)
+		c.broadcast(s, now)
+	}
+}
+
+// beaten takes the answer to a heartbeat.
+func (c *client) beaten() {
+	c.waiting = false
+	c.group.fleet.beaten()
+}
+
+func (c *client) broadcast(s channels.Stamp, now int64) {
+	g := c.group
+	writer := int(s.Writer - g.writer)
 	if writer < 0 || writer >= len(g.speakers) {
 		return // somebody else's
 	}
-	if s.seq < 1 || int(s.seq) > g.fleet.orders.Messages {
+	if s.Seq < 1 || int(s.Seq) > g.fleet.orders.Messages {
 		g.fleet.fault("message that was never sent")
 		return
 	}
-	g.received(c, writer, s, g.ledgersOf(c)[writer].receive(s.seq), now)
+	g.received(c, writer, s, g.ledgersOf(c)[writer].receive(s.Seq), now)
 }
 
-// reply takes the answer to the join, to a message of the room's writer, or to
-// a leave.
-func (c *client) reply(conn *poller.Conn, ok bool, now int64) {
+// Refs of what clients send. Pings have their stamp for one.
+const (
+	joinRef    = "1"
+	messageRef = "3"
+	leaveRef   = "5"
+)
+
+// reply takes the answer to the join, to a message of the room's writer, to a
+// ping or to a leave.
+func (c *client) reply(conn *poller.Conn, m channels.Message, now int64) {
+	a, err := m.Answer()
+	if err != nil {
+		c.group.fleet.unreadable(m.Payload)
+		return
+	}
+	switch ok := a.Status == "ok"; {
+	case m.Ref == joinRef && c.phase == joining:
+		c.admitted(conn, a, now)
+	case m.Ref == messageRef && !ok:
+		c.group.fleet.fault("message refused: " + a.Reason())
+	case m.Ref == leaveRef && !ok:
+		c.group.fleet.fault("leave refused: " + a.Reason())
+	case m.Ref != joinRef && m.Ref != messageRef && m.Ref != leaveRef:
+		c.pong(m.Ref, a, now)
+	}
+}
+
+// admitted takes the answer to the join.
+func (c *client) admitted(conn *poller.Conn, a channels.Answer, now int64) {
 	switch {
-	case (c.phase == joined || c.phase == leaving) && !ok:
-		c.group.fleet.fault("message refused")
-	case c.phase == joining && !ok:
-		c.end(conn, errJoinRefused)
-	case c.phase == joining && c.slow():
+	case a.Status != "ok":
+		c.end(conn, fmt.Errorf("%w: %s", errJoinRefused, a.Reason()))
+	case c.slow():
 		c.stall(conn, now)
-	case c.phase == joining:
+	default:
 		c.phase = joined
 		c.group.joinedBy(c, now)
 		conn.SetDeadline(c.group.fleet.orders.Heartbeat) // spread as the joins are

@@ -7,16 +7,17 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
-// echoRef is the ref of all pings. The answer is known by it, and by its stamp.
-const echoRef = "4"
+// nobody is the writer of all pings: no room has it.
+const nobody = 0
 
-// echoHead is what the answers begin with.
-var echoHead = []byte(`["1","` + echoRef + `",`)
+// pongHead is what the answers begin with, most often.
+var pongHead = []byte(`["` + joinRef + `","`)
 
 // An echoing is a fleet's pings. It is guarded by fleet.mu.
 type echoing struct {
@@ -65,8 +66,9 @@ func (f *fleet) ping(intended int64, n int) {
 		return
 	}
 	now := f.now()
-	text := f.opening(echoRef, c.group.topic, "ping")
-	text = f.closing(appendPayload(text, 0, c.pingSeq(), intended, now, e.size))
+	stamp := channels.Stamp{Writer: nobody, Seq: c.pingSeq(), Intended: intended, Sent: now}
+	text := f.opening(string(stamp.Append(nil)), c.group.topic, "ping") // whatever the application replies, it has the ref
+	text = f.closing(appendPayload(text, stamp, e.size))
 	data := frame.AppendMasked(nil, opText, mask, text)
 	if n > 1 {
 		data = bytes.Repeat(data, n)
@@ -85,7 +87,7 @@ func (f *fleet) ping(intended int64, n int) {
 
 // pingSeq is what a client's pings have in their stamps: what answers another
 // client's is no answer.
-func (c *client) pingSeq() int { return int(c.number) + 1 }
+func (c *client) pingSeq() int32 { return int32(c.number) + 1 }
 
 // takeTurnLocked returns the next client that is fit, or nil; next counts over
 // all groups.
@@ -110,21 +112,34 @@ func (f *fleet) takeTurnLocked(next *int, fit func(*client) bool) *client {
 	return nil
 }
 
-// echoed takes the answer to a ping.
-func (f *fleet) echoed(c *client, payload []byte, now int64) {
-	s, ok := parseStamp(payload)
+// pong takes the answer to a ping, which is known by its ref.
+func (c *client) pong(ref string, a channels.Answer, now int64) {
+	f := c.group.fleet
+	s, ok := channels.FindStamp([]byte(ref))
+	if !ok || s.Writer != nobody {
+		f.fault("reply to nothing that was sent")
+		return
+	}
+	if a.Status != "ok" {
+		f.fault("ping refused: " + a.Reason())
+	}
+	f.echoed(c, s, now)
+}
+
+// echoed takes what came back of a ping.
+func (f *fleet) echoed(c *client, s channels.Stamp, now int64) {
 	f.mu.Lock()
 	e := f.echoing
-	if !ok || e == nil || int(s.seq) != c.pingSeq() {
+	if e == nil || s.Seq != c.pingSeq() {
 		f.faultLocked("answer to no ping")
 		f.mu.Unlock()
 		return
 	}
 	f.counts.Replies++
 	e.firstAnswer, e.lastAnswer = cmp.Or(e.firstAnswer, now), now
-	order.Observe(e.latency, now-s.intended)
-	order.Observe(e.raw, now-s.sent)
-	order.Observe(f.interval, now-s.intended)
+	order.Observe(e.latency, now-s.Intended)
+	order.Observe(e.raw, now-s.Sent)
+	order.Observe(f.interval, now-s.Intended)
 	again := e.closed
 	f.mu.Unlock()
 	if again {

@@ -16,11 +16,9 @@ const (
 
 var (
 	AppendPayload = appendPayload
-	ParseStamp    = parseStamp
 	Spell         = spell
 	Without       = without
 )
 
-func (l *ledger) Receive(n int32) receipt          { return l.receive(n) }
-func (l *ledger) Lost(sent int32) []order.Span     { return l.lost(sent) }
-func NewStamp(w uint32, s int32, t, a int64) stamp { return stamp{w, s, t, a} }
+func (l *ledger) Receive(n int32) receipt      { return l.receive(n) }
+func (l *ledger) Lost(sent int32) []order.Span { return l.lost(sent) }

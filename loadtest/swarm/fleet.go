@@ -11,6 +11,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/poller"
@@ -24,9 +25,8 @@ type fleet struct {
 	secure *secure // nil without TLS
 	groups []*group
 
-	// What all clients send and look for. Nobody changes these bytes.
+	// What all clients send. Nobody changes these bytes.
 	upgrade, heartbeat []byte
-	event              []byte
 	frames             frame.Config
 
 	slots chan struct{} // as many as connects and joins may be in flight
@@ -69,7 +69,6 @@ func newFleet(o order.Orders) (*fleet, error) {
 		poller:      p,
 		upgrade:     o.Target.Request(Nonce),
 		heartbeat:   heartbeatFrame(o),
-		event:       fmt.Appendf(nil, `%q,`, o.Event),
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
 		ramped:      make(chan struct{}, 1),
@@ -121,14 +120,17 @@ func (f *fleet) addGroup(s order.Share) error {
 		topic:    s.Topic,
 		writer:   f.orders.Writer + uint32(s.Room*f.orders.Writers),
 		remotes:  remotes,
-		join:     clientFrame(fmt.Sprintf(`["1","1",%q,"phx_join",{}]`, s.Topic)),
-		leave:    clientFrame(fmt.Sprintf(`["1","5",%q,"phx_leave",{}]`, s.Topic)),
+		join:     clientFrame(fmt.Sprintf(`["1",%q,%q,"phx_join",{}]`, joinRef, s.Topic)),
+		leave:    clientFrame(fmt.Sprintf(`["1",%q,%q,"phx_leave",{}]`, leaveRef, s.Topic)),
 		first:    uint32(s.First),
 		clients:  make([]client, s.Count),
 		ledgers:  make([]ledger, s.Count*f.orders.Writers),
 		speakers: make([]*client, f.orders.Writers),
 		vacant:   f.orders.Writers,
 		receipts: make([]*receipts, f.orders.Writers*f.orders.Messages),
+
+		broadcastHead: fmt.Appendf(nil, `[null,null,%q,%q,`, s.Topic, f.orders.Event),
+		okHead:        fmt.Appendf(nil, `",%q,"phx_reply",{"status":"ok",`, s.Topic),
 	}
 	for i := range g.clients {
 		g.clients[i] = client{group: g, number: uint32(s.First + i)}
@@ -219,7 +221,26 @@ func (f *fleet) fault(kind string) {
 	f.mu.Unlock()
 }
 
-func (f *fleet) faultLocked(kind string) { f.counts.Errors[kind]++ }
+// maxKinds bounds the kinds of errors told apart: some have text of the server's.
+const maxKinds = 100
+
+func (f *fleet) faultLocked(kind string) {
+	if _, known := f.counts.Errors[kind]; !known && len(f.counts.Errors) >= maxKinds {
+		kind = "others, of too many kinds to tell apart"
+	}
+	f.counts.Errors[kind]++
+}
+
+// unreadable counts a message that came and is not understood: the server has
+// delivered something.
+func (f *fleet) unreadable(text []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.Unreadable++
+	if f.counts.Odd == "" {
+		f.counts.Odd = channels.Excerpt(text)
+	}
+}
 
 // settleLocked notes that one more client has joined or failed.
 func (f *fleet) settleLocked() {

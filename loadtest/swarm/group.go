@@ -3,6 +3,7 @@ package swarm
 import (
 	"net/netip"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 )
@@ -18,6 +19,8 @@ type group struct {
 	first   uint32   // immutable; the number of clients[0]
 	clients []client // the slab; each belongs to its loop
 	ledgers []ledger // for each client one of every writer, likewise
+
+	broadcastHead, okHead []byte // immutable; see recognized
 
 	// Behind fleet.mu.
 	joined   int64            // once
@@ -120,7 +123,7 @@ func (g *group) left(c *client, was phase, err error) {
 }
 
 // received counts one message at one client.
-func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
+func (g *group) received(c *client, writer int, s channels.Stamp, r receipt, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -133,33 +136,33 @@ func (g *group) received(c *client, writer int, s stamp, r receipt, now int64) {
 	}
 	f.counts.Delivered++
 	f.lastReceipt = max(f.lastReceipt, now)
-	took := now - s.intended
-	if now < s.sent {
+	took := now - s.Intended
+	if now < s.Sent {
 		took = 0
 		f.faultLocked("receipt before its send: clocks differ") // and no perfect latency
 	} else {
 		order.Observe(f.latency, took)
-		order.Observe(f.rawLatency, now-s.sent)
+		order.Observe(f.rawLatency, now-s.Sent)
 		order.Observe(f.interval, took)
 	}
 	if took > int64(f.orders.Late) {
 		f.counts.Late++
 	}
 
-	place := g.receiptsOf(writer, int(s.seq))
+	place := g.receiptsOf(writer, int(s.Seq))
 	in := *place
 	switch in {
 	case nil:
 		in = &receipts{first: took, want: g.joined - g.gone}
 		*place = in
-		g.open = append(g.open, message{writer, int(s.seq), s.intended})
+		g.open = append(g.open, message{writer, int(s.Seq), s.Intended})
 	case f.reported:
 		return // it comes too late, or to one more than there seemed to be
 	}
 	in.last = took
 	in.latency.Add(in.last)
 	if in.latency.Count() >= in.want {
-		f.reportLocked(g, writer, int(s.seq))
+		f.reportLocked(g, writer, int(s.Seq))
 	}
 }
 

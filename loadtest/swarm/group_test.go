@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
@@ -63,8 +64,8 @@ func TestReceiptsAreTold(t *testing.T) {
 			g := joinedGroup(t, clients)
 			f := g.fleet
 			test.do(g, func(client int, seq int32) {
-				s := stamp{writer: 1, seq: seq, intended: int64(seq-1) * second}
-				g.received(&g.clients[client], 0, s, g.ledgersOf(&g.clients[client])[0].receive(seq), s.intended+second/10)
+				s := channels.Stamp{Writer: 1, Seq: seq, Intended: int64(seq-1) * second}
+				g.received(&g.clients[client], 0, s, g.ledgersOf(&g.clients[client])[0].receive(seq), s.Intended+second/10)
 			})
 			g.tellLocked(0)
 			told := ""
@@ -110,7 +111,7 @@ func TestReceiptBeforeItsSend(t *testing.T) {
 		errors  int64
 	}{{sent - 1, 0, 1}, {intended - 1, 0, 1}, {sent, 1, 0}, {sent + 1, 1, 0}} {
 		g := joinedGroup(t, 2)
-		g.received(&g.clients[0], 0, stamp{writer: 1, seq: 1, intended: intended, sent: sent}, inOrder, test.now)
+		g.received(&g.clients[0], 0, channels.Stamp{Writer: 1, Seq: 1, Intended: intended, Sent: sent}, inOrder, test.now)
 		f := g.fleet
 		got := fmt.Sprint(f.latency.TotalCount(), f.rawLatency.TotalCount(), f.interval.TotalCount(), f.counts.Errors["receipt before its send: clocks differ"], f.counts.Delivered)
 		if want := fmt.Sprint(test.latency, test.latency, test.latency, test.errors, 1); got != want {

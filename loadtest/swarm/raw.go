@@ -1,17 +1,13 @@
 package swarm
 
 import (
-	"bytes"
 	"fmt"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
-
-// rawEchoHead is what pings and their answers begin with: they are of a writer
-// that no room has.
-var rawEchoHead = []byte(`{"w":0,`)
 
 // heartbeatFrame is what all clients send from time to time.
 func heartbeatFrame(o order.Orders) []byte {
@@ -21,10 +17,13 @@ func heartbeatFrame(o order.Orders) []byte {
 	return clientFrame(`[null,"2","phoenix","heartbeat",{}]`)
 }
 
+// heartbeatReply is how most servers answer it.
+var heartbeatReply = []byte(`[null,"2","phoenix","phx_reply",{"status":"ok","response":{}}]`)
+
 // join asks to join. A plain server has nothing to answer.
 func (c *client) join(conn *poller.Conn) {
 	if c.group.fleet.orders.Raw {
-		c.reply(conn, true, c.group.fleet.now())
+		c.admitted(conn, channels.Answer{Status: "ok"}, c.group.fleet.now())
 		return
 	}
 	_ = conn.SendShared(c.group.join) // if it fails, Closed follows
@@ -32,11 +31,13 @@ func (c *client) join(conn *poller.Conn) {
 
 // rawMessage takes what a plain server sent.
 func (c *client) rawMessage(text []byte, now int64) {
-	if bytes.HasPrefix(text, rawEchoHead) {
-		c.group.fleet.echoed(c, text, now)
-		return
-	}
-	if s, ok := parseStamp(text); ok {
+	s, ok := channels.FindStamp(text)
+	switch {
+	case !ok:
+		c.group.fleet.unreadable(text)
+	case s.Writer == nobody:
+		c.group.fleet.echoed(c, s, now)
+	default:
 		c.broadcast(s, now)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
@@ -65,8 +66,8 @@ func (f *fleet) send(groups []*group, writer, seq int, intended int64, size int)
 		return
 	}
 	now := f.now()
-	text := f.opening("3", g.topic, f.orders.Event)
-	text = f.closing(appendPayload(text, g.writer+uint32(writer), seq, intended, now, size))
+	text := f.opening(messageRef, g.topic, f.orders.Event)
+	text = f.closing(appendPayload(text, channels.Stamp{Writer: g.writer + uint32(writer), Seq: int32(seq), Intended: intended, Sent: now}, size))
 	if err := conn.Send(frame.AppendMasked(nil, opText, mask, text)); err != nil {
 		f.unsent("write: " + err.Error())
 		return
