@@ -1,0 +1,32 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+)
+
+// String is what a run of the script does, in a sentence without its full stop.
+func (s *Script) String() string {
+	var topics []string
+	for _, t := range s.Topics {
+		topics = append(topics, t.As)
+	}
+	where := "no topic"
+	if len(topics) > 0 {
+		where = strings.Join(topics, ", ")
+	}
+	how := "until they have made their rounds"
+	if length := s.Length(); length > 0 {
+		how = fmt.Sprintf("for %v", length)
+	}
+	if n := len(s.Stages); n > 0 {
+		how += fmt.Sprintf(" in %d stages", n)
+	}
+	if s.Rounds > 0 {
+		how += fmt.Sprintf(", %d at most each", s.Rounds)
+	}
+	if s.Paced() {
+		how += ", rounds at a given rate"
+	}
+	return fmt.Sprintf("%d users join %s over %s, and go through %d steps %s", s.Count(), where, s.Target.Transport, len(s.Steps), how)
+}

@@ -1,0 +1,268 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A Source is a scenario file with all that it refers to: what a process of users
+// is given.
+type Source struct {
+	Name    string            `json:"name"`
+	Text    []byte            `json:"text"`
+	Columns []string          `json:"columns,omitempty"` // of the table of users
+	Rows    [][]string        `json:"rows,omitempty"`
+	First   int               `json:"first,omitempty"` // user, from 0 on, that Rows begins with
+	Env     map[string]string `json:"env,omitempty"`
+	CA      []byte            `json:"ca,omitempty"`
+}
+
+// Load reads a scenario file and what it refers to: file reads one, getenv is
+// os.LookupEnv. An error names the file, the line and what to write instead.
+func Load(name string, file func(name string) ([]byte, error), getenv func(string) (string, bool)) (src Source, s *Script, err error) {
+	src = Source{Name: name, Env: make(map[string]string)}
+	if src.Text, err = file(name); err != nil {
+		return src, nil, err
+	}
+	fail := func(err error) (Source, *Script, error) { return src, nil, fmt.Errorf("%s: %w", name, err) }
+	if s, err = parse(src.Text); err != nil {
+		return fail(err)
+	}
+	beside := func(other string) string {
+		if filepath.IsAbs(other) {
+			return other
+		}
+		return filepath.Join(filepath.Dir(name), other)
+	}
+	if s.Users.File != "" {
+		text, err := file(beside(s.Users.File))
+		if err == nil {
+			src.Columns, src.Rows, err = readTable(s.Users.File, text)
+		}
+		if err != nil {
+			return fail(fmt.Errorf("users.file: %w", err))
+		}
+	}
+	if s.Target.TLS.CA != "" {
+		if src.CA, err = file(beside(s.Target.TLS.CA)); err != nil {
+			return fail(fmt.Errorf("target.tls.ca: %w", err))
+		}
+	}
+	var missing []error
+	s.expressions(func(e *expr) {
+		if e.name != "env" {
+			return
+		}
+		value, ok := getenv(e.field)
+		if !ok {
+			missing = append(missing, fmt.Errorf("line %d: {{%s}}: no such variable in the environment", e.line, e.source))
+		}
+		src.Env[e.field] = value
+	})
+	if err := errors.Join(missing...); err != nil {
+		return fail(err)
+	}
+	if s, err = src.Script(); err == nil {
+		err = s.Fits(s.Count())
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return src, s, nil
+}
+
+// Script is what the source says.
+func (src *Source) Script() (*Script, error) {
+	if src == nil {
+		return nil, errors.New("no scenario file")
+	}
+	s, err := parse(src.Text)
+	if err != nil {
+		return nil, err
+	}
+	s.columns, s.rows, s.env, s.first = src.Columns, src.Rows, src.Env, src.First
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Part is the source for the users First to First+count-1, from 0 on: with their
+// rows alone.
+func (src Source) Part(first, count int) Source {
+	if all := src.Rows; len(all) > 0 {
+		src.Rows = make([][]string, min(count, len(all)))
+		for i := range src.Rows {
+			src.Rows[i] = all[(first+i)%len(all)]
+		}
+	}
+	src.First = first
+	return src
+}
+
+// column is the value of a column for user n, from 1 on.
+func (s *Script) column(n int, name string) string {
+	row := s.rows[(n-1-s.first)%len(s.rows)]
+	return row[slices.Index(s.columns, name)]
+}
+
+// parse reads the YAML, and refuses keys that nobody knows.
+func parse(text []byte) (*Script, error) {
+	var root yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("it is empty")
+	case err != nil:
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	s := new(Script)
+	if err := errors.Join(unknownKeys(&root, reflect.TypeOf(s), "")...); err != nil {
+		return nil, err
+	}
+	if err := root.Decode(s); err != nil {
+		var typed *yaml.TypeError
+		if errors.As(err, &typed) {
+			return nil, errors.New(strings.Join(typed.Errors, "\n"))
+		}
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return s, nil
+}
+
+var unmarshaler = reflect.TypeFor[yaml.Unmarshaler]()
+
+// unknownKeys finds keys that a type has not, with their lines.
+func unknownKeys(node *yaml.Node, t reflect.Type, path string) (errs []error) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case node.Kind == yaml.DocumentNode:
+		return unknownKeys(node.Content[0], t, path)
+	case node.Kind == yaml.AliasNode:
+		return unknownKeys(node.Alias, t, path)
+	case reflect.PointerTo(t).Implements(unmarshaler) && t != reflect.TypeFor[Step]():
+	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
+		for i, child := range node.Content {
+			errs = append(errs, unknownKeys(child, t.Elem(), fmt.Sprintf("%s[%d]", path, i))...)
+		}
+	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
+		fields := fieldsOf(t)
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key := node.Content[i]
+			at := strings.TrimPrefix(path+"."+key.Value, ".")
+			if field, ok := fields[key.Value]; ok {
+				errs = append(errs, unknownKeys(node.Content[i+1], field, at)...)
+			} else if key.Value != "<<" {
+				errs = append(errs, fmt.Errorf("line %d: no key %s%s", key.Line, at, suggestion(key.Value, fields)))
+			}
+		}
+	}
+	return errs
+}
+
+// fieldsOf are the keys of a struct.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	fields := make(map[string]reflect.Type)
+	for i := range t.NumField() {
+		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
+			fields[key] = t.Field(i).Type
+		}
+	}
+	return fields
+}
+
+// suggestion is what may have been meant.
+func suggestion(key string, fields map[string]reflect.Type) string {
+	best, least := "", 3 // more changes are another word
+	var all []string
+	for name := range fields {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	for _, name := range all {
+		if d := distance(strings.ToLower(key), strings.ToLower(name)); d < least {
+			best, least = name, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf(": did you mean %s?", best)
+	}
+	return ": there are " + strings.Join(all, ", ")
+}
+
+// distance is that of Levenshtein: how many letters to add, take or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// UnmarshalYAML keeps the line.
+func (s *Step) UnmarshalYAML(node *yaml.Node) error {
+	type plain Step
+	if err := node.Decode((*plain)(s)); err != nil {
+		return err
+	}
+	s.line = node.Line
+	return nil
+}
+
+// expressions calls do with all of the script.
+func (s *Script) expressions(do func(*expr)) { visit(reflect.ValueOf(s), do) }
+
+func visit(v reflect.Value, do func(*expr)) {
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		visit(v.Elem(), do)
+	case v.Type() == reflect.TypeFor[Text]():
+		each(v.Interface().(Text).parts, do)
+	case v.Type() == reflect.TypeFor[Payload]():
+		each(v.Interface().(Payload).parts, do)
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			visit(v.Index(i), do)
+		}
+	case v.Kind() == reflect.Map:
+		for _, key := range v.MapKeys() {
+			visit(v.MapIndex(key), do)
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				visit(v.Field(i), do)
+			}
+		}
+	}
+}
+
+func each(parts []part, do func(*expr)) {
+	for _, p := range parts {
+		if p.expr != nil {
+			do(p.expr)
+		}
+	}
+}
