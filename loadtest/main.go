@@ -67,6 +67,8 @@ func run(ctx context.Context, args []string) int {
 			return beAgent(ctx, args[1:])
 		case "list":
 			return list()
+		case "check":
+			return check(args[1:], os.Stdout, os.Stderr)
 		case "compare":
 			return compare(args[1:], os.Stdout)
 		case "report":
@@ -157,7 +159,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	if o.config.URL != "" && len(o.agents) == 0 {
+	if o.config.Script != nil && len(o.agents) == 0 {
+		if err := conduct.Try(ctx, o.config); err != nil {
+			return exitBroken, fmt.Errorf("%s: the first user does not get through:\n%w", o.config.ScriptName, err)
+		}
+	} else if o.config.URL != "" && len(o.agents) == 0 {
 		var without []string
 		if o.config.Addrs, without, err = conduct.Probe(ctx, o.config); err != nil {
 			return exitBroken, err

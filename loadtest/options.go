@@ -14,7 +14,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/plan"
 )
 
-const usage = `usage: loadtest [SCENARIO|FILE.conf] [flags]
+const usage = `usage: loadtest [SCENARIO|FILE.conf|FILE.yaml] [flags]
 
 Starts the chat server, connects 10,000 clients, has all of them join a room,
 broadcasts to it, and reports whether everybody got everything and when.
@@ -24,6 +24,7 @@ broadcasts to it, and reports whether everybody got everything and when.
   go run ./loadtest echo                   another scenario; "loadtest list" explains them
   go run ./loadtest churn-10k.conf         a scenario with its flags from a file, yours or one of the list
   go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
+  go run ./loadtest app.yaml               any application with channels; loadtest/examples has some files
   go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
 
 Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
@@ -35,7 +36,7 @@ Other commands: "loadtest compare A B" sets results beside each other,
 "report" makes the reports of a run anew from its records,
 "compare-servers" measures Roost and other servers in turn, "knee" finds the
 highest rate or the most clients that meet thresholds, "list"
-explains the scenarios, "agent" holds clients for a run on another machine,
+explains the scenarios, "check" reads a scenario file, "agent" holds clients for a run on another machine,
 "doctor" finds the limits in the way of many clients, and "tune" raises them.
 Each has -help, and so has each scenario.
 
@@ -59,6 +60,7 @@ type options struct {
 	timeout    time.Duration
 	agents     []string // addresses of load machines; none for this one
 	netns      whether  // to run in a network namespace of its own
+	script     string   // scenario file for any application
 	warnings   []string // sentences for people, beside those of the plan
 }
 
@@ -69,6 +71,9 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		args = []string{"-help"}
 	}
 	var file scenarioFile
+	if len(args) > 0 && isScript(args[0]) {
+		args = append([]string{"-scenario", args[0]}, args[1:]...)
+	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name := args[0]
 		if isScenarioFile(name) {
@@ -85,6 +90,9 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	f := o.flags()
 	if err = f.Parse(args); err == nil {
 		err = file.apply(f)
+	}
+	if err == nil && o.script != "" && (c.Scenario == "" || c.Scenario == plan.App) { // checkIdle refuses others
+		err = loadScript(c, o.script)
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -133,6 +141,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` or wss (default path /socket/websocket); all IPv4 addresses of the name by turns, or all of IPv6 if none of those answers")
 	targetFlags(f, c)
 	f.IntVar(&c.ServerPID, "server-pid", 0, "`process` to measure with -url, if it is on this host")
+	f.StringVar(&o.script, "scenario", "", "`file.yaml` that says what users of any application with channels do; \"loadtest check\" explains it")
 	f.StringVar(&c.Protocol, "protocol", plan.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels, which sends each text at /chat to all clients and at /echo back")
 	f.StringVar(&c.Topic, "topic", "room:lobby", "`topic` to join")
 	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")

@@ -51,6 +51,9 @@ func (o options) checkIdle(f *flag.FlagSet) error {
 
 // idle is beside what a flag does nothing, "" if it does something.
 func (o options) idle(name string, given map[string]bool) string {
+	if o.script != "" && slices.Contains(scripted, name) {
+		return "beside a scenario file, which says so itself"
+	}
 	elsewhere, raw := o.config.URL != "", o.config.Protocol == plan.Raw
 	switch name {
 	case "inflight":

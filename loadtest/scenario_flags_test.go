@@ -16,7 +16,7 @@ type trial struct {
 	value, in, others string
 }
 
-const all = "chat echo idle rooms churn slow storm kill burst soak"
+const all = "chat echo idle rooms churn slow storm kill burst soak app"
 
 // writing are scenarios in which writers write at a rate.
 const writing = "chat rooms churn slow storm kill soak"
@@ -30,7 +30,7 @@ var trials = map[string]trial{
 	"churn":        {"5", "churn", ""},
 	"clients":      {"10", all, ""},
 	"connect-rate": {"5", all, ""},
-	"drain":        {"1s", writing + " echo burst", ""},
+	"drain":        {"1s", writing + " echo burst app", ""},
 	"event":        {"x", writing + " burst", ""},
 	"for":          {"2m", "echo idle soak", ""},
 	"force":        {"true", all, ""},
@@ -41,7 +41,7 @@ var trials = map[string]trial{
 	"insecure":     {"true", all, ""},
 	"json":         {"x", all, ""},
 	"key":          {"x", all, ""},
-	"late":         {"1s", writing + " burst", ""},
+	"late":         {"1s", writing + " burst app", ""},
 	"messages":     {"5", writing + " burst", ""},
 	"nats":         {"nats://h:1", all, ""},
 	"netns":        {"no", all, ""},
@@ -54,6 +54,7 @@ var trials = map[string]trial{
 	"rate":         {"5", writing + " echo", ""},
 	"resume":       {"true", all, ""},
 	"rooms":        {"5", "rooms", ""},
+	"scenario":     {"examples/chat.yaml", "app", ""},
 	"server":       {"x", all, ""},
 	"server-name":  {"x", all, ""},
 	"server-pid":   {"1", all, "-url ws://h"},
@@ -108,6 +109,8 @@ func TestFlagsBesideEachOther(t *testing.T) {
 		"-url ws://h -nats nats://h:1":         "-nats does nothing but for our own servers",
 		"-server x -nats nats://h:1":           "-nats does nothing but for our own servers",
 		"-apart -nats nats://h:1":              "-nats does nothing beside -apart",
+		"examples/chat.yaml -topic a":          "-topic does nothing beside a scenario file, which says so itself",
+		"-scenario examples/chat.yaml -ca x":   "-ca does nothing beside a scenario file",
 		"-one-room":                            "-one-room does nothing without -server",
 		"-url ws://h -protocol raw -topic a":   "-topic does nothing with -protocol raw",
 		"-url ws://h -protocol raw -event a":   "-event does nothing with -protocol raw",

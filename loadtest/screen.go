@@ -26,6 +26,7 @@ type screen struct {
 	waits    *record.Tick // is not shown yet; nil if all are
 	planned  int64        // messages of all writers; 0 if that is not known
 	idle     bool         // there are heartbeats and nothing else
+	users    bool         // they follow a scenario file
 }
 
 func newScreen(file *os.File) *screen {
@@ -36,7 +37,8 @@ func newScreen(file *os.File) *screen {
 func (s *screen) show(r record.Record) {
 	switch {
 	case r.Run != nil:
-		s.planned, s.idle = planned(r.Run.Config), fmt.Sprint(r.Run.Config["scenario"]) == "idle"
+		scenario := fmt.Sprint(r.Run.Config["scenario"])
+		s.planned, s.idle, s.users = planned(r.Run.Config), scenario == "idle", scenario == "app"
 	case r.Tick != nil:
 		s.tick(*r.Tick)
 	case r.Note != nil:
@@ -214,6 +216,9 @@ func classes(errors map[string]int64) string {
 func (s *screen) messages(t *record.Tick) string {
 	if s.idle {
 		return fmt.Sprintf("%d heartbeats%s", t.Heartbeats, s.rate(t, t.Heartbeats-s.last.Heartbeats))
+	}
+	if s.users {
+		return fmt.Sprintf("%d replies%s, sent %d, delivered %d%s", t.Replies, s.rate(t, t.Replies-s.last.Replies), t.Sent, t.Delivered, s.rate(t, t.Delivered-s.last.Delivered))
 	}
 	if t.Phase == "echo" || t.Replies > 0 {
 		return fmt.Sprintf("%d replies%s", t.Replies, s.rate(t, t.Replies-s.last.Replies))

@@ -19,7 +19,7 @@ var onlyIn = map[string][]string{
 	"github.com/vmihailenco/msgpack/v5":              {"server/msgpack"},
 	"github.com/gobwas/ws":                           {"server/frame", "server/internal/packet", "server/phx"},
 	"github.com/gobwas/httphead":                     {"server/phx"},
-	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/conduct", "loadtest/order", "loadtest/swarm", "loadtest/report"},
+	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/conduct", "loadtest/order", "loadtest/swarm", "loadtest/report", "loadtest/user"},
 	"github.com/nats-io/nats.go":                     {"pubsub/cluster"},
 	"github.com/nats-io/nats-server/v2/server":       {"pubsub/cluster/natsserver"},
 	"github.com/peterbourgon/ff/v3":                  {"loadtest"},

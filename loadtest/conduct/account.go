@@ -69,6 +69,8 @@ func (r *run) open(l letter) error {
 		r.received(e.Receipts)
 	case e.Collected != nil:
 		w.collected, w.used = true, *e.Collected
+	case e.Followed != nil:
+		w.followed = e.Followed
 	case e.Halted != nil:
 		w.halted = e.Halted
 	case e.Totals != nil:
@@ -83,6 +85,9 @@ func (r *run) advance(w *worker, p *order.Progress) error {
 	}
 	w.progress, w.used, w.strain = p.Counts, p.Usage, p.Strain
 	r.strain.take(p.Strain)
+	if p.Missing != nil {
+		w.missing = p.Missing
+	}
 	for room := range r.rooms {
 		r.giveUp(room)
 	}

@@ -141,6 +141,10 @@ func (r *run) orders(addrs [][]string, extents []plan.Extent) *order.Orders {
 		r.part.orders(r, o)
 	}
 	for _, e := range extents {
+		if r.cfg.Script != nil {
+			part := r.cfg.Script.Part(e.First, e.Count)
+			o.Script = &part
+		}
 		o.Shares = append(o.Shares, order.Share{Room: e.Room, Topic: r.topic(e.Room), Addrs: addrs[e.Server], First: e.First, Count: e.Count})
 	}
 	return o

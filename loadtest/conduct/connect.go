@@ -8,6 +8,9 @@ import (
 
 // connect has all clients join, a few processes of them at a time.
 func (r *run) connect(ctx context.Context) error {
+	if r.part.arrives != nil && r.part.arrives(r) {
+		return nil
+	}
 	r.enter("connect")
 	before := r.serverUsage().CPUNs
 	ramping := r.plan.Ramping

@@ -73,6 +73,9 @@ func (c closing) finish() error {
 		c.note("warn", fmt.Sprintf("%s receipts were later than %s", kernel.Count(end.Late), c.cfg.Late))
 	}
 	c.tick()
+	if c.cfg.Script != nil {
+		err = errors.Join(err, c.emitSteps())
+	}
 	c.emit(record.Record{End: end})
 	return err
 }
@@ -84,13 +87,16 @@ func (c closing) halt() error {
 	if c.complete && c.cfg.Scenario.Sends() {
 		return err // the scenario has waited for what was under way
 	}
+	if !c.complete {
+		c.settleUsers() // of a script, if there are any
+	}
 	c.lastArrival = order.Now()
 	silence := int64(max(lastLook, 2*c.plan.Report)) // who reports rarely may have more
 	ctx, cancel := context.WithTimeout(context.Background(), proc.Patience)
 	defer cancel()
 	err = errors.Join(err, c.outlive(ctx, func() bool {
 		sum := c.counts()
-		return sum.Delivered >= c.expected() && sum.Replies >= sum.Pings || order.Now() > c.lastArrival+silence
+		return sum.Delivered >= c.expected() && (sum.Replies >= sum.Pings || c.cfg.Script != nil) && c.missing() == 0 || order.Now() > c.lastArrival+silence
 	}))
 	c.believeReceivers()
 	return err
@@ -191,6 +197,9 @@ func (c closing) end() (*record.End, error) {
 	e.Secured, e.Resumed = sum.Secured, sum.Resumed
 	e.Delivered, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Duplicated, known.Reordered, known.Late
 	e.Expected = c.expected() - unknown - e.Away
+	if c.cfg.Script != nil { // users know what they are owed
+		e.Expected = e.Delivered + e.Lost + e.Unreadable
+	}
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
 	e.BroadcastMs = ms(c.casting.took(lastReceipt))
 	e.Latency, e.RawLatency, e.JoinLatency = order.Encode(latency), order.Encode(raw), order.Encode(join)

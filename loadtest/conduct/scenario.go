@@ -13,6 +13,7 @@ var parts = map[plan.Scenario]part{
 	plan.Kill:  kill,
 	plan.Soak:  soak,
 	plan.Burst: burst,
+	plan.App:   app,
 }
 
 // partOf is that of a scenario.

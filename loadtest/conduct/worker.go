@@ -31,6 +31,8 @@ type worker struct {
 	collected bool
 	answer    *order.Progress // to the last inquiry; nil until it comes
 	halted    *order.Halted   // since quieten
+	followed  *order.Followed // nil until its users have done
+	missing   *int64          // receipts that they are owed; nil until that is known
 	totals    *order.Totals
 	gone      bool // nothing more will come
 	hung      bool // nothing more is waited for

@@ -1,22 +1,28 @@
 package order
 
-import "time"
+import (
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/script"
+)
 
 // A Command is one of its fields. The first is Orders, the last is Stop; the
 // end of the input is a Stop that nobody listens to.
 type Command struct {
-	Orders    *Orders    `json:"orders,omitempty"`
-	Connect   *Pacer     `json:"connect,omitempty"`
-	Broadcast *Broadcast `json:"broadcast,omitempty"`
-	Echo      *Echo      `json:"echo,omitempty"`
-	Churn     *Pacer     `json:"churn,omitempty"`  // of the clients that leave
-	Resume    bool       `json:"resume,omitempty"` // those that do not read find out what became of them
-	Depart    int64      `json:"depart,omitempty"` // servers go down from this moment on
-	Move      *Move      `json:"move,omitempty"`
-	Collect   bool       `json:"collect,omitempty"` // garbage; the answer is Collected
-	Report    *Inquiry   `json:"report,omitempty"`  // at once; the answer is a Progress that has a moment
-	Halt      bool       `json:"halt,omitempty"`    // no more connects, messages, pings and leaves, until the next command; the answer is Halted
-	Stop      *Stop      `json:"stop,omitempty"`    // the answer is Totals
+	Orders    *Orders     `json:"orders,omitempty"`
+	Connect   *Pacer      `json:"connect,omitempty"`
+	Broadcast *Broadcast  `json:"broadcast,omitempty"`
+	Echo      *Echo       `json:"echo,omitempty"`
+	Churn     *Pacer      `json:"churn,omitempty"`  // of the clients that leave
+	Resume    bool        `json:"resume,omitempty"` // those that do not read find out what became of them
+	Depart    int64       `json:"depart,omitempty"` // servers go down from this moment on
+	Move      *Move       `json:"move,omitempty"`
+	Follow    *Follow     `json:"follow,omitempty"`  // of users; the answer is Followed
+	Settle    SentAccount `json:"settle,omitempty"`  // of users: from now on a Progress has what is missing of all this
+	Collect   bool        `json:"collect,omitempty"` // garbage; the answer is Collected
+	Report    *Inquiry    `json:"report,omitempty"`  // at once; the answer is a Progress that has a moment
+	Halt      bool        `json:"halt,omitempty"`    // no more connects, messages, pings and leaves, until the next command; the answer is Halted
+	Stop      *Stop       `json:"stop,omitempty"`    // the answer is Totals
 }
 
 // Orders say what a process of clients is to be.
@@ -40,6 +46,11 @@ type Orders struct {
 	Raw       bool          `json:"raw,omitempty"`       // plain WebSocket, no Channels
 	Reconnect bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
 	Clock     int64         `json:"clock,omitempty"`     // nanoseconds that the coordinator's clock is ahead
+
+	// Users of a script have all else in it, and need but the times and names above.
+	Script    *script.Source `json:"script,omitempty"`
+	ScriptURL string         `json:"script_url,omitempty"` // instead of the script's
+	Users     int            `json:"users,omitempty"`      // in all processes
 }
 
 // MinSize is the least that a Size may be: it leaves room for the largest numbers

@@ -7,8 +7,9 @@ type Event struct {
 	Receipts  *Receipts `json:"receipts,omitempty"`
 	Sent      *Sent     `json:"sent,omitempty"`
 	Collected *Usage    `json:"collected,omitempty"` // without garbage
-	Halted    *Halted   `json:"halted,omitempty"`    // all that was sent has been told
-	Totals    *Totals   `json:"totals,omitempty"`    // the last
+	Followed  *Followed `json:"followed,omitempty"`
+	Halted    *Halted   `json:"halted,omitempty"` // all that was sent has been told
+	Totals    *Totals   `json:"totals,omitempty"` // the last
 }
 
 // A Progress comes several times a second.
@@ -18,6 +19,7 @@ type Progress struct {
 	At      int64  `json:"at,omitempty"`      // the moment of the counts, if it was asked for
 	Latency []byte `json:"latency,omitempty"` // histogram of receipts since the last
 	Strain  Strain `json:"strain"`
+	Missing *int64 `json:"missing,omitempty"` // receipts, since a Settle
 }
 
 // A Strain is how well a process of clients kept up since it told last, and its
@@ -66,11 +68,12 @@ type Halted struct {
 // Totals are the whole account of one process.
 type Totals struct {
 	Counts
-	Lost        int64    `json:"lost"`
-	Away        int64    `json:"away,omitempty"`         // not received by clients that were cut off at the time
-	Examples    []string `json:"examples,omitempty"`     // of loss
-	LastReceipt int64    `json:"last_receipt,omitempty"` // 0: none
-	Latency     []byte   `json:"latency,omitempty"`
-	Raw         []byte   `json:"raw,omitempty"`
-	Join        []byte   `json:"join,omitempty"`
+	Lost        int64     `json:"lost"`
+	Away        int64     `json:"away,omitempty"`         // not received by clients that were cut off at the time
+	Examples    []string  `json:"examples,omitempty"`     // of loss
+	LastReceipt int64     `json:"last_receipt,omitempty"` // 0: none
+	Latency     []byte    `json:"latency,omitempty"`
+	Raw         []byte    `json:"raw,omitempty"`
+	Join        []byte    `json:"join,omitempty"`
+	Readings    []Reading `json:"readings,omitempty"` // of a script's meters, in their order
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/script"
 )
 
 // A Config says what to do. The zero value is a run of 10,000 clients, but
@@ -120,6 +121,13 @@ type Config struct {
 	// Addrs are the addresses of URL, which clients connect to by turns. Empty means
 	// the first family of Resolve.
 	Addrs []netip.AddrPort `json:"-"`
+
+	// Script is the scenario file of App, and ScriptName what people call it.
+	Script     *script.Source `json:"-"`
+	ScriptName string         `json:"script,omitempty"`
+
+	// ScriptURL is where its users connect. Empty means where the script says.
+	ScriptURL string `json:"-"`
 
 	// ServerPID is the process to measure at URL. Zero measures none.
 	ServerPID int `json:"server_pid,omitempty"`

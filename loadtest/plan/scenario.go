@@ -9,7 +9,7 @@ import (
 type Scenario string
 
 // kinds are all scenarios, in the order in which people will want them.
-var kinds = []kind{chat, echo, idle, rooms, churn, slow, storm, kill, burst, soak}
+var kinds = []kind{chat, echo, idle, rooms, churn, slow, storm, kill, burst, soak, app}
 
 // A kind is a scenario in the plan. What it does not say is as in a chat.
 type kind struct {

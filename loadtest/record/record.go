@@ -22,6 +22,7 @@ type Record struct {
 	Memory    *Memory    `json:"memory,omitempty"`
 	Activity  *Activity  `json:"activity,omitempty"`
 	Generator *Generator `json:"generator,omitempty"`
+	Step      *Step      `json:"step,omitempty"`
 	Shortfall *Shortfall `json:"shortfall,omitempty"`
 	End       *End       `json:"end,omitempty"`
 }
@@ -179,6 +180,15 @@ type Activity struct {
 	ClientCPUNs int64  `json:"client_cpu_ns,omitempty"`
 	Latency     []byte `json:"latency,omitempty"`     // HDR histogram as in End: from the intended send to the reply (also of those under way at the end, which Count lacks), from the order to end, or the kill, to the new join reply, of "churn" from the new join to its reply, of "leave" from the intended leave to the close
 	RawLatency  []byte `json:"raw_latency,omitempty"` // of replies, from the actual send
+}
+
+// A Step is what came of one step of a scenario file, of all users together.
+type Step struct {
+	Name    string           `json:"name"`
+	What    string           `json:"what"` // "join", "reply", "broadcast", "event", "leave" or "push", which waits for nothing
+	OK      int64            `json:"ok"`
+	Failed  map[string]int64 `json:"failed,omitempty"`  // by what was wrong: a status and its reason, or that nothing came in time
+	Latency []byte           `json:"latency,omitempty"` // HDR histogram as in End, from the send, or when that was due, to what came
 }
 
 // End closes a run. CPU that could not be read is 0, and a histogram of nothing

@@ -16,6 +16,7 @@ type kind struct {
 	name     string
 	parts    []string // other activities that it shows
 	silent   bool     // clients do not broadcast
+	together bool     // broadcasts, if there are any, are not recorded one by one
 	pings    bool     // clients push, and latencies are those of the replies
 	settings []string // of the configuration, that do something in it and not in all
 
@@ -34,7 +35,9 @@ type kind struct {
 
 // kinds are all that have something of their own, in the order in which it is
 // shown.
-func kinds() []kind { return []kind{echo, idle, storms, kills, churn, slow, burst, rooms, chat, long} }
+func kinds() []kind {
+	return []kind{echo, idle, storms, kills, churn, slow, burst, app, rooms, chat, long}
+}
 
 // Those that are shown as a chat is.
 var (
@@ -66,7 +69,13 @@ func known(activity string) bool {
 }
 
 // broadcasts reports whether the scenario sends any.
-func (s Summary) broadcasts() bool { return !kindOf(s.Scenario).silent }
+func (s Summary) broadcasts() bool {
+	k := kindOf(s.Scenario)
+	return !k.silent && !(k.together && (s.Expected == nil || *s.Expected == 0))
+}
+
+// eachBroadcast reports whether they are recorded one by one.
+func (s Summary) eachBroadcast() bool { return s.broadcasts() && !kindOf(s.Scenario).together }
 
 // pings reports whether the scenario sends them.
 func (s Summary) pings() bool { return kindOf(s.Scenario).pings }

@@ -70,7 +70,7 @@ func (r *Result) page() page {
 		Cards:     r.Summary.cards(),
 		PerClient: r.Summary.perClientBill(),
 		Totals:    r.totalBills(),
-		Sends:     r.Summary.broadcasts(),
+		Sends:     r.Summary.eachBroadcast(),
 	}
 	if r.Summary.Clients != nil {
 		p.Title += fmt.Sprintf(", %s clients", count(*r.Summary.Clients))
@@ -112,7 +112,7 @@ func (r *Result) charts() []chart {
 	if s.broadcasts() || s.pings() {
 		charts = append(charts, t.latency(s.arrival()), r.percentileChart())
 	}
-	if s.broadcasts() {
+	if s.eachBroadcast() {
 		charts = append(charts, r.fanOutChart())
 	}
 	charts = append(charts, t.memory(), t.cpu())

@@ -23,6 +23,7 @@ type Result struct {
 	ticks        []record.Tick
 	activities   []record.Activity
 	watched      *record.Generator // nil if nobody watched the generator
+	steps        []*record.Step
 	shortfall    *record.Shortfall // nil if it did not stop short, or does not say
 	rooms        int
 	writers      int         // the most that a room has
@@ -116,6 +117,8 @@ func (r *Result) add(rec record.Record) {
 		r.activities = append(r.activities, *rec.Activity)
 	case rec.Generator != nil:
 		r.watched = rec.Generator
+	case rec.Step != nil:
+		r.steps = append(r.steps, rec.Step)
 	case rec.Shortfall != nil:
 		r.shortfall = rec.Shortfall
 	case rec.End != nil:

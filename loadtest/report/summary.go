@@ -43,6 +43,7 @@ type Summary struct {
 	Churn    *Churn    `json:"churn,omitempty"`
 	Slow     *Slow     `json:"slow,omitempty"`
 	Burst    *Burst    `json:"burst,omitempty"`
+	Steps    []Step    `json:"steps,omitempty"`
 	Others   []Other   `json:"others,omitempty"`
 
 	// Bytes between "empty" and "joined", for each client joined by then.

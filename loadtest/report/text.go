@@ -123,6 +123,9 @@ func (t *table) broadcasts(s Summary) {
 		t.row("  late", "", count(*s.Late))
 	}
 	t.line("")
+	if !s.eachBroadcast() {
+		return
+	}
 	t.row("fan-out", "broadcasts", "rate", "burst rate", "CPU/delivery")
 	t.row("", count(int64(s.Broadcasts)), show(s.DeliveriesPerSecond, rate), show(s.FanOutPerSecond, rate), show(s.ServerCPUUsPerDelivery, duration))
 	t.line("")

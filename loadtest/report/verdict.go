@@ -62,6 +62,8 @@ func (s Summary) checks() (list []check) {
 	add("no queue grew", s.Queue != nil, "%s", s.Queue)
 	erred := s.erred()
 	add("no errors", erred != "", "%s", erred)
+	failed := s.stepsFailed()
+	add("no step failed", failed != "", "%s", failed)
 	if lacks := s.lacks(); !s.Interrupted { // what is cut short need not have come to anything
 		add("the scenario came to what it is for", lacks != "", "%s", lacks)
 	}

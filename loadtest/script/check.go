@@ -25,10 +25,26 @@ func (s *Script) check() error {
 	if err := errors.Join(s.checkUsers(), s.checkStages(), s.checkSteps(s.Steps), s.checkExpressions()); err != nil {
 		return err
 	}
-	if len(s.Steps) == 0 && s.Rounds > 0 {
+	switch {
+	case len(s.Steps) == 0 && s.Rounds > 0:
 		return errors.New("rounds: there are no steps to go through")
+	case len(s.Steps) > 0 && s.Rounds == 0 && !s.Paced() && !waits(s.Steps):
+		return errors.New("steps: nothing in them takes time, so users would push as fast as they can: add a wait, a reply or a broadcast, or say rounds or stages with a rate")
 	}
 	return nil
+}
+
+// waits reports whether each round of the steps takes some time.
+func waits(steps []*Step) bool {
+	return slices.ContainsFunc(steps, func(s *Step) bool {
+		switch {
+		case s.Repeat != nil:
+			return waits(s.Repeat.Steps)
+		case s.Choose != nil:
+			return !slices.ContainsFunc(s.Choose, func(c Choice) bool { return !waits(c.Steps) })
+		}
+		return s.Push == "" || s.Reply != nil || s.Broadcast != nil && s.Broadcast.To != Others
+	})
 }
 
 func (t *Target) check() error {

@@ -112,7 +112,7 @@ func TestSchemaEnums(t *testing.T) {
 		{"Target", "transport", "target: {transport: ", "}"},
 		{"Target", "vsn", "target: {vsn: ", "}"},
 		{"Reply", "status", "topics: [{topic: a, reply: {status: ", "}}]"},
-		{"Broadcast", "to", "topics: [{topic: a}]\nsteps: [{push: a, payload: {b: \"{{stamp}}\"}, broadcast: {to: ", "}}]"},
+		{"Broadcast", "to", "rounds: 1\ntopics: [{topic: a}]\nsteps: [{push: a, payload: {b: \"{{stamp}}\"}, broadcast: {to: ", "}}]"},
 	} {
 		values := root.Defs[test.def].Properties[test.key].Enum
 		if len(values) < 2 {

@@ -54,6 +54,7 @@ func TestMistakes(t *testing.T) {
 		small + "steps:\n  - push: a\n    payload: {body: \"{{env.NONE}}\"}\n":                              "line 7: {{env.NONE}}: no such variable",
 		small + "steps:\n  - push: a\n    broadcast: {}\n":                                                  "line 6: broadcast: it is known by its stamp: put {{stamp}}",
 		small + "steps:\n  - push: a\n    reply: {status: fine}\n":                                          `line 6: reply.status: "fine": want ok or error`,
+		small + "steps:\n  - push: a\n  - choose: [{steps: [{wait: 1s}]}, {steps: []}]\n":                   "steps: nothing in them takes time",
 		small + "stages: [{users: 5}]\n":                                                                    "none of them takes any time",
 		small + "stages: [{users: 5, for: 1s}, {users: 5, for: 1s, rate: 3}]\n":                             "either all stages have a rate or none",
 		small + "for: 5s\nstages: [{users: 5, for: 1s}]\n":                                                  "for: the stages say how long",
@@ -80,6 +81,7 @@ func TestMistakes(t *testing.T) {
 // Values are escaped as JSON, keep their types, and come from where the template says.
 func TestTemplates(t *testing.T) {
 	src, s, err := load(small + `
+rounds: 1
 users: {file: users.csv}
 steps:
   - push: a

@@ -14,6 +14,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/proc"
+	"github.com/roost-rt/roost/loadtest/user"
 )
 
 // progressEvery is how often a process reports that was told nothing else, or
@@ -35,6 +36,9 @@ func Serve(in io.Reader, out io.Writer) error {
 	}
 	if first.Orders == nil {
 		return errors.New("read orders: the first command is another")
+	}
+	if first.Orders.Script != nil {
+		return user.Serve(*first.Orders, s.commands, s.events)
 	}
 	f, err := newFleet(*first.Orders)
 	if err != nil {

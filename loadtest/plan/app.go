@@ -1,0 +1,39 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+)
+
+// App is what a scenario file says, for any application.
+const App Scenario = "app"
+
+var app = kind{
+	name:     App,
+	says:     "users do what a scenario file says, for any application with channels: loadtest app.yaml (loadtest/examples has some)",
+	flags:    []string{"scenario", "late", "drain"},
+	noRaw:    noTopics,
+	silent:   true,
+	busy:     true,
+	punctual: func(Config) bool { return true },
+	complete: func(c *Config) {
+		if s, err := c.Script.Script(); err == nil { // else check says so
+			c.Clients = cmp.Or(c.Clients, s.Count())
+			c.ConnectRate = cmp.Or(c.ConnectRate, s.Users.Connect)
+		}
+	},
+	check: func(c Config) error {
+		if c.Script == nil {
+			return errors.New("app: say which scenario file: loadtest app.yaml")
+		}
+		s, err := c.Script.Script()
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.ScriptName, err)
+		}
+		if err := s.Fits(c.Clients); err != nil {
+			return fmt.Errorf("%s: %w", c.ScriptName, err)
+		}
+		return nil
+	},
+}

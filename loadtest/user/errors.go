@@ -1,0 +1,28 @@
+package user
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// refused is a join whose answer is not what it must be.
+func refused(topic, outcome string) error { return fmt.Errorf("join %s: %s", topic, outcome) }
+
+// kind is what errors of all users with one cause have in common: no address.
+func kind(err error) string {
+	var errno syscall.Errno
+	var op *net.OpError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &errno) && errors.As(err, &op):
+		return op.Op + ": " + errno.Error()
+	case errors.As(err, &call):
+		return call.Error()
+	case errors.As(err, &op):
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,221 @@
+package user
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/roost-rt/roost/loadtest/channels"
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/script"
+)
+
+// A transport carries messages. One goroutine receives; any may send and close.
+type transport interface {
+	send(data []byte, binary bool) error
+
+	// receive waits for a message. What it returns is the caller's.
+	receive() (data []byte, binary bool, err error)
+
+	// beats says that heartbeats keep it open.
+	beats() bool
+
+	close()
+}
+
+// A refusal is an answer to the request that opens a transport.
+type refusal struct {
+	status int
+	body   string // its beginning
+}
+
+func (r *refusal) Error() string {
+	text := fmt.Sprintf("refused with HTTP %d %s", r.status, http.StatusText(r.status))
+	if r.body != "" {
+		text += ": " + r.body
+	}
+	return text
+}
+
+// A closing is the end of a connection by the server.
+type closing struct {
+	code   int
+	reason string
+}
+
+func (c *closing) Error() string {
+	text := fmt.Sprintf("connection closed by the server: %d", c.code)
+	if c.reason != "" {
+		text += " " + channels.Excerpt([]byte(c.reason))
+	}
+	return text
+}
+
+// targets are the addresses of an application.
+type targets struct {
+	list      []target
+	perSource int // connections from one address of loopback; 0 leaves it to the kernel
+	polling   *http.Transport
+}
+
+// A target is one URL, at one of its addresses.
+type target struct {
+	url  url.URL // ws or wss, with the path of the transport
+	addr string
+	tls  *tls.Config // nil without TLS
+}
+
+// resolve asks for the addresses once, for all users.
+func resolve(ctx context.Context, s *script.Script, ca []byte, perSource int) (*targets, error) {
+	t := &targets{perSource: perSource}
+	var pool *x509.CertPool
+	if len(ca) > 0 {
+		if pool = x509.NewCertPool(); !pool.AppendCertsFromPEM(ca) {
+			return nil, errors.New("target.tls.ca: no certificate in PEM")
+		}
+	}
+	for _, raw := range s.Target.URLs {
+		u, err := url.Parse(raw)
+		if err != nil {
+			return nil, errors.New("target.url: not a URL") // a token may be in it
+		}
+		to := target{url: *u}
+		to.url.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
+		to.url.Path = pathFor(u.Path, s.Target.Transport)
+		port := u.Port()
+		if to.url.Scheme == "wss" {
+			name := s.Target.TLS.ServerName
+			if name == "" {
+				name = u.Hostname()
+			}
+			to.tls = &tls.Config{ServerName: name, RootCAs: pool, InsecureSkipVerify: s.Target.TLS.Insecure, NextProtos: []string{"http/1.1"}}
+			if port == "" {
+				port = "443"
+			}
+		}
+		if port == "" {
+			port = "80"
+		}
+		hosts, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
+		if err != nil {
+			return nil, fmt.Errorf("target.url: %w", err)
+		}
+		for _, host := range hosts {
+			to.addr = net.JoinHostPort(host, port)
+			t.list = append(t.list, to)
+		}
+	}
+	if len(t.list) == 0 {
+		return nil, errors.New("target.url: say where the application is")
+	}
+	t.polling = &http.Transport{
+		MaxIdleConnsPerHost: 1 << 20, // every user has one
+		DisableCompression:  true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if n, ok := ctx.Value(userNumber{}).(int); ok {
+				return t.dial(ctx, n)
+			}
+			return nil, errors.New("dialed for nobody")
+		},
+		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if n, ok := ctx.Value(userNumber{}).(int); ok {
+				return t.dial(ctx, n)
+			}
+			return nil, errors.New("dialed for nobody")
+		},
+	}
+	return t, nil
+}
+
+// userNumber is the key of a context under which the user is that a connection is
+// for.
+type userNumber struct{}
+
+// pathFor is that of a socket, as the JavaScript client makes it.
+func pathFor(path, transport string) string {
+	path = strings.TrimSuffix(path, "/")
+	if path == "" {
+		path = "/socket"
+	}
+	for _, end := range []string{script.WebSocket, script.LongPoll} {
+		path = strings.TrimSuffix(path, "/"+end)
+	}
+	return path + "/" + transport
+}
+
+// of is the target of a user. Users take them in turn.
+func (t *targets) of(n int) target { return t.list[(n-1)%len(t.list)] }
+
+// dial connects a user, with TLS if its target has it.
+func (t *targets) dial(ctx context.Context, n int) (net.Conn, error) {
+	to := t.of(n)
+	var d net.Dialer
+	if host, _, _ := net.SplitHostPort(to.addr); t.perSource > 0 && strings.HasPrefix(host, "127.") {
+		d.LocalAddr = &net.TCPAddr{IP: order.Loopback((n - 1) / t.perSource).AsSlice()}
+	}
+	conn, err := d.DialContext(ctx, "tcp", to.addr)
+	if err != nil || to.tls == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, to.tls)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// query is what the request has behind the path: that of the URL as it stands, the
+// params, and the version of the serializer.
+func query(to target, s *script.Script, scope *script.Scope) (string, error) {
+	text := to.url.RawQuery
+	params := make(url.Values)
+	for name, value := range s.Target.Params {
+		v, err := scope.Text(value)
+		if err != nil {
+			return "", err
+		}
+		params.Set(name, v)
+	}
+	if !to.url.Query().Has("vsn") {
+		params.Set("vsn", s.Target.Vsn)
+	}
+	return strings.Trim(text+"&"+params.Encode(), "&"), nil
+}
+
+// header is that of the request, but for what makes it an upgrade.
+func header(s *script.Script, scope *script.Scope) (http.Header, error) {
+	h := make(http.Header)
+	for name, value := range s.Target.Headers {
+		v, err := scope.Text(value)
+		if err != nil {
+			return nil, err
+		}
+		h.Set(name, v)
+	}
+	var cookies []string
+	for name, value := range s.Target.Cookies {
+		v, err := scope.Text(value)
+		if err != nil {
+			return nil, err
+		}
+		cookies = append(cookies, name+"="+v)
+	}
+	if len(cookies) > 0 {
+		h.Set("Cookie", strings.Join(cookies, "; "))
+	}
+	for name, values := range h {
+		for _, v := range values {
+			if strings.ContainsAny(name+v, "\r\n") {
+				return nil, fmt.Errorf("header %s: it has a line break", name)
+			}
+		}
+	}
+	return h, nil
+}

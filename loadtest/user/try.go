@@ -1,0 +1,112 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/script"
+)
+
+// Try has the first user of a script connect, join and make one round, without
+// thinking, all choices of it and each repetition once. The error says what does
+// not fit, in sentences: what happened, and where to look. url is that of the
+// target if it is not the script's.
+func Try(ctx context.Context, src script.Source, url string) error {
+	src = src.Part(0, 1)
+	c, err := newCrew(order.Orders{Script: &src, Users: 1, ScriptURL: url, Window: 1, Writer: uint32(time.Now().UnixNano()), Late: time.Minute, Shares: []order.Share{{Count: 1}}})
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	defer context.AfterFunc(ctx, c.end)()
+	u := c.users[0]
+	c.slots <- struct{}{}
+	l := &life{user: u, rounds: c.ctx, leaves: make(chan struct{}), idled: make(chan struct{}), intended: c.now(), slot: true}
+	s, err := l.arrive()
+	if err != nil {
+		return errors.New(whatAiled(err, c.targets.of(1)))
+	}
+	if c.script.Paced() {
+		l.due = c.now()
+	}
+	l.scope.Round++
+	err = l.goThrough(s, once(c.script.Steps))
+	l.depart(s, nil)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(c.ailments(), err)
+}
+
+// once are the steps of one round that leaves nothing out and waits for nothing.
+func once(steps []*script.Step) (all []*script.Step) {
+	for _, step := range steps {
+		switch {
+		case step.Wait.Most > 0:
+		case step.Repeat != nil:
+			all = append(all, once(step.Repeat.Steps)...)
+		case step.Choose != nil:
+			for _, c := range step.Choose {
+				all = append(all, once(c.Steps)...)
+			}
+		default:
+			all = append(all, step)
+		}
+	}
+	return all
+}
+
+// ailments are what went wrong in the steps.
+func (c *crew) ailments() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for i, m := range c.meters {
+		for outcome := range m.failed {
+			what := c.script.Meters[i]
+			errs = append(errs, fmt.Errorf("%s: %s %s%s", what.Name, what.What, outcome, c.hintLocked(what.What, outcome)))
+		}
+	}
+	for fault := range c.counts.Errors {
+		errs = append(errs, errors.New(fault))
+	}
+	return errors.Join(errs...)
+}
+
+// hintLocked is where to look.
+func (c *crew) hintLocked(what, outcome string) string {
+	switch {
+	case what == "broadcast" && strings.HasPrefix(outcome, "did not come") && c.counts.Odd != "":
+		return "; what came has no stamp in it, so the application may drop the field that {{stamp}} is in: " + c.counts.Odd
+	case what == "broadcast" && strings.HasPrefix(outcome, "did not come"):
+		return "; does the application broadcast this event on this topic, and to the sender too (else say to: others)?"
+	case what == "reply" && strings.HasPrefix(outcome, "no reply"):
+		return "; does the application reply to this event (else leave reply out)?"
+	case what == "reply" && strings.HasPrefix(outcome, "error"):
+		return "; is the payload what the application expects?"
+	}
+	return ""
+}
+
+// whatAiled says why the first user did not get in, and where to look.
+func whatAiled(err error, to target) string {
+	text := kind(err)
+	var r *refusal
+	switch {
+	case errors.As(err, &r) && r.status == 403:
+		return fmt.Sprintf("%s: %s: check the token (target.params, target.authToken, target.headers or target.cookies) and the origins that the application lets in (target.headers.Origin)", to.host(), text)
+	case errors.As(err, &r) && r.status == 404:
+		return fmt.Sprintf("%s: %s: is that the path of the socket, and is this transport switched on there?", to.host(), text)
+	case errors.As(err, &r):
+		return fmt.Sprintf("%s: %s", to.host(), text)
+	case strings.HasPrefix(text, "join "):
+		return text + ": check the topic and the payload of the join"
+	case strings.Contains(text, "refused"):
+		return fmt.Sprintf("%s: %s: is the server running, and is that its port?", to.host(), text)
+	}
+	return fmt.Sprintf("%s: %s", to.host(), text)
+}
