@@ -220,8 +220,8 @@ func TestFirstUserSaysWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	url := application(t, loginApp())
 	for _, test := range []struct{ old, new, want string }{
-		{"token: \"{{user.socket_token}}\"", "token: wrong", "refused with HTTP 403 Forbidden"},
-		{"token: \"{{user.join_token}}\"", "token: wrong", "join me: error: unauthorized: check the topic and the payload of the join"},
+		{"token: \"{{user.socket_token}}\"", "token: wrong", "upgrade: HTTP 403 Forbidden"},
+		{"token: \"{{user.join_token}}\"", "token: wrong", "join refused: me: error: unauthorized: check the topic and the payload of the join"},
 		{"reason: name is empty", "reason: other", `push rename: reply the response does not match: {"reason":"name is empty"}`},
 		{"event: noted, to: self", "event: other, to: self, within: 100ms", "push note: broadcast did not come back in 100ms; does the application broadcast this event"},
 		{"text: \"{{stamp}}\"", "other: \"{{stamp}}\"", "what came has no stamp in it, so the application may drop the field"},
@@ -290,10 +290,11 @@ var errToken = errors.New("wrong token")
 func TestStagesExample(t *testing.T) {
 	t.Parallel()
 	url := application(t, phx.Mount{Routes: lobby()})
-	o := tryOut(t, briefly(t, "stages.yaml", map[string]string{"for: 10s": "for: 500ms", "for: 20s": "for: 1s", "users: 50": "users: 5", "users: 200": "users: 20"}), url)
-	// 5 + 20 + 60 + 15 rounds are due; the last users may be gone before they begin theirs.
-	if sent := o.steps["push new_msg: push"].OK; sent == 0 || sent > 100 || o.end.Joined != 20 || o.end.Delivered < sent || o.end.Lost > 0 {
-		t.Errorf("%d rounds of %d users, delivered %d, lost %d, want up to 100 of 20", sent, o.end.Joined, o.end.Delivered, o.end.Lost)
+	o := tryOut(t, briefly(t, "stages.yaml", map[string]string{"for: 10s": "for: 500ms", "for: 20s": "for: 1s", "users: 50": "users: 5", "users: 200": "users: 20", "rate: 20": "rate: 5", "rate: 60": "rate: 10"}), url)
+	// 1 + 5 + 10 + 2 rounds are due, fewer than users: none is skipped, however slow the
+	// machine. The last users may be gone before they begin theirs.
+	if sent := o.steps["push new_msg: push"].OK; sent == 0 || sent > 19 || o.end.Joined != 20 || o.end.Delivered < sent || o.end.Lost > 0 {
+		t.Errorf("%d rounds of %d users, delivered %d, lost %d, want up to 19 of 20", sent, o.end.Joined, o.end.Delivered, o.end.Lost)
 	}
 }
 

@@ -287,10 +287,10 @@ func (c *crew) settleLocked() {
 // report returns what happened since the last call.
 func (c *crew) report() []order.Event {
 	missing := c.missing()
-	used := proc.OwnUsage()
+	used, host := proc.OwnUsage(), proc.OwnHost()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &order.Progress{Counts: c.counts.Clone(), Usage: used, Latency: order.Encode(c.interval)}
+	p := &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: order.Strain{Host: host}, Latency: order.Encode(c.interval)}
 	if c.settled != nil {
 		n, _ := total(missing)
 		p.Missing = &n
@@ -303,10 +303,10 @@ func (c *crew) report() []order.Event {
 
 // answer tells the counts as they are now.
 func (c *crew) answer() []order.Event {
-	used := proc.OwnUsage()
+	used, host := proc.OwnUsage(), proc.OwnHost()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	events := append(c.events, order.Event{Progress: &order.Progress{Counts: c.counts.Clone(), Usage: used, At: c.now()}})
+	events := append(c.events, order.Event{Progress: &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: order.Strain{Host: host}, At: c.now()}})
 	c.events = nil
 	return events
 }

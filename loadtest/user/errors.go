@@ -9,7 +9,7 @@ import (
 )
 
 // refused is a join whose answer is not what it must be.
-func refused(topic, outcome string) error { return fmt.Errorf("join %s: %s", topic, outcome) }
+func refused(topic, outcome string) error { return fmt.Errorf("join refused: %s: %s", topic, outcome) }
 
 // kind is what errors of all users with one cause have in common: no address.
 func kind(err error) string {

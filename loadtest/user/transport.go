@@ -36,7 +36,7 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	text := fmt.Sprintf("refused with HTTP %d %s", r.status, http.StatusText(r.status))
+	text := fmt.Sprintf("upgrade: HTTP %d %s", r.status, http.StatusText(r.status))
 	if r.body != "" {
 		text += ": " + r.body
 	}

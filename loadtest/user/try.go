@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -103,9 +104,9 @@ func whatAiled(err error, to target) string {
 		return fmt.Sprintf("%s: %s: is that the path of the socket, and is this transport switched on there?", to.host(), text)
 	case errors.As(err, &r):
 		return fmt.Sprintf("%s: %s", to.host(), text)
-	case strings.HasPrefix(text, "join "):
+	case strings.HasPrefix(text, "join refused"):
 		return text + ": check the topic and the payload of the join"
-	case strings.Contains(text, "refused"):
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("%s: %s: is the server running, and is that its port?", to.host(), text)
 	}
 	return fmt.Sprintf("%s: %s", to.host(), text)
