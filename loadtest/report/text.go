@@ -102,7 +102,12 @@ func (t *table) blocks(blocks ...block) {
 	for _, b := range blocks {
 		t.row(b.Title, b.Columns...)
 		for _, r := range b.Rows {
-			t.row(r.Label, r.Cells...)
+			label := r.Label
+			if len(r.Cells) > 0 && utf8.RuneCountInString(label+r.Cells[0]) >= 27 { // else the columns would not be below each other
+				t.line("%s", label)
+				label = ""
+			}
+			t.row(label, r.Cells...)
 		}
 		if b.Note != "" {
 			t.wrapped("  ", b.Note)

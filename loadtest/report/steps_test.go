@@ -1,0 +1,82 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/loadtest/report"
+)
+
+// stepped is a run of a scenario file with some failures.
+func stepped(t *testing.T, failed map[string]int64) *report.Result {
+	t.Helper()
+	r, err := report.New([]record.Record{
+		{Run: &record.Run{Schema: record.Schema, Config: map[string]any{"scenario": "app"}}},
+		{Step: &record.Step{Name: "join room", What: "join", OK: 50}},
+		{Step: &record.Step{Name: "push say", What: "reply", OK: 97, Failed: failed, Latency: histogram(t, upTo(100)...)}},
+		{End: &record.End{Clients: 50, Joined: 50, Expected: 500, Delivered: 500, Latency: histogram(t, upTo(10)...)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Steps are in all reports, and their failures are why a run has failed.
+func TestSteps(t *testing.T) {
+	for _, test := range []struct {
+		failed map[string]int64
+		ok     bool
+		want   []string
+	}{
+		{nil, true, []string{
+			"\nsteps                    ok       failed          p50          p99          max\n  join room: join        50            0\n  push say: reply        97            0      50.0 ms      99.0 ms       100 ms\n",
+			"\nOK    147 steps of 50 users came to what they must; all 500 broadcasts that they were owed were delivered, each once\n",
+		}},
+		{map[string]int64{"no reply in 2s": 1, "error: overloaded": 2}, false, []string{
+			"\n  push say: reply        97            3      50.0 ms      99.0 ms       100 ms\n",
+			"\nFAIL  push say (reply): 3 of 100 failed: 2 × error: overloaded, 1 × no reply in 2s\n",
+		}},
+	} {
+		r := stepped(t, test.failed)
+		if ok, reasons := report.Verdict(r.Summary); ok != test.ok {
+			t.Errorf("verdict %t: %q, want %t", ok, reasons, test.ok)
+		}
+		var text, page, figures bytes.Buffer
+		for _, err := range []error{r.WriteText(&text), r.WriteHTML(&page), r.WriteJSON(&figures)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range test.want {
+			if !strings.Contains(text.String(), want) {
+				t.Errorf("the text lacks %q:\n%s", want, text.String())
+			}
+		}
+		if strings.Contains(text.String(), "fan-out") || !strings.Contains(page.String(), "push say: reply") {
+			t.Errorf("a table of single broadcasts, or none of steps:\n%s", text.String())
+		}
+		var got struct{ Summary struct{ Steps []report.Step } }
+		if err := json.Unmarshal(figures.Bytes(), &got); err != nil || len(got.Summary.Steps) != 2 || got.Summary.Steps[1].LatencyMs.P50 != 50.015 && got.Summary.Steps[1].LatencyMs.P50 != 50 {
+			t.Errorf("JSON has steps %+v, %v", got.Summary.Steps, err)
+		}
+	}
+}
+
+// A run in which nothing came of any step is none.
+func TestStepsThatCameToNothing(t *testing.T) {
+	r, err := report.New([]record.Record{
+		{Run: &record.Run{Schema: record.Schema, Config: map[string]any{"scenario": "app"}}},
+		{Step: &record.Step{Name: "push say", What: "reply"}},
+		{End: &record.End{Clients: 1, Joined: 1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, reasons := report.Verdict(r.Summary); ok || !strings.Contains(strings.Join(reasons, "\n"), "no step came to anything") {
+		t.Errorf("verdict %t: %q", ok, reasons)
+	}
+}
