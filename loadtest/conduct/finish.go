@@ -84,7 +84,7 @@ func (c closing) finish() error {
 func (c closing) halt() error {
 	c.silence()
 	err := c.await(lastPatience, (*worker).quiet)
-	if c.complete && c.cfg.Scenario.Sends() {
+	if c.complete && (c.cfg.Scenario.Sends() || c.cfg.Script != nil) {
 		return err // the scenario has waited for what was under way
 	}
 	if !c.complete {
