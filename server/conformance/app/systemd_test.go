@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,31 +49,35 @@ func serveActivated(end io.Reader) error {
 	return ep.Shutdown(context.Background())
 }
 
-// A socket of systemd's is served, also for those who connected before the process
-// was there.
-func TestSystemdSocket(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// Sockets of systemd's are served, of TCP and Unix, also for those who connected before
+// the process was there.
+func TestSystemdSockets(t *testing.T) {
+	var sockets []*os.File
+	var conns []net.Conn
+	for network, addr := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
+		ln, err := net.Listen(network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		socket, err := ln.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket.Close()
+		conn, err := net.Dial(network, ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(patience)) // a failure shows below
+		io.WriteString(conn, "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"+
+			"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		sockets, conns = append(sockets, socket), append(conns, conn)
 	}
-	defer ln.Close()
-	socket, err := ln.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience)) // a failure shows below
-	io.WriteString(conn, "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"+
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-
 	server := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0])
-	server.Env = append(os.Environ(), activated+"=yes", "LISTEN_FDS=1")
-	server.ExtraFiles = []*os.File{socket} // descriptor 3, the first of LISTEN_FDS
+	server.Env = append(os.Environ(), activated+"=yes", "LISTEN_FDS=2")
+	server.ExtraFiles = sockets // descriptors from 3 on, as LISTEN_FDS says
 	server.Stderr = os.Stderr
 	end, err := server.StdinPipe()
 	if err != nil {
@@ -81,11 +86,13 @@ func TestSystemdSocket(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "HTTP/1.1 101 ") {
-		t.Errorf("answer %q, %v, want 101", line, err)
+	for _, conn := range conns {
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, "HTTP/1.1 101 ") {
+			t.Errorf("answer over %s: %q, %v, want 101", conn.LocalAddr().Network(), line, err)
+		}
+		conn.Close()
 	}
-	conn.Close()
 	end.Close()
 	if err := server.Wait(); err != nil {
 		t.Errorf("the server ended with %v", err)
