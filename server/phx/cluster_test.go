@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/pubsub/cluster"
@@ -26,7 +27,7 @@ func startNodes(t *testing.T, n int, mount phx.Mount) (nodes []*phx.Endpoint) {
 	t.Cleanup(nats.Close)
 	for i := range n {
 		link := cluster.New(cluster.Config{URL: nats.URL(), Node: fmt.Sprint("node", i), Logger: log})
-		nodes = append(nodes, startConfig(t, phx.Config{Adapter: link, Secret: "the same on all nodes", Mounts: []phx.Mount{mount}}))
+		nodes = append(nodes, startConfig(t, phx.Config{Adapter: link, Secret: "the same on all nodes", HandshakeTimeout: time.Minute, Mounts: []phx.Mount{mount}}))
 	}
 	for _, ep := range nodes {
 		eventually(t, "all nodes know each other", func() bool { return len(ep.Cluster().Peers) == n-1 })

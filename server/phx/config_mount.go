@@ -136,9 +136,8 @@ type Deflate struct {
 // LongPoll says how clients without WebSocket are served (spec §3). A session lives
 // on the node that made it. With Config.Adapter, and the same Config.Secret and mounts
 // on all nodes, its client may ask any of them: the request crosses to that node, and
-// the answer back. A node that says nothing for 2 s is taken for dead, and its sessions
-// with it (Phoenix's pubsub_timeout_ms). Without an adapter, the load balancer must
-// bring all requests of a client to the same node.
+// the answer back. Without an adapter, the load balancer must bring all requests of a
+// client to the same node.
 type LongPoll struct {
 	// Path is where below Mount.Path it is. Empty means "/longpoll".
 	Path string
@@ -151,6 +150,11 @@ type LongPoll struct {
 	// MaxSessions is how many sessions there may be at a time. More are turned
 	// away, and come back later. Zero means 100,000.
 	MaxSessions int
+
+	// NodeTimeout is how long another node may take to say that it has a request, or
+	// for the next part of it. One that says nothing is taken for dead, and the session
+	// for gone. Zero means 2 s. (Phoenix calls it pubsub_timeout_ms.)
+	NodeTimeout time.Duration
 }
 
 // A Route sends the joins of some topics to a type of channel.
@@ -205,6 +209,7 @@ func (m *Mount) check(field string, seen map[string]string, notNegative func(fie
 	if lp := m.LongPoll; lp != nil {
 		notNegative(field+".LongPoll.Window", int64(lp.Window))
 		notNegative(field+".LongPoll.MaxSessions", int64(lp.MaxSessions))
+		notNegative(field+".LongPoll.NodeTimeout", int64(lp.NodeTimeout))
 	}
 	notNegative(field+".Idle", int64(m.Idle))
 	notNegative(field+".MaxChannels", int64(m.MaxChannels))

@@ -99,7 +99,7 @@ func (s *pollSession) askLocked() {
 		return
 	}
 	s.asking = true
-	last.from.timer = time.AfterFunc(otherTime, func() { s.unsettled(last) })
+	last.from.timer = time.AfterFunc(max(s.polls.nodeTimeout, 2*confirmTime), func() { s.unsettled(last) })
 }
 
 // unsettled ends the wait for a node that does not say: it may have died.
@@ -155,64 +155,76 @@ func (o *others) takePost(p *parcel) {
 		if p.at == 0 {
 			from.status(http.StatusGone)
 		}
-		return
 	case p.whole():
 		from.begin(s, p, p.part, frame.Parts{})
-		return
+	default:
+		o.gather(s, from, p)
 	}
+}
+
+// gather puts a part to the others of its POST. If there is no room for it, or one
+// before it is lost, all of them are given up.
+func (o *others) gather(s *pollSession, from *foreignPost, p *parcel) {
 	o.mu.Lock()
-	parts, whole, fits := o.gatherLocked(p)
+	c := o.coming[p.request]
+	switch {
+	case c == nil && p.at > 0: // they were
+		o.mu.Unlock()
+		if p.at+len(p.part) == p.size {
+			from.status(http.StatusGone) // perhaps it was not told
+		}
+		return
+	case c == nil:
+		c = &comingPost{limit: time.AfterFunc(o.nodeTimeout, func() { o.giveUp(from) })}
+		o.coming[p.request] = c
+	}
+	held, lost := c.parts.Held(), c.parts.Len() != p.at
+	c.parts.Add(p.part)
+	fits := o.incoming.add(c.parts.Held()-held, c.parts.Held())
+	whole := c.parts.Len() == p.size
+	switch {
+	case lost || !fits:
+		o.dropLocked(p.request)
+	case whole:
+		c.limit.Stop()
+		delete(o.coming, p.request)
+	default:
+		c.limit.Reset(o.nodeTimeout)
+	}
 	o.mu.Unlock()
 	switch {
 	case !fits:
 		from.status(http.StatusServiceUnavailable)
+	case lost:
+		from.status(http.StatusGone)
 	case whole:
-		from.held = parts.Held()
-		from.begin(s, p, nil, parts)
+		from.held = c.parts.Held()
+		from.begin(s, p, nil, c.parts)
+	case p.at == 0: // the rest may take its time
+		_ = from.say(parcelWaits) // logged
 	}
 }
 
-// gatherLocked puts a part to the others of its POST. If there is no room for it, or
-// one before it is lost, all of them are given up.
-func (o *others) gatherLocked(p *parcel) (parts frame.Parts, whole, fits bool) {
-	c := o.coming[p.request]
-	switch {
-	case c == nil && p.at > 0: // they were
-		return parts, false, true
-	case c == nil:
-		c = &comingPost{limit: time.AfterFunc(otherTime, func() { o.giveUp(p.request) })}
-		o.coming[p.request] = c
-	}
-	held := c.parts.Held()
-	lost := c.parts.Len() != p.at
-	c.parts.Add(p.part)
-	fits = o.incoming.add(c.parts.Held()-held, c.parts.Held())
-	switch whole = c.parts.Len() == p.size; {
-	case !fits, lost:
-		o.dropLocked(p.request)
-		return parts, false, fits
-	case whole:
-		c.limit.Stop()
-		delete(o.coming, p.request)
-		return c.parts, true, true
-	}
-	c.limit.Reset(otherTime)
-	return parts, false, true
-}
-
-func (o *others) giveUp(request requestID) {
+// giveUp gives up a POST whose next part does not come.
+func (o *others) giveUp(from *foreignPost) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.dropLocked(request)
+	there := o.dropLocked(from.request)
+	o.mu.Unlock()
+	if there {
+		from.status(http.StatusGone)
+	}
 }
 
-// dropLocked gives up what has come of a POST.
-func (o *others) dropLocked(request requestID) {
-	if c := o.coming[request]; c != nil {
-		c.limit.Stop()
-		o.incoming.add(-c.parts.Held(), 0)
-		delete(o.coming, request)
+// dropLocked drops what has come of a POST. It reports false if nothing has.
+func (o *others) dropLocked(request requestID) bool {
+	c := o.coming[request]
+	if c == nil {
+		return false
 	}
+	c.limit.Stop()
+	o.incoming.add(-c.parts.Held(), 0)
+	delete(o.coming, request)
+	return true
 }
 
 // A foreignPost is a POST that another node has; see asker. Its steps are turns of
@@ -246,7 +258,7 @@ func (f *foreignPost) later(step func()) {
 // wait tells the other node, unless it is soon over, that its client has to wait.
 func (f *foreignPost) wait(w waiter) {
 	f.stop()
-	f.timers[0] = time.AfterFunc(otherTime/2, func() { _ = f.say(parcelWaits) }) // logged
+	f.timers[0] = time.AfterFunc(f.others.nodeTimeout/2, func() { _ = f.say(parcelWaits) }) // logged
 	f.timers[1] = time.AfterFunc(f.others.window, func() { f.later(w.expire) })
 }
 

@@ -35,7 +35,6 @@ func (x *exchange) forward() {
 	}
 	f := &forwarded{exchange: x, others: x.polls.others, isPost: string(x.head.Method) == http.MethodPost}
 	x.requests.waiting = f
-	x.conn.SetDeadline(otherTime)
 	if f.isPost {
 		f.sendPost()
 	} else {
@@ -113,10 +112,13 @@ func (f *forwarded) say(kind parcelKind) error {
 	return f.others.send(f.far.node, parcel{kind: kind, request: f.id, session: f.far.id, conn: f.requests.number}, nil)
 }
 
-// sent answers if the request was not sent.
+// sent waits for the other node to say that it has the request, or answers if that was
+// not sent.
 func (f *forwarded) sent(err error) {
 	switch {
-	case err == nil, f.done:
+	case f.done, f.known: // it was quick
+	case err == nil:
+		f.conn.SetDeadline(f.polls.nodeTimeout)
 	case errors.Is(err, pubsub.ErrUnknownNode):
 		f.gone()
 	default:
@@ -233,7 +235,7 @@ func (f *forwarded) hear(p *parcel) {
 		f.known = true
 		left := f.polls.window
 		if f.isPost { // the other node says when it has passed
-			left += otherTime
+			left += f.polls.nodeTimeout
 		}
 		f.conn.SetDeadline(left)
 	default:
@@ -276,7 +278,7 @@ func (f *forwarded) collect(p *parcel) {
 	case f.got.Len() == p.size:
 		f.finish(p.status, f.got.Join())
 	default:
-		f.conn.SetDeadline(otherTime)
+		f.conn.SetDeadline(f.polls.nodeTimeout)
 	}
 }
 

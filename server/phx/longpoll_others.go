@@ -7,18 +7,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/roost-rt/roost/pubsub"
 )
 
 const (
-	// otherTime is how long the node that has a session may take to say that it has a
-	// request, the one that has the client to say what became of an answer, and
-	// either for the next part of a body. Without a word the session is gone (spec
-	// §3.4), and the answer not taken.
-	otherTime = 2 * time.Second
-
 	// maxPart is how much of a body goes in one message between nodes, in bytes.
 	maxPart = 64 << 10
 

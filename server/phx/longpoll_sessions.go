@@ -23,6 +23,7 @@ type pollSessions struct {
 	*services
 	tokens       *token.Tokens
 	window       time.Duration
+	nodeTimeout  time.Duration
 	max          int
 	outboundHigh int           // bytes: see Config
 	outboundMax  int           // likewise
@@ -45,6 +46,7 @@ func newPollSessions(lent *services, path string, cfg LongPoll) *pollSessions {
 		services:     lent,
 		tokens:       tokens,
 		window:       cmp.Or(cfg.Window, 10*time.Second),
+		nodeTimeout:  cmp.Or(cfg.NodeTimeout, 2*time.Second),
 		max:          cmp.Or(cfg.MaxSessions, 100_000),
 		outboundHigh: lent.cfg.OutboundHigh,
 		outboundMax:  lent.cfg.OutboundMax,

@@ -71,13 +71,15 @@ func (e *networkEnd) Stats() (s pubsub.AdapterStats) {
 
 func (e *networkEnd) Close() { e.net.set(func() { delete(e.net.nodes, e.name) }) }
 
-// networked are nodes with long polling, and a room that echoes, on a network.
-func networked(t *testing.T, window time.Duration, names ...string) (n *network, nodes []*phx.Endpoint) {
+// networked are nodes on a network, with long polling and a room that echoes: "one",
+// "two", "three". Each has its own LongPoll.NodeTimeout.
+func networked(t *testing.T, window time.Duration, timeouts ...time.Duration) (n *network, nodes []*phx.Endpoint) {
 	t.Helper()
 	n = &network{nodes: make(map[string]*networkEnd)}
-	for _, name := range names {
+	for i, timeout := range timeouts {
 		cfg := longPolling(window, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{In: phx.Events{"echo": echo}}})
-		cfg.Adapter, cfg.Secret = &networkEnd{net: n, name: name}, "the same on all nodes"
+		cfg.Adapter, cfg.Secret = &networkEnd{net: n, name: []string{"one", "two", "three"}[i]}, "the same on all nodes"
+		cfg.Mounts[0].LongPoll.NodeTimeout, cfg.HandshakeTimeout = timeout, time.Minute
 		nodes = append(nodes, startConfig(t, cfg))
 	}
 	return n, nodes
