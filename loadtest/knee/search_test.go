@@ -31,7 +31,7 @@ func find(t *testing.T, c knee.Config, holds func(load float64) bool) (k knee.Kn
 func TestKneeOfASteadyServer(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 2000 {
+	for range 500 {
 		c := knee.Config{
 			From: math.Pow(10, 3*random.Float64()), Precision: 0.01 + 0.3*random.Float64(),
 			Repeats: 1 + random.IntN(6), Trials: 1000,
@@ -58,7 +58,7 @@ func TestKneeOfASteadyServer(t *testing.T) {
 // reported is one that mostly holds, and the next one is one that does not.
 func TestKneeOfANoisyServer(t *testing.T) {
 	t.Parallel()
-	const searches = 400
+	const searches = 200
 	for _, noise := range []float64{0.02, 0.1, 0.25} { // of the load: how wide the knee is
 		random := rand.New(rand.NewPCG(5, 6))
 		wrong := 0
@@ -89,7 +89,7 @@ func TestKneeOfANoisyServer(t *testing.T) {
 // the knee.
 func TestKneeWithMishaps(t *testing.T) {
 	t.Parallel()
-	const searches, at = 500, 1000.0
+	const searches, at = 200, 1000.0
 	random := rand.New(rand.NewPCG(7, 8))
 	low := 0
 	for range searches {
