@@ -1,0 +1,262 @@
+package tracker
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	maxLog   = 10_000    // own changes that are kept for those who have missed some
+	maxBytes = 256 << 10 // of a Delta, about
+	askAgain = time.Second
+)
+
+// A State is what one node knows of all.
+type State struct {
+	self    Replica
+	clock   uint64
+	own     map[string]Entry // by ref
+	log     []Op             // the last own changes; the newest led to clock
+	remotes map[string]*remote
+}
+
+// A remote is another node.
+type remote struct {
+	start   int64
+	clock   uint64
+	entries map[string]Entry // by ref
+	parts   *parts           // a snapshot that is coming, or nil
+	heard   time.Time
+	asked   time.Time // when it was found to be ahead
+	down    bool
+}
+
+// parts are those of a snapshot that have come.
+type parts struct {
+	clock   uint64
+	have    map[int]bool
+	entries map[string]Entry
+}
+
+// New returns the state of a node that has just started and knows nothing.
+func New(self Replica) *State {
+	return &State{self: self, own: make(map[string]Entry), remotes: make(map[string]*remote)}
+}
+
+// Clock is this node's.
+func (s *State) Clock() uint64 { return s.clock }
+
+// Put adds an entry of this node, or puts it in the place of the one with its Ref.
+func (s *State) Put(e Entry) {
+	s.own[e.Ref] = e
+	s.step(Op{Put: &e})
+}
+
+// Drop takes an entry of this node away. It reports false if there is none.
+func (s *State) Drop(ref string) bool {
+	if _, ok := s.own[ref]; !ok {
+		return false
+	}
+	delete(s.own, ref)
+	s.step(Op{Drop: ref})
+	return true
+}
+
+func (s *State) step(op Op) {
+	s.clock++
+	if len(s.log) >= 2*maxLog { // so that to forget costs little on average
+		s.log = slices.Clone(s.log[maxLog:])
+	}
+	s.log = append(s.log, op)
+}
+
+// Since is what has changed on this node since a clock of it, or everything if that
+// is too long ago. At the present clock it is the clock alone.
+func (s *State) Since(clock uint64) []Delta {
+	if clock == s.clock {
+		return []Delta{{Replica: s.self, From: clock, To: clock}}
+	}
+	if clock > s.clock || s.clock-clock > uint64(len(s.log)) {
+		return s.snapshot()
+	}
+	var all []Delta
+	for _, ops := range split(s.log[uint64(len(s.log))-(s.clock-clock):]) {
+		all = append(all, Delta{Replica: s.self, From: clock, To: clock + uint64(len(ops)), Ops: ops})
+		clock += uint64(len(ops))
+	}
+	return all
+}
+
+// snapshot is everything on this node.
+func (s *State) snapshot() []Delta {
+	ops := make([]Op, 0, len(s.own))
+	for _, e := range s.own {
+		ops = append(ops, Op{Put: &e})
+	}
+	pieces := split(ops)
+	if len(pieces) == 0 {
+		pieces = [][]Op{nil}
+	}
+	var all []Delta
+	for i, ops := range pieces {
+		all = append(all, Delta{Replica: s.self, To: s.clock, Part: i, Parts: len(pieces), Ops: ops})
+	}
+	return all
+}
+
+// split cuts a list into pieces of about maxBytes at most.
+func split(ops []Op) [][]Op {
+	var pieces [][]Op
+	first, bytes := 0, 0
+	for i := range ops {
+		size := ops[i].size()
+		if i > first && bytes+size > maxBytes {
+			pieces = append(pieces, ops[first:i])
+			first, bytes = i, 0
+		}
+		bytes += size
+	}
+	if first < len(ops) {
+		pieces = append(pieces, ops[first:])
+	}
+	return pieces
+}
+
+// Apply takes what another node says of itself. With ask, that node is ahead: ask it
+// for what has changed since the clock that Known has of it. An error means that no
+// node says this, and nothing has changed.
+func (s *State) Apply(d Delta, now time.Time) (c Change, ask bool, err error) {
+	if err := d.check(); err != nil {
+		return nil, false, err
+	}
+	if d.Node == s.self.Node {
+		return nil, false, nil
+	}
+	r := s.remotes[d.Node]
+	switch {
+	case r != nil && r.start > d.Start: // of an earlier life
+		return nil, false, nil
+	case r == nil || r.start < d.Start:
+		c = s.Forget(d.Node)
+		r = &remote{start: d.Start, entries: make(map[string]Entry)}
+		s.remotes[d.Node] = r
+	case r.down:
+		r.down = false
+		for _, e := range r.entries {
+			c.join(e)
+		}
+	}
+	r.heard = now
+	if !r.read(&d, &c) && now.Sub(r.asked) >= askAgain {
+		r.asked, ask = now, true
+	}
+	return c, ask, nil
+}
+
+// read takes what is new of a delta. It reports false if something before it is
+// missing.
+func (r *remote) read(d *Delta, c *Change) bool {
+	switch {
+	case d.To <= r.clock: // known
+		return true
+	case d.Parts > 0:
+		r.collect(d, c)
+		return true
+	case d.From > r.clock || d.From == d.To:
+		return false
+	}
+	for _, op := range d.Ops[r.clock-d.From:] {
+		if e := op.Put; e != nil {
+			old, had := r.entries[e.Ref]
+			r.entries[e.Ref] = *e
+			c.put(old, had, *e)
+		} else if old, had := r.entries[op.Drop]; had {
+			delete(r.entries, op.Drop)
+			c.leave(old)
+		}
+	}
+	r.clock, r.parts = d.To, nil
+	return true
+}
+
+// collect takes a part of a snapshot, and all of it with the last part that was
+// missing.
+func (r *remote) collect(d *Delta, c *Change) {
+	if r.parts == nil || r.parts.clock != d.To {
+		r.parts = &parts{clock: d.To, have: make(map[int]bool), entries: make(map[string]Entry)}
+	}
+	p := r.parts
+	p.have[d.Part] = true
+	for _, op := range d.Ops {
+		p.entries[op.Put.Ref] = *op.Put
+	}
+	if len(p.have) < d.Parts {
+		return
+	}
+	for ref, old := range r.entries {
+		if _, still := p.entries[ref]; !still {
+			c.leave(old)
+		}
+	}
+	for ref, e := range p.entries {
+		if old, had := r.entries[ref]; !had || !old.equal(e) {
+			c.put(old, had, e)
+		}
+	}
+	r.entries, r.clock, r.parts = p.entries, p.clock, nil
+}
+
+func (e Entry) equal(other Entry) bool {
+	return e.Topic == other.Topic && e.Key == other.Key && e.Count == other.Count && string(e.Meta) == string(other.Meta)
+}
+
+// Known is the clock up to which this node knows another, 0 if it knows nothing.
+func (s *State) Known(node string) uint64 {
+	if r := s.remotes[node]; r != nil {
+		return r.clock
+	}
+	return 0
+}
+
+// Silent are the other nodes that are up and of which nothing was heard since.
+func (s *State) Silent(since time.Time) (nodes []string) {
+	for node, r := range s.remotes {
+		if !r.down && r.heard.Before(since) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// Down has the entries of a node leave, until it is heard again.
+func (s *State) Down(node string) (c Change) {
+	if r := s.remotes[node]; r != nil && !r.down {
+		r.down, r.parts = true, nil
+		for _, e := range r.entries {
+			c.leave(e)
+		}
+	}
+	return c
+}
+
+// Forget is Down for good. If the node is heard again, it is new.
+func (s *State) Forget(node string) (c Change) {
+	c = s.Down(node)
+	delete(s.remotes, node)
+	return c
+}
+
+// ForgetDown forgets the nodes that are down and of which nothing was heard since.
+// Their entries have left before.
+func (s *State) ForgetDown(since time.Time) {
+	maps.DeleteFunc(s.remotes, func(_ string, r *remote) bool { return r.down && r.heard.Before(since) })
+}
+
+// Forgive adds to the time at which each node was last heard what this node was
+// itself late by.
+func (s *State) Forgive(late time.Duration) {
+	for _, r := range s.remotes {
+		r.heard = r.heard.Add(late)
+	}
+}

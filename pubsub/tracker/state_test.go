@@ -1,0 +1,283 @@
+package tracker_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/pubsub/tracker"
+)
+
+// A node is a state and what its changes add up to.
+type node struct {
+	*tracker.State
+	name string
+	own  map[string]tracker.Entry
+	view map[string]tracker.Entry // of the others, by node and ref
+	sent uint64                   // the clock up to which the others were told
+}
+
+func newNode(name string, start int64) *node {
+	return &node{State: tracker.New(tracker.Replica{Node: name, Start: start}), name: name,
+		own: make(map[string]tracker.Entry), view: make(map[string]tracker.Entry)}
+}
+
+// take checks a change against what it is a change of.
+func (n *node) take(t *testing.T, c tracker.Change) {
+	t.Helper()
+	for _, step := range c {
+		_, had := n.view[step.Ref]
+		switch {
+		case step.Joined && had:
+			t.Fatalf("%s: %s has joined twice", n.name, step.Ref)
+		case step.Joined:
+			n.view[step.Ref] = step.Entry
+		case !had:
+			t.Fatalf("%s: %s has left without having joined", n.name, step.Ref)
+		default:
+			delete(n.view, step.Ref)
+		}
+	}
+}
+
+// wire is what a message between nodes does to a delta.
+func wire(t *testing.T, d tracker.Delta) (out tracker.Delta) {
+	t.Helper()
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// change does something to a node's own entries.
+func (n *node) change(r *rand.Rand, serial int) {
+	for ref := range n.own { // an arbitrary one
+		switch r.IntN(4) {
+		case 0:
+			delete(n.own, ref)
+			n.Drop(ref)
+			return
+		case 1:
+			e := n.own[ref]
+			e.Meta = json.RawMessage(fmt.Sprintf(`{"serial":%d}`, serial))
+			n.own[ref] = e
+			n.Put(e)
+			return
+		}
+		break
+	}
+	e := tracker.Entry{Topic: "room:a", Key: fmt.Sprint(serial % 7), Ref: fmt.Sprintf("%s-%d", n.name, serial), Meta: json.RawMessage(`{}`)}
+	n.own[e.Ref] = e
+	n.Put(e)
+}
+
+// Whatever is lost, doubled and out of order on the way, and whoever is down or
+// starts again meanwhile: once each node has been asked for what was missed, all
+// know the same.
+func TestConverges(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { converge(t, rand.New(rand.NewPCG(seed, 1))) })
+	}
+}
+
+func converge(t *testing.T, r *rand.Rand) {
+	now := time.Unix(0, 0)
+	nodes := []*node{newNode("a", 1), newNode("b", 1), newNode("c", 1)}
+	type letter struct {
+		to    *node
+		delta tracker.Delta
+	}
+	var post []letter
+	deliver := func(to *node, d tracker.Delta) (ask bool) {
+		c, ask, err := to.Apply(wire(t, d), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to.take(t, c)
+		return ask
+	}
+	for serial := range 400 {
+		now = now.Add(100 * time.Millisecond)
+		from := nodes[r.IntN(len(nodes))]
+		switch r.IntN(12) {
+		case 0: // starts again
+			fresh := newNode(from.name, int64(serial+2))
+			nodes[strings.Index("abc", from.name)] = fresh
+		case 1: // somebody takes it for dead
+			to := nodes[r.IntN(len(nodes))]
+			if r.IntN(2) == 0 {
+				to.take(t, to.Down(from.name))
+			} else {
+				to.take(t, to.Forget(from.name))
+			}
+		default:
+			from.change(r, serial)
+		}
+		if r.IntN(3) == 0 {
+			deltas := from.Since(from.sent)
+			from.sent = from.Clock()
+			for _, to := range nodes {
+				for _, d := range deltas {
+					for range r.IntN(3) { // lost, once, twice
+						post = append(post, letter{to, d})
+					}
+				}
+			}
+		}
+		for len(post) > 0 && r.IntN(3) > 0 {
+			i := r.IntN(len(post))
+			l := post[i]
+			post = append(post[:i], post[i+1:]...)
+			if deliver(l.to, l.delta) {
+				for _, asked := range nodes {
+					if asked.name == l.delta.Node {
+						for _, d := range asked.Since(l.to.Known(asked.name)) {
+							post = append(post, letter{l.to, d})
+						}
+					}
+				}
+			}
+		}
+	}
+
+	for _, from := range nodes { // a heartbeat, and what it leads to
+		now = now.Add(time.Minute)
+		for _, to := range nodes {
+			if deliver(to, from.Since(from.Clock())[0]) {
+				for _, d := range from.Since(to.Known(from.name)) {
+					deliver(to, d)
+				}
+			}
+		}
+	}
+	for _, n := range nodes {
+		want := make(map[string]tracker.Entry)
+		for _, other := range nodes {
+			if other != n {
+				maps.Copy(want, other.own)
+			}
+		}
+		if !maps.EqualFunc(n.view, want, func(a, b tracker.Entry) bool { return string(a.Meta) == string(b.Meta) && a.Key == b.Key }) {
+			t.Fatalf("%s sees\n%v\nwant\n%v", n.name, n.view, want)
+		}
+	}
+}
+
+// Who has missed more than is kept gets everything, in parts.
+func TestSnapshot(t *testing.T) {
+	a, b := newNode("a", 1), newNode("b", 1)
+	for i := range 30_000 {
+		e := tracker.Entry{Topic: "room:a", Key: fmt.Sprint(i), Ref: fmt.Sprint(i), Meta: json.RawMessage(`{"phx_ref":"0123456789abcdef"}`)}
+		a.Put(e)
+		if i%3 == 0 {
+			a.Drop(e.Ref)
+		}
+	}
+	parts := a.Since(0)
+	if len(parts) < 2 || parts[0].Parts != len(parts) {
+		t.Fatalf("%d parts, the first of %d", len(parts), parts[0].Parts)
+	}
+	for i, d := range parts {
+		if text, _ := json.Marshal(d); len(text) > 512<<10 {
+			t.Errorf("part %d has %d bytes", i, len(text))
+		}
+		c, ask, err := b.Apply(d, time.Time{})
+		if err != nil || ask {
+			t.Fatal(ask, err)
+		}
+		if last := i == len(parts)-1; !last && len(c) > 0 {
+			t.Fatalf("part %d of %d is told", i, len(parts))
+		}
+		b.take(t, c)
+	}
+	if len(b.view) != 20_000 || b.Known("a") != a.Clock() {
+		t.Errorf("%d entries at clock %d, want 20000 at %d", len(b.view), b.Known("a"), a.Clock())
+	}
+	if d := a.Since(a.Clock() - 5); len(d) != 1 || len(d[0].Ops) != 5 {
+		t.Errorf("the last five changes are %v", d)
+	}
+}
+
+func TestDownAndBack(t *testing.T) {
+	a, b := newNode("a", 1), newNode("b", 1)
+	a.Put(tracker.Entry{Topic: "t", Key: "k", Ref: "1"})
+	start := time.Unix(100, 0)
+	for _, d := range a.Since(0) {
+		c, _, _ := b.Apply(d, start)
+		b.take(t, c)
+	}
+	if silent := b.Silent(start); silent != nil {
+		t.Errorf("%v are silent", silent)
+	}
+	b.Forgive(time.Second) // b itself was late
+	if silent := b.Silent(start.Add(time.Second)); silent != nil {
+		t.Errorf("%v are silent, although forgiven", silent)
+	}
+	if silent := b.Silent(start.Add(2 * time.Second)); len(silent) != 1 {
+		t.Errorf("%v are silent, want a", silent)
+	}
+	b.take(t, b.Down("a"))
+	if len(b.view) != 0 || b.Silent(start.Add(time.Hour)) != nil {
+		t.Errorf("of a node that is down %v are left", b.view)
+	}
+	c, ask, _ := b.Apply(a.Since(a.Clock())[0], start)
+	b.take(t, c)
+	if len(b.view) != 1 || ask {
+		t.Errorf("a node is back with %v, ask %v", b.view, ask)
+	}
+	b.take(t, b.Down("a"))
+	b.ForgetDown(start.Add(time.Hour))
+	if c, ask, _ := b.Apply(a.Since(a.Clock())[0], start); len(c) != 0 || !ask {
+		t.Errorf("a forgotten node is back with %v, ask %v", c, ask)
+	}
+}
+
+func TestNonsense(t *testing.T) {
+	for _, d := range []string{
+		`{}`,
+		`{"node":"a","start":1,"from":2,"to":1}`,
+		`{"node":"a","start":1,"from":1,"to":2}`,
+		`{"node":"a","start":1,"from":0,"to":18446744073709551615}`,
+		`{"node":"a","start":1,"to":1,"ops":[{}]}`,
+		`{"node":"a","start":1,"to":1,"ops":[{"p":{"r":"1"},"d":"1"}]}`,
+		`{"node":"a","start":1,"to":1,"ops":[{"p":{"t":"x"}}]}`,
+		`{"node":"a","start":1,"to":1,"ops":[{"p":{"r":"1","n":-1}}]}`,
+		`{"node":"a","start":1,"to":1,"parts":1,"ops":[{"d":"1"}]}`,
+		`{"node":"a","start":1,"to":1,"parts":1,"part":1}`,
+		`{"node":"a","start":1,"to":1,"parts":-1}`,
+		`{"node":"a","start":1,"to":1,"parts":1000000000}`,
+	} {
+		var delta tracker.Delta
+		if err := json.Unmarshal([]byte(d), &delta); err != nil {
+			t.Fatal(err)
+		}
+		b := newNode("b", 1)
+		if _, _, err := b.Apply(delta, time.Time{}); err == nil || b.Known("a") != 0 {
+			t.Errorf("%s: error %v, clock %d", d, err, b.Known("a"))
+		}
+	}
+}
+
+// Of a delta that begins with what is known, only the rest is told.
+func TestOverlap(t *testing.T) {
+	a, b := newNode("a", 1), newNode("b", 1)
+	a.Put(tracker.Entry{Topic: "t", Key: "1", Ref: "1"})
+	c, _, _ := b.Apply(a.Since(0)[0], time.Time{})
+	b.take(t, c)
+	a.Put(tracker.Entry{Topic: "t", Key: "2", Ref: "2"})
+	for _, want := range []int{1, 0} { // the second time all is known
+		if c, ask, err := b.Apply(tracker.Delta{Replica: tracker.Replica{Node: "a", Start: 1}, To: 2, Ops: []tracker.Op{
+			{Put: &tracker.Entry{Topic: "t", Key: "1", Ref: "1"}}, {Put: &tracker.Entry{Topic: "t", Key: "2", Ref: "2"}},
+		}}, time.Time{}); len(c) != want || ask || err != nil {
+			t.Errorf("%v, ask %v, error %v; want %d steps", c, ask, err, want)
+		}
+	}
+}
