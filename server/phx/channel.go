@@ -37,6 +37,7 @@ type channelExtra struct {
 	subs   subscriptions // to other topics
 	life   *life         // what Context was asked for; or nil
 	active *run          // the callback that runs, if it has a limit or middleware
+	atEnd  func()        // or nil; see AtEnd
 }
 
 // extraLocked returns ch.extra to be written to.
@@ -167,19 +168,21 @@ func (ch *Channel) settleLeft(j job) {
 		p := Payload{join.message.Payload}
 		ch.settleJoin(join, false, "error", reason("join crashed"))
 		ch.reportJoin(span{}, p, errLeft)
+		ch.finish()
 	case phase < ended:
 		ch.crash(errLeft)
 	default: // the last callback, or its connection has ended meanwhile
-		defer ch.closeIfDone()
+		defer ch.finishIfDone()
 		ch.reportCrash("callback crashed", errLeft)
 	}
 }
 
-// closeIfDone ends what the channel may send, unless Terminate is to come.
-func (ch *Channel) closeIfDone() {
+// finishIfDone is finish, unless Terminate is to come.
+func (ch *Channel) finishIfDone() {
 	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.mailbox.Len() == 0 {
-		ch.phase = closed
+	done := ch.mailbox.Len() == 0
+	ch.mu.Unlock()
+	if done {
+		ch.finish()
 	}
 }

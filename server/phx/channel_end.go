@@ -107,7 +107,7 @@ func (ch *Channel) disconnected(why Reason) {
 func (ch *Channel) disconnectedLocked(why Reason) {
 	wasIn := ch.phase == joined || ch.phase == leaving
 	ch.endLocked(why)
-	if wasIn && (ch.route().Type.Terminate != nil || ch.services().hooks.Ended != nil) {
+	if wasIn && ch.seesItsEnd() {
 		ch.pushLocked(&endJob{why: why})
 	}
 }
@@ -140,7 +140,5 @@ func (ch *Channel) terminate(why Reason) {
 			ch.reportCrash("Terminate crashed", err)
 		}
 	}
-	ch.mu.Lock()
-	ch.phase = closed
-	ch.mu.Unlock()
+	ch.finish()
 }

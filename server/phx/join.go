@@ -24,6 +24,9 @@ func (j *joinJob) do(ch *Channel) {
 	if failed != nil {
 		err = failed
 	}
+	if err != nil {
+		defer ch.finish() // Terminate is for those who had joined
+	}
 	if gaveUp {
 		return
 	}

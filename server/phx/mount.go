@@ -83,8 +83,15 @@ func (m *mount) serializer(params Params) int {
 	return slices.IndexFunc(m.Serializers, func(s wire.Serializer) bool { return wire.Serves(s, text) })
 }
 
+// internal is what the topics begin with on which nodes talk to each other, as
+// package presence has them do. No client can join them, whatever its routes match.
+const internal = "\x00"
+
 // route is the index of the one for a topic, or -1.
 func (m *mount) route(topic string) int {
+	if strings.HasPrefix(topic, internal) {
+		return -1
+	}
 	return slices.IndexFunc(m.Routes, func(r Route) bool { return r.matches(topic) })
 }
 

@@ -1,0 +1,131 @@
+package phx_test
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// However a channel ends, what was given to AtEnd is called once, after Terminate.
+func TestAtEnd(t *testing.T) {
+	ends := make(chan string, 8)
+	room := &phx.ChannelType{
+		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
+			ch.AtEnd(func() { ends <- "first" })
+			ch.AtEnd(func() { ends <- "last"; panic("on purpose") })
+			switch string(p.JSON()) {
+			case `{"refuse":1}`:
+				return nil, phx.Errorf("no")
+			case `{"crash":1}`:
+				panic("on purpose")
+			case `{"exit":1}`:
+				runtime.Goexit()
+			}
+			return nil, nil
+		},
+		In: phx.Events{
+			"exit":  func(*phx.Channel, phx.Payload) (any, error) { runtime.Goexit(); return nil, nil },
+			"wrong": func(ch *phx.Channel, _ phx.Payload) (any, error) { ch.Assign("exit", true); return phx.Reply{Status: "ok"}, nil },
+			"crash": func(*phx.Channel, phx.Payload) (any, error) { return nil, errors.New("on purpose") },
+			"stop":  func(*phx.Channel, phx.Payload) (any, error) { return nil, phx.Stop(phx.Normal) },
+		},
+		Terminate: func(ch *phx.Channel, _ phx.Reason) {
+			ends <- "Terminate"
+			if ch.Value("exit") != nil {
+				runtime.Goexit()
+			}
+		},
+	}
+	for _, tt := range []struct {
+		name, join string
+		end        func(c *client)
+		refused    bool
+	}{
+		{"leave", `{}`, func(c *client) { c.say(`["1","2","room:a","phx_leave",{}]`) }, false},
+		{"crash", `{}`, func(c *client) { c.say(`["1","2","room:a","crash",{}]`) }, false},
+		{"stop", `{}`, func(c *client) { c.say(`["1","2","room:a","stop",{}]`) }, false},
+		{"end of the connection", `{}`, func(c *client) { c.conn.Close() }, false},
+		{"Goexit", `{}`, func(c *client) { c.say(`["1","2","room:a","exit",{}]`) }, false},
+		{"Goexit of Terminate", `{}`, func(c *client) {
+			c.say(`["1","2","room:a","wrong",{}]`)
+			c.next()
+			c.say(`["1","3","room:a","phx_leave",{}]`)
+		}, false},
+		{"Goexit of the join", `{"exit":1}`, func(*client) {}, true},
+		{"refusal", `{"refuse":1}`, func(*client) {}, true},
+		{"crash of the join", `{"crash":1}`, func(*client) {}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ep := start(t, phx.Route{Pattern: "room:*", Type: room})
+			c := dial(t, ep)
+			c.say(`["1","1","room:a","phx_join",` + tt.join + `]`)
+			c.next()
+			tt.end(c)
+			want := []string{"Terminate", "last", "first"}
+			if tt.refused {
+				want = want[1:]
+			}
+			for _, want := range want {
+				if got := within(t, want, ends); got != want {
+					t.Fatalf("%s came, want %s", got, want)
+				}
+			}
+			c.conn.Close()
+			shutdown(t, ep)
+			if len(ends) > 0 {
+				t.Errorf("%s came as well", <-ends)
+			}
+		})
+	}
+}
+
+// The one that takes the place of another joins after the end of that.
+func TestAtEndOfDuplicate(t *testing.T) {
+	order := make(chan string, 8)
+	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
+		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
+			order <- "join " + ch.JoinRef()
+			ch.AtEnd(func() { order <- "end " + ch.JoinRef() })
+			return nil, nil
+		},
+	}})
+	c := dial(t, ep)
+	c.say(`["1","1","room:a","phx_join",{}]`, `["2","2","room:a","phx_join",{}]`)
+	for _, want := range []string{"join 1", "end 1", "join 2"} {
+		if got := within(t, want, order); got != want {
+			t.Fatalf("%s came, want %s", got, want)
+		}
+	}
+}
+
+// Once the channel has ended, AtEnd does not wait.
+func TestAtEndAfterwards(t *testing.T) {
+	channels := make(chan *phx.Channel, 1)
+	ended := make(chan bool, 1)
+	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
+		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
+			channels <- ch
+			ch.AtEnd(func() { ended <- true })
+			return nil, nil
+		},
+	}})
+	c := dial(t, ep)
+	c.join("room:a")
+	c.leave("room:a")
+	within(t, "end", ended)
+	called := false
+	within(t, "channel", channels).AtEnd(func() { called = true })
+	if !called {
+		t.Error("it waits for an end that was")
+	}
+}
+
+// Topics on which nodes talk to each other are not for clients.
+func TestInternalTopics(t *testing.T) {
+	ep := start(t, phx.Route{Pattern: "*", Type: &phx.ChannelType{}})
+	c := dial(t, ep)
+	c.say(`["1","1","\u0000presence","phx_join",{}]`)
+	c.want(`[null,"1","\u0000presence","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`)
+}
