@@ -14,7 +14,7 @@ import (
 
 // patience is how long to wait for what must happen, if nobody says otherwise.
 // A test that passes never waits that long.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 // An Endpoint is a running endpoint that is being tested.
 type Endpoint struct {

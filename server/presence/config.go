@@ -1,0 +1,82 @@
+package presence
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+)
+
+// A Config says how a Presence works. The zero value is usable. It must not be
+// changed once given to New.
+type Config struct {
+	// Name tells the presences of one endpoint apart. Each has its own: equal names
+	// must not be attached to one endpoint twice. Default: "presence".
+	Name string
+
+	// Fetch may add fields beside metas to what clients and List get, from one query
+	// for all keys. It is called with the joins and with the leaves of each diff, on
+	// each node that has subscribers, and for each state. It may block: the diffs of
+	// this node wait for it. If it panics, they go out without. Nil adds nothing.
+	Fetch func(topic string, entries map[string]*Entry)
+
+	// Changed is called on each node with what has changed, one call at a time, those
+	// of a topic in order. Nil tells nobody.
+	Changed func(Diff)
+
+	// CountOnly picks the topics that are counted and no more: see Track. Nil picks
+	// none. It must always say the same of a topic, on all nodes.
+	CountOnly func(topic string) bool
+
+	// MaxFull is up to how many keys of a topic clients see all. Default: 1,000.
+	// Negative: all, however many there are.
+	MaxFull int
+
+	// Sample is about how many keys they see beyond that. Default: 100.
+	Sample int
+
+	// Window is how far the diffs of a topic with more than 100 presences are apart.
+	// Those of smaller ones go out at once. Default: 500 ms.
+	Window time.Duration
+
+	// MaxMeta is how many bytes of JSON a meta may have. Default: 4 KiB. A key may
+	// have 256.
+	MaxMeta int
+
+	// AnyKey allows keys such as __proto__ and constructor: names that every object of
+	// JavaScript has. Clients before 1.8.9, 1.7.24 and 1.6.17 fail over them
+	// (CVE-2026-56812), all that are on the topic.
+	AnyKey bool
+
+	// Period is how often a node tells the others what has changed. Default: 250 ms.
+	Period time.Duration
+
+	// DownAfter is after how long a node of which nothing is heard is taken to be down.
+	// It says something every third of it, at least, and is asked at two thirds.
+	// Default: 30 s, as in Phoenix.
+	DownAfter time.Duration
+
+	// ForgetAfter is how long what is known of a node that is down is kept, in case it
+	// comes back. Default: 20 min, as in Phoenix.
+	ForgetAfter time.Duration
+
+	// Logger gets what goes wrong. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// maxKey is the length of a key in bytes.
+const maxKey = 256
+
+func (c Config) withDefaults() Config {
+	c.Name = cmp.Or(c.Name, "presence")
+	c.MaxFull = cmp.Or(c.MaxFull, 1_000)
+	c.Sample = cmp.Or(max(c.Sample, 0), 100)
+	c.Window = cmp.Or(max(c.Window, 0), 500*time.Millisecond)
+	c.MaxMeta = cmp.Or(max(c.MaxMeta, 0), 4<<10)
+	c.Period = cmp.Or(max(c.Period, 0), 250*time.Millisecond)
+	c.DownAfter = cmp.Or(max(c.DownAfter, 0), 30*time.Second)
+	c.ForgetAfter = cmp.Or(max(c.ForgetAfter, 0), 20*time.Minute)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}

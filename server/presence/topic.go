@@ -1,0 +1,208 @@
+package presence
+
+import (
+	"hash/fnv"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/roost-rt/roost/pubsub/tracker"
+)
+
+// A topic is who is on it, on all nodes, and what clients have yet to be told.
+type topic struct {
+	name    string
+	keys    map[string][]meta
+	n       int // presences
+	own     int // of those on this node, where they are only counted
+	level   int // see visible
+	pending diff
+	told    int // the count that clients were told last; -1 before
+	due     time.Time
+	queued  bool
+	version int    // of what newcomers have to know
+	state   []byte // presence_state of a version, or nil
+	encoded int    // that version
+}
+
+func newTopic(name string) *topic {
+	return &topic{name: name, keys: make(map[string][]meta), told: -1, pending: newDiff()}
+}
+
+// count is what presence_count says.
+func (t *topic) count() int {
+	if len(t.keys) > 0 {
+		return len(t.keys)
+	}
+	return t.n
+}
+
+// apply takes a step of the tracker, of this node or another.
+func (t *topic) apply(s tracker.Step) {
+	sign := -1
+	if s.Joined {
+		sign = 1
+	}
+	switch {
+	case s.Count > 0:
+		t.n += sign * s.Count
+	case s.Joined:
+		t.n++
+		t.join(s.Key, meta{s.Ref, s.Meta})
+	default:
+		t.n--
+		t.leave(s.Key, s.Ref)
+	}
+}
+
+func (t *topic) join(key string, m meta) {
+	t.keys[key] = append(t.keys[key], m)
+	if visible(key, t.level) {
+		t.pending.join(key, m)
+		t.changed()
+	}
+}
+
+// changed makes the state of a small topic a new one. On a large one newcomers get the
+// state that was, and the diff that is due: else a thousand who come at once would
+// have it encoded a thousand times.
+func (t *topic) changed() {
+	if t.n <= smallTopic {
+		t.version++
+	}
+}
+
+func (t *topic) leave(key, ref string) {
+	metas := t.keys[key]
+	i := slices.IndexFunc(metas, func(m meta) bool { return m.ref == ref })
+	if i < 0 {
+		return
+	}
+	m := metas[i]
+	if len(metas) == 1 {
+		delete(t.keys, key)
+	} else {
+		t.keys[key] = slices.Concat(metas[:i], metas[i+1:]) // a copy: others may read it
+	}
+	if visible(key, t.level) {
+		t.pending.leave(key, m)
+		t.changed()
+	}
+}
+
+// resample has clients see fewer of the keys, or more, when there are many more of
+// them, or fewer, than before. It looks at all keys, but seldom: their number has to
+// double for the next time.
+func (t *topic) resample(full, sample int) {
+	level := nextLevel(t.level, len(t.keys), full, sample)
+	if level == t.level {
+		return
+	}
+	for key, metas := range t.keys {
+		was, is := visible(key, t.level), visible(key, level)
+		for _, m := range metas {
+			switch {
+			case is && !was:
+				t.pending.join(key, m)
+			case was && !is:
+				t.pending.leave(key, m)
+			}
+		}
+	}
+	t.level = level
+	t.version++
+}
+
+// visible reports whether clients see a key: all at level 0, half of them at level 1,
+// a quarter at level 2. Who is visible at one level is so at those below.
+func visible(key string, level int) bool {
+	if level == 0 {
+		return true
+	}
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	x := h.Sum64()
+	x ^= x >> 33 // the upper bits of FNV are alike for keys that are
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return x>>(64-level) == 0
+}
+
+// nextLevel is the level for n keys, which does not change with every small change of
+// their number.
+func nextLevel(level, n, full, sample int) int {
+	switch {
+	case full < 0, n <= full && level == 0, n <= full*3/4:
+		return 0
+	case level == 0, n>>level > 2*sample, n>>level < sample/2:
+		return max(1, bits.Len(uint(n/sample)))
+	}
+	return level
+}
+
+// A diff is what clients have yet to be told. Who has come and gone meanwhile is not
+// in it.
+type diff struct{ joins, leaves map[string][]meta }
+
+func newDiff() diff { return diff{make(map[string][]meta), make(map[string][]meta)} }
+
+func (d diff) empty() bool { return len(d.joins) == 0 && len(d.leaves) == 0 }
+
+func (d diff) join(key string, m meta) {
+	if !take(d.leaves, key, m.ref) {
+		d.joins[key] = append(d.joins[key], m)
+	}
+}
+
+func (d diff) leave(key string, m meta) {
+	if !take(d.joins, key, m.ref) {
+		d.leaves[key] = append(d.leaves[key], m)
+	}
+}
+
+// then is d, and after it what next says.
+func (d diff) then(next diff) diff {
+	for key, metas := range next.leaves {
+		for _, m := range metas {
+			d.leave(key, m)
+		}
+	}
+	for key, metas := range next.joins {
+		for _, m := range metas {
+			d.join(key, m)
+		}
+	}
+	return d
+}
+
+// take removes a ref, and reports whether it was there.
+func take(from map[string][]meta, key, ref string) bool {
+	metas := from[key]
+	i := slices.IndexFunc(metas, func(m meta) bool { return m.ref == ref })
+	if i < 0 {
+		return false
+	}
+	if len(metas) == 1 {
+		delete(from, key)
+	} else {
+		from[key] = slices.Delete(metas, i, i+1)
+	}
+	return true
+}
+
+// entries is one side of a diff, or a state, as clients get it.
+func entries(from map[string][]meta) map[string]*Entry {
+	all := make(map[string]*Entry, len(from))
+	for key, metas := range from {
+		all[key] = entryOf(metas)
+	}
+	return all
+}
+
+func entryOf(metas []meta) *Entry {
+	e := new(Entry)
+	for _, m := range metas {
+		e.Metas = append(e.Metas, m.json)
+	}
+	return e
+}
