@@ -4,7 +4,6 @@
 // how to use it: half of it misbehaves on request.
 //
 // Its callbacks share no state, so each of them runs as package phx says.
-// Missing are the topics presence:*: there is no presence yet.
 package main
 
 import (

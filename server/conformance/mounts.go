@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
 )
 
 // general are the mounts of our own suites.
-func general() []phx.Mount {
+func general(here *presence.Presence) []phx.Mount {
 	room := phx.Route{Pattern: "room:*", Type: room()}
 	base := phx.Mount{
 		Connect: connect("users_socket:"),
@@ -17,6 +18,7 @@ func general() []phx.Mount {
 			phx.Route{Pattern: "lobby", Type: room.Type},
 			phx.Route{Pattern: "intercept:*", Type: intercept()},
 			phx.Route{Pattern: "phxtest:*", Type: phxtest()},
+			phx.Route{Pattern: "presence:*", Type: present(here)},
 		),
 		Origins: []string{phx.AnyOrigin},
 	}

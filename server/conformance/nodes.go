@@ -14,6 +14,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster"
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
 )
 
 // startNodes starts n nodes, the first one at addr, which are a cluster if there are
@@ -30,10 +31,18 @@ func startNodes(ctx context.Context, addr string, n int, log *slog.Logger) (node
 		}
 		endCluster = nats.Close
 	}
-	end = func() error { defer endCluster(); return shutDown(nodes) }
+	var present []*presence.Presence
+	end = func() error {
+		defer endCluster()
+		for _, here := range present {
+			here.Close()
+		}
+		return shutDown(nodes)
+	}
 	secret := rand.Text()
 	for range n {
-		mounts := append(general(), integration(ctx)...)
+		here := presence.New(presence.Config{AnyKey: true, Logger: log}) // as Phoenix does
+		mounts := append(general(here), integration(ctx)...)
 		ep, err := phx.Start(phx.Config{Addr: addr, Mounts: mounts, HTTP: control(), Adapter: adapter(), Secret: secret, Logger: log})
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return nodes, end, fmt.Errorf("-addr: %w\nAnother program listens on %s. End it, or choose another port: -addr 127.0.0.1:0 picks a free one", err, addr)
@@ -41,7 +50,10 @@ func startNodes(ctx context.Context, addr string, n int, log *slog.Logger) (node
 		if err != nil {
 			return nodes, end, fmt.Errorf("-addr is %q: %w", addr, err)
 		}
-		nodes = append(nodes, ep)
+		nodes, present = append(nodes, ep), append(present, here)
+		if err := here.Attach(ep); err != nil {
+			return nodes, end, err
+		}
 		host, _, _ := net.SplitHostPort(addr) // run has seen the error
 		addr = net.JoinHostPort(host, "0")
 	}
