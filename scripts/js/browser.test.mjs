@@ -61,6 +61,17 @@ describe("demo pages", { timeout: 240_000 }, () => {
       assert.match(await ada.locator("time").first().textContent(), /\d\d:\d\d/);
     });
 
+    test("both see who is here", async () => {
+      for (const page of [ada, bob]) {
+        for (const name of ["Ada", "Bob"]) await sees(page, "#people li", name);
+        assert.equal(await page.locator("#people li").count(), 2);
+      }
+      const tab = await open(bob.context(), address()); // of the same user
+      await sees(ada, "#people li", "Bob (2 windows)");
+      await tab.close();
+      await until("one window", async () => !(await ada.locator("#people").textContent()).includes("windows"));
+    });
+
     test("what people write is text, never HTML", async () => {
       const markup = `<img src="nothing" onerror="alert(1)"> &amp; <b>bold</b>`;
       await say(ada, markup);

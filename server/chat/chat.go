@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
 	"github.com/roost-rt/roost/server/web"
 )
 
@@ -69,12 +70,36 @@ func object(p phx.Payload) error {
 	return nil
 }
 
+// People adds to a room who is there, for the Presence class of the client.
+//
+//	enter  {"user": name}: is there under that name, and under no other any more. Who
+//	       enters gets presence_state; presence_diff is for all
+func People(room *phx.ChannelType, here *presence.Presence) *phx.ChannelType {
+	room.In["enter"] = phx.On(func(ch *phx.Channel, u newcomerAs) (any, error) {
+		if before := phx.Value[string](ch, "user"); before != u.User {
+			here.Untrack(ch, before)
+			ch.Assign("user", u.User)
+			if _, err := here.Track(ch, u.User, nil); err != nil {
+				return nil, phx.Errorf("this name does not go: %v", err)
+			}
+		}
+		return phx.OK, here.PushState(ch)
+	})
+	return room
+}
+
+type newcomerAs struct {
+	User string `json:"user"`
+}
+
+func (u newcomerAs) Validate() error { return checkText("user", u.User, 32) }
+
 // mounts is where clients find the examples. Users have a mount of their own, to
 // say who they are when they connect.
-func mounts(scores *Scores) []phx.Mount {
+func mounts(scores *Scores, here *presence.Presence) []phx.Mount {
 	return []phx.Mount{
 		{Path: "/socket", LongPoll: &phx.LongPoll{}, LogConnect: slog.LevelDebug, Routes: []phx.Route{
-			{Pattern: "room:*", Type: Room()},
+			{Pattern: "room:*", Type: People(Room(), here)},
 			{Pattern: "scores:*", Type: scores.Type()},
 			{Pattern: "board:*", Type: NewBoards().Type()},
 		}},

@@ -3,10 +3,12 @@ package chat_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/roost-rt/roost/server/chat"
+	"github.com/roost-rt/roost/server/presence"
 )
 
 func TestRoom(t *testing.T) {
@@ -79,4 +81,32 @@ func TestTypingIsForTheOthers(t *testing.T) {
 	bob.want(`[null,null,"room:lobby","typing",{"user":"Ada"}]`)
 	ada.say(`["1","3","room:lobby","typing",7]`)
 	ada.want(`["1","3","room:lobby","phx_reply",{"status":"error","response":{"reason":"the payload must be an object"}}]`)
+}
+
+func TestPeople(t *testing.T) {
+	here := presence.New(presence.Config{})
+	t.Cleanup(here.Close)
+	ep := start(t, socket("room:*", chat.People(chat.Room(), here)))
+	ada := dial(t, ep, path)
+	ada.say(`["1","1","room:lobby","phx_join",{}]`)
+	ada.want(`["1","1","room:lobby","phx_reply",{"status":"ok","response":{}}]`)
+	for _, name := range []string{"Ada", "Ada", "Adele"} {
+		ada.say(`["1","2","room:lobby","enter",{"user":%q}]`, name)
+		for reply := ""; !strings.Contains(reply, "phx_reply"); {
+			text, _ := ada.read() // state and diff are package presence's
+			reply = string(text)
+		}
+		if all := here.List("room:lobby"); len(all) != 1 || all[name] == nil || len(all[name].Metas) != 1 {
+			t.Errorf("after %s has entered %v are there", name, all)
+		}
+	}
+	for user, reason := range map[string]string{`""`: "user is empty", `"constructor"`: "this name does not go: "} {
+		ada.say(`["1","3","room:lobby","enter",{"user":%s}]`, user)
+		for reply := ""; !strings.Contains(reply, "phx_reply"); {
+			text, _ := ada.read()
+			if reply = string(text); strings.Contains(reply, "phx_reply") && !strings.Contains(reply, reason) {
+				t.Errorf("%s: %s, want %s", user, reply, reason)
+			}
+		}
+	}
 }

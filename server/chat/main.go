@@ -21,6 +21,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster"
 	"github.com/roost-rt/roost/server/asynclog"
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
 )
 
 const usage = `usage: server [flags]
@@ -122,8 +123,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		defer stop()
 	}
-	scores := NewScores()
-	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(scores), page()
+	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
+	defer here.Close()
+	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(scores, here), page()
 	for i := range cfg.Mounts {
 		cfg.Mounts[i].Idle = *idle
 	}

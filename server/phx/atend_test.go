@@ -26,8 +26,11 @@ func TestAtEnd(t *testing.T) {
 			return nil, nil
 		},
 		In: phx.Events{
-			"exit":  func(*phx.Channel, phx.Payload) (any, error) { runtime.Goexit(); return nil, nil },
-			"wrong": func(ch *phx.Channel, _ phx.Payload) (any, error) { ch.Assign("exit", true); return phx.Reply{Status: "ok"}, nil },
+			"exit": func(*phx.Channel, phx.Payload) (any, error) { runtime.Goexit(); return nil, nil },
+			"wrong": func(ch *phx.Channel, _ phx.Payload) (any, error) {
+				ch.Assign("exit", true)
+				return phx.Reply{Status: "ok"}, nil
+			},
 			"crash": func(*phx.Channel, phx.Payload) (any, error) { return nil, errors.New("on purpose") },
 			"stop":  func(*phx.Channel, phx.Payload) (any, error) { return nil, phx.Stop(phx.Normal) },
 		},

@@ -47,7 +47,8 @@ type Config struct {
 	// (CVE-2026-56812), all that are on the topic.
 	AnyKey bool
 
-	// Period is how often a node tells the others what has changed. Default: 250 ms.
+	// Period is how long after a change the other nodes are told of it, and of what
+	// has changed meanwhile. Default: 250 ms.
 	Period time.Duration
 
 	// DownAfter is after how long a node of which nothing is heard is taken to be down.

@@ -25,39 +25,65 @@ type ask struct {
 	Since uint64 `json:"since"`
 }
 
-// tellNodes tells the other nodes what changes on this one, and looks after those that
-// say nothing, until Close.
+// tellNodes tells the other nodes what changes on this one, some time after it has so
+// that more goes with it, and looks after those that say nothing, until Close.
 func (p *Presence) tellNodes() {
-	ticker := time.NewTicker(p.cfg.Period)
-	defer ticker.Stop()
+	beat := p.cfg.DownAfter / 6
+	due := time.Now().Add(beat)
+	timer := time.NewTimer(beat)
+	defer timer.Stop()
 	var told uint64 // the clock up to which the others have been told
 	var spoke time.Time
-	last := time.Now()
 	_ = p.ep.Broadcast(p.wire(), sayAsk, ask{Node: p.ep.Node()}) // or it hears of the others in time
 	for {
 		select {
 		case <-p.stop:
 			p.tellLast(told)
 			return
-		case <-ticker.C:
+		case <-p.changed:
+			if soon := time.Now().Add(p.cfg.Period); soon.Before(due) {
+				due = soon
+				timer.Reset(p.cfg.Period)
+			}
+			continue
+		case <-timer.C:
 		}
 		now := time.Now()
-		p.mu.Lock()
-		if late := now.Sub(last) - 2*p.cfg.Period; late > 0 {
-			p.state.Forgive(late) // a busy host is not a dead node
-		}
-		last = now
-		p.countLocked()
-		clock := p.state.Clock()
-		var news []tracker.Delta
-		if clock != told || now.Sub(spoke) >= p.cfg.DownAfter/3 {
-			news = p.state.Since(told)
-		}
-		p.mu.Unlock()
-		if news != nil && p.broadcast(news) {
+		news, clock := p.newsSince(told, now.Sub(due), now.Sub(spoke) >= p.cfg.DownAfter/3)
+		due = now.Add(beat)
+		switch {
+		case news == nil:
+		case p.broadcast(news):
 			told, spoke = clock, now
+		default:
+			due = now.Add(p.cfg.Period)
 		}
+		timer.Reset(due.Sub(now))
 		p.watch(now)
+	}
+}
+
+// newsSince is what the other nodes have not been told, at least the clock if it has
+// to be said that this node is there. This one looks later than it wanted to.
+func (p *Presence) newsSince(told uint64, late time.Duration, speak bool) ([]tracker.Delta, uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if late > p.cfg.Period { // a busy host is not a dead node
+		p.state.Forgive(late)
+	}
+	p.countLocked()
+	clock := p.state.Clock()
+	if clock == told && !speak {
+		return nil, clock
+	}
+	return p.state.Since(told), clock
+}
+
+// changedLocked has the other nodes told soon.
+func (p *Presence) changedLocked() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
 	}
 }
 

@@ -39,10 +39,11 @@ type Presence struct {
 	dirty  []*topic        // with something to tell clients
 	closed bool
 
-	wake   chan struct{} // something is dirty
-	stop   chan struct{}
-	ended  sync.WaitGroup
-	cancel func() // of the subscription to what other nodes say
+	wake    chan struct{} // something is dirty
+	changed chan struct{} // something that the other nodes have yet to hear
+	stop    chan struct{}
+	ended   sync.WaitGroup
+	cancel  func() // of the subscription to what other nodes say
 }
 
 // tracked is a presence of a channel of this node.
@@ -51,12 +52,13 @@ type tracked struct{ topic, key, ref string }
 // New returns a Presence, to be attached to an endpoint.
 func New(cfg Config) *Presence {
 	return &Presence{
-		cfg:    cfg.withDefaults(),
-		topics: make(map[string]*topic),
-		local:  make(map[*phx.Channel][]tracked),
-		counts: make(map[*topic]bool),
-		wake:   make(chan struct{}, 1),
-		stop:   make(chan struct{}),
+		cfg:     cfg.withDefaults(),
+		topics:  make(map[string]*topic),
+		local:   make(map[*phx.Channel][]tracked),
+		counts:  make(map[*topic]bool),
+		wake:    make(chan struct{}, 1),
+		changed: make(chan struct{}, 1),
+		stop:    make(chan struct{}),
 	}
 }
 
@@ -211,11 +213,13 @@ func (p *Presence) findLocked(ch *phx.Channel, topic, key string) int {
 
 func (p *Presence) putLocked(e tracker.Entry) {
 	p.state.Put(e)
+	p.changedLocked()
 	p.applyLocked(tracker.Step{Entry: e, Joined: true})
 }
 
 func (p *Presence) dropLocked(t tracked) {
 	p.state.Drop(t.ref)
+	p.changedLocked()
 	p.applyLocked(tracker.Step{Entry: tracker.Entry{Topic: t.topic, Key: t.key, Ref: t.ref}})
 }
 
@@ -263,6 +267,7 @@ func (p *Presence) addLocked(t *topic, n int) {
 	t.own += n
 	t.n += n
 	p.counts[t] = true
+	p.changedLocked()
 	p.touchLocked(t)
 }
 

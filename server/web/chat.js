@@ -2,6 +2,7 @@
 // trip; until then it is in the outbox, and what the connection loses on the
 // way is sent again, with the same id, so that nobody sees it twice.
 import { connected, openSocket } from "./connection.js";
+import { Presence } from "./phoenix.mjs";
 import { element, hue, linked } from "./element.js";
 
 const ROOMS = ["lobby", "garden", "workshop"];
@@ -14,9 +15,10 @@ const GROUP_WITHIN = 5 * 60_000; // milliseconds; what one says in them has one 
 const TYPING_EVERY = 2_000; // milliseconds
 const TYPING_FOR = 4_000; // milliseconds; then it is over, unless it was told again
 const MAX_TYPING = 3; // names
+const MAX_PEOPLE = 50; // names, and how many more
 
-const [more, naming, name, rooms, other, room, log, messages, outbox, newer, typing, note, problem, composer, body] =
-  ["more", "naming", "name", "rooms", "other", "room", "log", "messages", "outbox", "newer", "typing", "note", "problem", "composer", "body"]
+const [more, naming, name, people, rooms, other, room, log, messages, outbox, newer, typing, note, problem, composer, body] =
+  ["more", "naming", "name", "people", "rooms", "other", "room", "log", "messages", "outbox", "newer", "typing", "note", "problem", "composer", "body"]
     .map((id) => document.getElementById(id));
 
 const socket = openSocket("/socket", { onChange: showOutbox });
@@ -52,16 +54,38 @@ function enter(next) {
     showTyping();
   });
   channel.onError(showOutbox);
+  const presence = new Presence(channel);
+  presence.onSync(() => showPeople(presence.list((key, { metas }) => ({ key, windows: metas.length }))));
+  showPeople([]);
   channel.join()
     .receive("ok", () => {
       for (const message of waiting) if (!message.failed) send(message);
       showOutbox();
       catchUp();
+      present();
     })
     .receive("error", ({ reason }) => {
       channel.leave(); // or the client would ask again for ever
       problem.textContent = `This room does not let you in: ${reason}`;
     });
+}
+
+// present says under which name we are here.
+function present() {
+  const asked = channel;
+  asked.push("enter", { user: name.value.trim() || "anonymous" })
+    .receive("error", ({ reason }) => { if (asked === channel) problem.textContent = reason; });
+}
+
+function showPeople(all) {
+  all.sort((a, b) => a.key.localeCompare(b.key));
+  people.replaceChildren(...all.slice(0, MAX_PEOPLE).map(({ key, windows }) => {
+    const item = element("li");
+    item.append(avatar(key), element("span", windows > 1 ? `${key} (${windows} windows)` : key));
+    return item;
+  }));
+  if (all.length > MAX_PEOPLE) people.append(element("li", `and ${all.length - MAX_PEOPLE} more`));
+  more.textContent = all.length ? `${all.length} here ⋯` : "⋯";
 }
 
 // catchUp asks for what was said while we were not here. It goes before what has
@@ -336,7 +360,10 @@ naming.addEventListener("submit", (event) => {
   more.ariaExpanded = "false";
   body.focus();
 });
-name.addEventListener("change", () => localStorage.setItem("name", name.value.trim()));
+name.addEventListener("change", () => {
+  localStorage.setItem("name", name.value.trim());
+  if (channel.state === "joined") present();
+});
 log.addEventListener("scroll", () => {
   atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
   if (atEnd) follow();
