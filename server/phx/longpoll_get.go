@@ -53,7 +53,7 @@ func (s *pollSession) get(x *exchange) bool {
 
 // comesLocked makes room for a poll that has come.
 func (s *pollSession) comesLocked(p *poll) {
-	s.polled = time.Now()
+	s.polled = s.polls.mark()
 	s.waiting, s.woken = nil, false
 	s.settleLastLocked(p)
 }

@@ -28,6 +28,7 @@ func TestLongPollInactive(t *testing.T) {
 	s := openSession(t, ep)
 	s.say(`["1","1","room:a","phx_join",{}]`)
 	s.want(`["1","1","room:a","phx_reply",{"status":"ok","response":{}}]`)
+	s.wantStatus(204) // so that it is not over when it is looked at first
 	begin := time.Now()
 	s.polls.send("GET", s.target, "")
 	if a := s.polls.receive(); a.Status != 204 {
@@ -51,6 +52,8 @@ func TestLongPollInactive(t *testing.T) {
 		t.Errorf("POST afterwards: %s, want status 410", a.body)
 	}
 	eventually(t, "the session is gone", func() bool { return ep.Stats().Sockets == 0 })
+	openSession(t, ep)
+	eventually(t, "the next one is gone, too", func() bool { return ep.Stats().Sockets == 0 })
 }
 
 // Who polls stays, however long nothing happens.

@@ -27,14 +27,12 @@ type pollSession struct {
 	token  string        // immutable; the id, signed
 
 	answerer *answerer // immutable
-	made     time.Time // immutable
+	made     uint32    // immutable: seconds since clock.started
 
 	mu       sync.Mutex     // guards the rest
 	handler  poller.Handler // who gets messages and the end; nil until open
 	messages []byte         // for the client: packets; nobody else may change what is behind them
 	held     []func()       // turns that Hold keeps back until the client has taken it
-	polled   time.Time      // when the last GET came
-	idle     *time.Timer    // calls checkIdle
 	waiting  *poll          // the last GET, if it waits
 	woken    bool           // waiting is about to fetch the messages
 	burst    bool           // more messages are about to come: waiting is woken with the last
@@ -44,11 +42,12 @@ type pollSession struct {
 	posts    []*post        // that wait for it
 	dropped  bool           // a binary message was, and that was logged
 	ended    bool
-	why      error // that it ended; nil after Finish
+	polled   uint32 // when the last GET came; see clock.mark
+	why      error  // that it ended; nil after Finish
 }
 
 func newPollSession(polls *pollSessions, d *dialect, remote string) *pollSession {
-	s := &pollSession{polls: polls, id: rand.Text(), made: time.Now(), answerer: polls.nextAnswerer()}
+	s := &pollSession{polls: polls, id: rand.Text(), made: uint32(time.Since(polls.started).Seconds()), answerer: polls.nextAnswerer()}
 	s.token = polls.sign(s.id)
 	s.socket = &Socket{dialect: d, transport: s, extra: &extra{remote: remote}}
 	return s
@@ -60,11 +59,8 @@ func (s *pollSession) open(a *attempt) bool {
 	polls, handler := s.polls, s.socket.open(a, nil)
 	known := polls.add(s)
 	s.mu.Lock()
-	s.handler, s.polled = handler, time.Now()
+	s.handler, s.polled = handler, polls.mark()
 	ended := s.ended // by its id or by Connect, before it was open
-	if !ended {
-		s.idle = time.AfterFunc(s.patience(), s.checkIdle)
-	}
 	s.mu.Unlock()
 	switch {
 	case ended:
@@ -76,21 +72,12 @@ func (s *pollSession) open(a *attempt) bool {
 	return known
 }
 
-// patience is how long after a GET the next one may come: spec §3.5, and by how
-// much the answer to the first may be late.
-func (s *pollSession) patience() time.Duration {
-	return s.polls.window*3/2 + 200*time.Millisecond
-}
-
-// checkIdle ends the session if there was no GET for that long. It looks as
-// often, like Phoenix, so the end comes within twice that. A GET that another node
+// checkIdle ends the session if there was no GET for too long. One that another node
 // has waits no longer than its window, whatever becomes of the node.
 func (s *pollSession) checkIdle() {
 	s.mu.Lock()
-	gone := (s.waiting == nil || s.waiting.from != nil) && time.Since(s.polled) >= s.patience()
-	if !gone && !s.ended {
-		s.idle.Reset(s.patience())
-	}
+	waits := s.waiting != nil && s.waiting.from == nil
+	gone := s.handler != nil && !waits && s.polls.since(s.polled) >= s.polls.patience()
 	s.mu.Unlock()
 	if gone {
 		s.socket.close(ws.StatusGoingAway, "", Inactive)
@@ -106,7 +93,7 @@ func (s *pollSession) SendShared(packets []byte) error { return s.send(packets, 
 func (s *pollSession) send(packets []byte, shared bool) error {
 	s.mu.Lock()
 	err := s.sendLocked(packets, shared)
-	waiting, quiet := len(s.messages), time.Since(s.polled)
+	waiting, quiet := len(s.messages), s.polls.since(s.polled)
 	s.mu.Unlock()
 	if err == poller.ErrSlowConsumer {
 		s.polls.slow.Add(1)
@@ -198,9 +185,6 @@ func (s *pollSession) end(why error) {
 	}
 	s.posts = nil
 	opened := s.handler != nil
-	if opened {
-		s.idle.Stop()
-	}
 	s.mu.Unlock()
 	for _, resume := range held {
 		resume()

@@ -3,7 +3,9 @@ package phx
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +39,7 @@ type pollSessions struct {
 	places  int        // taken: by sessions, and by those that Connect is asked about
 	byID    map[string]*pollSession
 	byToken map[string]*pollSession // as most requests have the token that the session made
+	idle    *time.Timer             // calls checkIdle; nil without sessions
 }
 
 func newPollSessions(lent *services, path string, cfg LongPoll) *pollSessions {
@@ -113,7 +116,7 @@ func (p *pollSessions) known(signed []byte) *pollSession {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.byToken[string(signed)]
-	if s == nil || time.Since(s.made) > pollMaxAge {
+	if s == nil || time.Since(p.started)-time.Duration(s.made)*time.Second > pollMaxAge {
 		return nil
 	}
 	return s
@@ -177,6 +180,9 @@ func (p *pollSessions) add(s *pollSession) bool {
 		return false
 	}
 	p.byID[s.id], p.byToken[s.token] = s, s
+	if p.idle == nil {
+		p.idle = time.AfterFunc(p.patience(), p.checkIdle)
+	}
 	return true
 }
 
@@ -184,19 +190,41 @@ func (p *pollSessions) remove(s *pollSession) {
 	p.mu.Lock()
 	delete(p.byID, s.id)
 	delete(p.byToken, s.token)
+	if len(p.byID) == 0 && p.idle != nil {
+		p.idle.Stop()
+		p.idle = nil
+	}
 	p.mu.Unlock()
+}
+
+// patience is how long after a GET the next one may come: spec §3.5, and by how
+// much the answer to the first may be late.
+func (p *pollSessions) patience() time.Duration { return p.window*3/2 + 200*time.Millisecond }
+
+// checkIdle ends the sessions for which there was no GET for that long. It looks as
+// often, like Phoenix, so the end comes within twice that. Timers of their own would
+// take 150 bytes of each session.
+func (p *pollSessions) checkIdle() {
+	for _, s := range p.all() {
+		s.checkIdle()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.idle != nil {
+		p.idle.Reset(p.patience())
+	}
+}
+
+func (p *pollSessions) all() []*pollSession {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Values(p.byID))
 }
 
 // eachPolled calls do for the socket of every long-poll session.
 func (ep *Endpoint) eachPolled(do func(*Socket)) {
 	for _, p := range ep.polls {
-		p.mu.Lock()
-		sessions := make([]*pollSession, 0, len(p.byID))
-		for _, s := range p.byID {
-			sessions = append(sessions, s)
-		}
-		p.mu.Unlock()
-		for _, s := range sessions {
+		for _, s := range p.all() {
 			do(s.socket)
 		}
 	}
