@@ -9,8 +9,8 @@ import (
 
 func TestScenarios(t *testing.T) {
 	all := plan.Scenarios()
-	if len(all) != 10 || all[0] != plan.Chat {
-		t.Errorf("Scenarios() = %v, want ten, a chat first", all)
+	if len(all) != 11 || all[0] != plan.Chat {
+		t.Errorf("Scenarios() = %v, want eleven, a chat first", all)
 	}
 	for _, s := range all {
 		var read plan.Scenario
@@ -26,7 +26,7 @@ func TestScenarios(t *testing.T) {
 		}
 	}
 	var s plan.Scenario
-	if err := s.UnmarshalText([]byte("chatt")); err == nil || !strings.HasSuffix(err.Error(), "there are chat, echo, idle, rooms, churn, slow, storm, kill, burst, soak") {
+	if err := s.UnmarshalText([]byte("chatt")); err == nil || !strings.HasSuffix(err.Error(), "there are chat, echo, idle, rooms, churn, slow, storm, kill, burst, soak, app") {
 		t.Errorf("UnmarshalText(chatt) = %v, want an error that has all names", err)
 	}
 }
