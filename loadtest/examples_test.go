@@ -15,6 +15,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
 )
 
 // The tests below run the files of examples against the real thing, at a small size.
@@ -295,6 +296,38 @@ func TestStagesExample(t *testing.T) {
 	// machine. The last users may be gone before they begin theirs.
 	if sent := o.steps["push new_msg: push"].OK; sent == 0 || sent > 19 || o.end.Joined != 20 || o.end.Delivered < sent || o.end.Lost > 0 {
 		t.Errorf("%d rounds of %d users, delivered %d, lost %d, want up to 19 of 20", sent, o.end.Joined, o.end.Delivered, o.end.Lost)
+	}
+}
+
+// Presence: of the own join and of others'.
+func TestPresenceExample(t *testing.T) {
+	t.Parallel()
+	here := presence.New(presence.Config{})
+	room := &phx.ChannelType{
+		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
+			var who struct{ Name string }
+			if err := p.Decode(&who); err != nil {
+				return nil, err
+			}
+			_, err := here.Track(ch, who.Name, map[string]any{})
+			return nil, err
+		},
+		Joined: func(ch *phx.Channel, _ phx.Payload) error { return here.PushState(ch) },
+	}
+	ep, err := phx.Start(phx.Config{Addr: "127.0.0.1:0", Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { here.Close(); _ = ep.Shutdown(context.Background()) }) // the test is over
+	if err := here.Attach(ep); err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]string{"for: 30s": "rounds: 2", "within: 5s": "within: 60s", "200ms..400ms": "5ms..20ms"}
+	o := tryOut(t, briefly(t, "presence.yaml", lines), "ws://"+ep.Addr().String()+"/socket")
+	for _, name := range []string{"join room:lobby: join", "expect presence_state: event", "expect presence_diff: event", "leave room:lobby: leave"} {
+		if got := o.steps[name]; got.OK != 40 || len(got.Failed) > 0 {
+			t.Errorf("%s: %d, %v failed, want 40", name, got.OK, got.Failed)
+		}
 	}
 }
 
