@@ -84,7 +84,7 @@ func check(args []string, out, errs io.Writer) int {
 			code = exitUsage
 			continue
 		}
-		fmt.Fprintf(out, "%s: OK: %s\n", name, s)
+		fmt.Fprintf(out, "%s: OK: %d %s\n", name, s.Count(), s)
 	}
 	return code
 }

@@ -216,6 +216,26 @@ func TestLoginExample(t *testing.T) {
 	}
 }
 
+// Ctrl-C leaves an account of what was sent by then.
+func TestInterruptedExample(t *testing.T) {
+	t.Parallel()
+	url := application(t, phx.Mount{Routes: lobby()})
+	c, out := start(t, briefly(t, "chat.yaml", map[string]string{"500ms..1500ms": "20ms"}), "-url", url, "-out", "run")
+	waitFor(t, "messages", func() bool {
+		text, _ := os.ReadFile(filepath.Join(c.Dir, "run", "records.jsonl"))
+		return strings.Contains(string(text), `"phase":"users"`)
+	})
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, c.Wait()); code != 130 {
+		t.Fatalf("exit code %d, want 130:\n%s", code, out)
+	}
+	if e := readOutcome(t, filepath.Join(c.Dir, "run")).end; !e.Interrupted || e.Delivered != e.Expected || e.Lost+e.Duplicated > 0 {
+		t.Errorf("interrupted %t, delivered %d of %d, lost %d, twice %d", e.Interrupted, e.Delivered, e.Expected, e.Lost, e.Duplicated)
+	}
+}
+
 // A user whose token is wrong is told of before the run, by name of what to look at.
 func TestFirstUserSaysWhatDoesNotFit(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,11 @@ var app = kind{
 			c.ConnectRate = cmp.Or(c.ConnectRate, s.Users.Connect)
 		}
 	},
+	explain: func(p *planner, say func(format string, args ...any)) {
+		if s, err := p.config.Script.Script(); err == nil { // check has said so
+			say("By %s, %s.", p.config.ScriptName, s)
+		}
+	},
 	check: func(c Config) error {
 		if c.Script == nil {
 			return errors.New("app: say which scenario file: loadtest app.yaml")

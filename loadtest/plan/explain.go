@@ -45,15 +45,14 @@ func (p *planner) explain() {
 		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
 	}
 	say("Memory: about %s are needed, %s are available.", gigabytes(p.check(p.Clients).MemoryNeeded), gigabytes(p.host.FreeMemory()))
-	if !p.config.Scenario.Sends() {
-		return
+	if p.config.Scenario.Sends() {
+		who := "Each room's writer"
+		if p.Writers > 1 {
+			who = fmt.Sprintf("Each of the %d writers of a room", p.Writers)
+		}
+		say("%s sends %s of %d bytes, %s.",
+			who, plural(p.Messages, "message", "messages"), p.config.Size, p.pacing())
 	}
-	who := "Each room's writer"
-	if p.Writers > 1 {
-		who = fmt.Sprintf("Each of the %d writers of a room", p.Writers)
-	}
-	say("%s sends %s of %d bytes, %s.",
-		who, plural(p.Messages, "message", "messages"), p.config.Size, p.pacing())
 	if explain := p.config.Scenario.kind().explain; explain != nil {
 		explain(p, say)
 	}

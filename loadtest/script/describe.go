@@ -28,5 +28,5 @@ func (s *Script) String() string {
 	if s.Paced() {
 		how += ", rounds at a given rate"
 	}
-	return fmt.Sprintf("%d users join %s over %s, and go through %d steps %s", s.Count(), where, s.Target.Transport, len(s.Steps), how)
+	return fmt.Sprintf("users join %s over %s, and go through %d steps %s", where, s.Target.Transport, len(s.Steps), how)
 }
