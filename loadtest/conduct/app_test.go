@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/roost-rt/roost/loadtest/conduct"
 	"github.com/roost-rt/roost/loadtest/plan"
@@ -244,7 +243,7 @@ func (d *double) play(t *testing.T, text string, change ...func(*plan.Config)) p
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := plan.Config{Scenario: plan.App, Script: &src, ScriptName: "app.yaml", ScriptURL: d.url, URL: d.url, Drain: 2 * time.Second}
+	cfg := plan.Config{Scenario: plan.App, Script: &src, ScriptName: "app.yaml", ScriptURL: d.url, URL: d.url, Drain: stands}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
@@ -66,7 +65,6 @@ func TestUnreadableIsNotLost(t *testing.T) {
 	stamp := regexp.MustCompile(`stamp-\d+-2-[^x]*`) // of the second message
 	f := (&fake{spell: func(text string) string { return stamp.ReplaceAllString(text, "") }}).start(t)
 	cfg := config(f)
-	cfg.Drain = time.Second
 	end, records, err := run(t, t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Run() = %v", err)
@@ -100,7 +98,7 @@ func TestPingRefused(t *testing.T) {
 		return refusal.ReplaceAllString(text, `{"response":{"reason":"overloaded"},"status":"error"}`)
 	}}).start(t)
 	cfg := config(f)
-	cfg.Scenario, cfg.Rate, cfg.For = plan.Echo, 100, 200*time.Millisecond
+	cfg.Scenario, cfg.Rate, cfg.For = plan.Echo, 20, stands
 	end, _, err := run(t, t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Run() = %v", err)

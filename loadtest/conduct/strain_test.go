@@ -51,7 +51,7 @@ func TestGeneratorIsWatched(t *testing.T) {
 	}{
 		{"chat", func(*plan.Config) {}, true},
 		{"closed loop", func(c *plan.Config) { c.Scenario, c.Rate, c.For = plan.Echo, 0, 100*time.Millisecond }, false},
-		{"open loop", func(c *plan.Config) { c.Scenario, c.Rate, c.For = plan.Echo, 100, 200*time.Millisecond }, true},
+		{"open loop", func(c *plan.Config) { c.Scenario, c.Rate, c.For = plan.Echo, 20, 2*time.Second }, true},
 		{"churn", func(c *plan.Config) { c.Scenario, c.Churn = plan.Churn, 100 }, true},
 		{"idle", func(c *plan.Config) { c.Scenario, c.For, c.Rate = plan.Idle, 100*time.Millisecond, 0 }, false},
 	} {
