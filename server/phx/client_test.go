@@ -243,6 +243,6 @@ func talk(addr string) bool {
 		b = frame.AppendMasked(b, ws.OpText, mask, []byte(text))
 	}
 	_, _ = conn.Write(b)
-	_, _ = io.ReadAtLeast(conn, make([]byte, 1<<10), 300)
+	_, _ = io.ReadAtLeast(conn, make([]byte, 1<<10), 200) // of its own: nobody else may say anything
 	return true
 }
