@@ -445,3 +445,39 @@ func TestLongPollOthersNoRoom(t *testing.T) {
 	r.want(beaten(1))
 	eventuallyHolds(t, r.nodes[0], "nothing is held", 0, 0)
 }
+
+// Messages for a raw socket are taken one after the other there, too; one that takes
+// longer than a window is answered with 408, and its client waits for that.
+func TestLongPollOthersRaw(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	mount := longPolling(4 * time.Second).Mounts[0]
+	mount.LongPoll.NodeTimeout = 3 * time.Second // less than a window: the other node has to say that it is there
+	mount.Raw = &phx.RawType{In: func(s *phx.RawSocket, data []byte, binary bool) error {
+		if string(data) == "[slow]" {
+			g.pass()
+		}
+		return s.Push(data, false)
+	}}
+	nodes := startNodes(t, 2, mount)
+	r := roam(t, nodes, "/socket/longpoll?x=1")
+	r.move()
+	r.posts.send("POST", r.target, "[a]\n[slow]\n[skipped]", ndjson)
+	within(t, "call of In", g.entered)
+	behind := dialWeb(t, nodes[0])
+	behind.send("POST", r.target, "[b]\n"+strings.Repeat("x", 100_000), "Content-Type: text/plain")
+	if a := r.posts.receive(); a.body != `{"status":408}` {
+		t.Errorf("POST: %s, want status 408", a.body)
+	}
+	close(g.open)
+	if a := behind.receive(); a.Status != 200 && a.Status != 408 { // the latter if it had to wait for too long
+		t.Errorf("the POST behind it: %s, want status 200", a.body)
+	}
+	a := r.poll()
+	for len(a.Messages) < 2 && a.Status == 200 {
+		a.Messages = append(a.Messages, r.poll().Messages...)
+	}
+	if len(a.Messages) < 2 || a.Messages[0] != "[a]" || a.Messages[1] != "[slow]" {
+		t.Errorf("got %.60q, want [a] and [slow]", a.Messages)
+	}
+}
