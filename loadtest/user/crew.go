@@ -47,6 +47,7 @@ type crew struct {
 	joinLatency *hdrhistogram.Histogram
 	interval    *hdrhistogram.Histogram // receipts and replies since the last progress
 	events      []order.Event
+	late, lag   order.Sample // since the last report, as in order.Strain
 	stopping    bool
 }
 
@@ -215,6 +216,7 @@ func (c *crew) pace(ctx context.Context, start int64) {
 		}
 		select {
 		case c.tickets <- start + int64(due):
+			c.strained(func() { c.late.Add(c.now() - start - int64(due)) })
 		default:
 			c.fault("round skipped: no user was free, and as many rounds wait as there are users")
 		}
@@ -290,7 +292,7 @@ func (c *crew) report() []order.Event {
 	used, host := proc.OwnUsage(), proc.OwnHost()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: order.Strain{Host: host}, Latency: order.Encode(c.interval)}
+	p := &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: c.strainLocked(host), Latency: order.Encode(c.interval)}
 	if c.settled != nil {
 		n, _ := total(missing)
 		p.Missing = &n
@@ -306,7 +308,7 @@ func (c *crew) answer() []order.Event {
 	used, host := proc.OwnUsage(), proc.OwnHost()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	events := append(c.events, order.Event{Progress: &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: order.Strain{Host: host}, At: c.now()}})
+	events := append(c.events, order.Event{Progress: &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: c.strainLocked(host), At: c.now()}})
 	c.events = nil
 	return events
 }

@@ -54,6 +54,7 @@ func (s *serving) run() error {
 	defer s.active.Wait()
 	defer func() { s.halt() }()
 	reporter.Go(func() { s.report(over) })
+	reporter.Go(func() { s.crew.watch(over) })
 	for {
 		var c order.Command
 		err := s.commands.Decode(&c)
