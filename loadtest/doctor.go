@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 const doctorUsage = `usage: loadtest doctor [flags]
@@ -19,15 +20,18 @@ at how many. Changes nothing and needs no root.
 
   loadtest doctor -clients 1000000              the servers here, clients elsewhere
   loadtest doctor -clients 1000000 -same-host   servers and clients both here, as
-                                                "loadtest run" and "tune" have them
+                                                a run without -url and "tune" have
+                                                them (-role both)
+  loadtest doctor -clients 50000 -role load     the clients here, servers elsewhere
   loadtest doctor -clients 50000 -single        one server process for all
 
-Of each limit: what it is now, what is needed, the most clients that fit, who it
-is for, and a verdict: ok, slow (all can connect, but lose time), LIMIT (not all
-can), or note (no bound here).
+It shows what is in the way, so that not all clients can connect, and what is slow,
+so that all can, but lose time: what it is now, what is needed, and the number of
+clients from which on it matters. -all shows also what is enough, and why what else
+there is has no bound here.
 
-Exit codes: 0 enough, 99 a limit is in the way, 1 it could not be found out, 2
-wrong arguments.
+Exit codes: 0 enough, 99 something is in the way or slow ("tune diff" of the same
+role says the same), 1 it could not be found out, 2 wrong arguments.
 
 flags:
 `
@@ -46,8 +50,15 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 	f.BoolVar(&d.SameHost, "same-host", false, "the clients are on this host, too (default: only the servers)")
 	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
 	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to reckon with (default: that of this process)")
-	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with -same-host, `number` of addresses that clients connect from (default: as many of 127.0.0.0/8 as it takes)")
-	asJSON := f.Bool("json", false, "the report as JSON")
+	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with clients here, `number` of addresses that they connect from (default: as many of 127.0.0.0/8 as it takes; with -role load one)")
+	role := f.String("role", "", "what this host does: `server`, load or both (default server)")
+	var from order.Sources
+	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) (err error) {
+		from, err = order.ParseSources(list)
+		return err
+	})
+	everything := f.Bool("all", false, "show what is enough, too")
+	asJSON := f.Bool("json", false, "the report as JSON, all of it")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, doctorUsage)
@@ -60,10 +71,27 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 		return misused(stderr, "doctor", fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	case d.Clients < 1 || d.Clients > mostDemand:
 		return misused(stderr, "doctor", fmt.Errorf("-clients is %d: want 1 to %d", int64(d.Clients), mostDemand))
+	case *role != "" && d.SameHost:
+		return misused(stderr, "doctor", errors.New("-same-host is -role both: the one or the other"))
+	case len(from) > 0 && (*role != string(kernel.Load) || d.Addresses != 0):
+		return misused(stderr, "doctor", errors.New("-from is for -role load, and says the number of -addresses"))
 	case d.FilesPerProcess < 0 || d.Addresses < 0:
 		return misused(stderr, "doctor", errors.New("-files-per-process and -addresses cannot be negative"))
 	}
 
+	if *role != "" {
+		r, err := kernel.ParseRole(*role)
+		if err != nil {
+			return misused(stderr, "doctor", fmt.Errorf("-role: %w", err))
+		}
+		d = d.As(r)
+	}
+	if d.Remote && d.Single {
+		return misused(stderr, "doctor", errors.New("-single is about servers, of which there are none on a load machine"))
+	}
+	if len(from) > 0 {
+		d.Addresses = kernel.Count(from.Count())
+	}
 	host, err := read()
 	if err != nil {
 		fmt.Fprintf(stderr, "loadtest doctor: %v\n", err)
@@ -75,13 +103,13 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 		e.SetIndent("", "  ")
 		err = e.Encode(report)
 	} else {
-		err = report.WriteText(stdout)
+		err = report.WriteText(stdout, *everything)
 	}
 	switch {
 	case err != nil:
 		fmt.Fprintf(stderr, "loadtest doctor: %v\n", err)
 		return exitBroken
-	case !report.Enough:
+	case report.Verdict() != kernel.OK:
 		return exitMissed
 	}
 	return exitOK

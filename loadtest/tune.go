@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 const tuneUsage = `usage: loadtest tune diff|apply|status|rollback [flags]
@@ -18,13 +19,15 @@ Raises the settings of Linux that many clients need, and takes them back.
   loadtest tune diff -clients 1000000   what would change, and why: what
                                         "loadtest doctor -same-host" finds too
                                         low, and what the drop-in below needs
+  loadtest tune diff -role load         the same for a host with the clients alone
   loadtest tune apply -clients 1000000  changes it (root)
   loadtest tune status                  what is applied, and what changed since
   loadtest tune rollback                restores every value (root)
 
-apply never lowers a value. It writes
+apply never lowers a bound. It writes
   ` + kernel.SysctlFile + `
-  ` + kernel.UnitFile + `
+  ` + kernel.UnitFile + `, on a load machine instead
+  ` + kernel.LimitsFile + `
 and keeps the old values in ` + kernel.StateFile + `. In a container it leaves alone
 what belongs to the host, and prints the settings of Docker and Kubernetes.
 
@@ -33,7 +36,8 @@ that somebody else has set since. Neither apply nor rollback touches a file that
 was edited since. All that is left is named, and its old value kept: roll back
 again when it can be seen, is again as apply left it, or as it was before.
 
-Exit codes: 0 done, or nothing to do; 99 something is too low (diff), was not
+Exit codes: 0 done, or nothing to do; 99 something is in the way or slow, also what
+cannot be tuned, as "doctor" of the same role says (diff), was not
 touched (apply, rollback) or has changed since (status); 1 it failed; 2 wrong
 arguments.
 `
@@ -45,17 +49,26 @@ func adjust(args []string, stdout, stderr io.Writer) int {
 	clients := kernel.Count(defaultDemand)
 	f := flag.NewFlagSet("loadtest tune", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.Int64Var((*int64)(&clients), "clients", defaultDemand, "`number` of clients, both ends on this host")
+	f.Int64Var((*int64)(&clients), "clients", defaultDemand, "`number` of clients")
+	role := f.String("role", string(kernel.Both), "what this host does: `server`, load or both")
+	var addresses int64
+	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) error {
+		from, err := order.ParseSources(list)
+		addresses = int64(from.Count())
+		return err
+	})
 	dir := f.String("dir", "/", "`folder` that /proc, /etc and /var are in, for tests")
 
 	job := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		job, args = args[0], args[1:]
 	}
-	switch err := f.Parse(args); {
+	err := f.Parse(args)
+	as, roleErr := kernel.ParseRole(*role)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, tuneUsage)
-		writeOmissions(stdout)
+		writeOmissions(stdout, as)
 		fmt.Fprint(stdout, "\nflags:\n")
 		f.SetOutput(stdout)
 		f.PrintDefaults()
@@ -64,12 +77,16 @@ func adjust(args []string, stdout, stderr io.Writer) int {
 		return misused(stderr, "tune", wantedBy(f, err))
 	case f.NArg() > 0:
 		return misused(stderr, "tune", fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	case roleErr != nil:
+		return misused(stderr, "tune", fmt.Errorf("-role: %w", roleErr))
+	case addresses > 0 && as != kernel.Load:
+		return misused(stderr, "tune", errors.New("-from is for -role load"))
 	case clients < 1 || clients > mostDemand:
 		return misused(stderr, "tune", fmt.Errorf("-clients is %d: want 1 to %d", int64(clients), mostDemand))
 	}
 
-	t := kernel.Tuner{Root: kernel.Root(*dir), Out: stdout}
-	code, err := exitOK, error(nil)
+	t := kernel.Tuner{Root: kernel.Root(*dir), Out: stdout, Role: as, Addresses: kernel.Count(addresses)}
+	code := exitOK
 	switch job {
 	case "diff":
 		code, err = tuneDiff(t, clients, stdout)
@@ -111,8 +128,9 @@ func tuneDiff(t kernel.Tuner, clients kernel.Count, w io.Writer) (int, error) {
 	if len(d.Changes)+len(d.Refusals) == 0 {
 		fmt.Fprintf(w, "Nothing to change for %s clients.\n", clients)
 	}
-	writeOmissions(w)
-	if len(d.Changes)+len(d.Refusals) > 0 {
+	writeOmissions(w, d.Role)
+	fmt.Fprintf(w, "\nAs it is, %s: %s\n", d.Role.Says(), d.Report.Sentence())
+	if d.Report.Verdict() != kernel.OK {
 		return exitMissed, nil
 	}
 	return exitOK, nil
@@ -175,12 +193,12 @@ func writeRefusals(w io.Writer, d kernel.Diff) {
 	for _, r := range d.Refusals {
 		fmt.Fprintf(w, "%s: %s  (%s)\n", r.Key, r.Why, r.Reason)
 	}
-	fmt.Fprintf(w, "\n%s", kernel.ContainerText(d.Clients))
+	fmt.Fprintf(w, "\n%s", kernel.ContainerText(d.Role, d.Clients))
 }
 
-func writeOmissions(w io.Writer) {
+func writeOmissions(w io.Writer, role kernel.Role) {
 	fmt.Fprintln(w, "\nLeft out on purpose:")
-	for _, o := range kernel.Omissions() {
+	for _, o := range kernel.Omissions(role) {
 		fmt.Fprintf(w, "  %-35s %s\n", o.Entry, o.Reason)
 	}
 }

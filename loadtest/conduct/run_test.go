@@ -499,7 +499,7 @@ func TestRunCountsRefusedJoins(t *testing.T) {
 		t.Errorf("account %+v, want %+v", accountOf(end), want)
 	}
 	for _, r := range records {
-		if s := r.Shortfall; s != nil && (s.Limit != kernel.Server || !strings.Contains(s.Evidence, "join refused")) {
+		if s := r.Shortfall; s != nil && (s.Limit != kernel.RefusedByServer || !strings.Contains(s.Evidence, "join refused")) {
 			t.Errorf("what stopped it is %+v, want the server", s)
 		}
 	}

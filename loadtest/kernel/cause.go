@@ -8,7 +8,7 @@ import (
 
 // A Cause is the limit that stopped a run, as far as can be told.
 type Cause struct {
-	Name     string `json:"name"` // as in Limit, or Server; "" if no limit of this host was found
+	Name     string `json:"name"` // as in Limit, or RefusedByServer; "" if no limit of this host was found
 	Scope    Scope  `json:"scope,omitempty"`
 	Evidence string `json:"evidence"`
 	Fix      string `json:"fix,omitempty"`
@@ -89,7 +89,7 @@ func (h Host) Diagnose(s Symptoms) Cause {
 		}
 	}
 	if refusals := refused(s.Errors); len(refusals) > 0 {
-		return Cause{Name: Server, Evidence: "it answered: " + strings.Join(refusals, "; "),
+		return Cause{Name: RefusedByServer, Evidence: "it answered: " + strings.Join(refusals, "; "),
 			Fix: "look at its log and its own limits, such as -max-conns"}
 	}
 	for _, b := range []struct{ name, evidence string }{
@@ -116,8 +116,8 @@ func (h Host) Diagnose(s Symptoms) Cause {
 	return c
 }
 
-// Server is the name of a cause that is no limit of a host: the server refused.
-const Server = "the server"
+// RefusedByServer is the name of a cause that is no limit of this host.
+const RefusedByServer = "the server"
 
 // mostNamed is how many kinds of errors are told.
 const mostNamed = 3

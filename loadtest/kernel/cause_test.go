@@ -110,7 +110,7 @@ func TestDiagnose(t *testing.T) {
 		s.Demand = bothEnds()
 		s.Before, s.After = test.machine.write(t).Tally(), test.machine.with(test.change).write(t).Tally()
 		h := test.machine.host(t)
-		for _, h.Superuser = range []bool{false, true} { // root's servers may be another's
+		for _, h.FilesExempt = range []bool{false, true} { // root's servers may be another's
 			c := h.Diagnose(s)
 			if c.Name != test.cause || c.Scope != test.scope || !strings.Contains(c.Evidence, test.evidence) || !strings.Contains(c.Fix, test.fix) || (c.Fix == "") != (test.fix == "") {
 				t.Errorf("%s: Diagnose = %+v, want %s (%s) with %q and %q", test.name, c, test.cause, test.scope, test.evidence, test.fix)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -75,18 +76,7 @@ func (r Root) groups() ([]Group, error) {
 
 // walk collects what limits the cgroup at group and those above it.
 func (r Root) walk(c controller, group string, mounts []mount) (list []Group) {
-	i := slices.IndexFunc(mounts, c.isMount)
-	if i < 0 {
-		return nil
-	}
-	// A container sees its own cgroup as the root of the mount, while the path
-	// may still be the host's.
-	below := strings.TrimPrefix(group, strings.TrimSuffix(mounts[i].root, "/"))
-	if strings.HasPrefix(below, "/..") {
-		below = "/"
-	}
-	for dir := path.Clean("/" + below); ; dir = path.Dir(dir) {
-		folder := path.Join(mounts[i].point, dir)
+	for dir, folder := range c.folders(group, mounts) {
 		if text, err := r.text(path.Join(folder, c.limit)); err == nil {
 			if limit := parseCount(text); limit.known() && limit != Unlimited {
 				used := r.count(path.Join(folder, c.used), 0)
@@ -96,8 +86,24 @@ func (r Root) walk(c controller, group string, mounts []mount) (list []Group) {
 				list = append(list, Group{Path: dir, Limit: c.limit, Max: limit, Used: used, folder: folder, bites: c.bites, bite: c.bite})
 			}
 		}
-		if dir == "/" {
-			return list
+	}
+	return list
+}
+
+// folders are those of a cgroup and of those above it, each with its path.
+func (c controller) folders(group string, mounts []mount) iter.Seq2[string, string] {
+	return func(yield func(dir, folder string) bool) {
+		i := slices.IndexFunc(mounts, c.isMount)
+		if i < 0 {
+			return
+		}
+		// A container sees its own cgroup as the root of the mount, while the path
+		// may still be the host's.
+		below := strings.TrimPrefix(group, strings.TrimSuffix(mounts[i].root, "/"))
+		if strings.HasPrefix(below, "/..") {
+			below = "/"
+		}
+		for dir := path.Clean("/" + below); yield(dir, path.Join(mounts[i].point, dir)) && dir != "/"; dir = path.Dir(dir) {
 		}
 	}
 }

@@ -39,14 +39,17 @@ type Refusal struct {
 // A Diff is what there is to do for a number of clients.
 type Diff struct {
 	Clients  Count
+	Role     Role
+	Report   Report // of the host as it is
 	Place    Place
 	Changes  []Change
 	Refusals []Refusal
 }
 
-// diff is what Check finds too low for n clients, both ends here. What the machine
-// does not have, such as conntrack, needs no change.
-func (r Root) diff(clients Count) (Diff, error) {
+// diff is what Check finds too low for a demand. What the machine does not have, such
+// as conntrack, needs no change.
+func (r Root) diff(demand Demand) (Diff, error) {
+	clients, role := demand.Clients, demand.role()
 	p, err := r.place()
 	if err != nil {
 		return Diff{}, err
@@ -55,9 +58,9 @@ func (r Root) diff(clients Count) (Diff, error) {
 	if err != nil {
 		return Diff{}, err
 	}
-	d := Diff{Clients: clients, Place: p}
-	needed := h.tooLow(clients)
-	for _, s := range Settings(clients) {
+	d := Diff{Clients: clients, Role: role, Report: Check(h, demand), Place: p}
+	needed := h.tooLow(demand)
+	for _, s := range Settings(role, clients) {
 		old, err := r.text(sysctl(s.Key))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -72,8 +75,9 @@ func (r Root) diff(clients Count) (Diff, error) {
 		if !low {
 			continue
 		}
-		last := len(s.Value) - 1
-		s.Value[last] = max(s.Value[last], int64(need)) // others may have taken more than there is to spare
+		if last := len(s.Value) - 1; !s.connects() {
+			s.Value[last] = max(s.Value[last], int64(need)) // others may have taken more than there is to spare
+		}
 		next := s.raised(old)
 		if sameValue(next, old) {
 			continue
@@ -88,18 +92,18 @@ func (r Root) diff(clients Count) (Diff, error) {
 }
 
 // tooLow are the limits that are slow or in the way, with what is needed of each.
-// h is asked as if for no superuser: whose the servers are is not known.
-func (h Host) tooLow(clients Count) map[string]Count {
-	h.Superuser = false
+// h is asked as if nobody were exempt: whose the servers are is not known.
+func (h Host) tooLow(d Demand) map[string]Count {
+	h.FilesExempt = false
 	needed := make(map[string]Count)
-	for _, l := range Check(h, Demand{Clients: clients, SameHost: true}).Limits {
+	for _, l := range Check(h, d).Limits {
 		if l.Verdict == Slow || l.Verdict == Stop {
 			needed[l.Name] = l.Needed
 		}
 	}
 	// A note to Check, as more processes do. But the drop-in asks for one that
 	// holds all, and cannot have more than this.
-	if need := Count(fileLimit(clients)); h.NrOpen.known() && h.NrOpen < need {
+	if need := Count(fileLimit(d.Clients)); !d.Remote && h.NrOpen.known() && h.NrOpen < need {
 		needed["fs.nr_open"] = need
 	}
 	return needed

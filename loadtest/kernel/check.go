@@ -6,7 +6,8 @@ import "slices"
 type Report struct {
 	Clients         Count   `json:"clients"`
 	SameHost        bool    `json:"same_host"`
-	MemoryNeeded    Count   `json:"memory_needed"` // bytes of processes and kernel
+	Remote          bool    `json:"remote,omitempty"` // the clients alone are here
+	MemoryNeeded    Count   `json:"memory_needed"`    // bytes of processes and kernel
 	ServerProcesses Count   `json:"server_processes"`
 	ClientProcesses Count   `json:"client_processes"`
 	Enough          bool    `json:"enough"` // nothing stops the clients
@@ -21,7 +22,7 @@ func Check(h Host, d Demand) Report {
 		l.files = d.FilesPerProcess
 	}
 	n := int64(d.Clients)
-	rep := Report{Clients: d.Clients, SameHost: d.SameHost, MemoryNeeded: Count(l.memory(n)), ServerProcesses: Count(l.servers(n)), Enough: true}
+	rep := Report{Clients: d.Clients, SameHost: d.SameHost, Remote: d.Remote, MemoryNeeded: Count(l.memory(n)), ServerProcesses: Count(l.servers(n)), Enough: true}
 	rep.ClientProcesses = Count(l.processes(n) - l.servers(n))
 	for _, r := range h.rules(l) {
 		rep.Limits = append(rep.Limits, r.judge(d.Clients))
@@ -39,5 +40,5 @@ func Check(h Host, d Demand) Report {
 }
 
 func (h Host) rules(l layout) []rule {
-	return slices.Concat(h.fileRules(l), h.networkRules(l), h.memoryRules(l), h.taskRules(l))
+	return slices.Concat(h.fileRules(l), h.networkRules(l), h.memoryRules(l), h.taskRules(l), h.quotaRule())
 }

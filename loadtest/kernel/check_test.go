@@ -197,24 +197,25 @@ func TestReport(t *testing.T) {
 	h := bigMachine().with(machine{"proc/self/limits": "Max open files unlimited unlimited files\n", "proc/sys/fs/epoll/max_user_watches": "218423\n"}).host(t)
 	rep := kernel.Check(h, bothEnds())
 	var text strings.Builder
-	if err := rep.WriteText(&text); err != nil {
+	if err := rep.WriteText(&text, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"1,000,000 clients, servers and clients both here (without -same-host: the servers alone); server processes: 1, client processes: 1\n",
-		"fs.epoll.max_user_watches       218,423    2,000,000  109,211    user               LIMIT",
-		"memory                          65.5 GB    8.9 GB",
+		"1,000,000 clients, servers and clients both here (-role: server, load or both); server processes: 1;\nclient processes: 1\n",
+		"\nIn the way                                    NOW        NEEDED CLIENTS AT MOST  SCOPE\n" +
+			"  fs.epoll.max_user_watches               218,423     2,000,000         109,211  user\n",
+		"\n  memory                                  65.5 GB        8.9 GB",
 		"First limit: fs.epoll.max_user_watches (user), at 109,211 clients. Asked for: 1,000,000.\n",
-		"LIMIT  fs.epoll.max_user_watches: raise sysctl fs.epoll.max_user_watches\n",
-		`"loadtest tune diff -clients 1000000" shows the sysctls`,
+		"      To do: raise sysctl fs.epoll.max_user_watches\n",
+		`"loadtest tune diff -role both -clients 1000000" shows the sysctls`,
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("WriteText lacks %q:\n%s", want, &text)
 		}
 	}
 	text.Reset()
-	const servers = "1,000,000 clients, the servers here, clients elsewhere (-same-host: both here); server processes: 1\n"
-	if err := kernel.Check(h, kernel.Demand{Clients: million}).WriteText(&text); err != nil || !strings.HasPrefix(text.String(), servers) {
+	const servers = "1,000,000 clients, the servers here, clients elsewhere (-role: server, load or both); server\nprocesses: 1\n"
+	if err := kernel.Check(h, kernel.Demand{Clients: million}).WriteText(&text, false); err != nil || !strings.HasPrefix(text.String(), servers) {
 		t.Errorf("WriteText of servers = %v, want %q first:\n%s", err, servers, &text)
 	}
 	got, err := json.Marshal(rep.Limits[0])

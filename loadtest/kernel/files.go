@@ -48,6 +48,20 @@ TimeoutStopSec=%d
 `, fileLimit(clients), parts(int64(clients), closeRate), max(stopSeconds, 3*parts(int64(clients), closeRate))))
 }
 
+// limitsText is a file of limits.conf(5), which counts at the next login. A limit
+// beyond fs.nr_open would let nobody log in.
+func limitsText(files int64, nrOpen Count) string {
+	if nrOpen.known() {
+		files = min(files, int64(nrOpen))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Files of a login: one for each client. \"*\" is not for root.\n")
+	for _, who := range []string{"*", "root"} {
+		fmt.Fprintf(&b, "%-4s  -  nofile  %d\n", who, files)
+	}
+	return signed(b.String())
+}
+
 // fileLimit is RLIMIT_NOFILE for one process with all clients. It is not more
 // than what [Settings] has for fs.nr_open.
 func fileLimit(clients Count) int64 { return int64(clients) + 100_000 }
@@ -57,10 +71,10 @@ func oneLine(value string) string { return strings.Join(strings.Fields(value), "
 
 // ContainerText says how the settings are made where a container is started: it
 // must not, or cannot, make them itself.
-func ContainerText(clients Count) string {
+func ContainerText(role Role, clients Count) string {
 	var docker, pod, host strings.Builder
 	var keys []string
-	for _, s := range Settings(clients) {
+	for _, s := range Settings(role, clients) {
 		value := oneLine(strings.Trim(fmt.Sprint(s.Value), "[]"))
 		if s.Scope == Machine {
 			if !isConntrack(s.Key) {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -23,46 +24,56 @@ type Host struct {
 	SynCookies                   Count // 0 is off
 	TCPPages                     Count // net.ipv4.tcp_mem, the last of the three
 	Orphans, TimeWait, HashSlots Count
+	Neighbours                   Count // net.ipv4.neigh.default.gc_thresh3
+	TimeWaitReuse                Count // net.ipv4.tcp_tw_reuse: 1 is on, 2 for loopback alone
 	NetBacklog                   Count // net.core.netdev_max_backlog
 
 	Memory             Count // bytes available to new processes
 	Threads            Count // that there are
 	ThreadsMax, PidMax Count
 	Groups             []Group // cgroups of this process that limit something
-	Cores              int
-	Superuser          bool // this process is root's: fs.file-max does not bind it
+	Processors         int     // of the machine
+	Quota              Quota   // of the cgroups of this process
+	Cores              int     // processors that may be used at a time: fewer than there are if there is a quota
+	FilesExempt        bool    // fs.file-max does not bind this process
 }
 
 // Here is the host that this process is on.
 func Here() (Host, error) {
-	h, err := Read("/")
-	h.Superuser = os.Geteuid() == 0
-	return h, err
+	return Read("/")
 }
 
 // Read asks the machine below r. It fails if that is not Linux with a /proc.
 func Read(r Root) (Host, error) {
 	h := Host{
-		NrOpen:       r.sysctl("fs.nr_open"),
-		FileMax:      r.count("proc/sys/fs/file-nr", 2),
-		FilesOpen:    r.count("proc/sys/fs/file-nr", 0),
-		EpollWatches: r.sysctl("fs.epoll.max_user_watches"),
-		Ports:        r.ports(),
-		Conntrack:    r.sysctl("net.netfilter.nf_conntrack_count"),
-		ConntrackMax: r.sysctl("net.netfilter.nf_conntrack_max"),
-		Somaxconn:    r.sysctl("net.core.somaxconn"),
-		SynBacklog:   r.sysctl("net.ipv4.tcp_max_syn_backlog"),
-		SynCookies:   r.sysctl("net.ipv4.tcp_syncookies"),
-		TCPPages:     r.count(sysctl("net.ipv4.tcp_mem"), 2),
-		Orphans:      r.sysctl("net.ipv4.tcp_max_orphans"),
-		TimeWait:     r.sysctl("net.ipv4.tcp_max_tw_buckets"),
-		NetBacklog:   r.sysctl("net.core.netdev_max_backlog"),
-		ThreadsMax:   r.sysctl("kernel.threads-max"),
-		PidMax:       r.sysctl("kernel.pid_max"),
-		Threads:      r.threads(),
-		HashSlots:    Unknown,
-		Memory:       r.MemoryAvailable(),
-		Cores:        runtime.NumCPU(),
+		NrOpen:        r.sysctl("fs.nr_open"),
+		FileMax:       r.count("proc/sys/fs/file-nr", 2),
+		FilesOpen:     r.count("proc/sys/fs/file-nr", 0),
+		EpollWatches:  r.sysctl("fs.epoll.max_user_watches"),
+		Ports:         r.ports(),
+		Conntrack:     r.sysctl("net.netfilter.nf_conntrack_count"),
+		ConntrackMax:  r.sysctl("net.netfilter.nf_conntrack_max"),
+		Somaxconn:     r.sysctl("net.core.somaxconn"),
+		SynBacklog:    r.sysctl("net.ipv4.tcp_max_syn_backlog"),
+		SynCookies:    r.sysctl("net.ipv4.tcp_syncookies"),
+		TCPPages:      r.count(sysctl("net.ipv4.tcp_mem"), 2),
+		Orphans:       r.sysctl("net.ipv4.tcp_max_orphans"),
+		TimeWait:      r.sysctl("net.ipv4.tcp_max_tw_buckets"),
+		NetBacklog:    r.sysctl("net.core.netdev_max_backlog"),
+		ThreadsMax:    r.sysctl("kernel.threads-max"),
+		PidMax:        r.sysctl("kernel.pid_max"),
+		Threads:       r.threads(),
+		HashSlots:     Unknown,
+		Memory:        r.MemoryAvailable(),
+		Processors:    runtime.NumCPU(),
+		Quota:         r.quota(),
+		FilesExempt:   r.filesExempt(),
+		TimeWaitReuse: r.sysctl("net.ipv4.tcp_tw_reuse"),
+		Neighbours:    r.sysctl("net.ipv4.neigh.default.gc_thresh3"),
+	}
+	h.Cores = h.Processors
+	if q := h.Quota.Processors; q > 0 {
+		h.Cores = max(1, min(h.Cores, int(math.Ceil(q))))
 	}
 	if n := r.numbers(sysctl("net.ipv4.tcp_ehash_entries")); len(n) == 1 {
 		h.HashSlots = Count(max(n[0], -n[0])) // negative: the table of the first network namespace

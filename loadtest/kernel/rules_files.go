@@ -8,12 +8,12 @@ const moreFiles = "raise ulimit -Hn (LimitNOFILE= of the service, docker --ulimi
 // fileRules are about descriptors.
 func (h Host) fileRules(l layout) []rule {
 	system := rule{name: "fs.file-max", scope: Machine, have: h.FileMax, fix: "raise sysctl fs.file-max"}
-	if h.Superuser {
-		system.reason = fmt.Sprintf("no bound for root, who asks; for others open files of the whole host, %s now", h.FilesOpen)
+	if h.FilesExempt {
+		system.reason = fmt.Sprintf("no bound for who asks: CAP_SYS_ADMIN of the host; for others open files of the whole host, %s now", h.FilesOpen)
 	} else {
 		system.stops = true
 		system.need = func(n int64) int64 { return int64(max(0, h.FilesOpen)) + l.openFiles(n) }
-		system.reason = fmt.Sprintf("open files of the whole host, %s now; past it accept and connect fail with ENFILE (root is exempt)", h.FilesOpen)
+		system.reason = fmt.Sprintf("open files of the whole host, %s now; past it accept and connect fail with ENFILE (CAP_SYS_ADMIN of the host is exempt)", h.FilesOpen)
 	}
 	return append(h.processFileRules(l), system,
 		rule{

@@ -20,23 +20,25 @@ func (h Host) networkRules(l layout) []rule {
 	ends := func(n int64) int64 { return n * l.ends() }
 	return []rule{
 		h.portRule(l),
+		h.reuseRule(l),
+		h.neighbourRule(l),
 		h.conntrackRule(),
-		{
+		l.listens(rule{
 			name: "net.core.somaxconn", scope: Namespace, have: h.Somaxconn, need: upTo(longestBacklog),
 			reason: "connects at once; what comes while the queue is full is dropped without an error and waits 1 s, 2 s, 3 s",
 			fix:    "raise sysctl net.core.somaxconn, then restart the server: it counts at listen(2)",
-		},
-		h.synRule(),
+		}),
+		l.listens(h.synRule()),
 		{
 			name: "net.ipv4.tcp_mem", unit: "pages", scope: Machine, have: h.TCPPages, need: upTo(mostClients),
 			reason: "idle sockets take none, an unread message takes one; past it the second is dropped and sent again",
 			fix:    "raise sysctl net.ipv4.tcp_mem",
 		},
-		{
+		l.loops(rule{
 			name: "net.core.netdev_max_backlog", unit: "packets", scope: Machine, have: h.NetBacklog, need: upTo(softirqBurst),
 			reason: "packets of timers (keepalive, retransmits) at once; past it they are lost in silence",
 			fix:    "raise sysctl net.core.netdev_max_backlog",
-		},
+		}),
 		{
 			name: "net.ipv4.tcp_ehash_entries", scope: Machine, have: h.HashSlots, need: ends,
 			reason: "past it sockets share a slot: eight to a slot cost 20 % of the CPU time of a message",
@@ -51,16 +53,63 @@ func (h Host) networkRules(l layout) []rule {
 			name: "net.ipv4.tcp_max_tw_buckets", scope: Namespace, have: h.TimeWait,
 			reason: "no bound: past it a closed connection just skips TIME_WAIT",
 		},
-		{
+		l.listens(rule{
 			name: "drain time", unit: "s", scope: Process, have: stopSeconds,
 			need:   func(n int64) int64 { return parts(n*l.ends(), 2*closeRate) },
 			reason: "of closing all; systemd kills a service after TimeoutStopSec, 90 s unless set",
 			fix:    "raise TimeoutStopSec= of the service",
-		},
+		}),
 	}
 }
 
-const morePorts = "connect from more addresses, listen on more ports, or widen sysctl net.ipv4.ip_local_port_range"
+// listens is r where servers are, and a note where none is.
+func (l layout) listens(r rule) rule {
+	if l.Remote {
+		r.need, r.reason = nil, "no bound here: it is for who listens"
+	}
+	return r
+}
+
+// loops is r where packets may take the loopback device.
+func (l layout) loops(r rule) rule {
+	if l.Remote {
+		r.need, r.reason = nil, "no bound here: packets come through a network card, which has queues of its own"
+	}
+	return r
+}
+
+// reuseRule is about ports of connections that clients closed: they are in TIME_WAIT
+// for a minute.
+func (h Host) reuseRule(l layout) rule {
+	r := rule{name: timeWaitReuse, scope: Namespace, have: h.TimeWaitReuse}
+	switch {
+	case !l.Remote:
+		r.reason = "no bound here: the default covers loopback, and servers do not connect"
+		return r
+	case h.TimeWaitReuse == 1:
+		r.reason = "no bound: it is on, and a port in TIME_WAIT can be taken again after 1 s"
+		return r
+	}
+	addresses := max(1, int64(l.Addresses))
+	r.unit, r.have = "ports", h.Ports
+	r.need = func(n int64) int64 { return 2 * parts(n, addresses) }
+	r.reason = "ports for two runs: those of one that has just ended are in TIME_WAIT for 60 s, as it is off but for loopback"
+	r.fix = "set sysctl net.ipv4.tcp_tw_reuse=1, wait a minute between runs, or " + morePorts
+	return r
+}
+
+// neighbourRule says why the size of the neighbour tables is none of a load machine's
+// limits.
+func (h Host) neighbourRule(l layout) rule {
+	r := rule{name: "net.ipv4.neigh.default.gc_thresh3", scope: Namespace, have: h.Neighbours}
+	r.reason = "no bound: one entry for each neighbour that is talked to; clients from elsewhere come by way of a router"
+	if l.Remote {
+		r.reason = "no bound: one entry for each neighbour that is talked to, the server or a router; but many addresses of -from fill that one's table, unless it has a route to them by way of this host"
+	}
+	return r
+}
+
+const morePorts = "connect from more addresses (-from), listen on more ports, or widen sysctl net.ipv4.ip_local_port_range"
 
 // portRule is about ports of outgoing connections. Servers need none.
 func (h Host) portRule(l layout) rule {
@@ -83,7 +132,7 @@ func (h Host) portRule(l layout) rule {
 		return parts(n, int64(addresses))
 	}
 	r.stops = true
-	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to a server process; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", addresses)
+	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to one address of a server; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", addresses)
 	r.fix = morePorts
 	return r
 }

@@ -14,14 +14,20 @@ type Setting struct {
 	Reason string
 }
 
-// Settings are those for n clients with both ends on one host, with room to
-// spare: they are bounds, not reservations. Apply makes those that [Check] finds
-// too low.
-func Settings(clients Count) []Setting {
-	n := int64(clients)
+// Settings are those for n clients of a host with a role, with room to spare for
+// both ends: they are bounds, not reservations. Apply makes those that [Check]
+// finds too low.
+func Settings(role Role, clients Count) []Setting {
+	return slices.DeleteFunc(allSettings(int64(clients)), func(s Setting) bool {
+		listens := s.Key == "net.core.somaxconn" || s.Key == "net.ipv4.tcp_max_syn_backlog"
+		return role == Load && listens || role != Load && s.connects()
+	})
+}
+
+func allSettings(n int64) []Setting {
 	return []Setting{
 		{"fs.nr_open", []int64{2*n + 100_000}, Machine, "what LimitNOFILE of the service can be raised to"},
-		{"fs.file-max", []int64{4*n + 500_000}, Machine, "open files of the whole host: one for each end of a connection; only root is exempt"},
+		{"fs.file-max", []int64{4*n + 500_000}, Machine, "open files of the whole host: one for each end of a connection; only CAP_SYS_ADMIN of the host is exempt"},
 		{"fs.epoll.max_user_watches", []int64{3*n + 1000}, Machine, "one for each end of a connection"},
 		{"net.core.somaxconn", []int64{longestBacklog}, Namespace, "the queue of connects; what overflows it waits seconds, without an error"},
 		{"net.ipv4.tcp_max_syn_backlog", []int64{longestBacklog}, Namespace, "half-open connections, where tcp_syncookies is off"},
@@ -29,12 +35,23 @@ func Settings(clients Count) []Setting {
 		{"net.core.netdev_max_backlog", []int64{softirqBurst}, Machine, "packets of timers at once; what overflows it is lost in silence"},
 		{"net.ipv4.tcp_max_orphans", []int64{unackedCloses}, Machine, "closed sockets whose FIN nobody has answered"},
 		{"net.netfilter.nf_conntrack_max", []int64{2 * n}, Machine, "connections tracked by the firewall; better no rule that tracks them: it costs 20 % of a message"},
+		{portRange, []int64{1024, 65535}, Namespace, "ports of connections to one address of a server; nothing listens on a load machine but its agent"},
+		{timeWaitReuse, []int64{1}, Namespace, "ports of the run before are in TIME_WAIT for a minute"},
 	}
 }
 
+// The settings of who connects are no bounds that are raised: one is a range, whose
+// ends are moved apart, the other is to be as it is above.
+const (
+	portRange     = "net.ipv4.ip_local_port_range"
+	timeWaitReuse = "net.ipv4.tcp_tw_reuse"
+)
+
+func (s Setting) connects() bool { return s.Key == portRange || s.Key == timeWaitReuse }
+
 // settingOf is the setting of that name, an empty one if there is none.
 func settingOf(key string) Setting {
-	for _, s := range Settings(1) {
+	for _, s := range allSettings(1) {
 		if s.Key == key {
 			return s
 		}
@@ -55,7 +72,7 @@ func (s Setting) raised(old string) string {
 		if err != nil { // more than an int64 is enough
 			continue
 		}
-		if now < want {
+		if s.falls(i, now) {
 			fields[i], higher = strconv.FormatInt(want, 10), true
 		}
 	}
@@ -65,18 +82,27 @@ func (s Setting) raised(old string) string {
 	return strings.Join(fields, "\t")
 }
 
+// falls reports whether number i, which is now, falls short of the setting.
+func (s Setting) falls(i int, now int64) bool {
+	switch {
+	case s.Key == portRange && i == 0:
+		return now > s.Value[i]
+	case s.Key == timeWaitReuse:
+		return now != s.Value[i]
+	}
+	return now < s.Value[i]
+}
+
 // sameValue compares values of /proc/sys, whatever the white space.
 func sameValue(a, b string) bool { return slices.Equal(strings.Fields(a), strings.Fields(b)) }
 
 // An Omission is an entry of published tuning lists that is left out.
 type Omission struct{ Entry, Reason string }
 
-// Omissions are those of the lists that are copied most.
-func Omissions() []Omission {
-	return []Omission{
-		{"net.ipv4.ip_local_port_range", "clients here take more addresses; a wide range has ports that servers want"},
+// Omissions are those of the lists that are copied most, of a host with a role.
+func Omissions(role Role) []Omission {
+	list := []Omission{
 		{"net.ipv4.tcp_tw_recycle", "gone since Linux 4.12; it broke clients behind NAT"},
-		{"net.ipv4.tcp_tw_reuse=1", "the default 2 covers loopback; servers do not connect"},
 		{"net.ipv4.tcp_fin_timeout", "is about FIN_WAIT2 only, not TIME_WAIT"},
 		{"net.ipv4.tcp_max_tw_buckets", "past it TIME_WAIT is skipped, connections are fine"},
 		{"net.ipv4.tcp_low_latency", "does nothing since Linux 4.14"},
@@ -86,4 +112,18 @@ func Omissions() []Omission {
 		{"vm.max_map_count", "for a thread or a stack mapping per connection; there is none"},
 		{"kernel.pid_max, threads-max", "for a thread per connection; there is none"},
 	}
+	if role != Load {
+		return append([]Omission{
+			{"net.ipv4.ip_local_port_range", "clients here take more addresses; a wide range has ports that servers want"},
+			{"net.ipv4.tcp_tw_reuse=1", "the default 2 covers loopback; servers do not connect"},
+		}, list...)
+	}
+	return append([]Omission{
+		{"net.core.somaxconn", "the queue of a listener; a load machine connects"},
+		{"net.ipv4.tcp_max_syn_backlog", "likewise"},
+		{"net.ipv4.neigh.default.gc_thresh*", "one entry for each neighbour, the server or a router; it needs a route for a prefix of -from"},
+		{"net.ipv6.neigh.default.gc_thresh*", "likewise"},
+		{"net.ipv6.ip_nonlocal_bind", "-from binds addresses of a prefix without it (IPV6_FREEBIND)"},
+		{"TimeoutStopSec=, TimerSlackNSec=", "of a service; clients are started from a login or by the agent"},
+	}, list...)
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 const (
 	SysctlFile = "/etc/sysctl.d/90-roost.conf"
 	UnitFile   = "/etc/systemd/system/roost.service.d/90-roost.conf"
+	LimitsFile = "/etc/security/limits.d/90-roost.conf" // of a load machine, instead of UnitFile
 	StateFile  = "/var/lib/roost/tune.json"
 )
 
@@ -33,10 +35,15 @@ var (
 type Tuner struct {
 	Root Root
 	Out  io.Writer
+
+	Role      Role  // of the host; empty means Both
+	Addresses Count // as in Demand
 }
 
 // Diff says what Apply would change.
-func (t Tuner) Diff(clients Count) (Diff, error) { return t.Root.diff(clients) }
+func (t Tuner) Diff(clients Count) (Diff, error) {
+	return t.Root.diff(Demand{Clients: clients, Addresses: t.Addresses}.As(cmp.Or(t.Role, Both)))
+}
 
 // Apply raises what is too low for clients and may be touched from here, and
 // writes the files that keep it so. Applied again, it raises further, keeps the
@@ -60,7 +67,11 @@ func (t Tuner) Apply(clients Count) (Diff, error) {
 	if why := d.Place.elsewhere(state.Net); why != "" {
 		return d, fmt.Errorf("%s: %w: %s, and roll it back", t.Root.path(StateFile), ErrLeft, why)
 	}
-	for _, name := range []string{SysctlFile, UnitFile} {
+	perProcess, text := UnitFile, unitText(max(clients, state.Clients))
+	if d.Role == Load {
+		perProcess, text = LimitsFile, limitsText(fileLimit(max(clients, state.Clients)), t.Root.sysctl("fs.nr_open"))
+	}
+	for _, name := range []string{SysctlFile, perProcess} {
 		if err := t.Root.claim(name, state); err != nil {
 			return d, err
 		}
@@ -72,7 +83,7 @@ func (t Tuner) Apply(clients Count) (Diff, error) {
 	return d, errors.Join(
 		t.set(d.Changes, state),
 		t.write(SysctlFile, sysctlText(t.inForce(state.Changes))),
-		t.write(UnitFile, unitText(state.Clients)))
+		t.write(perProcess, text))
 }
 
 // set makes the changes, those after one that fails, too.

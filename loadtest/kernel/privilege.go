@@ -1,0 +1,42 @@
+package kernel
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+const (
+	// capSysAdmin is the number of CAP_SYS_ADMIN, capabilities(7).
+	capSysAdmin = 21
+
+	// firstUsers is the first user namespace (PROC_USER_INIT_INO of the kernel).
+	firstUsers = "user:[4026531837]"
+)
+
+// filesExempt reports whether fs.file-max does not bind this process: the kernel
+// asks for CAP_SYS_ADMIN in the first user namespace (alloc_empty_file). Root of a
+// container has neither by itself.
+func (r Root) filesExempt() bool {
+	text, err := r.text("proc/self/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(text) {
+		if mask, found := strings.CutPrefix(line, "CapEff:"); found {
+			effective, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+			return err == nil && effective>>capSysAdmin&1 == 1 && r.inFirstUsers()
+		}
+	}
+	return false
+}
+
+// inFirstUsers reports whether this is the first user namespace. Another one may map
+// all ids to themselves, too, so the name decides where it can be read.
+func (r Root) inFirstUsers() bool {
+	if name, err := os.Readlink(r.path("proc/self/ns/user")); err == nil {
+		return name == firstUsers
+	}
+	ids, err := r.text("proc/self/uid_map")
+	return err == nil && sameValue(ids, "0 0 4294967295")
+}
