@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/roost-rt/roost/loadtest/agent"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 const agentUsage = `usage: loadtest agent [flags]
@@ -44,6 +45,8 @@ func serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	f.SetOutput(io.Discard)
 	listen := f.String("listen", "127.0.0.1:7000", "`address` to listen on; one that other hosts reach takes a token")
 	token := f.String("token", "", "`secret` that coordinators must know; others on this host see it here (default $"+tokenEnv+")")
+	var from order.Sources
+	f.Var((*sources)(&from), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from by turns (default the one that the kernel takes)")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, agentUsage)
@@ -72,6 +75,7 @@ func serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		Token:   *token,
 		Command: []string{self, clientsRole},
 		Commit:  commit(),
+		From:    from,
 		Log:     func(line string) { fmt.Fprintln(stdout, line) },
 	})
 	switch {

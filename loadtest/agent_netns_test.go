@@ -89,6 +89,29 @@ func TestAgentsInNetworkNamespaces(t *testing.T) {
 	}
 }
 
+// TestPrefixInNetworkNamespace has more clients of one server than a source has ports,
+// from addresses of a prefix that is routed to the host and assigned to nothing.
+func TestPrefixInNetworkNamespace(t *testing.T) {
+	if os.Getenv(netnsTests) != "1" {
+		t.Skip("set " + netnsTests + "=1 as root")
+	}
+	name := fmt.Sprintf("roost-prefix-%d", os.Getpid())
+	ip(t, "netns add "+name)
+	t.Cleanup(func() { ip(t, "netns del "+name) })
+	ip(t, "-n "+name+" link set lo up")
+	ip(t, "-n "+name+" -6 route add local 2001:db8:77::/64 dev lo")
+	if out, err := exec.Command("ip", "netns", "exec", name, "sh", "-c", "echo 20000 20019 > /proc/sys/net/ipv4/ip_local_port_range").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	server := serve(t, "ip", "netns", "exec", name, program, "internal-server", "-addr", "[::1]:0")
+	c := exec.Command("ip", "netns", "exec", name, program, "-url", "ws://"+server.addr, "-from", "2001:db8:77::/64", "-clients", "200", "-messages", "2", "-rate", "10", "-out", "run")
+	c.Dir = t.TempDir()
+	out, err := c.CombinedOutput()
+	if code := exitCode(t, err); code != 0 || !strings.Contains(string(out), "400 messages to 200 clients") {
+		t.Errorf("exit code %d, want 0:\n%s", code, out)
+	}
+}
+
 // ip runs a command of iproute2.
 func ip(t *testing.T, args string) {
 	t.Helper()

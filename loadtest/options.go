@@ -102,6 +102,8 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		return o, wantedBy(f, err)
 	case len(o.agents) > 0 && c.URL == "":
 		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
+	case len(o.agents) > 0 && len(c.From) > 0:
+		return o, errors.New("-from and -agents: the clients are at the agents: say it to each of them")
 	case o.oneRoom && c.Apart:
 		return o, errors.New("-one-room and -apart: the one or the other")
 	case f.NArg() > 0:

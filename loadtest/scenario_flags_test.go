@@ -34,6 +34,7 @@ var trials = map[string]trial{
 	"event":        {"x", writing + " burst", ""},
 	"for":          {"2m", "echo idle soak", ""},
 	"force":        {"true", all, ""},
+	"from":         {"127.0.0.5", all, "-url ws://h"},
 	"header":       {"A: b", all, ""},
 	"heartbeat":    {"1s", all, ""},
 	"how":          {"kill", "storm", ""},

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"errors"
 	"flag"
+	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
 )
 
 // targetFlags are about how clients reach and greet the server.
 func targetFlags(f *flag.FlagSet, c *plan.Config) {
+	f.Var((*sources)(&c.From), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from by turns: each has ports of its own; with -url")
 	f.Var((*texts)(&c.Headers), "header", "`'Name: value'` that clients send when they connect, such as Cookie or Authorization; may be repeated")
 	f.Var((*texts)(&c.Params), "param", "`name=value` that is added to the query, and escaped there; may be repeated")
 	f.Var((*texts)(&c.Subprotocols), "subprotocol", "`name` of a subprotocol to offer; may be repeated")
@@ -33,3 +39,31 @@ func (t *texts) Set(text string) error {
 
 // Get is for who looks at the kind of a flag.
 func (t *texts) Get() any { return []string(*t) }
+
+// sources is a flag. Addresses must be of this host; of a prefix any will do, if there
+// is a route to it by way of this host.
+type sources order.Sources
+
+func (s *sources) String() string { return order.Sources(*s).String() }
+
+// Get is for who looks at the kind of a flag.
+func (s *sources) Get() any { return order.Sources(*s) }
+
+func (s *sources) Set(list string) error {
+	all, err := order.ParseSources(list)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if !p.IsSingleIP() {
+			continue
+		}
+		socket, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Addr(), 0)))
+		if err != nil {
+			return fmt.Errorf("%s is no address of this host: %w", p.Addr(), errors.Unwrap(err))
+		}
+		socket.Close()
+	}
+	*s = sources(all)
+	return nil
+}

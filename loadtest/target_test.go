@@ -48,7 +48,7 @@ func TestRunOverTLS(t *testing.T) {
 	server := serve(t, program, "internal-server", "-tls-cert", cert, "-tls-key", key)
 	url := "wss://al:s3cret@" + strings.Replace(server.addr, "127.0.0.1", "localhost", 1) + "/socket/websocket?token=s3cret&a=%7e"
 	said := []string{"-header", "Authorization: Bearer s3cret", "-param", "api_key=s3cret", "-auth-token", "s3cret"}
-	agent := serve(t, program, "agent", "-listen", "127.0.0.1:0")
+	agent := serve(t, program, "agent", "-listen", "127.0.0.1:0", "-from", "127.0.0.9,127.8.0.0/16")
 	for name, args := range map[string][]string{
 		"here":        {"-ca", cert},
 		"at an agent": {"-ca", cert, "-resume", "-agents", agent.addr},
@@ -56,6 +56,9 @@ func TestRunOverTLS(t *testing.T) {
 		c, out := start(t, append(append([]string{"-url", url, "-clients", "40", "-messages", "2", "-rate", "10", "-out", "run"}, said...), args...)...)
 		if code := exitCode(t, c.Wait()); code != 0 || !strings.Contains(out.String(), "handshakes") {
 			t.Errorf("%s: exit code %d, want 0 and handshakes counted:\n%s", name, code, out)
+		}
+		if name != "here" && !strings.Contains(out.String(), "connect from 127.0.0.9,127.8.0.0/16 by turns") {
+			t.Errorf("the plan does not say what the agent's clients connect from:\n%s", out)
 		}
 		holds(t, filepath.Join(c.Dir, "run"), "a=%7e", "s3cret")
 	}

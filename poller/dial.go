@@ -18,7 +18,7 @@ func (p *Poller) Dial(local netip.Addr, remote netip.AddrPort, open func(*Conn) 
 	if p.stopping.Load() {
 		return fmt.Errorf("dial %s: %w", remote, ErrStopped)
 	}
-	fd, err := dial(local, remote)
+	fd, err := dial(local, remote, p.freeBind)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (p *Poller) Dial(local netip.Addr, remote netip.AddrPort, open func(*Conn) 
 	return nil
 }
 
-func dial(local netip.Addr, remote netip.AddrPort) (_ int, err error) {
+func dial(local netip.Addr, remote netip.AddrPort, free bool) (_ int, err error) {
 	family := unix.AF_INET
 	if remote.Addr().Is6() {
 		family = unix.AF_INET6
@@ -51,6 +51,11 @@ func dial(local netip.Addr, remote netip.AddrPort) (_ int, err error) {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 			return -1, fmt.Errorf("dial %s: %w", remote, err)
 		}
+		if free {
+			if err := freeBind(fd, local); err != nil {
+				return -1, fmt.Errorf("dial %s from %s: %w", remote, local, err)
+			}
+		}
 		if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(local, 0))); err != nil {
 			return -1, fmt.Errorf("dial %s from %s: bind: %w", remote, local, err)
 		}
@@ -59,6 +64,14 @@ func dial(local netip.Addr, remote netip.AddrPort) (_ int, err error) {
 		return -1, fmt.Errorf("dial %s: connect: %w", remote, err)
 	}
 	return fd, nil
+}
+
+// freeBind lets fd be bound to an address that is not of this host.
+func freeBind(fd int, local netip.Addr) error {
+	if local.Is4() {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

@@ -4,11 +4,25 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/roost-rt/roost/poller"
 )
+
+// With FreeBind an address that is not of this host can be bound; what connect says
+// then is about the way there.
+func TestDialFromElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, free := range []bool{false, true} {
+		p := start(t, poller.Config{FreeBind: free})
+		err := p.Dial(netip.MustParseAddr("192.0.2.77"), netip.MustParseAddrPort("127.0.0.1:9"), func(*poller.Conn) poller.Handler { return hooks{} })
+		if bound := err == nil || !strings.Contains(err.Error(), "bind"); bound != free {
+			t.Errorf("FreeBind %v: Dial = %v", free, err)
+		}
+	}
+}
 
 func TestDial(t *testing.T) {
 	p := start(t, poller.Config{})

@@ -62,6 +62,11 @@ type Config struct {
 	// which the kernel doubles for its bookkeeping.
 	SendBuffer int
 
+	// FreeBind lets Dial take local addresses that this host does not have (ip(7),
+	// IP_FREEBIND): the peer must then have a route to them by way of this host, or
+	// nothing comes back. Without it such a Dial fails.
+	FreeBind bool
+
 	// Linger is how long the peer of a connection under Finish has to take what
 	// is queued and to close its side. Zero means 5 s.
 	Linger time.Duration
@@ -79,6 +84,7 @@ type Poller struct {
 	sweepTicks   uint32 // between sweeps
 	sendBuffer   int
 	linger       time.Duration
+	freeBind     bool
 	log          *slog.Logger
 
 	loops []*loop
@@ -104,6 +110,7 @@ func New(cfg Config) (*Poller, error) {
 		sweepTicks:  uint32(max(cmp.Or(cfg.WriteTimeout, 10*time.Second)/sweeps/tickLength, 1)),
 		sendBuffer:  cmp.Or(cfg.SendBuffer, 64<<10),
 		linger:      cmp.Or(max(cfg.Linger, 0), 5*time.Second),
+		freeBind:    cfg.FreeBind,
 		log:         cmp.Or(cfg.Logger, slog.Default()),
 	}
 	p.outboundHigh = cmp.Or(cfg.OutboundHigh, min(16<<20, p.outboundMax))

@@ -18,10 +18,11 @@ import (
 // An Agent is another load machine, seen from the coordinator: a connection to
 // its Serve. It is made by Dial and used by one Run at a time.
 type Agent struct {
-	Addr   string      // as it was asked for
-	Host   kernel.Host // its machine
-	Commit string      // of its program
-	Clock  ClockOffset // as measured by Dial
+	Addr   string        // as it was asked for
+	Host   kernel.Host   // its machine
+	From   order.Sources // what its clients connect from; none leaves it to the kernel
+	Commit string        // of its program
+	Clock  ClockOffset   // as measured by Dial
 
 	conn  net.Conn
 	pings int // sent
@@ -110,7 +111,7 @@ func (a *Agent) greet(in *json.Decoder, token string) error {
 	case h.Agent != version:
 		return fmt.Errorf("it speaks version %d of the protocol, this program version %d: use the same program on both", h.Agent, version)
 	}
-	a.Host, a.Commit = h.Host, h.Commit
+	a.Host, a.Commit, a.From = h.Host, h.Commit, h.From
 	return nil
 }
 

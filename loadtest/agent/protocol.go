@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A coordinator and an agent exchange lines of JSON over one TCP connection:
@@ -21,10 +22,11 @@ type greeting struct {
 
 // A hello is the answer to it.
 type hello struct {
-	Agent   int         `json:"agent"`             // version
-	Refused string      `json:"refused,omitempty"` // why; nothing follows
-	Commit  string      `json:"commit,omitempty"`  // of the agent's program
-	Host    kernel.Host `json:"host"`
+	Agent   int           `json:"agent"`             // version
+	Refused string        `json:"refused,omitempty"` // why; nothing follows
+	Commit  string        `json:"commit,omitempty"`  // of the agent's program
+	Host    kernel.Host   `json:"host"`
+	From    order.Sources `json:"from,omitempty"` // what clients connect from
 }
 
 // A request is one of its fields.

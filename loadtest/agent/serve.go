@@ -36,6 +36,10 @@ type Config struct {
 	// Commit names this program. Coordinators show it where it is not theirs.
 	Commit string
 
+	// From are the addresses of this host that clients connect from, by turns. None
+	// leaves it to the kernel, which takes one.
+	From order.Sources
+
 	// Log takes a line for people when the agent listens, and at each coming and
 	// going. Nil means none.
 	Log func(line string)
@@ -101,6 +105,7 @@ func (s *server) visit(ctx context.Context, conn net.Conn) {
 	}
 	defer s.busy.Unlock()
 	h.Commit = s.config.Commit
+	h.From = s.config.From
 	if h.Host, err = kernel.Here(); err != nil {
 		h.Refused = err.Error()
 	}

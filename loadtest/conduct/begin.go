@@ -48,6 +48,9 @@ func (r *run) begin(ctx context.Context) (err error) {
 		r.workers = append(r.workers, w)
 		o := r.orders(addrs, extents)
 		o.Target, o.Files = target, files
+		if o.From = r.cfg.From; len(r.agents) > 0 {
+			o.From = r.agentOf(i).From
+		}
 		o.Clock = r.clock(i)
 		o.Turn = r.plan.Report * time.Duration(i) / time.Duration(len(r.plan.Processes))
 		if err := w.tell(order.Command{Orders: o}); err != nil {

@@ -3,6 +3,7 @@ package conduct_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +30,8 @@ type fake struct {
 	mu      sync.Mutex
 	members []*member
 	joins   int
-	writer  *member // who sent last
+	from    []netip.AddrPort // that joined
+	writer  *member          // who sent last
 	seq     int
 	text    string // of the message that deliver is about
 	beats   int
@@ -117,6 +119,7 @@ func (m *member) message(text string) {
 func (f *fake) join(m *member) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.from = append(f.from, m.conn.RemoteAddr())
 	if !m.left || !f.forgets {
 		m.number = len(f.members)
 		f.members = append(f.members, m)

@@ -189,6 +189,34 @@ func TestTLSRefused(t *testing.T) {
 	}
 }
 
+// Each source has its turn at each address of the server.
+func TestSourcesByTurns(t *testing.T) {
+	t.Parallel()
+	fakes := []*fake{(&fake{}).start(t), (&fake{}).start(t)}
+	cfg := config(fakes[0])
+	cfg.Clients, cfg.Messages = 60, 1
+	for _, f := range fakes {
+		cfg.Addrs = append(cfg.Addrs, netip.MustParseAddrPort(strings.TrimPrefix(f.url, "ws://")))
+	}
+	cfg.From = order.Sources{netip.MustParsePrefix("127.1.1.1/32"), netip.MustParsePrefix("127.2.2.2/32"), netip.MustParsePrefix("127.3.0.0/16")}
+	f := fakes[0]
+	end, _, err := run(t, t.Context(), cfg)
+	if err != nil || end.Joined != 60 {
+		t.Fatalf("%d joined, %v, errors %v, want all", end.Joined, err, end.Errors)
+	}
+	for _, f = range fakes {
+		from := make(map[string]int)
+		f.mu.Lock()
+		for _, addr := range f.from {
+			from[addr.Addr().String()]++
+		}
+		f.mu.Unlock()
+		if from["127.1.1.1"] != 10 || from["127.2.2.2"] != 10 || len(from) != 12 {
+			t.Errorf("clients of %s connect from %v, want 10 from each of two addresses and one from each of ten", f.url, from)
+		}
+	}
+}
+
 // A name with several addresses has its clients spread over all that answer.
 func TestAddressesByTurns(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,10 @@ type Demand struct {
 	// Addresses is how many addresses the clients of this host connect from. Zero
 	// means as many of 127.0.0.0/8 as it takes, or one if the servers are elsewhere.
 	Addresses Count
+
+	// OneAddress says that the servers listen on one address, whatever their number;
+	// else each process has one of its own.
+	OneAddress bool
 }
 
 const (

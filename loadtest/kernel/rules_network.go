@@ -126,7 +126,7 @@ func (h Host) portRule(l layout) rule {
 		return r
 	}
 	r.need = func(n int64) int64 {
-		if !l.Single && !l.Remote { // each server process listens on a port of its own
+		if !l.Single && !l.Remote && !l.OneAddress { // each server process listens on a port of its own
 			n = min(n, l.perProcess())
 		}
 		return parts(n, int64(addresses))

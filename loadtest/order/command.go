@@ -31,8 +31,9 @@ type Orders struct {
 	Files     PEM           `json:"files,omitzero"` // of Target.TLS
 	Event     string        `json:"event"`
 	Shares    []Share       `json:"shares"`
-	PerSource int           `json:"per_source"` // connections from one address to one server; 0 leaves the address to the kernel
-	Window    int           `json:"window"`     // connects and joins in flight
+	From      Sources       `json:"from,omitempty"` // what clients connect from; none is PerSource
+	PerSource int           `json:"per_source"`     // connections from one address to one server; 0 leaves the address to the kernel
+	Window    int           `json:"window"`         // connects and joins in flight
 	Heartbeat time.Duration `json:"heartbeat"`
 	Report    time.Duration `json:"report,omitempty"`    // between two reports; 0 is 250 ms
 	Turn      time.Duration `json:"turn,omitempty"`      // when this process has its turn to report, less than Report

@@ -53,6 +53,16 @@ func (s Sources) For(remote netip.Addr) (list Sources) {
 	return list
 }
 
+// Single reports whether there are addresses alone, and no prefixes.
+func (s Sources) Single() bool {
+	for _, p := range s {
+		if !p.IsSingleIP() {
+			return false
+		}
+	}
+	return true
+}
+
 // mostAddresses bounds what a prefix counts for: more than clients of one host.
 const mostAddresses = 1 << 30
 

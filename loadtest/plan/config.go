@@ -118,6 +118,10 @@ type Config struct {
 	order.Greeting
 	TLS order.TLS `json:"tls,omitzero"`
 
+	// From are the addresses of this machine that clients connect to URL from, by
+	// turns. None leaves it to the kernel, which takes one.
+	From order.Sources `json:"from,omitempty"`
+
 	// Addrs are the addresses of URL, which clients connect to by turns. Empty means
 	// the first family of Resolve.
 	Addrs []netip.AddrPort `json:"-"`

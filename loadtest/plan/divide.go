@@ -35,7 +35,7 @@ func (p *planner) divide() error {
 	}
 	p.divideClients()
 	p.divideProcessors()
-	if p.Local {
+	if p.Local && len(p.config.From) == 0 {
 		// Past half of the range the kernel has tried all ports of one parity
 		// and scans them anew for each connect: 20 µs become 800.
 		ports := int(max(0, p.host.Ports))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
@@ -38,6 +39,7 @@ func (p *planner) explain() {
 		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
 			n, order.Loopback(0), order.Loopback(n-1), grouped(p.PerSource))
 	}
+	p.config.explainFrom(say)
 	if p.Slack > 0 {
 		say("Timer slack is %v in processes that do not send on a schedule, so that Go's own housekeeping interrupts less.", p.Slack)
 	}
@@ -55,6 +57,23 @@ func (p *planner) explain() {
 	}
 	if explain := p.config.Scenario.kind().explain; explain != nil {
 		explain(p, say)
+	}
+}
+
+// explainFrom says what clients connect from, and to, where that is not one address.
+func (c Config) explainFrom(say func(format string, args ...any)) {
+	if len(c.From) > 0 {
+		say("Clients connect from %s by turns: %s.", c.From, plural(c.From.Count(), "address", "addresses"))
+	}
+	if c.URL == "" {
+		return
+	}
+	if addrs := c.addrs(); len(addrs) > 1 {
+		var list []string
+		for _, a := range addrs {
+			list = append(list, a.Addr().String())
+		}
+		say("The server has %d addresses, which have clients by turns: %s.", len(addrs), strings.Join(list, ", "))
 	}
 }
 

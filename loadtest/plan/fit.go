@@ -21,7 +21,7 @@ func (p *planner) check(clients int) kernel.Report {
 }
 
 func (p *planner) demandOf(clients int) kernel.Demand {
-	return kernel.Demand{Clients: kernel.Count(clients), SameHost: p.Local, Remote: !p.Local}
+	return kernel.Demand{Clients: kernel.Count(clients), SameHost: p.Local, Remote: !p.Local, Addresses: kernel.Count(p.pairs), OneAddress: p.config.URL != ""}
 }
 
 // most is the largest number of clients that fits, up to limit.

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"time"
@@ -59,6 +58,9 @@ func New(c Config, h kernel.Host) (Plan, error) {
 	c = c.Complete()
 	p := &planner{config: c, host: h}
 	p.Local = c.isLoopback()
+	if c.URL != "" && (!p.Local || len(c.From) > 0) {
+		p.pairs = c.pairs()
+	}
 	p.Clients = c.Clients
 	if p.Clients == 0 {
 		p.Clients = p.most(defaultClients)
@@ -79,6 +81,7 @@ type planner struct {
 	Plan
 	config Config
 	host   kernel.Host
+	pairs  int // of addresses to connect from and to; 0 is as many as it takes
 }
 
 // isLoopback reports whether all that clients connect to is in 127.0.0.0/8.
@@ -86,13 +89,6 @@ func (c Config) isLoopback() bool {
 	if c.URL == "" {
 		return true
 	}
-	addrs := c.Addrs
-	if len(addrs) == 0 {
-		families, err := c.Resolve(context.Background())
-		if err != nil || len(families) == 0 { // the run tells
-			return false
-		}
-		addrs = families[0]
-	}
-	return !slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return !a.Addr().Is4() || !a.Addr().IsLoopback() })
+	addrs := c.addrs()
+	return len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return !a.Addr().Is4() || !a.Addr().IsLoopback() })
 }

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"errors"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -196,12 +197,28 @@ func TestPlanRefuses(t *testing.T) {
 	forced.Force = true
 	remote := local(40_000)
 	remote.URL = "ws://192.0.2.1:4000"
+	from := func(list, url string) plan.Config {
+		c := local(40_000)
+		c.URL = url
+		var err error
+		if c.From, err = order.ParseSources(list); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	named := from("10.0.0.1", "ws://example.invalid")
+	named.Addrs = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("192.0.2.2:80")}
 	for _, test := range []struct {
 		name   string
 		config plan.Config
 		host   kernel.Host
 		want   string // "" is no refusal
 	}{
+		{"ports of two addresses", from("10.0.0.1,10.0.0.2", "ws://192.0.2.1:4000"), small, ""},
+		{"ports of a prefix", from("2001:db8::/64", "ws://[2001:db8:1::1]:4000"), small, ""},
+		{"ports of one address to two of the server", named, small, ""},
+		{"ports of one address", from("10.0.0.1", "ws://192.0.2.1:4000"), small, "is enough for 28,232"},
+		{"ports of one loopback address", from("127.0.0.1", "ws://127.0.0.1:4000"), small, "is enough for 28,232"},
 		{"memory", local(1_000_000), short, "memory (host) is enough for 528,"},
 		{"memory, forced", forced, short, ""},
 		{"files", local(8_000), files, "fs.file-max (host) is enough for 5,984: it is 12,000, 16,032 is needed"},
@@ -234,6 +251,7 @@ func TestCheck(t *testing.T) {
 		{plan.Config{ServerCommand: []string{"x"}, TLS: order.TLS{CA: "file"}}, "started here speak no TLS"},
 		{plan.Config{URL: "ws://localhost?vsn=1.0.0"}, "version 2.0.0 of Channels is spoken here"},
 		{plan.Config{URL: "ws://localhost?vsn=1.0.0", Protocol: plan.Raw}, ""},
+		{plan.Config{ServerCommand: []string{"x"}, From: order.Sources{netip.MustParsePrefix("127.0.0.1/32")}}, "from: clients of servers that are started here"},
 		{plan.Config{URL: "ws://localhost", Size: 50}, "at least 100"},
 		{plan.Config{URL: "ws://localhost", Clients: -1}, "clients"},
 		{plan.Config{URL: "ws://localhost", Rate: -1}, "rate"},

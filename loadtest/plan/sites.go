@@ -6,13 +6,15 @@ import (
 	"fmt"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A Site is a load machine other than this one.
 type Site struct {
-	Addr   string      // of its agent
-	Commit string      // of the agent's program, "" if that does not know it
-	Host   kernel.Host // its machine
+	Addr   string        // of its agent
+	Commit string        // of the agent's program, "" if that does not know it
+	From   order.Sources // what its clients connect from; none leaves it to the kernel
+	Host   kernel.Host   // its machine
 }
 
 // NewAt plans a run whose clients are at sites: as many at each, in as many
@@ -31,7 +33,7 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 	share.Scenario = Chat                          // rooms are dealt over all agents
 	shares := make([]Plan, len(sites))
 	for i, n := range Split(total, len(sites)) {
-		share.Clients = n
+		share.Clients, share.From = n, sites[i].From
 		var err error
 		if shares[i], err = New(share, sites[i].Host); err != nil {
 			return Plan{}, fmt.Errorf("agent %s: %w", sites[i].Addr, err)
@@ -84,6 +86,9 @@ func (p *planner) explainSites(shares []Plan, sites []Site) {
 		say("Agent %s: %s clients in %s; %s files per process, %s ports, %s, %s of memory available, commit %s.",
 			s.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), s.Host.FilesHard,
 			s.Host.Ports, plural(s.Host.Cores, "core", "cores"), gigabytes(s.Host.FreeMemory()), cmp.Or(s.Commit, "unknown"))
+		if len(s.From) > 0 {
+			say("Clients of agent %s connect from %s by turns.", s.Addr, s.From)
+		}
 	}
 	if p.config.Scenario.Sends() {
 		say("In %s, %s each: a writer sends %s of %d bytes, %s.",

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -62,6 +63,9 @@ func versionIn(t order.Target) string {
 // checkTarget finds what cannot be meant.
 func (c Config) checkTarget() error {
 	if c.URL == "" {
+		if len(c.From) > 0 {
+			return errors.New("from: clients of servers that are started here connect from as many loopback addresses as it takes: say a url")
+		}
 		if c.TLS != (order.TLS{}) {
 			return fmt.Errorf("url: servers that are started here speak no TLS: say the url of one that does")
 		}
@@ -104,5 +108,39 @@ func (c Config) Resolve(ctx context.Context) ([][]netip.AddrPort, error) {
 			*family = append(*family, addr)
 		}
 	}
-	return slices.DeleteFunc(families[:], func(f []netip.AddrPort) bool { return len(f) == 0 }), nil
+	usable := slices.DeleteFunc(families[:], func(f []netip.AddrPort) bool {
+		return len(f) == 0 || len(c.From) > 0 && len(c.From.For(f[0].Addr())) == 0
+	})
+	switch {
+	case len(usable) == 0:
+		return nil, fmt.Errorf("from: none of %s can reach %v: want addresses of the same family", c.From, found)
+	case len(usable) == 2 && len(c.From) > 0:
+		usable = [][]netip.AddrPort{slices.Concat(usable...)}
+	}
+	return usable, nil
+}
+
+// addrs are the addresses that clients connect to, as far as they are known.
+func (c Config) addrs() []netip.AddrPort {
+	if len(c.Addrs) > 0 {
+		return c.Addrs
+	}
+	families, err := c.Resolve(context.Background())
+	if err != nil { // the run tells
+		return nil
+	}
+	return families[0]
+}
+
+// pairs is how many pairs of a source and an address of the server there are: each
+// has ports of its own. Without sources it counts one.
+func (c Config) pairs() (n int) {
+	addrs := c.addrs()
+	if len(c.From) == 0 {
+		return max(1, len(addrs))
+	}
+	for _, a := range addrs {
+		n += c.From.For(a.Addr()).Count()
+	}
+	return max(1, n)
 }

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -47,6 +48,10 @@ func TestResolve(t *testing.T) {
 		if err != nil || len(families) != 1 || len(families[0]) != 1 || families[0][0].String() != want {
 			t.Errorf("Resolve() of %s = %v, %v, want %s", url, families, err, want)
 		}
+	}
+	six := plan.Config{URL: "ws://127.0.0.1:4000", From: order.Sources{netip.MustParsePrefix("2001:db8::/64")}}
+	if _, err := six.Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), "none of 2001:db8::/64 can reach") {
+		t.Errorf("Resolve() of another family = %v, want an error", err)
 	}
 	if _, err := (plan.Config{URL: "ws://no.such.host.invalid"}).Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), "url: ") {
 		t.Errorf("Resolve() of no host = %v, want an error", err)

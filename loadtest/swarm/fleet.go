@@ -96,7 +96,7 @@ func newFleet(o order.Orders) (*fleet, error) {
 // not locks. More loops are more processes. Clients read, however much they have to
 // send: if each end waited for the other to read, neither would.
 func pollerConfig(o order.Orders) poller.Config {
-	c := poller.Config{Loops: 1}
+	c := poller.Config{Loops: 1, FreeBind: !o.From.Single()}
 	if o.Queue > 0 {
 		const unlimited = 1 << 40
 		c.OutboundHigh, c.OutboundMax, c.BacklogMax = o.Queue, o.Queue, unlimited
@@ -113,6 +113,11 @@ func (f *fleet) addGroup(s order.Share) error {
 	remotes, err := parseAddrs(s.Addrs)
 	if err != nil {
 		return fmt.Errorf("share of room %d: %w", s.Room, err)
+	}
+	for _, r := range remotes {
+		if from := f.orders.From; len(from) > 0 && len(from.For(r.Addr())) == 0 {
+			return fmt.Errorf("from: none of %s can reach %s: want addresses of the same family", from, r.Addr())
+		}
 	}
 	g := &group{
 		fleet:    f,
@@ -174,7 +179,8 @@ func (f *fleet) dial(c *client, intended int64) {
 		f.firstDial = c.dialed
 	}
 	f.mu.Unlock()
-	err := f.poller.Dial(f.source(c), f.remote(c), c.open)
+	remote := f.remote(c)
+	err := f.poller.Dial(f.source(c, remote.Addr()), remote, c.open)
 	if err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
@@ -184,9 +190,13 @@ func (f *fleet) dial(c *client, intended int64) {
 	}
 }
 
-// source is the address that a client connects from. On loopback the whole of
-// 127.0.0.0/8 is ours, and each address has ports of its own.
-func (f *fleet) source(c *client) netip.Addr {
+// source is the address that a client connects to remote from. On loopback the whole
+// of 127.0.0.0/8 is ours, and each address has ports of its own. Clients with one
+// remote after the other have the same: so each source meets each remote.
+func (f *fleet) source(c *client, remote netip.Addr) netip.Addr {
+	if from := f.orders.From.For(remote); len(from) > 0 {
+		return from.Of(int(c.number) / len(c.group.remotes))
+	}
 	if f.orders.PerSource == 0 {
 		return netip.Addr{}
 	}
