@@ -199,12 +199,11 @@ func TestSourcesByTurns(t *testing.T) {
 		cfg.Addrs = append(cfg.Addrs, netip.MustParseAddrPort(strings.TrimPrefix(f.url, "ws://")))
 	}
 	cfg.From = order.Sources{netip.MustParsePrefix("127.1.1.1/32"), netip.MustParsePrefix("127.2.2.2/32"), netip.MustParsePrefix("127.3.0.0/16")}
-	f := fakes[0]
 	end, _, err := run(t, t.Context(), cfg)
 	if err != nil || end.Joined != 60 {
 		t.Fatalf("%d joined, %v, errors %v, want all", end.Joined, err, end.Errors)
 	}
-	for _, f = range fakes {
+	for _, f := range fakes {
 		from := make(map[string]int)
 		f.mu.Lock()
 		for _, addr := range f.from {
