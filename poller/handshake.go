@@ -29,7 +29,8 @@ type handshake struct {
 	owner any
 	ready func(*Conn) // of a client; nil for a server
 
-	begun bool // loop only
+	begun bool   // loop only
+	held  []byte // what a client's turn has written and not sent; turn only
 
 	mu      sync.Mutex // guards the rest
 	came    []byte     // what the turn has not taken
@@ -115,8 +116,31 @@ func (h *handshake) Closed(c *Conn, err error) {
 	h.next.Closed(c, err)
 }
 
+// send sends what the turn has written. A client's waits until the turn waits, or has
+// ended: an alert that the server has before it is known why would have it close first,
+// and Closed come without the reason. Turn only.
+func (h *handshake) send(b []byte) error {
+	if h.ready == nil {
+		return h.conn.Send(b)
+	}
+	h.held = append(h.held, b...)
+	return nil
+}
+
+func (h *handshake) flush() error {
+	held := h.held
+	h.held = nil
+	if len(held) == 0 {
+		return nil
+	}
+	return h.conn.Send(held)
+}
+
 // fetch waits until something has come, and takes it. Turn only.
 func (h *handshake) fetch() error {
+	if err := h.flush(); err != nil {
+		return err
+	}
 	for {
 		switch came, gone := h.take(); {
 		case len(came) > 0:
@@ -154,17 +178,20 @@ func (h *handshake) Turn() {
 	if err != nil {
 		h.conn.loop.poller.log.Debug("TLS handshake", "remote", h.conn.RemoteAddr().String(), "err", err)
 		h.fail(err)
+		_ = h.flush()              // it fails for a closed connection, and so does Finish
 		h.conn.Finish(h.word(err)) // nil is behind the alert
 		return
 	}
+	_ = h.flush() // if it fails, Closed follows
 	h.conn.Post(h.finish)
 }
 
-// fail keeps the error for a client's Closed, unless the connection was gone before.
+// fail keeps the error for a client's Closed, unless the connection was gone before:
+// why it went says more.
 func (h *handshake) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ready != nil && !h.gone {
+	if h.ready != nil && !h.gone && !errors.Is(err, ErrClosed) {
 		h.failed = err
 	}
 }

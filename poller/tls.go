@@ -123,7 +123,7 @@ func (t *tlsLayer) fetch() error {
 func (t *tlsLayer) Write(b []byte) (int, error) {
 	switch {
 	case t.shake != nil:
-		if err := t.shake.conn.Send(b); err != nil {
+		if err := t.shake.send(b); err != nil {
 			return 0, err
 		}
 	case t.raw != nil:

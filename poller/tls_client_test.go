@@ -105,7 +105,7 @@ func trustedBy(t testing.TB) *x509.CertPool {
 // A server that says nothing, one that speaks no TLS, and one that is not there.
 func TestTLSClientOfNoTLS(t *testing.T) {
 	t.Parallel()
-	s := secureEcho(t)
+	s := listenTLS(t, poller.Config{Linger: 50 * time.Millisecond}, poller.PoolConfig{Places: 2, MaxWorkers: 100}, hooksEcho)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
