@@ -8,8 +8,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"log/slog"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -126,10 +130,13 @@ func TestRunOverTLS(t *testing.T) {
 	}
 	a.sign(t, "client.test")
 	f := (&fake{}).secure(t, server)
-	const many = 300 // more than may connect at a time: the last can resume the session of the first to join
 	for _, resume := range []bool{false, true} {
 		cfg := config(f)
-		cfg.Clients, cfg.Messages = many, 1
+		many := int64(20)
+		if resume { // more than may connect at a time: the last can resume the session of the first to join
+			many = 260
+		}
+		cfg.Clients, cfg.Messages = int(many), 1
 		cfg.TLS = order.TLS{CA: a.file("ca.pem"), Cert: a.file("client.test.pem"), Key: a.file("client.test.key"), ServerName: "chat.test", Resume: resume}
 		if _, _, err := conduct.Probe(t.Context(), cfg); err != nil {
 			t.Fatalf("Probe() = %v", err)
@@ -156,7 +163,9 @@ func TestTLSRefused(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
 	f := (&fake{}).secure(t, &tls.Config{Certificates: []tls.Certificate{a.sign(t, "chat.test")}})
-	plain := (&fake{}).start(t)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	plain.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer plain.Close()
 	for _, test := range []struct {
 		url  string
 		tls  order.TLS
@@ -168,7 +177,7 @@ func TestTLSRefused(t *testing.T) {
 		{f.url, order.TLS{CA: a.file("ca.pem"), ServerName: "other.test"}, "not other.test"},
 		{f.url, order.TLS{CA: a.file("chat.test.key")}, "has no certificate in PEM"},
 		{f.url, order.TLS{CA: a.file("nothing")}, "no such file"},
-		{strings.Replace(plain.url, "ws:", "wss:", 1), order.TLS{Insecure: true}, "does not take TLS"},
+		{strings.Replace(plain.URL, "http:", "wss:", 1), order.TLS{Insecure: true}, "does not take TLS"},
 		{strings.Replace(f.url, "wss:", "ws:", 1), order.TLS{}, "does not upgrade to WebSocket"},
 	} {
 		_, _, err := conduct.Probe(t.Context(), plan.Config{URL: test.url, TLS: test.tls})
@@ -178,6 +187,7 @@ func TestTLSRefused(t *testing.T) {
 	}
 	cfg := config(f)
 	cfg.TLS.CA = a.file("ca.pem")
+	cfg.Scenario, cfg.For, cfg.Heartbeat = plan.Idle, 100*time.Millisecond, 50*time.Millisecond
 	end, _, err := run(t, t.Context(), cfg)
 	if err != nil || end.Joined != 0 || end.Secured != 0 {
 		t.Errorf("%d joined, %d handshakes, %v, want none", end.Joined, end.Secured, err)
