@@ -33,7 +33,7 @@ func loudRoom(t *testing.T, cfg phx.Config) *phx.Endpoint {
 			return ch.Push("state", map[string]string{"text": strings.Repeat("s", 3<<19)})
 		},
 	}
-	cfg.Mounts = []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}}
+	cfg.Mounts = []phx.Mount{{Path: "/socket", Idle: time.Hour, Routes: []phx.Route{{Pattern: "room:*", Type: room}}}} // a busy machine may take minutes
 	return startLogged(t, cfg, cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)))
 }
 
