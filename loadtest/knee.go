@@ -174,6 +174,9 @@ func (k *kneeSearch) complete() (err error) {
 	if _, err := knee.New(k.search); err != nil {
 		return err
 	}
+	if _, err := parseOptions(k.arguments(k.search.From), io.Discard); err != nil { // what is varied may do nothing
+		return err
+	}
 	if _, err := os.Stat(k.out); k.out != "" && err == nil {
 		return fmt.Errorf("-out %s is there already: runs of another time would be taken for ours", k.out)
 	}

@@ -109,6 +109,7 @@ func TestKneeArguments(t *testing.T) {
 		{"-slo lost=0 wrong", 2, `no scenario "wrong"`},
 		{"-slo lost=0 -from 0.1 -most 0.01", 2, "between the least"},
 		{"-slo lost=0 -from x", 2, "want a number"},
+		{"idle -slo lost=0 -vary rate", 2, "-rate does nothing in idle"},
 		{"-slo lost=0 -each 0s", 2, "must be more than 0"},
 		{"-slo lost=0 -out .", 2, "is there already"},
 		{"-slo lost=0 -clients 1000000000 -out found", 1, "too many clients"},
