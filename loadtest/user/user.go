@@ -157,6 +157,8 @@ func (l *life) live() {
 			tries = 0
 			err = l.stay(s)
 			l.depart(s, err)
+		} else if l.joined {
+			l.crew.count(func(c *order.Counts) { c.Retries++ })
 		}
 		if !l.goesOn(err) {
 			return
@@ -182,9 +184,6 @@ func (l *life) goesOn(err error) bool {
 		return false
 	}
 	l.crew.fault(kind(err))
-	if l.joined {
-		l.crew.count(func(c *order.Counts) { c.Retries++ })
-	}
 	return l.joined
 }
 
