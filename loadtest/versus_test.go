@@ -195,3 +195,12 @@ func TestCompareServersArguments(t *testing.T) {
 		})
 	}
 }
+
+// One room of all processes is what ours are anyway, and others are asked for.
+func TestContestOfOneRoom(t *testing.T) {
+	t.Parallel()
+	c, out := start(t, "compare-servers", "-one-room", "-clients", "20", "-rounds", "1", "-messages", "2", "-echo", "0s", "-out", "run", "-server", "other="+program+" internal-server")
+	if code := exitCode(t, c.Wait()); code != 0 {
+		t.Errorf("exit code %d, want 0:\n%s", code, out)
+	}
+}

@@ -100,11 +100,13 @@ const grace = 3 * time.Minute
 // makeRun makes one run, a child of ours, and returns its records. It fails if
 // there is no end among them.
 func (c Contest) makeRun(ctx context.Context, who contender, clients int, folder string, args ...string) ([]record.Record, error) {
-	rooms := "-apart" // for all: what many processes of another server are is not known to be more
-	if c.oneRoom {
-		rooms = "-one-room"
+	switch {
+	case !c.oneRoom: // for all: what many processes of another server are is not known to be more
+		args = append(args, "-apart")
+	case who.command != "": // ours are one anyway
+		args = append(args, "-one-room")
 	}
-	args = append(args, rooms, "-heartbeat", "30s", // as official clients
+	args = append(args, "-heartbeat", "30s", // as official clients
 		"-clients", strconv.Itoa(clients), "-out", folder)
 	if who.command != "" {
 		args = append(args, "-server", who.command)
