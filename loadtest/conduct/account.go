@@ -83,7 +83,10 @@ func (r *run) advance(w *worker, p *order.Progress) error {
 	if p.Delivered > w.progress.Delivered || p.Replies > w.progress.Replies {
 		r.lastArrival = max(r.lastArrival, order.Now())
 	}
-	w.progress, w.used, w.strain = p.Counts, p.Usage, p.Strain
+	w.progress, w.used = p.Counts, p.Usage
+	if p.Strain.Host.Cores > 0 {
+		w.strain = p.Strain
+	}
 	r.strain.take(p.Strain)
 	if p.Missing != nil {
 		w.missing = p.Missing

@@ -133,8 +133,8 @@ func TestStrainOfManyProcesses(t *testing.T) {
 		var s order.Sample
 		s.Add(late)
 		err := r.advance(w, &order.Progress{
-			Usage:  order.Usage{CPUNs: cpu, WaitNs: cpu / 2},
-			Strain: order.Strain{Late: s, Lag: s, Host: order.Host{Cores: 2, BusyNs: 10 * cpu, SoftNs: []int64{cpu, 2 * cpu}, LinkNs: map[string]int64{"eth0": cpu}}},
+			Usage:  order.Usage{CPUNs: cpu},
+			Strain: order.Strain{Late: s, Lag: s, WaitNs: cpu / 2, Host: order.Host{Cores: 2, BusyNs: 10 * cpu, SoftNs: []int64{cpu, 2 * cpu}, LinkNs: map[string]int64{"eth0": cpu}}},
 			At:     order.Now(),
 		})
 		if err != nil {

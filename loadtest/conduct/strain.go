@@ -27,6 +27,7 @@ type reading struct {
 	coordinator int64
 	clients     []order.Usage // by worker
 	hosts       []order.Host  // likewise: that it is on
+	waits       []int64       // likewise: that its threads waited for a processor
 }
 
 func (r *run) read() reading {
@@ -36,6 +37,7 @@ func (r *run) read() reading {
 	}
 	for _, w := range r.workers {
 		now.clients, now.hosts = append(now.clients, w.used), append(now.hosts, w.strain.Host)
+		now.waits = append(now.waits, w.strain.WaitNs)
 	}
 	return now
 }
@@ -77,7 +79,7 @@ func (r *run) strained() *record.Generator {
 		ServerElsewhere:  r.cfg.URL != "" && !r.plan.Local && r.cfg.ServerPID == 0,
 	}
 	for i := range r.workers {
-		cpu, wait := is.clients[i].CPUNs-was.clients[i].CPUNs, is.clients[i].WaitNs-was.clients[i].WaitNs
+		cpu, wait := is.clients[i].CPUNs-was.clients[i].CPUNs, is.waits[i]-was.waits[i]
 		g.ClientCPUNs += max(0, cpu)
 		g.ClientMostNs = max(g.ClientMostNs, cpu)
 		g.ClientWaitNs += max(0, wait)

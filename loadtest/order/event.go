@@ -27,7 +27,10 @@ type Progress struct {
 type Strain struct {
 	Late Sample `json:"late"` // sends, after the moment that they were meant for; none in a closed loop
 	Lag  Sample `json:"lag"`  // what was readable, until the event loop read it
-	Host Host   `json:"host"`
+
+	// The next are read about once a second: without processors it is not now.
+	WaitNs int64 `json:"wait_ns,omitempty"` // in which threads of the process were ready to run and had no processor, so far
+	Host   Host  `json:"host,omitzero"`
 }
 
 // Ramped tells what came of the connects.

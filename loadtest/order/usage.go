@@ -4,15 +4,10 @@ package order
 type Usage struct {
 	RSS   int64 `json:"rss"`    // bytes
 	CPUNs int64 `json:"cpu_ns"` // user and system
-
-	// WaitNs is how long threads were ready to run and had no processor. Only a
-	// process of clients tells it, of itself.
-	WaitNs int64 `json:"wait_ns,omitempty"`
 }
 
 // Add adds what others have taken.
 func (u *Usage) Add(o Usage) {
 	u.RSS += o.RSS
 	u.CPUNs += o.CPUNs
-	u.WaitNs += o.WaitNs
 }

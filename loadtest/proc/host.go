@@ -5,11 +5,33 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/roost-rt/roost/loadtest/order"
 )
+
+// A Look looks at this process and its host now and then: the many files take as
+// long as all else that is told. The zero value has not looked. It belongs to one
+// goroutine at a time.
+type Look struct{ at int64 }
+
+// lookEvery is how often.
+const lookEvery = int64(time.Second)
+
+// Strain has the host as it is now, or nothing if that was told less than a second
+// ago.
+func (l *Look) Strain() (s order.Strain) {
+	if now := order.Now(); l.at == 0 || now-l.at >= lookEvery {
+		l.at = now
+		return l.Anew()
+	}
+	return s
+}
+
+// Anew has the host as it is now.
+func (l *Look) Anew() order.Strain { return order.Strain{WaitNs: waitNs(), Host: OwnHost()} }
 
 // OwnHost is what this machine has done since it started.
 func OwnHost() order.Host { return hostAt("/") }

@@ -15,11 +15,7 @@ import (
 func Measure(pid int) order.Usage { return usageOf(strconv.Itoa(pid)) }
 
 // OwnUsage is that of this process, whatever number others know it by.
-func OwnUsage() order.Usage {
-	u := usageOf("self")
-	u.WaitNs = waitNs()
-	return u
-}
+func OwnUsage() order.Usage { return usageOf("self") }
 
 // usageOf reads the folder of that name in /proc.
 func usageOf(process string) order.Usage {

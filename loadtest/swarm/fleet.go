@@ -34,6 +34,7 @@ type fleet struct {
 	seen   sighting      // loop only
 	ramped chan struct{} // gets one value when all have joined or failed: the next process waits for it
 
+	look     proc.Look // session.mu
 	reported *receipts // immutable; stands for all messages whose receipts were told
 
 	mu          sync.Mutex // guards the rest; never held during a system call
@@ -282,14 +283,14 @@ func (f *fleet) reportLocked(g *group, writer, seq int) {
 
 // report returns what happened since the last call.
 func (f *fleet) report() []order.Event {
-	used, host := proc.OwnUsage(), proc.OwnHost()
+	used, strain := proc.OwnUsage(), f.look.Strain()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
 	for _, g := range f.groups {
 		g.tellLocked(now)
 	}
-	p := f.progressLocked(used, host)
+	p := f.progressLocked(used, strain)
 	p.Latency = order.Encode(f.interval)
 	f.interval.Reset()
 	events := append(f.events, order.Event{Progress: p})
@@ -298,8 +299,9 @@ func (f *fleet) report() []order.Event {
 }
 
 // progressLocked begins a Progress. What strained the process is told once.
-func (f *fleet) progressLocked(used order.Usage, host order.Host) *order.Progress {
-	p := &order.Progress{Counts: f.counts.Clone(), Usage: used, Strain: order.Strain{Late: f.late, Lag: f.lag, Host: host}}
+func (f *fleet) progressLocked(used order.Usage, strain order.Strain) *order.Progress {
+	strain.Late, strain.Lag = f.late, f.lag
+	p := &order.Progress{Counts: f.counts.Clone(), Usage: used, Strain: strain}
 	f.late, f.lag = order.Sample{}, order.Sample{}
 	return p
 }

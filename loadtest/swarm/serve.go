@@ -179,7 +179,7 @@ func (s *session) tell(events func() []order.Event) error {
 // pings can begin anew, or the closed loop end: a reply is then in both, or in
 // neither, but for those under way at the end.
 func (f *fleet) answer(i order.Inquiry) []order.Event {
-	used, host := proc.OwnUsage(), proc.OwnHost()
+	used, strain := proc.OwnUsage(), f.look.Anew()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if i.Anew && f.echoing != nil {
@@ -189,7 +189,7 @@ func (f *fleet) answer(i order.Inquiry) []order.Event {
 	if i.Last && f.echoing != nil {
 		f.echoing.closed = false
 	}
-	p := f.progressLocked(used, host)
+	p := f.progressLocked(used, strain)
 	p.At = f.now()
 	events := append(f.events, order.Event{Progress: p})
 	f.events = nil

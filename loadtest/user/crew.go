@@ -32,6 +32,8 @@ type crew struct {
 	ctx     context.Context // of all users; ends with the connections
 	end     context.CancelFunc
 
+	look proc.Look // serving.mu
+
 	mu          sync.Mutex // guards the rest
 	counts      order.Counts
 	meters      []meter
@@ -289,10 +291,10 @@ func (c *crew) settleLocked() {
 // report returns what happened since the last call.
 func (c *crew) report() []order.Event {
 	missing := c.missing()
-	used, host := proc.OwnUsage(), proc.OwnHost()
+	used, strain := proc.OwnUsage(), c.look.Strain()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: c.strainLocked(host), Latency: order.Encode(c.interval)}
+	p := &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: c.strainLocked(strain), Latency: order.Encode(c.interval)}
 	if c.settled != nil {
 		n, _ := total(missing)
 		p.Missing = &n
@@ -305,10 +307,10 @@ func (c *crew) report() []order.Event {
 
 // answer tells the counts as they are now.
 func (c *crew) answer() []order.Event {
-	used, host := proc.OwnUsage(), proc.OwnHost()
+	used, strain := proc.OwnUsage(), c.look.Anew()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	events := append(c.events, order.Event{Progress: &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: c.strainLocked(host), At: c.now()}})
+	events := append(c.events, order.Event{Progress: &order.Progress{Counts: c.counts.Clone(), Usage: used, Strain: c.strainLocked(strain), At: c.now()}})
 	c.events = nil
 	return events
 }

@@ -41,9 +41,9 @@ func (c *crew) strained(note func()) {
 	note()
 }
 
-// strainLocked is what strained the process since the last call.
-func (c *crew) strainLocked(host order.Host) order.Strain {
-	s := order.Strain{Late: c.late, Lag: c.lag, Host: host}
+// strainLocked adds what strained the process since the last call.
+func (c *crew) strainLocked(s order.Strain) order.Strain {
+	s.Late, s.Lag = c.late, c.lag
 	c.late, c.lag = order.Sample{}, order.Sample{}
 	return s
 }

@@ -34,10 +34,10 @@ func TestUsersAreWatched(t *testing.T) {
 	c.late.Add(int64(time.Second))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.strainLocked(order.Host{Cores: 3}); s.Lag.Count() != n || s.Late.Count() != 1 || s.Host.Cores != 3 {
+	if s := c.strainLocked(order.Strain{Host: order.Host{Cores: 3}}); s.Lag.Count() != n || s.Late.Count() != 1 || s.Host.Cores != 3 {
 		t.Errorf("told %d lags, %d late rounds, %+v, want %d, 1 and the host", s.Lag.Count(), s.Late.Count(), s.Host, n)
 	}
-	if s := c.strainLocked(order.Host{}); s.Lag.Count() != 0 || s.Late.Count() != 0 {
+	if s := c.strainLocked(order.Strain{}); s.Lag.Count() != 0 || s.Late.Count() != 0 {
 		t.Errorf("told again: %d lags, %d late rounds", s.Lag.Count(), s.Late.Count())
 	}
 }
