@@ -127,10 +127,12 @@ func (s *pollSession) settled(request requestID, back bool) {
 		s.last.from.timer.Stop()
 	}
 	s.asking = false
-	switch {
-	case back:
+	if back {
 		s.putBackLocked()
-	case len(s.messages) > 0:
+		return
+	}
+	s.last = nil
+	if len(s.messages) > 0 {
 		s.wakeLocked()
 	}
 }

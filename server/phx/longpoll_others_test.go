@@ -481,3 +481,22 @@ func TestLongPollOthersRaw(t *testing.T) {
 		t.Errorf("got %.60q, want [a] and [slow]", a.Messages)
 	}
 }
+
+// What a client has confirmed does not come again when the node that has brought it is
+// gone.
+func TestLongPollOthersLeaves(t *testing.T) {
+	w, nodes := networked(t, time.Minute, time.Minute, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	r.say(beat(1))
+	r.want(beaten(1))
+	r.move()
+	r.polls.send("GET", r.target, "")
+	eventually(t, "node two has told what has become of the message", func() bool { return nodes[0].SentPolls() == 0 })
+	w.set(func() { delete(w.nodes, "two") })
+	r.polls.conn.Close()
+	waitingAt(t, nodes[0], 0)
+	r.polls = dialWeb(t, nodes[0])
+	r.say(beat(2))
+	r.want(beaten(2))
+}
