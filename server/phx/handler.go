@@ -175,13 +175,19 @@ func (ep *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	hijacked := false
+	defer func() {
+		if !hijacked { // or middleware has panicked
+			v.leave()
+		}
+	}()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		v.leave()
 		ep.log.Error("take a connection from its server", "err", err, "fix", "give the ResponseWriter of the middleware in between an Unwrap method")
 		http.Error(w, "no WebSocket is possible here", http.StatusInternalServerError)
 		return
 	}
+	hijacked = true
 	_ = conn.SetDeadline(time.Time{}) // the server's
 	_, _ = io.CopyN(&data, buffered, int64(buffered.Reader.Buffered()))
 	err = ep.poller.Attach(conn, func(c *poller.Conn) poller.Handler {

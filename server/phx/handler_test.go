@@ -230,10 +230,20 @@ func TestHandlerBehindMiddleware(t *testing.T) {
 	}{
 		{"that unwraps", func(w http.ResponseWriter) http.ResponseWriter { return unwraps{w} }, "101"},
 		{"that does not", func(w http.ResponseWriter) http.ResponseWriter { return struct{ http.ResponseWriter }{w} }, "500"},
+		{"that believes another", func(w http.ResponseWriter) http.ResponseWriter {
+			return asserts{struct{ http.ResponseWriter }{w}}
+		}, "500"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ep := newEndpoint(t, phx.Config{MaxConnsPerIP: 1, Mounts: []phx.Mount{anyTopic(time.Minute)}})
-			server := hosted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ep.ServeHTTP(tt.wrap(w), r) }))
+			server := hosted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() { // as chi's Recoverer
+					if recover() != nil {
+						w.WriteHeader(500)
+					}
+				}()
+				ep.ServeHTTP(tt.wrap(w), r)
+			}))
 			c := connectTo(t, server.Listener.Addr())
 			if got := c.upgradeAt("/socket/websocket?vsn=2.0.0"); got != tt.want {
 				t.Errorf("answer %s, want %s", got, tt.want)
@@ -242,6 +252,13 @@ func TestHandlerBehindMiddleware(t *testing.T) {
 			eventually(t, "it counts no more", func() bool { return ep.Visits("127.0.0.1") == 0 })
 		})
 	}
+}
+
+// asserts panics where there is no Hijack below it, as widespread middleware does.
+type asserts struct{ http.ResponseWriter }
+
+func (a asserts) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return a.ResponseWriter.(http.Hijacker).Hijack()
 }
 
 type unwraps struct{ http.ResponseWriter }
