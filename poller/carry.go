@@ -58,9 +58,14 @@ func (c *carrier) run(pipe net.Conn) {
 }
 
 // out carries what the loop sends until it closes its end. Then the peer has to
-// close its own, as Config.Linger says.
+// close its own, as Config.Linger says. A peer that takes no more may have hung up:
+// what it had sent before is still carried, and the loop learns of the end by that.
 func (c *carrier) out(pipe net.Conn) {
 	_, err := io.Copy(c, pipe)
+	if err != nil {
+		defer time.AfterFunc(c.poller.linger, func() { c.Conn.Close() }).Stop()
+		_, _ = io.Copy(io.Discard, pipe) // the rest is for nobody; left in the pipe, it would be a reset for the loop
+	}
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if err != nil || !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(c.poller.linger)) != nil {
 		c.Conn.Close()
