@@ -18,8 +18,8 @@ import (
 // A peer that is owed much is not read from until it has taken half: what its
 // requests make for it stays bounded, and nothing of it is lost.
 func TestOwedIsNotReadFrom(t *testing.T) {
-	const high, size, messages = 256 << 10, 64 << 10, 256
-	p := start(t, poller.Config{SendBuffer: 8 << 10, OutboundHigh: high, OutboundMax: 1 << 20})
+	const high, size, messages = 256 << 10, 64 << 10, 64
+	p := start(t, poller.Config{OutboundHigh: high, OutboundMax: 1 << 20})
 	var most atomic.Int64
 	c, nc := pair(t, p, hooks{data: func(c *poller.Conn, b []byte) {
 		if err := c.Send(b); err != nil {
