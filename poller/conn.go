@@ -98,8 +98,9 @@ func (c *Conn) setTimeout(d time.Duration, kind limit) {
 func (c *Conn) expires() uint32 { return c.seen + uint32(c.idle) }
 
 // Post runs task on the connection's loop, after what was posted before. The
-// connection may be closed by then.
-func (c *Conn) Post(task func()) { c.loop.post(task) }
+// connection may be closed by then. It reports false, and drops the task, when the
+// Poller is closed.
+func (c *Conn) Post(task func()) bool { return c.loop.post(task) }
 
 // RemoteAddr asks the kernel for the peer's address: it is not kept. It is the
 // zero AddrPort when the connection is closed.

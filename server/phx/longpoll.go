@@ -54,7 +54,7 @@ func (x *exchange) begin() {
 	default:
 		x.keep()
 		x.keepHead()
-		x.onPool(func() {
+		x.consult("CheckOrigin", func() {
 			allowed, err := false, error(errLeft) // unless it returns
 			defer func() { x.conn.Post(func() { x.checked(allowed, err) }) }()
 			allowed, err = x.askOrigin()
@@ -177,8 +177,19 @@ func (x *exchange) respond(status int, fields string, body []byte) bool {
 	})
 }
 
-// onPool runs a task where Connect and CheckOrigin belong.
-func (x *exchange) onPool(task func()) { x.mount.connects.Go(turnFunc(task)) }
+// consult runs a callback of the mount where Connect and CheckOrigin belong.
+func (x *exchange) consult(callback string, run func()) {
+	x.mount.connects.Go(&consultation{turnFunc(run), x.mount, callback})
+}
+
+// A consultation is a callback of a mount that is asked about an exchange.
+type consultation struct {
+	turnFunc
+	mount    *mount
+	callback string
+}
+
+func (c *consultation) describe() []any { return []any{"mount", c.mount.Path, "callback", c.callback} }
 
 // A turnFunc is a turn that is a function.
 type turnFunc func()

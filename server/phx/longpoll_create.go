@@ -27,10 +27,15 @@ func (x *exchange) create() {
 	default:
 		asking := x.requests.ask(x.conn)
 		x.keepHead()
-		x.onPool(func() {
+		x.consult("Connect", func() {
 			var s *pollSession
 			var err error = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic} // unless it returns
-			defer func() { x.conn.Post(func() { x.created(s, err) }) }()
+			defer func() {
+				if !x.conn.Post(func() { x.created(s, err) }) && err == nil { // Shutdown has not waited for it
+					s.socket.reject()
+					x.attempt.settle(nil, errClientGone)
+				}
+			}()
 			defer asking.done()
 			s, err = x.connect(asking)
 		})

@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,28 +154,44 @@ func TestShutdownNamesRequests(t *testing.T) {
 	}
 }
 
-// Callbacks have some seconds more; then Shutdown tells which one goes on.
+// Callbacks have some seconds more; then Shutdown tells which one goes on. The context
+// of a socket that Connect lets in after that has ended, too.
 func TestShutdownNamesCallbacks(t *testing.T) {
-	in, out := make(chan struct{}), make(chan struct{})
-	t.Cleanup(func() { close(out) })
-	wait := func() { in <- struct{}{}; <-out }
-	for name, want := range map[string]string{"Connect": "mount /slow callback Connect", "Terminate": "topic room:1 callback Terminate"} {
-		t.Run(name, func(t *testing.T) {
+	const poll = " HTTP/1.1\r\nHost: h\r\nOrigin: http://h\r\n\r\n"
+	for _, tt := range []struct {
+		name, sent string
+		socket     bool // there is one when out is closed
+		want       string
+	}{
+		{"Connect", string(request("/slow/websocket?vsn=2.0.0")), true, "mount /slow callback Connect"},
+		{"Connect of a poll", "GET /slow/longpoll?vsn=2.0.0" + poll, true, "mount /slow callback Connect"},
+		{"CheckOrigin of a poll", "GET /origin/longpoll?vsn=2.0.0" + poll, false, "mount /origin callback CheckOrigin"},
+		{"Terminate", string(request("/socket/websocket?vsn=2.0.0")), false, "topic room:1 callback Terminate"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			in, out := make(chan context.Context, 1), make(chan struct{})
+			wait := func(ctx context.Context) { in <- ctx; <-out }
 			ep := startOnly(t, phx.Config{DrainTimeout: limit, Mounts: []phx.Mount{
-				{Path: "/slow", Connect: func(*phx.Socket, phx.Params, *http.Request) error { wait(); return nil }},
-				{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{Terminate: func(*phx.Channel, phx.Reason) { <-out }}}}},
+				{Path: "/slow", LongPoll: &phx.LongPoll{}, Connect: func(s *phx.Socket, _ phx.Params, _ *http.Request) error { wait(s.Context()); return nil }},
+				{Path: "/origin", LongPoll: &phx.LongPoll{}, CheckOrigin: func(*url.URL, string) bool { wait(nil); return true }},
+				{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{Terminate: func(*phx.Channel, phx.Reason) { wait(nil) }}}}},
 			}})
-			if name == "Connect" {
-				connect(t, ep).write(request("/slow/websocket"))
-				within(t, "call of Connect", in)
-			} else {
-				c := dial(t, ep)
+			end := sync.OnceFunc(func() { close(out) })
+			defer end()
+			c := connect(t, ep)
+			c.write([]byte(tt.sent))
+			if tt.name == "Terminate" {
+				c.head()
 				c.join("room:1")
 				c.hangUp(false)
 			}
-			if err := shutdownInTime(t, ep); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("Shutdown: %v, want an error with %q", err, want)
+			ctx := within(t, "callback", in)
+			if err := shutdownInTime(t, ep); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Shutdown: %v, want an error with %q", err, tt.want)
+			}
+			if end(); tt.socket {
+				within(t, "end of the socket's context", ctx.Done())
 			}
 		})
 	}

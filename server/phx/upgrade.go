@@ -59,7 +59,11 @@ func (h *requests) upgrade(c *poller.Conn, m *mount, vars map[string]string, hea
 
 // Turn runs the upgrade on the worker pool and brings its end to the loop.
 func (u *upgrade) Turn() {
-	defer u.conn.Post(func() { u.finish(u.requests.buf) })
+	defer func() {
+		if !u.conn.Post(func() { u.finish(u.requests.buf) }) { // Shutdown has not waited for it
+			u.miss()
+		}
+	}()
 	defer u.asking.done()
 	returned := false
 	defer func() {
@@ -238,15 +242,12 @@ func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) 
 func (u *upgrade) finish(early []byte) {
 	u.conn.CheckLoop()
 	defer u.requests.host.done()
-	if u.socket == nil || u.conn.Handler() != poller.Handler(u.requests) {
-		u.visitor.leave()
-	}
-	if u.socket != nil && u.conn.Handler() != poller.Handler(u.requests) { // gone meanwhile
-		u.socket.reject()
-		u.attempt.settle(nil, errClientGone)
+	if u.conn.Handler() != poller.Handler(u.requests) { // gone meanwhile
+		u.miss()
 		return
 	}
 	if u.socket == nil {
+		u.visitor.leave()
 		u.conn.Finish(u.output)
 		return
 	}
@@ -259,6 +260,15 @@ func (u *upgrade) finish(early []byte) {
 	u.conn.SetIdle(u.mount.Idle)
 	if len(early) > 0 {
 		handler.Data(u.conn, early)
+	}
+}
+
+// miss is the end of an upgrade whose connection is gone.
+func (u *upgrade) miss() {
+	u.visitor.leave()
+	if u.socket != nil {
+		u.socket.reject()
+		u.attempt.settle(nil, errClientGone)
 	}
 }
 
