@@ -3,7 +3,9 @@ package phx
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 // forward has the loop answer a request of long polling, over a pipe.
@@ -38,7 +41,7 @@ func (ep *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	defer pipe.Close()
 	defer context.AfterFunc(r.Context(), func() { pipe.Close() })() // the client has hung up
-	x := forwarding{pipe, r, w, http.NewResponseController(w), make(chan struct{})}
+	x := forwarding{pipe, r, w, http.NewResponseController(w), make(chan struct{}), ep.log}
 	x.run()
 }
 
@@ -49,6 +52,7 @@ type forwarding struct {
 	answer  http.ResponseWriter
 	conn    *http.ResponseController
 	read    chan struct{} // closed when there is no more of the body
+	log     *slog.Logger
 }
 
 func (x *forwarding) run() {
@@ -61,6 +65,9 @@ func (x *forwarding) run() {
 	go func() { sent <- x.send() }()
 	answer, err := http.ReadResponse(bufio.NewReader(x.pipe), x.request)
 	failed := x.stop(sent)
+	if p := (*panics.Error)(nil); errors.As(failed, &p) {
+		x.log.Error("panic in the body of a request", "err", p)
+	}
 	if limited {
 		_ = x.conn.SetWriteDeadline(time.Now().Add(server.WriteTimeout))
 	}
@@ -78,8 +85,15 @@ func (x *forwarding) run() {
 	}
 }
 
-// send sends the request.
-func (x *forwarding) send() error {
+// send sends the request. It has a goroutine of its own, which would not survive the
+// panic of a body that middleware has made.
+func (x *forwarding) send() (err error) {
+	defer func() {
+		if err != nil {
+			_ = x.pipe.(*net.UnixConn).CloseWrite() // the rest is not to be waited for
+		}
+	}()
+	defer contain(&err)
 	out := plain(x.request)
 	out.Close = true
 	out.Header.Del("Connection")
@@ -88,11 +102,7 @@ func (x *forwarding) send() error {
 	} else {
 		out.Body = &forwardedBody{out.Body, out.ContentLength, sync.OnceFunc(func() { close(x.read) })}
 	}
-	err := out.Write(x.pipe)
-	if err != nil {
-		_ = x.pipe.(*net.UnixConn).CloseWrite() // the rest is not to be waited for
-	}
-	return err
+	return out.Write(x.pipe)
 }
 
 // stop waits for send once there is an answer. One that comes before the body has
@@ -102,7 +112,9 @@ func (x *forwarding) stop(sent <-chan error) error {
 	select {
 	case <-x.read:
 	default:
-		_ = x.conn.SetReadDeadline(time.Now())
+		if err := x.conn.SetReadDeadline(time.Now()); errors.Is(err, http.ErrNotSupported) {
+			x.log.Warn("an answer waits for a body that nobody wants", "err", err, "fix", unwrapFix)
+		}
 	}
 	return <-sent
 }

@@ -36,7 +36,9 @@ import (
 //
 // A request of long polling, by any version of HTTP, holds its goroutine and two
 // descriptors until it is answered. The server's ReadTimeout counts until it is
-// there, WriteTimeout from its answer on.
+// there, WriteTimeout from its answer on. Below a ResponseWriter that cannot set
+// deadlines, an answer waits for the body even if that comes too slowly or has no
+// session; the log says so.
 //
 // Connect gets r as middleware has left it, with its context, RemoteAddr and path,
 // and ServeHTTP does not return before Connect has.
@@ -160,6 +162,9 @@ func (c hostContext) Value(key any) any {
 	return c.host.Value(key)
 }
 
+// unwrapFix is what to do where a ResponseWriter cannot do what the server's can.
+const unwrapFix = "give the ResponseWriter of the middleware in between an Unwrap method"
+
 // hijack takes the connection of a request for a WebSocket to the loop, and
 // returns when it is decided what becomes of it.
 func (ep *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
@@ -183,7 +188,7 @@ func (ep *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
 	}()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		ep.log.Error("take a connection from its server", "err", err, "fix", "give the ResponseWriter of the middleware in between an Unwrap method")
+		ep.log.Error("take a connection from its server", "err", err, "fix", unwrapFix)
 		http.Error(w, "no WebSocket is possible here", http.StatusInternalServerError)
 		return
 	}
@@ -222,6 +227,9 @@ func (h *requests) begin(c *poller.Conn, data []byte) {
 func plain(r *http.Request) *http.Request {
 	out := r.WithContext(r.Context())
 	out.Header, out.Trailer = r.Header.Clone(), nil
+	if out.ContentLength == 0 { // whatever middleware has put around it
+		out.Body = http.NoBody
+	}
 	out.Header.Del("Expect") // the server answers it when the body is read
 	if _, ok := out.Header["User-Agent"]; !ok {
 		out.Header["User-Agent"] = []string{""} // else Write makes one up

@@ -430,3 +430,49 @@ func TestHandlerPollAbandoned(t *testing.T) {
 	}
 	wantMessages(t, c.do("GET", target, "").Messages, beaten(1)) // the server's connection goes on
 }
+
+// A body of middleware's may panic: its request fails, and no other. One that nobody
+// wants holds the answer only where no deadline can be set, and the log says why.
+func TestHandlerBodies(t *testing.T) {
+	log := &logBook{min: slog.LevelWarn}
+	ep, err := phx.New(phx.Config{Logger: slog.New(log), Hosts: []string{phx.AnyHost}, Mounts: []phx.Mount{anyTopic(time.Minute)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shutdown(t, ep) })
+	server := hosted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("X-Body") {
+		case "panics":
+			r.Body = bodyFunc(func([]byte) (int, error) { panic("oh") })
+		case "bare":
+			w = struct{ http.ResponseWriter }{w}
+		}
+		ep.ServeHTTP(w, r)
+	}))
+	web := func() *webConn {
+		conn := connectTo(t, server.Listener.Addr()).conn
+		return &webConn{t, conn, bufio.NewReader(conn)}
+	}
+	target := "/socket/longpoll?vsn=2.0.0&token=" + web().do("GET", "/socket/longpoll?vsn=2.0.0", "").Token
+	if a := web().do("POST", target, beat(1), "X-Body: panics"); a.code != 400 {
+		t.Errorf("a body that panics: %d, want 400", a.code)
+	}
+	eventually(t, "the log has the panic", func() bool { return len(log.with("panic in the body of a request")) == 1 })
+	if a := web().do("GET", "/socket/longpoll?vsn=2.0.0", "", "X-Body: panics"); a.Status != 410 {
+		t.Errorf("no body, but one that panics: %s, want a session", a.body)
+	}
+	c := web()
+	io.WriteString(c.conn, "POST /socket/longpoll HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+	if a := c.receive(); a.Status != 410 {
+		t.Errorf("a body that does not come: %s, want status 410", a.body)
+	}
+	io.WriteString(web().conn, "POST /socket/longpoll HTTP/1.1\r\nHost: h\r\nX-Body: bare\r\nContent-Length: 9\r\n\r\n")
+	eventually(t, "the log says what to do", func() bool {
+		return strings.Contains(fmt.Sprint(log.with("an answer waits for a body that nobody wants")), "Unwrap")
+	})
+}
+
+type bodyFunc func(p []byte) (int, error)
+
+func (f bodyFunc) Read(p []byte) (int, error) { return f(p) }
+func (f bodyFunc) Close() error               { return nil }
