@@ -187,8 +187,19 @@ func (p *poll) expire() {
 func (p *poll) answered(more bool) bool {
 	p.session.mu.Lock()
 	defer p.session.mu.Unlock()
-	p.behind = p.behind || more
+	p.behind = p.behind || more && !p.over
 	return p.over
+}
+
+// confirm is for when another request has come over the connection: whoever has sent
+// it has read the answer, unless it was there before. Whether the connection confirms
+// what is sent later says nothing of that.
+func (p *poll) confirm() {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	if p.session.last == p && !p.behind {
+		p.session.last = nil
+	}
 }
 
 // abandon leaves the messages to the next poll: also those of an answer that the

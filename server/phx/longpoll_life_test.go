@@ -155,6 +155,37 @@ func TestLongPollPutsBackWhatIsUnread(t *testing.T) {
 	s.want(beaten("last"))
 }
 
+// Another request over the same connection confirms an answer, unless it was sent
+// before: what becomes of the connection later brings nothing back.
+func TestLongPollConfirmed(t *testing.T) {
+	ep := startConfig(t, longPolling(time.Minute))
+	s := openSession(t, ep)
+	s.say(beat(1))
+	s.want(beaten(1))
+	if ep.SentPolls() == 0 {
+		t.Fatal("the answer is confirmed already")
+	}
+	s.posts = s.polls
+	s.say(beat(2))
+	if n := ep.SentPolls(); n > 0 {
+		t.Errorf("%d bytes are not confirmed by a POST over the same connection", n)
+	}
+	s.want(beaten(2))
+
+	s.polls.send("GET", s.target, "")
+	s.polls.send("POST", s.target, beat(4), ndjson) // behind it
+	s.posts = dialWeb(t, ep)
+	s.say(beat(3))
+	wantMessages(t, s.polls.receive().Messages, beaten(3))
+	if a := s.polls.receive(); a.Status != 200 {
+		t.Fatalf("POST: %s, want status 200", a.body)
+	}
+	if ep.SentPolls() == 0 {
+		t.Error("the answer is confirmed by a request that was there before")
+	}
+	s.want(beaten(4))
+}
+
 // A client that does not poll, but makes messages, is a slow consumer.
 func TestLongPollSlowConsumer(t *testing.T) {
 	cfg := longPolling(time.Minute)

@@ -250,6 +250,9 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 		h.refuse(c, err)
 		return false
 	}
+	if p, ok := h.waiting.(*poll); ok {
+		p.confirm()
+	}
 	e, vars := ep.entrances.find(head.Path)
 	switch {
 	case ep.isReady(string(head.Path)):
