@@ -25,6 +25,10 @@ func loadScript(c *plan.Config, name string) error {
 	if err != nil {
 		return err
 	}
+	src.Rate, src.For = c.Rate, script.Time(c.For)
+	if s, err = src.Script(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	c.Scenario, c.Script, c.ScriptName, c.ScriptURL = plan.App, &src, name, c.URL
 	if c.URL == "" && len(s.Target.URLs) == 0 {
 		return fmt.Errorf("%s: target.url: say where the application is, here or with -url", name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -23,7 +24,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
-const kneeUsage = `usage: loadtest knee [SCENARIO|FILE.conf] -slo THRESHOLDS -vary rate|clients [flags]
+const kneeUsage = `usage: loadtest knee [SCENARIO|FILE.conf|FILE.yaml] -slo THRESHOLDS -vary rate|clients [flags]
 
 Finds the highest rate, or the most clients, at which a run still meets its
 thresholds: it goes up in steps of two until a run breaks, halves what is
@@ -32,12 +33,15 @@ between, and repeats at the border, for one run may be luck.
   go run ./loadtest knee -slo 'p99<200ms,lost=0' -vary rate -clients 1000
   go run ./loadtest knee echo -slo 'p99<50ms' -vary rate -from 1000 -each 5s
   go run ./loadtest knee -slo 'p99<1s' -vary clients -url ws://host:4000
+  go run ./loadtest knee app.yaml -slo 'p99<200ms' -vary rate -clients 200
 
 A run breaks, too, when messages are lost or a queue grows, and when it cannot be
 made, as with more clients than the host has memory for. All other flags are
 those of a run ("loadtest -help"), and go to each. In a chat a run of a given rate
 has as many messages as take -each, unless -messages says another number, and
-where -vary is clients the rate is 2 a second, unless -rate says another.
+where -vary is clients the rate is 2 a second, unless -rate says another. Of a file
+for any application, rate is that of rounds, over all users and instead of its
+stages, and where -vary is clients users go through the steps as the file has it.
 
 The folder gets knee.html, knee.txt, knee.json, and each run. Ctrl-C ends the
 search with what is known by then.
@@ -162,6 +166,9 @@ func (k *kneeSearch) complete() (err error) {
 		return fmt.Errorf("-slo: %w", err)
 	}
 	k.search.Whole = k.vary == "clients"
+	if s, err := k.given.config.Script.Script(); err == nil && k.search.Whole && k.search.Most == 0 {
+		k.search.Most = float64(s.Most())
+	}
 	if k.search.From == 0 {
 		k.search.From = 1
 		if k.vary == "clients" || k.given.config.Scenario == plan.Echo {
@@ -269,10 +276,7 @@ func (k kneeSearch) arguments(value float64) []string {
 	}
 	rate := value
 	if k.vary == "clients" {
-		rate = k.given.config.Rate
-		if rate == 0 {
-			rate = 2
-		}
+		rate = cmp.Or(k.given.config.Rate, 2)
 	}
 	number := strconv.FormatFloat(value, 'f', -1, 64)
 	if k.vary == "rate" {
@@ -283,7 +287,7 @@ func (k kneeSearch) arguments(value float64) []string {
 	if scenario == "" {
 		scenario = plan.Chat
 	}
-	if slices.Contains(scenario.Flags(), "rate") {
+	if slices.Contains(scenario.Flags(), "rate") && (scenario != plan.App || k.vary == "rate") { // users have a pace of their own
 		add("rate", strconv.FormatFloat(rate, 'g', 6, 64))
 	}
 	if slices.Contains(scenario.Flags(), "for") {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/roost-rt/roost/loadtest/report"
+	"github.com/roost-rt/roost/server/phx"
 )
 
 // readKnee reads what a search saved.
@@ -61,6 +63,37 @@ func TestKnee(t *testing.T) {
 				if _, err := os.Stat(filepath.Join(c.Dir, "found", name)); err != nil {
 					t.Error(err)
 				}
+			}
+		})
+	}
+}
+
+// The rate and the users of a scenario file, one with stages too: those are left out
+// where the rate is varied. A table of users bounds their number. No more rounds are
+// due than there are users, so none is skipped however slow the machine.
+func TestKneeOfScenarioFile(t *testing.T) {
+	t.Parallel()
+	url := application(t, phx.Mount{Routes: lobby()})
+	quick := map[string]string{"500ms..1500ms": "5ms..20ms", "count: 50": "count: 10"}
+	table := map[string]string{"500ms..1500ms": "5ms..20ms", "count: 50": "file: users.csv"}
+	for _, test := range []struct {
+		name, file string
+		lines      map[string]string
+		args, want string
+	}{
+		{"rate", "chat.yaml", quick, "-vary rate -from 8 -most 10", "All holds: a rate of 10 held in 1 of 1 runs"},
+		{"clients", "chat.yaml", quick, "-vary clients -from 4 -most 6", "All holds: 6 clients held in 1 of 1 runs"},
+		{"stages", "stages.yaml", map[string]string{"users: 50": "users: 3", "users: 200": "users: 4"}, "-vary rate -from 4 -most 4", "All holds: a rate of 4"},
+		{"table", "chat.yaml", table, "-vary clients", "All holds: 3 clients"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			lines := map[string]string{"room:lobby": "room:" + test.name}
+			maps.Copy(lines, test.lines)
+			args := append([]string{"knee", briefly(t, test.file, lines), "-url", url}, strings.Fields(test.args)...)
+			c, out := start(t, append(args, "-slo", "p99<1h", "-each", "1s", "-repeats", "1", "-out", "found")...)
+			if code := exitCode(t, c.Wait()); code != 0 || !strings.Contains(out.String(), test.want) {
+				t.Fatalf("exit code %d, want 0 with %q:\n%s", code, test.want, out)
 			}
 		})
 	}

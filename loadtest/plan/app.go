@@ -12,7 +12,7 @@ const App Scenario = "app"
 var app = kind{
 	name:     App,
 	says:     "users do what a scenario file says, for any application with channels: loadtest app.yaml (loadtest/examples has some)",
-	flags:    []string{"scenario", "late", "drain"},
+	flags:    []string{"scenario", "rate", "for", "late", "drain"},
 	noRaw:    noTopics,
 	silent:   true,
 	busy:     true,
@@ -21,6 +21,7 @@ var app = kind{
 		if s, err := c.Script.Script(); err == nil { // else check says so
 			c.Clients = cmp.Or(c.Clients, s.Count())
 			c.ConnectRate = cmp.Or(c.ConnectRate, s.Users.Connect)
+			c.For = cmp.Or(c.For, s.Length())
 		}
 	},
 	explain: func(p *planner, say func(format string, args ...any)) {

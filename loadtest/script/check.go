@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,8 +29,16 @@ func (s *Script) check() error {
 	switch {
 	case len(s.Steps) == 0 && s.Rounds > 0:
 		return errors.New("rounds: there are no steps to go through")
+	case !(s.Rate >= 0) || math.IsInf(s.Rate, 0):
+		return errors.New("rate: want a number of rounds a second")
+	case len(s.Steps) == 0 && s.Rate > 0:
+		return errors.New("rate: there are no steps to go through")
+	case s.Rate > 0 && len(s.Stages) > 0:
+		return errors.New("rate: there are stages: say it in each of them")
+	case s.Rate > 0 && s.Rounds > 0:
+		return errors.New("rounds: with a rate, who is free makes the round that is due: say with for how long it goes on")
 	case len(s.Steps) > 0 && s.Rounds == 0 && !s.Paced() && !waits(s.Steps):
-		return errors.New("steps: nothing in them takes time, so users would push as fast as they can: add a wait, a reply or a broadcast, or say rounds or stages with a rate")
+		return errors.New("steps: nothing in them takes time, so users would push as fast as they can: add a wait, a reply or a broadcast, or say rounds, or a rate")
 	}
 	return nil
 }
@@ -411,9 +420,17 @@ func (s *Script) walk(steps []*Step, do func(*Step)) {
 	}
 }
 
+// Most is how many users there are rows for, 0 if any number.
+func (s *Script) Most() int {
+	if s.Users.Reuse {
+		return 0
+	}
+	return len(s.rows)
+}
+
 // Fits reports an error if there are too few rows for so many users.
 func (s *Script) Fits(users int) error {
-	if len(s.rows) > 0 && users > len(s.rows) && !s.Users.Reuse {
+	if most := s.Most(); most > 0 && users > most {
 		return fmt.Errorf("users: %d users, and %d rows in %s: add rows, or say reuse: true to have users take them in turn", users, len(s.rows), s.Users.File)
 	}
 	return nil

@@ -25,7 +25,9 @@ func (s *Script) String() string {
 	if s.Rounds > 0 {
 		how += fmt.Sprintf(", %d at most each", s.Rounds)
 	}
-	if s.Paced() {
+	if s.Rate > 0 {
+		how += fmt.Sprintf(", %v rounds a second over all", s.Rate)
+	} else if s.Paced() {
 		how += ", rounds at a given rate"
 	}
 	return fmt.Sprintf("users join %s over %s, and go through %d steps %s", where, s.Target.Transport, len(s.Steps), how)

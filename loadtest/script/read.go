@@ -23,6 +23,11 @@ type Source struct {
 	First   int               `json:"first,omitempty"` // user, from 0 on, that Rows begins with
 	Env     map[string]string `json:"env,omitempty"`
 	CA      []byte            `json:"ca,omitempty"`
+
+	// Rate and For are instead of what the file says of both; 0 leaves it so. With a
+	// Rate there are no stages, and as many users as in the fullest of them.
+	Rate float64 `json:"rate,omitempty"`
+	For  Time    `json:"for,omitempty"`
 }
 
 // Load reads a scenario file and what it refers to: file reads one, getenv is
@@ -89,6 +94,9 @@ func (src *Source) Script() (*Script, error) {
 		return nil, err
 	}
 	s.columns, s.rows, s.env, s.first = src.Columns, src.Rows, src.Env, src.First
+	if err := s.repace(src.Rate, src.For); err != nil {
+		return nil, err
+	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ type Script struct {
 	Steps  []*Step `yaml:"steps"`  // what each does then, again and again
 	Rounds int     `yaml:"rounds"` // how often each goes through the steps; 0 is until the end
 	For    Time    `yaml:"for"`    // how long they do so, without stages; 0 is 30 s, or until the rounds are over
+	Rate   float64 `yaml:"rate"`   // rounds a second over all users, without stages; 0: who is done begins the next at once
 	Stages []Stage `yaml:"stages"` // how many users there are when; none is all of them, for For
 
 	Meters  []Meter         `yaml:"-"` // what is measured, in the order of the file

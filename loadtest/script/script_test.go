@@ -39,6 +39,10 @@ func TestMistakes(t *testing.T) {
 		small + "steps:\n  - push: a\n    paylod: {}\n":                                                     "line 7: no key steps[0].paylod: did you mean payload?",
 		small + "steps:\n  - push: a\n    xyzzy: {}\n":                                                      "there are binary, broadcast, choose,",
 		small + "steps:\n  - wait: soon\n":                                                                  `line 6: "soon" is no time to wait: want one such as 2s, or 1s..3s`,
+		small + "rate: .inf\nsteps: [{push: a}]\n":                                                          "rate: want a number of rounds a second",
+		small + "rate: 1\n":                                                                                 "rate: there are no steps",
+		small + "rate: 1\nrounds: 1\nsteps: [{push: a}]\n":                                                  "rounds: with a rate, who is free makes the round that is due",
+		small + "rate: 1\nstages: [{users: 5, for: 1s}]\nsteps: [{push: a}]\n":                              "rate: there are stages",
 		small + "for: 10\n":                                                                                 `line 5: "10" is no time: want one such as 500ms`,
 		small + "rounds: many\n":                                                                            "line 5: cannot unmarshal",
 		small + "steps:\n  - push: a\n    wait: 1s\n":                                                       "line 6: a step is one of push, join, leave, expect, wait, repeat and choose; this is push and wait",
@@ -193,5 +197,49 @@ stages:
 		if users, rounds := s.At(test.at); users != test.users || rounds != test.rounds {
 			t.Errorf("At(%v) = %v users, %v rounds, want %v and %v", test.at, users, rounds, test.users, test.rounds)
 		}
+	}
+}
+
+// A rate over a time, as the file has it or as a run is told instead of its stages.
+func TestRate(t *testing.T) {
+	const steps = small + "steps: [{push: a}]\n"
+	for _, test := range []struct {
+		text   string
+		rate   float64
+		length script.Time
+		users  float64
+		rounds float64 // at the end
+		long   time.Duration
+	}{
+		{steps + "rate: 5\nfor: 4s\n", 0, 0, 10, 20, 4 * time.Second},
+		{steps + "rate: 5\n", 0, 0, 10, 150, 30 * time.Second},
+		{steps + "rate: 5\nfor: 4s\n", 8, script.Time(time.Second), 10, 8, time.Second},
+		{steps + "rounds: 3\n", 2, script.Time(10 * time.Second), 10, 20, 10 * time.Second},
+		{steps + "stages: [{for: 2s, users: 7, rate: 9}, {for: 2s, users: 3, rate: 9}]\n", 4, 0, 7, 16, 4 * time.Second},
+	} {
+		src, _, err := load(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.Rate, src.For = test.rate, test.length
+		s, err := src.Script()
+		if err != nil {
+			t.Errorf("%s: %v", test.text, err)
+			continue
+		}
+		if users, rounds := s.At(time.Hour); !s.Paced() || users != test.users || rounds != test.rounds || s.Length() != test.long {
+			t.Errorf("%s with %v, %v: %v users, %v rounds in %v, want %v, %v and %v", test.text, test.rate, time.Duration(test.length), users, rounds, s.Length(), test.users, test.rounds, test.long)
+		}
+		if _, half := s.At(test.long / 2); half != test.rounds/2 {
+			t.Errorf("%s: %v rounds in half of the time, want %v", test.text, half, test.rounds/2)
+		}
+	}
+	src, _, err := load(steps + "stages: [{for: 2s, users: 7, rate: 9}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.For = script.Time(time.Second)
+	if _, err := src.Script(); err == nil || !strings.Contains(err.Error(), "leave -for out, or say with -rate") {
+		t.Errorf("stages with another length: %v", err)
 	}
 }

@@ -1,6 +1,9 @@
 package script
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Length is how long users go through the steps, 0 if it is until their rounds are
 // over.
@@ -19,11 +22,33 @@ func (s *Script) Length() time.Duration {
 }
 
 // Paced reports whether rounds begin at given moments.
-func (s *Script) Paced() bool { return len(s.Stages) > 0 && s.Stages[0].Rate != nil }
+func (s *Script) Paced() bool {
+	return s.Rate > 0 || len(s.Stages) > 0 && s.Stages[0].Rate != nil
+}
+
+// repace has rounds begin at another rate, or go on for another time, than the file
+// says. 0 leaves it so.
+func (s *Script) repace(rate float64, length Time) error {
+	if rate > 0 {
+		s.Users.Count, s.For = s.Count(), Time(s.Length())
+		s.Rate, s.Stages, s.Rounds = rate, nil, 0
+	}
+	switch {
+	case length <= 0:
+	case len(s.Stages) > 0:
+		return errors.New("stages: they say how long: leave -for out, or say with -rate how many rounds there are a second instead of stages")
+	default:
+		s.For, s.Rounds = length, 0
+	}
+	return nil
+}
 
 // At is how many users there are once so much time has passed, and how many rounds
 // have been due by then: the sum of the rates.
 func (s *Script) At(elapsed time.Duration) (users float64, rounds float64) {
+	if len(s.Stages) == 0 {
+		return float64(s.Count()), s.Rate * min(elapsed, s.Length()).Seconds()
+	}
 	var begin time.Duration
 	var was Stage // the one before
 	was.Rate = new(float64)
