@@ -20,7 +20,8 @@ func isScript(arg string) bool {
 
 // loadScript makes the run one of a scenario file. A -url is where its users
 // connect instead.
-func loadScript(c *plan.Config, name string) error {
+func (o *options) loadScript() error {
+	c, name := &o.config, o.script
 	src, s, err := script.Load(name, os.ReadFile, os.LookupEnv)
 	if err != nil {
 		return err
@@ -29,7 +30,15 @@ func loadScript(c *plan.Config, name string) error {
 	if s, err = src.Script(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	c.Scenario, c.Script, c.ScriptName, c.ScriptURL = plan.App, &src, name, c.URL
+	ts, err := thresholdsIn(s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := o.thresholds.fit(s); err != nil {
+		return fmt.Errorf("-slo: %w", err)
+	}
+	o.thresholds = append(o.thresholds, ts...)
+	c.Scenario, c.Script, c.ScriptName, c.ScriptURL, c.SLO = plan.App, &src, name, c.URL, s.SLO
 	if c.URL == "" && len(s.Target.URLs) == 0 {
 		return fmt.Errorf("%s: target.url: say where the application is, here or with -url", name)
 	}
@@ -83,6 +92,11 @@ func check(args []string, out, errs io.Writer) int {
 	code := exitOK
 	for _, name := range f.Args() {
 		_, s, err := script.Load(name, os.ReadFile, os.LookupEnv)
+		if err == nil {
+			if _, err = thresholdsIn(s); err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+		}
 		if err != nil {
 			fmt.Fprintf(errs, "loadtest: %v\n", err)
 			code = exitUsage

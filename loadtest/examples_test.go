@@ -213,6 +213,35 @@ func TestLoginExample(t *testing.T) {
 	}
 }
 
+// Thresholds of steps, those of the file and of the command, are in the verdict, in
+// all that is written of it, and in what is made anew of the records.
+func TestThresholdsOfScenarioFile(t *testing.T) {
+	t.Parallel()
+	url := application(t, phx.Mount{Routes: lobby()})
+	lines := map[string]string{"for: 30s": "rounds: 2\nslo: [new_msg.errors=0, 'join.p99<1ns']", "500ms..1500ms": "1ms"}
+	c, out := start(t, briefly(t, "chat.yaml", lines), "-url", url, "-out", "run", "-junit", "junit.xml", "-slo", "broadcast.ok=100,lost=0")
+	const want = "1 of 4 thresholds missed: join.p99<1ns"
+	if code := exitCode(t, c.Wait()); code != 99 || !strings.Contains(out.String(), want) {
+		t.Fatalf("exit code %d, want 99 and %s:\n%s", code, want, out)
+	}
+	again, out := start(t, "report", filepath.Join(c.Dir, "run"))
+	if code := exitCode(t, again.Wait()); code != 0 {
+		t.Fatalf("report: exit code %d:\n%s", code, out)
+	}
+	for file, parts := range map[string][]string{
+		"junit.xml":        {`name="join.p99&lt;1ns"`, `name="new_msg.errors=0"`, `name="broadcast.ok=100"`, `failures="1"`},
+		"run/summary.json": {`"text": "join.p99\u003c1ns"`, `"text": "new_msg.errors=0"`, `"text": "broadcast.ok=100"`, `"text": "lost=0"`},
+		"run/report.txt":   {want, "met   broadcast.ok=100: it is 100"},
+	} {
+		text, err := os.ReadFile(filepath.Join(c.Dir, file))
+		for _, part := range parts {
+			if err != nil || !strings.Contains(string(text), part) {
+				t.Errorf("%s: error %v, want %s in it:\n%s", file, err, part, text)
+			}
+		}
+	}
+}
+
 // Ctrl-C leaves an account of what was sent by then.
 func TestInterruptedExample(t *testing.T) {
 	t.Parallel()

@@ -56,6 +56,7 @@ flags of knee:
 type kneeSearch struct {
 	vary   string
 	slo    string
+	slos   thresholds // those and the scenario file's
 	each   time.Duration
 	within time.Duration
 	out    string
@@ -155,15 +156,19 @@ func (k *kneeSearch) complete() (err error) {
 	switch {
 	case k.vary != "rate" && k.vary != "clients":
 		return fmt.Errorf("-vary %s: want rate or clients", k.vary)
-	case k.slo == "":
+	case k.slo == "" && len(k.given.thresholds) == 0:
 		return errors.New("no -slo: say what a run has to meet, such as 'p99<200ms,lost=0'")
 	case k.each <= 0 || k.within <= 0:
 		return errors.New("-each and -within must be more than 0")
 	case slices.ContainsFunc(k.run, func(arg string) bool { return flagNamed(arg, k.vary) }):
 		return fmt.Errorf("-%s is what -vary changes: begin with another by -from", k.vary)
 	}
-	if err := new(thresholds).Set(k.slo); err != nil {
-		return fmt.Errorf("-slo: %w", err)
+	k.slos = slices.Clone(k.given.thresholds) // of a scenario file
+	if k.slo != "" {
+		if err := k.slos.Set(k.slo); err != nil {
+			return fmt.Errorf("-slo: %w", err)
+		}
+		k.run = append(slices.Clone(k.run), "-slo", k.slo)
 	}
 	k.search.Whole = k.vary == "clients"
 	if s, err := k.given.config.Script.Script(); err == nil && k.search.Whole && k.search.Most == 0 {
@@ -202,7 +207,7 @@ func flagNamed(arg, name string) bool {
 // find makes the runs. An error is that of the first run, which could not be made.
 func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
 	sweep := &report.Sweep{
-		Start: time.Now().UTC().Format(time.RFC3339), Vary: k.vary, SLO: k.slo,
+		Start: time.Now().UTC().Format(time.RFC3339), Vary: k.vary, SLO: k.slos.String(),
 	}
 	said := record.Run{Command: append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)}
 	sweep.Command = said.Masked().Command
@@ -247,7 +252,7 @@ func pointOf(p *knee.Point) *report.SweepPoint {
 // trial makes one run. One that cannot be made does not hold, and is an error.
 func (k kneeSearch) trial(ctx context.Context, value float64, number int) (report.Trial, error) {
 	folder := filepath.Join(k.out, fmt.Sprintf("%02d-%s", number, strconv.FormatFloat(value, 'g', 5, 64)))
-	said, runErr := runSelf(ctx, folder, append(k.arguments(value), "-quiet", "-slo", k.slo, "-out", folder))
+	said, runErr := runSelf(ctx, folder, append(k.arguments(value), "-quiet", "-out", folder))
 	runs, err := readRuns(folder)
 	if err != nil || len(runs) == 0 {
 		if said == "" {
@@ -256,11 +261,7 @@ func (k kneeSearch) trial(ctx context.Context, value float64, number int) (repor
 		return report.TrialOf(value, nil, said), errors.New(said)
 	}
 	result := runs[0]
-	ts := thresholds{}
-	if err := ts.Set(k.slo); err != nil {
-		return report.Trial{}, err
-	}
-	judge(result, ts)
+	judge(result, k.slos)
 	t := report.TrialOf(value, result)
 	t.Folder = filepath.Base(folder)
 	return t, nil

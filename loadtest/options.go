@@ -92,7 +92,9 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 		err = file.apply(f)
 	}
 	if err == nil && o.script != "" && (c.Scenario == "" || c.Scenario == plan.App) { // checkIdle refuses others
-		err = loadScript(c, o.script)
+		err = o.loadScript()
+	} else if err == nil {
+		err = o.thresholds.fit(nil)
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -23,7 +23,7 @@ is for runs that died before they could, and for those of older programs.
 Records may be compressed (records.jsonl.gz). Where they hold several runs, one
 after another, each has a folder of its own for its reports: 1, 2 and so on.
 
-Thresholds are those of the run's command (-slo).
+Thresholds are those of the run's command (-slo) and of its scenario file.
 
 Exit codes: 0 made, whatever the verdict; 1 a run cannot be read or a file not
 written, 2 wrong arguments.
@@ -81,7 +81,8 @@ func renderRun(folder string, result *report.Result) error {
 	return saveReports(folder, result)
 }
 
-// thresholdsOf are those of the command of a run: records have no others.
+// thresholdsOf are those of the command of a run and of its scenario file: records
+// have no others.
 func thresholdsOf(run *record.Run) (ts thresholds, err error) {
 	if run == nil {
 		return nil, nil
@@ -95,6 +96,12 @@ func thresholdsOf(run *record.Run) (ts thresholds, err error) {
 			value = run.Command[i+1]
 		}
 		if err := ts.Set(value); err != nil {
+			return nil, err
+		}
+	}
+	inFile, _ := run.Config["slo"].([]any)
+	for _, limit := range inFile {
+		if err := ts.Set(fmt.Sprint(limit)); err != nil {
 			return nil, err
 		}
 	}

@@ -15,7 +15,8 @@ import (
 // thresholdNames is for -help.
 const thresholdNames = "of times p50, p90, p99, p99.9, max, join (its p99), back50, back99 and back100 (percent of those cut off), " +
 	"cpu (of the server, per delivery), cpu-join, cpu-reply, cpu-heartbeat; a second joins, rate (deliveries), replies; " +
-	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors; and generator, which is ok or suspect (generator=ok)"
+	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors; generator, which is ok or suspect (generator=ok); " +
+	"and of a step of a scenario file, by its name, p50 to max, ok and errors (join.p99<1s,send.errors=0)"
 
 // A threshold is what a figure must be below, above or equal to.
 type threshold struct {
@@ -57,6 +58,9 @@ func parseThreshold(text string) (t threshold, err error) {
 	name, limit := strings.TrimSpace(text[:at]), strings.TrimSpace(text[at+1:])
 	known := false
 	if t.figure, known = quantityOf(name); !known {
+		t.figure, known = stepQuantity(name)
+	}
+	if !known {
 		return t, fmt.Errorf("unknown name; there are %s", thresholdNames)
 	}
 	if t.figure.unit == judgements && t.op != '=' {
@@ -98,6 +102,7 @@ func (t threshold) met(value float64) bool {
 // A quantity is something that a threshold can be about.
 type quantity struct {
 	name string
+	step string // of a scenario file that it is about; "" for the whole run
 	unit unit
 	of   func(report.Summary) *float64 // nil if not measured
 }
@@ -153,17 +158,19 @@ func quantityOf(name string) (q quantity, known bool) {
 
 func quantities() []quantity {
 	latency := func(name string, of func(report.Percentiles) float64) quantity {
-		return quantity{name, times, func(s report.Summary) *float64 { return percentile(s.LatencyMs, of) }}
+		return quantity{name: name, unit: times, of: func(s report.Summary) *float64 { return percentile(s.LatencyMs, of) }}
 	}
 	back := func(name string, of func(report.Comeback) *float64) quantity {
-		return quantity{name, times, func(s report.Summary) *float64 { return of(*cmp.Or(s.Comeback, new(report.Comeback))) }}
+		return quantity{name: name, unit: times, of: func(s report.Summary) *float64 { return of(*cmp.Or(s.Comeback, new(report.Comeback))) }}
 	}
 	cpu := func(name string, us func(report.Summary) *float64) quantity {
-		return quantity{name, times, func(s report.Summary) *float64 { return thousandth(us(s)) }}
+		return quantity{name: name, unit: times, of: func(s report.Summary) *float64 { return thousandth(us(s)) }}
 	}
-	number := func(name string, of func(report.Summary) *float64) quantity { return quantity{name, numbers, of} }
+	number := func(name string, of func(report.Summary) *float64) quantity {
+		return quantity{name: name, unit: numbers, of: of}
+	}
 	tally := func(name string, of func(report.Summary) *int64) quantity {
-		return quantity{name, numbers, func(s report.Summary) *float64 { return float(of(s)) }}
+		return quantity{name: name, unit: numbers, of: func(s report.Summary) *float64 { return float(of(s)) }}
 	}
 	return []quantity{
 		latency("p50", func(p report.Percentiles) float64 { return p.P50 }),
@@ -171,7 +178,7 @@ func quantities() []quantity {
 		latency("p99", func(p report.Percentiles) float64 { return p.P99 }),
 		latency("p99.9", func(p report.Percentiles) float64 { return p.P999 }),
 		latency("max", func(p report.Percentiles) float64 { return p.Max }),
-		{"join", times, func(s report.Summary) *float64 {
+		{name: "join", unit: times, of: func(s report.Summary) *float64 {
 			return percentile(s.JoinLatencyMs, func(p report.Percentiles) float64 { return p.P99 })
 		}},
 		back("back50", func(c report.Comeback) *float64 { return c.Back50Ms }),
@@ -198,7 +205,7 @@ func quantities() []quantity {
 			return &s.Comeback.Retries
 		}),
 		tally("errors", errorCount),
-		{"generator", judgements, generatorOK},
+		{name: "generator", unit: judgements, of: generatorOK},
 	}
 }
 

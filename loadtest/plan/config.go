@@ -133,6 +133,9 @@ type Config struct {
 	// ScriptURL is where its users connect. Empty means where the script says.
 	ScriptURL string `json:"-"`
 
+	// SLO are the thresholds of the scenario file, for who reads the records.
+	SLO []string `json:"slo,omitempty"`
+
 	// ServerPID is the process to measure at URL. Zero measures none.
 	ServerPID int `json:"server_pid,omitempty"`
 

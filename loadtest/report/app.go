@@ -56,6 +56,9 @@ func (s *Summary) addStep(step *record.Step) error {
 	return err
 }
 
+// Failures is how often it did not come to what it must.
+func (s Step) Failures() int64 { return total(s.Failed) }
+
 // label is what a row is called.
 func (s Step) label() string { return "  " + s.Name + ": " + s.What }
 

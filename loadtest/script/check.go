@@ -11,12 +11,6 @@ import (
 	"github.com/roost-rt/roost/loadtest/channels"
 )
 
-// A Meter is one thing that is measured of all users together.
-type Meter struct {
-	Name string // of the step, for people
-	What string // "join", "reply", "broadcast", "event", "leave" or "push", which waits for nothing
-}
-
 // check finds what cannot be meant, fills in defaults and resolves names.
 func (s *Script) check() error {
 	if err := errors.Join(s.Target.check(), s.checkTopics()); err != nil {

@@ -13,6 +13,7 @@ type Script struct {
 	For    Time    `yaml:"for"`    // how long they do so, without stages; 0 is 30 s, or until the rounds are over
 	Rate   float64 `yaml:"rate"`   // rounds a second over all users, without stages; 0: who is done begins the next at once
 	Stages []Stage `yaml:"stages"` // how many users there are when; none is all of them, for For
+	SLO    Limits  `yaml:"slo"`    // thresholds that a run must meet, as loadtest -slo has them; they are not read here
 
 	Meters  []Meter         `yaml:"-"` // what is measured, in the order of the file
 	Marked  map[string]bool `yaml:"-"` // events that messages with a stamp come back as

@@ -37,6 +37,21 @@ func (t Time) Or(other Time) time.Duration {
 	return time.Duration(t)
 }
 
+// Limits are texts, one or a list of them.
+type Limits []string
+
+// UnmarshalYAML reads them.
+func (l *Limits) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*l = Limits{node.Value}
+		return nil
+	}
+	if err := node.Decode((*[]string)(l)); err != nil {
+		return fmt.Errorf("line %d: want thresholds such as p99<200ms, one or a list of them", node.Line)
+	}
+	return nil
+}
+
 // A Span is a time between two, such as 1s..3s, or always the same.
 type Span struct{ Least, Most time.Duration }
 
