@@ -137,6 +137,35 @@ func TestLargeBodyHoldsNobody(t *testing.T) {
 	}
 }
 
+// A serializer that breaks at a message ends the connection of the POST, large or
+// small, and keeps nobody's turn: POSTs that waited for it are taken, and later ones.
+func TestPostAfterPanic(t *testing.T) {
+	for name, size := range map[string]int{"small": 10, "large": 64<<10 + 1} {
+		t.Run(name, func(t *testing.T) {
+			g := newGated()
+			defer close(g.out)
+			cfg := longPolling(time.Minute)
+			cfg.Mounts[0].Serializers = []wire.Serializer{g}
+			ep := startConfig(t, cfg)
+			s := openSession(t, ep)
+			first, next := dialWeb(t, ep), dialWeb(t, ep)
+			first.send("POST", s.target, largeBeat("WAITPANIC", size), ndjson)
+			within(t, "message that is being decoded", g.in)
+			next.send("POST", s.target, beat("next"), ndjson)
+			if size > 64<<10 { // a small one holds the loop
+				eventually(t, "the next POST waits", func() bool { return ep.WaitingPosts() == 1 })
+			}
+			g.out <- true
+			first.wantEnd()
+			if a := next.receive(); a.body != `{"status":200}` {
+				t.Errorf("POST: %d %s, want status 200", a.code, a.body)
+			}
+			s.say(beat("later"))
+			s.want(beaten("next"), beaten("later"))
+		})
+	}
+}
+
 // A large body with something wrong in it is the end of the session, and what a
 // serializer breaks is that of its connection.
 func TestLargeBodyRefused(t *testing.T) {

@@ -115,10 +115,16 @@ func (p *post) mount() *mount { return p.session.socket.mount }
 func (p *post) Turn() {
 	var err error
 	if p.session.together(func() { err = p.unpack() }); err != nil {
-		p.mount().log.Error("panic while decoding a message", "mount", p.mount().Path, "err", err)
-		p.fail(err)
-		p.later(p.end)
+		p.crashed(err)
 	}
+}
+
+// crashed gives the POST up after a panic, which may be of a serializer of the
+// application's: those that wait for it have their turn.
+func (p *post) crashed(err error) {
+	p.mount().log.Error("panic while decoding a message", "mount", p.mount().Path, "err", err)
+	p.fail(err)
+	p.later(p.end)
 }
 
 func (p *post) unpack() (err error) {
@@ -182,6 +188,13 @@ func (p *post) split() (lines [][]byte) {
 // The callback of a RawType is waited for, up to a window each time; if that was
 // too long, the rest is skipped (spec §3.2).
 func (p *post) proceed() {
+	if err := p.takeLines(); err != nil {
+		p.crashed(err)
+	}
+}
+
+func (p *post) takeLines() (err error) {
+	defer contain(&err)
 	for len(p.lines) > 0 && !p.over {
 		data, binary, ok := p.decode(p.lines[0])
 		p.lines = p.lines[1:]
@@ -193,12 +206,13 @@ func (p *post) proceed() {
 		case *rawEvents:
 			p.wait(p)
 			(*RawSocket)(h).take(data, binary, func() { p.later(p.proceed) })
-			return
+			return nil
 		case *socketEvents:
 			(*Socket)(h).message(data, binary)
 		}
 	}
 	p.end()
+	return nil
 }
 
 // end answers, and gives the turn to the next POST.
