@@ -67,6 +67,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&cfg.ReadyPath, "ready", "/ready", "`path` that answers 200, or 503 when nobody should be sent here: when it drains, or is full; empty is none")
 	limitFlags(flags, &cfg)
 	link := clusterFlags(flags)
+	secret := secretFlag(flags)
 	cert := certificateFlags(flags)
 	idle := flags.Duration("idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
@@ -83,7 +84,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: unexpected argument %q; see -help\n", flags.Arg(0))
 		return 2
 	}
-	if err := errors.Join(fromEnv(flags, "tls"), clusterFromEnv(flags, link)); err != nil {
+	if err := errors.Join(fromEnv(flags, "tls"), fromEnv(flags, "secret-file"), clusterFromEnv(flags, link)); err != nil {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
@@ -94,10 +95,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *idle < 0 {
 		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", *idle))
 	}
-	if err != nil {
+	text, bad := readSecret(*secret)
+	if err = errors.Join(err, bad); err != nil {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
+	cfg.Secret = text
 	if lines.Rate < 1 {
 		fmt.Fprintf(stderr, "server: -log-rate is %d: want at least 1; -log error keeps a log small\n", lines.Rate)
 		return 2
@@ -155,6 +158,7 @@ func run(ctx context.Context, cfg phx.Config, cert *certificate, scores *Scores,
 		return err
 	}
 	warnFewFiles(cfg.Logger)
+	warnNoSecret(&cfg)
 	printTo(stdout, "listening on %s\n", ep.Addr())
 
 	var playing sync.WaitGroup // the drain below waits for it

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ const patience = 20 * time.Second
 // Those of ants' default pool are there from the beginning, and netpoll's loops
 // live as long as the process; see package poller.
 func TestMain(m *testing.M) {
+	if args := os.Getenv(serverArgs); args != "" {
+		os.Exit(beServer(args))
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreCurrent(),
 		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"),
