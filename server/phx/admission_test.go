@@ -131,10 +131,14 @@ func TestTrustedProxies(t *testing.T) {
 		{phx.Config{TrustedProxies: local}, []string{"X-Forwarded-For: 198.51.100.9", "X-Forwarded-For: 192.0.2.1"}, "192.0.2.1:0"},
 		{phx.Config{TrustedProxies: local}, []string{"X-Forwarded-For: 192.0.2.1, nonsense, 10.0.0.7"}, "10.0.0.7:0"},
 		{phx.Config{TrustedProxies: local}, []string{"X-Forwarded-For: nonsense"}, ""},
+		{phx.Config{TrustedProxies: local}, []string{`X-Forwarded-For: ", 192.0.2.1`}, "192.0.2.1:0"}, // the first is the client's
+		{phx.Config{TrustedProxies: local}, []string{`X-Forwarded-For: a"`, "X-Forwarded-For: 192.0.2.1, 10.0.0.1"}, "192.0.2.1:0"},
 		{phx.Config{TrustedProxies: local}, []string{"Forwarded: for=192.0.2.1"}, ""},
 		{phx.Config{TrustedProxies: local, ProxyHeader: "forwarded"},
 			[]string{`Forwarded: for=198.51.100.9;by="a,b";proto=https, For="[2001:db8::1]:4711"`, "X-Forwarded-For: 192.0.2.1"}, "[2001:db8::1]:4711"},
 		{phx.Config{TrustedProxies: local, ProxyHeader: "Forwarded"}, []string{"Forwarded: for=192.0.2.1, for=_hidden, for=10.0.0.3"}, "10.0.0.3:0"},
+		{phx.Config{TrustedProxies: local, ProxyHeader: "Forwarded"}, []string{`Forwarded: for="x, for=192.0.2.1;by="a,\",b"`}, "192.0.2.1:0"},
+		{phx.Config{TrustedProxies: local, ProxyHeader: "Forwarded"}, []string{`Forwarded: for="x\`, `Forwarded: for="[2001:db8::1]"`}, "[2001:db8::1]:0"},
 	} {
 		ep, seen := remotes(t, tt.cfg)
 		for _, path := range []string{"/socket/websocket", "/socket/longpoll", "/page"} {

@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"iter"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -35,13 +36,12 @@ func (p *proxies) trust(addr netip.Addr) bool {
 // it claims itself counts for nothing. So does all before an entry that is no
 // address.
 func (p *proxies) client(peer netip.AddrPort, lines []string) netip.AddrPort {
-	hops := hopsOf(p.header, lines)
-	for i := len(hops) - 1; i >= 0 && p.trust(peer.Addr()); i-- {
-		hop, ok := parseHop(hops[i])
-		if !ok {
+	for hop := range hopsOf(p.header, lines) {
+		addr, ok := parseHop(hop)
+		if !ok || !p.trust(peer.Addr()) {
 			break
 		}
-		peer = hop
+		peer = addr
 	}
 	return peer
 }
@@ -55,45 +55,51 @@ func (p *proxies) clientOf(remote string, lines []string) string {
 	return p.client(peer, lines).String()
 }
 
-// hopsOf are the addresses in a header, the client's own word first.
-func hopsOf(header string, lines []string) (hops []string) {
-	for element := range splitQuoted(strings.Join(lines, ","), ',') {
-		if header != "Forwarded" {
-			hops = append(hops, strings.TrimSpace(element))
-			continue
-		}
-		hop := "" // RFC 7239 §4: an element without "for" is a hop, too
-		for pair := range splitQuoted(element, ';') {
-			name, value, _ := strings.Cut(pair, "=")
-			if strings.EqualFold(strings.TrimSpace(name), "for") {
-				hop = strings.Trim(strings.TrimSpace(value), `"`)
+// hopsOf are the addresses in a header, the client's own word last.
+func hopsOf(header string, lines []string) iter.Seq[string] {
+	list := strings.Join(lines, ",")
+	if header != "Forwarded" { // a quote in it is a character as any other
+		return backwards(list, ',', false)
+	}
+	return func(yield func(string) bool) {
+		for element := range backwards(list, ',', true) {
+			hop := "" // RFC 7239 §4: an element without "for" is a hop, too
+			for pair := range backwards(element, ';', true) {
+				name, value, _ := strings.Cut(pair, "=")
+				if strings.EqualFold(strings.TrimSpace(name), "for") {
+					hop = strings.Trim(strings.TrimSpace(value), `"`)
+				}
+			}
+			if !yield(hop) {
+				return
 			}
 		}
-		hops = append(hops, hop)
 	}
-	return hops
 }
 
-// splitQuoted splits at a separator that is in no quoted string (RFC 9110 §5.6.4).
-func splitQuoted(s string, sep byte) func(yield func(string) bool) {
+// backwards splits at a separator, if there are quotes at one that is in no quoted
+// string (RFC 9110 §5.6.4). The end comes first, where the proxies have written: a
+// quote that the client has left open takes nothing of it away.
+func backwards(s string, sep byte, quotes bool) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		quoted, start := false, 0
-		for i := 0; i < len(s); i++ {
+		quoted, end := false, len(s)
+		for i := len(s) - 1; i >= 0; i-- {
 			switch {
-			case quoted && s[i] == '\\':
-				i++ // what it escapes
-			case s[i] == '"':
+			case quotes && s[i] == '"' && !escaped(s[:i]):
 				quoted = !quoted
 			case s[i] == sep && !quoted:
-				if !yield(s[start:i]) {
+				if !yield(strings.TrimSpace(s[i+1 : end])) {
 					return
 				}
-				start = i + 1
+				end = i
 			}
 		}
-		yield(s[start:])
+		yield(strings.TrimSpace(s[:end]))
 	}
 }
+
+// escaped reports whether what comes behind s has a backslash of its own.
+func escaped(s string) bool { return (len(s)-len(strings.TrimRight(s, `\`)))%2 == 1 }
 
 // parseHop parses an address, with or without a port (which is 0 then), and an
 // IPv6 one with or without brackets. "unknown" and names are none.
