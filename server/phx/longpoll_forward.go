@@ -202,16 +202,21 @@ func (o *others) hear(p *parcel) {
 	o.mu.Lock()
 	f := o.asked[p.request.n]
 	o.mu.Unlock()
+	if f == nil || p.request.start != o.start { // this node has started again
+		o.stray(p)
+		return
+	}
+	f.conn.Post(func() { f.hear(p) })
+}
+
+// stray takes what comes for a request that is not known any more. The other node has
+// been told what there was to give back, but may not have heard it.
+func (o *others) stray(p *parcel) {
 	switch {
-	case p.request.start != o.start: // this node has started again
-		f = nil
-		fallthrough
-	case f == nil:
-		if p.kind == parcelSettle {
-			o.settle(p, p.request.start == o.start)
-		}
-	default:
-		f.conn.Post(func() { f.hear(p) })
+	case p.kind == parcelSettle:
+		o.settle(p, p.request.start == o.start)
+	case p.kind == parcelAnswer && p.size > 0:
+		o.settle(p, false)
 	}
 }
 
@@ -224,13 +229,14 @@ func (o *others) settle(p *parcel, got bool) {
 	_ = o.send(p.node, parcel{kind: kind, request: p.request, session: p.session}, nil) // logged
 }
 
-// hear is on the loop. What comes for a request that was given up means nothing: the
-// other node knows.
+// hear is on the loop.
 func (f *forwarded) hear(p *parcel) {
 	switch {
+	case f.done:
+		f.others.stray(p)
 	case p.kind == parcelSettle:
 		f.settle(p)
-	case f.done, f.over:
+	case f.over:
 	case p.kind == parcelWaits:
 		f.known = true
 		left := f.polls.window
@@ -247,8 +253,6 @@ func (f *forwarded) hear(p *parcel) {
 // soon as it is confirmed, its connection ends, or that is late (see confirmTime).
 func (f *forwarded) settle(p *parcel) {
 	switch {
-	case f.done: // what there was to give back has gone before
-		f.others.settle(p, true)
 	case !f.over: // it has not come
 		f.others.settle(p, false)
 	case f.conn.Delivered():
@@ -257,7 +261,7 @@ func (f *forwarded) settle(p *parcel) {
 		f.giveBack()
 		f.conn.Kill(errAborted)
 	default:
-		time.AfterFunc(confirmTime/20, func() { f.conn.Post(func() { f.settle(p) }) })
+		time.AfterFunc(confirmTime/20, func() { f.conn.Post(func() { f.hear(p) }) })
 	}
 }
 

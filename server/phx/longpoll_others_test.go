@@ -500,3 +500,31 @@ func TestLongPollOthersLeaves(t *testing.T) {
 	r.say(beat(2))
 	r.want(beaten(2))
 }
+
+// An answer that comes when its client has hung up goes back, even if the node of the
+// session has not heard of that.
+func TestLongPollOthersStray(t *testing.T) {
+	const back = 3 // see parcelKind
+	w, nodes := networked(t, time.Minute, time.Minute, time.Minute, time.Minute)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	r.move()
+	r.polls.send("GET", r.target, "")
+	waitingAt(t, nodes[0], 1)
+	lost := make(chan bool, 1)
+	w.set(func() {
+		w.lose = func(_ string, m []byte) bool {
+			if m[0] != back {
+				return false
+			}
+			w.lose = nil // the others arrive
+			lost <- true
+			return true
+		}
+	})
+	r.polls.conn.Close()
+	within(t, "loss", lost)
+	r.say(beat(1))
+	eventually(t, "the answer is back", func() bool { return nodes[0].SentPolls() == 0 && nodes[0].BufferedPolls() > 0 })
+	r.move()
+	r.want(beaten(1))
+}
