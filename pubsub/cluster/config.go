@@ -62,6 +62,10 @@ type Config struct {
 	// Credentials are files that NATS asks for, or none. Bad ones fail at Start.
 	Credentials
 
+	// Carrier is what brings messages to other nodes in place of NATS: package redis
+	// has one. URL, Credentials and Options are not used then. Nil means NATS.
+	Carrier Carrier `json:"-"`
+
 	// Options are further ones for the NATS client.
 	Options []nats.Option `json:"-"`
 }
@@ -99,6 +103,9 @@ func (c Config) check() error {
 		return fmt.Errorf("cluster: Config.Node has %d bytes: use at most %d", len(c.Node), maxName)
 	case c.MaxPending < 0 || c.MaxWait < 0 || c.MaxKept < 0 || c.MaxInbound < 0 || c.Beat < 0:
 		return errors.New("cluster: Config.MaxPending, MaxWait, MaxKept, MaxInbound or Beat is negative: use 0 for the default")
+	}
+	if c.Carrier != nil {
+		return nil // Connect checks what is its own
 	}
 	_, err := c.where()
 	return err

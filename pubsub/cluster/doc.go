@@ -1,6 +1,7 @@
 // Package cluster makes nodes one cluster over NATS: a [Link] is the adapter of
 // package pubsub. It knows nothing of sockets or Phoenix, and runs no NATS server
-// of its own; package natsserver does.
+// of its own; package natsserver does. What the Link asks of NATS is a [Carrier], in
+// whose place another may stand: what is said here holds for that, too.
 //
 // # What crosses
 //

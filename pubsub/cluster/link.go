@@ -8,14 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/asynclog"
 )
 
-// A Link is this node's way to the others: the [pubsub.Adapter] over NATS. It
-// reconnects for ever.
+// A Link is this node's way to the others: the [pubsub.Adapter] over NATS, or
+// another [Carrier]. It reconnects for ever.
 type Link struct {
 	cfg    Config       // immutable, with defaults
 	log    *slog.Logger // its handler never waits
@@ -25,18 +23,16 @@ type Link struct {
 	outbox *outbox
 	peers  *peers
 	counts counts
-	limit  atomic.Int64 // bytes that the NATS server takes at once
+	limit  atomic.Int64 // bytes that the carrier takes at once; 0 is any number
 
 	// Set by Start.
 	deliver func(*pubsub.Message) error
 	gap     func(pubsub.Gap)
 	count   func(topic string) int // set by CountWith
-	conn    *nats.Conn
-	toUs    *nats.Subscription // to what is for this node only
-	readers sync.WaitGroup     // goroutines that call deliver
+	conn    Conn
+	readers sync.WaitGroup // goroutines that call deliver, besides those of conn
 
-	receiving sync.Mutex    // held while broadcasts are put in order and delivered; before all other locks
-	hungUp    chan struct{} // closed when the NATS client makes no more calls
+	receiving sync.Mutex // held while broadcasts are put in order and delivered; before all other locks
 
 	closing sync.Once
 	quit    chan struct{} // closed by Close: send what waits, then end
@@ -74,12 +70,11 @@ type counts struct{ published, dropped, received, repaired, missed, gaps, invali
 func New(cfg Config) *Link {
 	cfg = cfg.withDefaults()
 	log, closeLog := asynclog.Wrap(cfg.Logger, asynclog.Config{})
-	return &Link{
+	l := &Link{
 		cfg:    cfg,
 		log:    log.With("cluster", cfg.Cluster, "node", cfg.Node),
 		endLog: func() { _ = closeLog(logPatience) }, // what it could not write it cannot tell
 		id:     rand.Uint64(),
-		all:    "roost." + cfg.Cluster + ".all",
 		outbox: newOutbox(cfg.MaxPending, cfg.MaxKept),
 		peers:  &peers{beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound, byID: make(map[uint64]*peer)},
 		quit:   make(chan struct{}),
@@ -88,22 +83,25 @@ func New(cfg Config) *Link {
 		count:    func(string) int { return 0 },
 		censuses: make(map[uint64]*census),
 	}
+	l.all = l.prefix() + ".all"
+	return l
 }
 
+// prefix is what all subjects of the cluster begin with.
+func (l *Link) prefix() string { return "roost." + l.cfg.Cluster }
+
 // subject is that of one node.
-func (l *Link) subject(id uint64) string {
-	return fmt.Sprintf("roost.%s.node.%016x", l.cfg.Cluster, id)
-}
+func (l *Link) subject(id uint64) string { return fmt.Sprintf("%s.node.%016x", l.prefix(), id) }
 
 // repairs is the subject of questions to one node, and of what it asked for.
 func (l *Link) repairs(id uint64) string {
-	return fmt.Sprintf("roost.%s.repair.%016x", l.cfg.Cluster, id)
+	return fmt.Sprintf("%s.repair.%016x", l.prefix(), id)
 }
 
 // Node implements [pubsub.Adapter].
 func (l *Link) Node() string { return l.cfg.Node }
 
-// Start implements [pubsub.Adapter]. It fails when no NATS server can be reached
+// Start implements [pubsub.Adapter]. It fails when no server can be reached
 // now, and may then be called again; one that is lost later is waited for.
 func (l *Link) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) error {
 	if err := l.cfg.check(); err != nil {
@@ -158,7 +156,7 @@ func (l *Link) post(k kind, subject string, m *pubsub.Message) error {
 	e.topic, e.event, e.binary, e.payload = m.Topic, m.Event, m.Binary, m.Payload
 	data := e.encode()
 	if limit := l.limit.Load(); limit > 0 && int64(len(data)) > limit {
-		return fmt.Errorf("%s %s: %w: it has %d bytes and the NATS server takes %d: raise max_payload there",
+		return fmt.Errorf("%s %s: %w: it has %d bytes and %d are taken: for NATS raise max_payload there",
 			m.Topic, m.Event, pubsub.ErrTooLarge, len(data), limit)
 	}
 	taken, err := l.outbox.put(letter{kind: k, subject: subject, data: data, since: time.Now()}, l.isUp())
@@ -191,7 +189,7 @@ func (l *Link) Stats() pubsub.AdapterStats {
 	return s
 }
 
-// Close implements [pubsub.Adapter]. It takes up to 15 s when the NATS server
+// Close implements [pubsub.Adapter]. It takes up to 15 s when the server
 // does not answer, and 1 s when Config.Logger does not take the last lines. It must
 // not overlap with Start.
 func (l *Link) Close() {
@@ -203,6 +201,7 @@ func (l *Link) Close() {
 		l.outbox.setOpen(false)
 		close(l.quit)
 		<-l.ended
-		l.disconnect()
+		l.conn.Close()
+		l.readers.Wait()
 	})
 }

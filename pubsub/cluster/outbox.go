@@ -16,7 +16,7 @@ const repairSize = 1 << 20
 // letterSize is what a waiting letter counts beside its bytes.
 const letterSize = 128
 
-// A letter is an envelope on its way to NATS.
+// A letter is an envelope on its way to the carrier.
 type letter struct {
 	kind    kind
 	number  uint64 // in data: of this broadcast, or of the next
@@ -167,7 +167,7 @@ func (o *outbox) look(q question) (v verdict, part []letter) {
 	return v, part
 }
 
-// sent is the number of the next broadcast that is handed to NATS.
+// sent is the number of the next broadcast that is handed to the carrier.
 func (o *outbox) sent() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()

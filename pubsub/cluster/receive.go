@@ -4,23 +4,21 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/roost-rt/roost/pubsub"
 )
 
 // overloadPause is the time between two attempts to deliver.
 const overloadPause = 5 * time.Millisecond
 
-// receive takes what comes from NATS, each subject in a goroutine of its own.
-func (l *Link) receive(in *nats.Msg) {
-	e, err := decode(in.Data)
+// receive takes what comes, each subject in a goroutine of its own.
+func (l *Link) receive(subject string, data []byte) {
+	e, err := decode(data)
 	if err != nil {
 		l.counts.invalid.Add(1) // logged with the next beat
 		return
 	}
 	if e.id == l.id {
-		return // NoEcho knows nothing of the connection before this one
+		return // some carriers bring back what this node has sent
 	}
 	if e.kind.inTurn() {
 		l.receiving.Lock()
@@ -32,7 +30,7 @@ func (l *Link) receive(in *nats.Msg) {
 		l.deliverHere(&e)
 	case h.due:
 		l.deliverHere(&e)
-		if in.Subject != l.all {
+		if subject != l.all {
 			l.counts.repaired.Add(1)
 		}
 	case e.kind == join || e.kind == again:
@@ -137,7 +135,7 @@ func (l *Link) deliverHere(e *envelope) {
 }
 
 // deliverInTime delivers m when this node has room for it, or fails after
-// Config.MaxWait. What comes from NATS in that time waits there: Config.MaxInbound.
+// Config.MaxWait. What comes in that time waits: Config.MaxInbound.
 func (l *Link) deliverInTime(m *pubsub.Message) error {
 	err := l.deliver(m)
 	for end := time.Now().Add(l.cfg.MaxWait); errors.Is(err, pubsub.ErrOverloaded) && time.Now().Before(end) && l.pause(); {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/roost-rt/roost/pubsub"
 )
 
@@ -17,11 +15,11 @@ const (
 	// than the time between two attempts to reconnect.
 	patience = lastWait + time.Second
 
-	// goodbye is how long Close waits for the NATS server to take the rest.
+	// goodbye is how long Close waits for the carrier to take the rest.
 	goodbye = 2 * time.Second
 )
 
-// A sender is the one goroutine that writes to NATS, and what only it knows.
+// A sender is the one goroutine that publishes, and what only it knows.
 type sender struct {
 	*Link
 	seen     uint64           // of Link.ups
@@ -55,7 +53,7 @@ func (l *Link) send() {
 }
 
 // work does what there is to do. What waited for the link waits also for those
-// who have lost theirs at the same time: NATS keeps nothing for them.
+// who have lost theirs at the same time: nobody keeps anything for them.
 func (s *sender) work() {
 	if up := s.greet(); up && !s.peers.waiting() && s.flush() {
 		s.outbox.nudge()
@@ -131,7 +129,7 @@ func (s *sender) flush() (more bool) {
 	return true
 }
 
-// hand gives one letter to NATS or drops it, or reports that it is not done: the
+// hand gives one letter to the carrier or drops it, or reports that it is not done: the
 // letter has to wait.
 func (s *sender) hand(m *letter) (done, sent bool) {
 	err := errLate
@@ -139,8 +137,8 @@ func (s *sender) hand(m *letter) (done, sent bool) {
 		err = s.conn.Publish(m.subject, m.data)
 	}
 	switch {
-	case err == nil, errors.Is(err, errLate), errors.Is(err, nats.ErrMaxPayload):
-	case errors.Is(err, nats.ErrReconnectBufExceeded):
+	case err == nil, errors.Is(err, errLate), errors.Is(err, pubsub.ErrTooLarge):
+	case errors.Is(err, ErrDown):
 		return false, false // the link is lost; cameUp will be called
 	default:
 		s.renew(err)
@@ -163,8 +161,8 @@ var errLate = errors.New("waited longer than Config.MaxWait")
 
 // renew is for a link that does not take what is written.
 func (s *sender) renew(err error) {
-	s.log.Warn("NATS does not take messages; reconnecting", "err", err)
-	if err := s.conn.ForceReconnect(); err != nil {
+	s.log.Warn("messages to other nodes are not taken; reconnecting", "err", err)
+	if err := s.conn.Renew(); err != nil {
 		s.log.Debug("not reconnected", "err", err) // closed
 	}
 }
@@ -203,7 +201,7 @@ func (s *sender) dropLate() {
 
 // reportLosses logs what was lost since it did so last.
 func (s *sender) reportLosses() {
-	if n, err := s.toUs.Dropped(); err == nil && n > s.overflow {
+	if n := s.conn.Dropped(s.subject(s.id)); n > s.overflow {
 		s.missed("", uint64(n-s.overflow))
 		s.overflow = n
 	}
@@ -225,8 +223,8 @@ func (s *sender) farewell() {
 		s.notice(leave)
 		for end := time.Now().Add(goodbye); time.Now().Before(end) && s.flush(); {
 		}
-		if err := s.conn.FlushTimeout(goodbye); err != nil {
-			s.log.Warn("goodbye not confirmed by NATS", "err", err)
+		if err := s.conn.Flush(goodbye); err != nil {
+			s.log.Warn("goodbye not confirmed", "err", err)
 		}
 	}
 	s.counts.dropped.Add(s.outbox.clear())
