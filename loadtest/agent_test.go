@@ -15,6 +15,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/server/phx"
 )
 
 // A service is a process that says where it listens, and more line by line.
@@ -207,6 +208,37 @@ func TestRunThroughAgents(t *testing.T) {
 		for _, a := range []*service{one, two} {
 			o.note(t, "info: agent "+a.addr+": clock offset ")
 			a.await(t, "done with")
+		}
+	}
+}
+
+// Users of a scenario file at two machines are owed each other's messages, and have
+// rows of one table.
+func TestScenarioFileThroughAgents(t *testing.T) {
+	t.Parallel()
+	one, two := serve(t, program, "agent", "-listen", "127.0.0.1:0"), serve(t, program, "agent", "-listen", "127.0.0.1:0")
+	agents := one.addr + "," + two.addr
+	chat := briefly(t, "chat.yaml", brief)
+	o := tryOut(t, chat, application(t, phx.Mount{Routes: lobby()}), "-agents", agents)
+	o.allDelivered(t, 50)
+	if sent := o.steps["push new_msg: push"].OK; sent != 150 || o.end.ClientProcs != 2 {
+		t.Errorf("%d messages of users in %d processes, want 150 and 2", sent, o.end.ClientProcs)
+	}
+	logins := map[string]string{"for: 30s": "rounds: 2", "200ms..400ms": "1ms", "within: 2s": "within: 60s"}
+	o = tryOut(t, briefly(t, "login.yaml", logins), application(t, loginApp()), "-agents", agents)
+	if notes := o.steps["push note: broadcast"]; notes.OK != 6 || len(notes.Failed) > 0 {
+		t.Errorf("%d notes, %v failed, want 6", notes.OK, notes.Failed)
+	}
+
+	// The first user is the coordinator's, unless only the agents reach the application.
+	logins["token: \"{{user.join_token}}\""] = "token: wrong"
+	for _, test := range []struct{ file, url, want string }{
+		{briefly(t, "login.yaml", logins), application(t, loginApp()), "the first user does not get through:\njoin refused: me: error: unauthorized"},
+		{chat, "ws://127.0.0.1:1", "No user went first to find out what does not fit, as the application is not reached from this host: ws://127.0.0.1:1"},
+	} {
+		c, out := start(t, test.file, "-url", test.url, "-agents", agents, "-out", "run")
+		if code := exitCode(t, c.Wait()); code == 0 || !strings.Contains(out.String(), test.want) {
+			t.Errorf("exit code %d, want another than 0 and %q:\n%s", code, test.want, out)
 		}
 	}
 }

@@ -395,6 +395,26 @@ func TestBinaryExample(t *testing.T) {
 	}
 }
 
+// Binary messages that are broadcast are known by the stamp among their bytes.
+func TestBinaryBroadcasts(t *testing.T) {
+	t.Parallel()
+	room := &phx.ChannelType{
+		Join: func(*phx.Channel, phx.Payload) (any, error) { return nil, nil },
+		In: phx.Events{"upload": func(ch *phx.Channel, p phx.Payload) (any, error) {
+			bytes, ok := p.Binary()
+			if !ok {
+				return nil, phx.Errorf("not binary")
+			}
+			return nil, ch.Broadcast("uploaded", phx.Binary(append([]byte{0, 0xff, '"'}, bytes...)))
+		}},
+	}
+	url := application(t, phx.Mount{Routes: []phx.Route{{Pattern: "room:*", Type: room}}})
+	o := tryOut(t, briefly(t, "binary.yaml", map[string]string{"for: 10s": "rounds: 2", "wait: 100ms": "wait: 1ms", "reply: {}": "broadcast: {event: uploaded}"}), url)
+	if got := o.steps["push upload: broadcast"]; got.OK != 20 || len(got.Failed) > 0 || o.end.Delivered != 200 || o.end.Expected != 200 || o.end.Unreadable > 0 {
+		t.Errorf("%d uploads heard, %v failed, %d of %d receipts, %d unreadable, want 20 and 200", got.OK, got.Failed, o.end.Delivered, o.end.Expected, o.end.Unreadable)
+	}
+}
+
 // The schema is printed whole, and every example is right.
 func TestCheck(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
 	"github.com/roost-rt/roost/loadtest/swarm"
+	"github.com/roost-rt/roost/loadtest/user"
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 	"github.com/roost-rt/roost/server/chat"
 )
@@ -159,8 +160,12 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	if o.config.Script != nil && len(o.agents) == 0 {
-		if err := conduct.Try(ctx, o.config); err != nil {
+	if o.config.Script != nil {
+		err := conduct.Try(ctx, o.config)
+		switch {
+		case err != nil && len(o.agents) > 0 && user.Unreachable(err):
+			o.warnings = append(o.warnings, fmt.Sprintf("No user went first to find out what does not fit, as the application is not reached from this host: %v.", err))
+		case err != nil:
 			return exitBroken, fmt.Errorf("%s: the first user does not get through:\n%w", o.config.ScriptName, err)
 		}
 	} else if o.config.URL != "" && len(o.agents) == 0 {

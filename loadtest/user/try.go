@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ func Try(ctx context.Context, src script.Source, url string) error {
 	l := &life{user: u, rounds: c.ctx, leaves: make(chan struct{}), idled: make(chan struct{}), intended: c.now(), slot: true}
 	s, err := l.arrive()
 	if err != nil {
-		return errors.New(whatAiled(err, c.targets.of(1)))
+		return &ailment{whatAiled(err, c.targets.of(1)), err}
 	}
 	if c.script.Paced() {
 		l.due = c.now()
@@ -41,6 +42,23 @@ func Try(ctx context.Context, src script.Source, url string) error {
 		return context.Cause(ctx)
 	}
 	return errors.Join(c.ailments(), err)
+}
+
+// An ailment is why the first user did not get in.
+type ailment struct {
+	text  string
+	cause error
+}
+
+func (a *ailment) Error() string { return a.text }
+func (a *ailment) Unwrap() error { return a.cause }
+
+// Unreachable reports whether an error of Try is that there is no way to the
+// application from this host. There may be one from another.
+func Unreachable(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // once are the steps of one round that leaves nothing out and waits for nothing.
