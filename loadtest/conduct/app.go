@@ -27,7 +27,7 @@ var app = part{
 // Try finds out with one user whether a scenario file and its application fit. The
 // error says what does not, in sentences.
 func Try(ctx context.Context, c plan.Config) error {
-	return user.Try(ctx, *c.Script, c.ScriptURL)
+	return user.Try(ctx, *c.Script, c.ScriptURL, c.From)
 }
 
 // follow has users go through the steps of a script, and waits for what they sent.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/roost-rt/roost/loadtest/conduct"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/script"
@@ -273,6 +275,27 @@ func (p played) want(t *testing.T, want account, unreadable int64, steps map[str
 		if got := p.steps[name]; got.OK != ok {
 			t.Errorf("%s: %d, %v failed, want %d", name, got.OK, got.Failed, ok)
 		}
+	}
+}
+
+// Users connect from the addresses of the run by turns.
+func TestAppSources(t *testing.T) {
+	t.Parallel()
+	d := (&double{}).open(t, false)
+	from, err := order.ParseSources("127.0.0.9,127.0.7.0/30")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.play(t, talk, func(c *plan.Config) { c.From = from }).want(t, account{10, 300, 300, 0, 0, 0}, 0, nil)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	got := make(map[string]int)
+	for _, r := range d.heads {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		got[host]++
+	}
+	if want := map[string]int{"127.0.0.9": 5, "127.0.7.1": 3, "127.0.7.2": 2}; !maps.Equal(got, want) {
+		t.Errorf("connections from %v, want %v", got, want)
 	}
 }
 

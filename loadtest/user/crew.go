@@ -70,7 +70,7 @@ func newCrew(o order.Orders) (*crew, error) {
 		latency: order.NewHistogram(3), rawLatency: order.NewHistogram(3), joinLatency: order.NewHistogram(3), interval: order.NewHistogram(2),
 	}
 	c.ctx, c.end = context.WithCancel(context.Background())
-	if c.targets, err = resolve(c.ctx, s, o.Script.CA, o.PerSource); err != nil {
+	if c.targets, err = resolve(c.ctx, s, o); err != nil {
 		return nil, err
 	}
 	c.writer = o.Writer + uint32(o.Shares[0].First) // no other process has it

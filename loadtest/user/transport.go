@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
@@ -61,6 +65,7 @@ func (c *closing) Error() string {
 type targets struct {
 	list      []target
 	perSource int // connections from one address of loopback; 0 leaves it to the kernel
+	from      order.Sources
 	polling   *http.Transport
 }
 
@@ -72,8 +77,8 @@ type target struct {
 }
 
 // resolve asks for the addresses once, for all users.
-func resolve(ctx context.Context, s *script.Script, ca []byte, perSource int) (*targets, error) {
-	t := &targets{perSource: perSource}
+func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, error) {
+	t, ca := &targets{perSource: o.PerSource, from: o.From}, o.Script.CA
 	var pool *x509.CertPool
 	if len(ca) > 0 {
 		if pool = x509.NewCertPool(); !pool.AppendCertsFromPEM(ca) {
@@ -155,9 +160,9 @@ func (t *targets) of(n int) target { return t.list[(n-1)%len(t.list)] }
 // dial connects a user, with TLS if its target has it.
 func (t *targets) dial(ctx context.Context, n int) (net.Conn, error) {
 	to := t.of(n)
-	var d net.Dialer
-	if host, _, _ := net.SplitHostPort(to.addr); t.perSource > 0 && strings.HasPrefix(host, "127.") {
-		d.LocalAddr = &net.TCPAddr{IP: order.Loopback((n - 1) / t.perSource).AsSlice()}
+	d, err := t.dialer(to, n)
+	if err != nil {
+		return nil, err
 	}
 	conn, err := d.DialContext(ctx, "tcp", to.addr)
 	if err != nil || to.tls == nil {
@@ -169,6 +174,49 @@ func (t *targets) dial(ctx context.Context, n int) (net.Conn, error) {
 		return nil, err
 	}
 	return secure, nil
+}
+
+// dialer connects from the address that is a user's turn. Users with one target after
+// the other have the same: so each source meets each target.
+func (t *targets) dialer(to target, n int) (d net.Dialer, err error) {
+	host, _, _ := net.SplitHostPort(to.addr)
+	remote, err := netip.ParseAddr(host)
+	if err != nil {
+		return d, fmt.Errorf("target.url: %w", err)
+	}
+	from := t.from.For(remote)
+	switch {
+	case len(from) > 0:
+		d.LocalAddr = &net.TCPAddr{IP: from.Of((n - 1) / len(t.list)).AsSlice()}
+		d.ControlContext = binding(!from.Single())
+	case len(t.from) > 0:
+		return d, fmt.Errorf("from: none of %s can reach %s: want addresses of the same family", t.from, remote)
+	case t.perSource > 0 && strings.HasPrefix(host, "127."):
+		d.LocalAddr = &net.TCPAddr{IP: order.Loopback((n - 1) / t.perSource).AsSlice()}
+	}
+	return d, nil
+}
+
+// binding prepares a socket for an address of its own: the port is chosen when it
+// connects, so that it need be free towards that peer alone, and of a prefix the
+// address need not be of any interface.
+func binding(prefix bool) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, network, _ string, conn syscall.RawConn) (err error) {
+		set := func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+			switch {
+			case err != nil || !prefix:
+			case network == "tcp6":
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+			default:
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
+			}
+		}
+		if controlErr := conn.Control(set); controlErr != nil {
+			return controlErr
+		}
+		return err
+	}
 }
 
 // query is what the request has behind the path: that of the URL as it stands, the

@@ -16,10 +16,10 @@ import (
 // Try has the first user of a script connect, join and make one round, without
 // thinking, all choices of it and each repetition once. The error says what does
 // not fit, in sentences: what happened, and where to look. url is that of the
-// target if it is not the script's.
-func Try(ctx context.Context, src script.Source, url string) error {
+// target if it is not the script's, and from what users connect from.
+func Try(ctx context.Context, src script.Source, url string, from order.Sources) error {
 	src = src.Part(0, 1)
-	c, err := newCrew(order.Orders{Script: &src, Users: 1, ScriptURL: url, Window: 1, Writer: uint32(time.Now().UnixNano()), Late: time.Minute, Shares: []order.Share{{Count: 1}}})
+	c, err := newCrew(order.Orders{Script: &src, Users: 1, ScriptURL: url, From: from, Window: 1, Writer: uint32(time.Now().UnixNano()), Late: time.Minute, Shares: []order.Share{{Count: 1}}})
 	if err != nil {
 		return err
 	}
