@@ -21,10 +21,10 @@ broadcasts to it, and reports whether everybody got everything and when.
 
   go run ./loadtest                        10,000 clients, about 15 seconds
   go run ./loadtest -clients 100000        as many processes as the file limit asks for
-  go run ./loadtest echo                   another scenario; "loadtest list" explains them
-  go run ./loadtest churn-10k.conf         a scenario with its flags from a file, yours or one of the list
   go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
-  go run ./loadtest app.yaml               any application with channels; loadtest/examples has some files
+  go run ./loadtest app.yaml               any application with channels, see loadtest/examples
+  go run ./loadtest echo                   another scenario; "loadtest list" explains them
+  go run ./loadtest churn-10k.conf         a scenario with its flags from a file
   go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
 
 Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
@@ -32,15 +32,15 @@ Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
 scripts (go build ./loadtest). Ctrl-C ends a run early, with a report; a second
 one ends it at once.
 
-Other commands: "loadtest compare A B" sets results beside each other,
-"report" makes the reports of a run anew from its records,
-"compare-servers" measures Roost and other servers in turn, "knee" finds the
-highest rate or the most clients that meet thresholds, "list"
-explains the scenarios, "check" reads a scenario file, "agent" holds clients for a run on another machine,
-"doctor" finds the limits in the way of many clients, and "tune" raises them.
-Each has -help, and so has each scenario.
-
-flags:
+Other commands, each with a -help of its own, as has each scenario:
+  check            reads a scenario file for any application, and says what is wrong
+  knee             finds the highest rate, or the most clients, that meet thresholds
+  compare A B      sets results beside each other
+  compare-servers  measures Roost and other servers in turn
+  report           makes the reports of a run anew from its records
+  list             explains the scenarios
+  agent            holds clients for a run on another machine
+  doctor, tune     find the limits in the way of many clients, and raise them
 `
 
 // errHelp: the usage was asked for and printed.
@@ -98,6 +98,9 @@ func parseOptions(args []string, help io.Writer) (o options, err error) {
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
+		if o.script != "" {
+			c.Scenario = plan.App
+		}
 		printHelp(help, f, c.Scenario)
 		return o, errHelp
 	case err != nil:
@@ -125,7 +128,7 @@ func (o *options) flags() *flag.FlagSet {
 	c := &o.config
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h)")
+	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h), or users of a scenario file, instead of what it says")
 	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings under way in echo without -rate")
 	f.StringVar(&c.How, "how", plan.Drain, "how servers go down in storm: `drain` or kill")
 	f.IntVar(&c.Rooms, "rooms", 0, "`number` of rooms in the scenario rooms (default 100, or one for each client)")
@@ -137,10 +140,10 @@ func (o *options) flags() *flag.FlagSet {
 	f.IntVar(&c.Servers, "servers", 0, "least `number` of server processes (default as many as the file limit asks for)")
 	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
 	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and are one room (Roost's do anyway)")
-	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short; in burst 1,000)")
+	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short; in burst 1,000; what a scenario file says)")
 	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")
 	f.IntVar(&c.Messages, "messages", 0, "`number` of messages of each writer (default 20, fewer if that takes over a minute; in burst 3)")
-	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` of each writer (default 2, fewer where the processors could not)")
+	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` of each writer (default 2, fewer where the processors could not); of a scenario file rounds a second, over all users, instead of what it says")
 	f.IntVar(&c.Size, "size", 0, "`bytes` of a message: its JSON object alone, at least 100 (default 128, in slow 16384, in burst 1200000)")
 	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` or wss (default path /socket/websocket); all IPv4 addresses of the name by turns, or all of IPv6 if none of those answers")
 	targetFlags(f, c)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -101,25 +100,4 @@ func checkNumbers(f *flag.FlagSet) (err error) {
 		}
 	})
 	return err
-}
-
-// printHelp is what -help shows: all flags, or those of the scenario that was
-// asked about.
-func printHelp(w io.Writer, f *flag.FlagSet, asked plan.Scenario) {
-	if asked == "" {
-		fmt.Fprint(w, usage)
-		f.SetOutput(w)
-		f.PrintDefaults()
-		return
-	}
-	fmt.Fprintf(w, "usage: loadtest %s [flags]\n\nAll clients join; then %s.\n\nflags:\n", asked, asked.Says())
-	of := flag.NewFlagSet(string(asked), flag.ContinueOnError)
-	of.SetOutput(w)
-	f.VisitAll(func(each *flag.Flag) {
-		if fits(each.Name, asked) {
-			of.Var(each.Value, each.Name, each.Usage)
-			of.Lookup(each.Name).DefValue = each.DefValue
-		}
-	})
-	of.PrintDefaults()
 }
