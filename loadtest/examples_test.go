@@ -270,7 +270,7 @@ func TestFirstUserSaysWhatDoesNotFit(t *testing.T) {
 		{"token: \"{{user.socket_token}}\"", "token: wrong", "upgrade: HTTP 403 Forbidden"},
 		{"token: \"{{user.join_token}}\"", "token: wrong", "join refused: me: error: unauthorized: check the topic and the payload of the join"},
 		{"reason: name is empty", "reason: other", `push rename: reply the response does not match: {"reason":"name is empty"}`},
-		{"event: noted, to: self", "event: other, to: self, within: 100ms", "push note: broadcast did not come back in 100ms; does the application broadcast this event"},
+		{"event: noted, to: self", "event: other, to: self, within: 100ms", "push note: broadcast did not come back in 100ms; what came is noted on user:ann with the stamp: if it is that, say so"},
 		{"text: \"{{stamp}}\"", "other: \"{{stamp}}\"", "what came has no stamp in it, so the application may drop the field"},
 		{"push: read", "push: hang", "push hang: reply no reply in 100ms; does the application reply to this event"},
 	} {

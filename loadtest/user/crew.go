@@ -26,6 +26,7 @@ type crew struct {
 	writer  uint32 // that stamps of this process have
 
 	slots   chan struct{} // as many as connects and joins may be in flight
+	trial   bool          // the one user of Try: what it did not expect is kept in strays
 	begin   chan struct{} // closed when users are to go through the steps
 	tickets chan int64    // the moments at which rounds are due; nil if they are not paced
 	active  sync.WaitGroup
@@ -51,6 +52,7 @@ type crew struct {
 	events      []order.Event
 	late, lag   order.Sample // since the last report, as in order.Strain
 	stopping    bool
+	strays      []string // messages that no step expects
 }
 
 func newCrew(o order.Orders) (*crew, error) {

@@ -60,6 +60,8 @@ func (u *user) take(s *session, m channels.Message, now int64) {
 	default:
 		if u.crew.script.Marked[m.Event] {
 			u.marked(m, now)
+		} else if u.crew.trial {
+			u.crew.stray(m)
 		}
 		if u.crew.script.Awaited[m.Event] {
 			u.keep(m)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/script"
 )
@@ -25,6 +27,7 @@ func Try(ctx context.Context, src script.Source, url string, from order.Sources)
 	}
 	defer c.close()
 	defer context.AfterFunc(ctx, c.end)()
+	c.trial = true
 	u := c.users[0]
 	c.slots <- struct{}{}
 	l := &life{user: u, rounds: c.ctx, leaves: make(chan struct{}), idled: make(chan struct{}), intended: c.now(), slot: true}
@@ -96,11 +99,29 @@ func (c *crew) ailments() error {
 	return errors.Join(errs...)
 }
 
+// maxStrays is how many messages that no step expects are told of.
+const maxStrays = 3
+
+// stray notes a message that no step expects: it may be the one that a step should.
+func (c *crew) stray(m channels.Message) {
+	text := fmt.Sprintf("%s on %s", m.Event, m.Topic)
+	if _, ok := channels.FindStamp(append(slices.Clone(m.Payload), m.Binary...)); ok {
+		text += " with the stamp"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.strays) < maxStrays && !slices.Contains(c.strays, text) {
+		c.strays = append(c.strays, text)
+	}
+}
+
 // hintLocked is where to look.
 func (c *crew) hintLocked(what, outcome string) string {
 	switch {
 	case what == "broadcast" && strings.HasPrefix(outcome, "did not come") && c.counts.Odd != "":
 		return "; what came has no stamp in it, so the application may drop the field that {{stamp}} is in: " + c.counts.Odd
+	case what == "broadcast" && strings.HasPrefix(outcome, "did not come") && len(c.strays) > 0:
+		return "; what came is " + strings.Join(c.strays, ", ") + ": if it is that, say so as broadcast: {event: …, topic: …}, and put {{stamp}} into a field that the application passes on"
 	case what == "broadcast" && strings.HasPrefix(outcome, "did not come"):
 		return "; does the application broadcast this event on this topic, and to the sender too (else say to: others)?"
 	case what == "reply" && strings.HasPrefix(outcome, "no reply"):
