@@ -115,10 +115,17 @@ func (p *passes) add(d time.Duration) {
 
 func (m *meter) lag() LoopLag {
 	l := LoopLag{Longest: time.Duration(m.took.most.Swap(0)), Worked: time.Duration(m.worked.most.Swap(0)), Moved: m.moved.Load()}
-	for i, from := range lagBounds {
-		l.Slow[i] = SlowPasses{from, m.took.by[i].Load(), m.worked.by[i].Load()}
-	}
+	copy(l.Slow[:], m.slow())
 	return l
+}
+
+// slow counts the passes since the start.
+func (m *meter) slow() []SlowPasses {
+	all := make([]SlowPasses, len(lagBounds))
+	for i, from := range lagBounds {
+		all[i] = SlowPasses{from, m.took.by[i].Load(), m.worked.by[i].Load()}
+	}
+	return all
 }
 
 // LoopLag is that of each loop. Each call begins the search for the longest pass anew.
@@ -126,6 +133,16 @@ func (p *Poller) LoopLag() []LoopLag {
 	all := make([]LoopLag, len(p.loops))
 	for i, l := range p.loops {
 		all[i] = l.meter.lag()
+	}
+	return all
+}
+
+// SlowPasses is LoopLag.Slow of each loop. Unlike LoopLag it changes nothing: any
+// number may ask.
+func (p *Poller) SlowPasses() [][]SlowPasses {
+	all := make([][]SlowPasses, len(p.loops))
+	for i, l := range p.loops {
+		all[i] = l.meter.slow()
 	}
 	return all
 }

@@ -57,7 +57,7 @@ func TestLoopLag(t *testing.T) {
 					t.Errorf("a pass of %v is said to have worked %v", l.Longest, l.Worked)
 				}
 				took, worked := uint64(0), uint64(0)
-				for _, s := range l.Slow {
+				for _, s := range p.SlowPasses()[0] {
 					if s.From >= long/2 {
 						took += s.Took
 						worked += s.Worked

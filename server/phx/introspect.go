@@ -105,6 +105,7 @@ type Stats struct {
 
 	Connections   int `json:"connections"`    // open TCP connections, those in the handshake included
 	Sockets       int `json:"sockets"`        // clients that are connected, by whatever transport
+	LongPolls     int `json:"long_polls"`     // those of Sockets that use long polling
 	Channels      int `json:"channels"`       // joined or joining
 	SlowConsumers int `json:"slow_consumers"` // sockets closed so far because they did not read
 
@@ -115,14 +116,17 @@ type Stats struct {
 // not.
 func (ep *Endpoint) Stats() Stats {
 	st := Stats{Callbacks: ep.callbackStats(), Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled(), Refused: ep.admission.refusals()}
-	var sockets, channels atomic.Int64
+	var sockets, polls, channels atomic.Int64
 	ep.eachSocket(func(s *Socket) {
 		s.mu.Lock()
 		channels.Add(int64(s.channels.len()))
 		s.mu.Unlock()
 		sockets.Add(1)
+		if s.conn() == nil {
+			polls.Add(1)
+		}
 	})
-	st.Sockets, st.Channels = int(sockets.Load()), int(channels.Load())
+	st.Sockets, st.LongPolls, st.Channels = int(sockets.Load()), int(polls.Load()), int(channels.Load())
 	return st
 }
 
@@ -130,6 +134,10 @@ func (ep *Endpoint) Stats() Stats {
 // connections. Each call begins the search for the longest such time anew: let one
 // place ask, such as what scrapes AdminHandler's /stats, where it is "loop_lag".
 func (ep *Endpoint) LoopLag() []poller.LoopLag { return ep.poller.LoopLag() }
+
+// SlowPasses counts, for each event loop, the passes since the start that took 2 ms or
+// more: what LoopLag has as Slow. Any number of places may ask.
+func (ep *Endpoint) SlowPasses() [][]poller.SlowPasses { return ep.poller.SlowPasses() }
 
 // Subscribers is how many subscriptions to a topic there are on this node, and on no
 // other of its cluster: the channels that have joined it, and who has subscribed to

@@ -167,7 +167,7 @@ func TestAdminHandler(t *testing.T) {
 	lag := regexp.MustCompile(`,"loop_lag":\[(\{"longest_ns":\d+,"worked_ns":\d+,"slow":\[\{"from_ns":2000000,"took":\d+,"worked":\d+\},[^]]+\],"moved":\d+\},?)+\]`)
 	mailboxes := regexp.MustCompile(`"mailbox bytes","used":\d+`) // those of the callbacks that wait
 	for target, want := range map[string]string{
-		"/admin/stats": `{"connections":4,"sockets":3,"channels":4,"slow_consumers":0,` +
+		"/admin/stats": `{"connections":4,"sockets":3,"long_polls":1,"channels":4,"slow_consumers":0,` +
 			`"refused":{"full":0,"per_address":0,"rate":0},"draining":false,"budgets":[{"name":"connections","used":4,"max":5000},` +
 			`{"name":"incoming bytes","used":0,"max":268435456},{"name":"mailbox bytes","max":268435456},{"name":"outbound bytes","used":0,"max":268435456},{"name":"broadcast bytes","used":0,"max":67108864}]}`,
 		"/admin/sockets?limit=many": "limit is \"many\": want a number",

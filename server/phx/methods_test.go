@@ -11,10 +11,10 @@ import (
 // userMethods are the exported methods of the types that applications hold. A
 // RawSocket has those of Socket, too.
 var userMethods = map[string][]string{
-	"Channel": {"Assign", "AtEnd", "Broadcast", "BroadcastFrom", "CallbackContext", "Context", "JoinRef", "Push", "Ref", "Send", "Socket", "Subscribe", "Topic",
+	"Channel": {"Assign", "AtEnd", "Broadcast", "BroadcastFrom", "CallbackContext", "Context", "JoinRef", "Pattern", "Push", "Ref", "Send", "Socket", "Subscribe", "Topic",
 		"Unsubscribe", "Value"},
 	"Endpoint": {"Addr", "AdminHandler", "Broadcast", "BroadcastTo", "Budgets", "Cluster", "Dial", "Draining", "Ledger",
-		"LocalBroadcast", "LoopLag", "Node", "Ready", "Serve", "ServeHTTP", "Shutdown", "Sockets", "Stats", "Subscribe", "Subscribers", "SubscribersEverywhere"},
+		"LocalBroadcast", "LoopLag", "Node", "Ready", "Serve", "ServeHTTP", "Shutdown", "SlowPasses", "Sockets", "Stats", "Subscribe", "Subscribers", "SubscribersEverywhere"},
 	"RawSocket": {"CallbackContext", "CloseWith", "Push", "Send", "Subscribe", "Unsubscribe"},
 	"Socket": {"Assign", "Close", "Context", "Endpoint", "ID", "RemoteAddr", "SetID", "Subscribe", "Transport", "Unsubscribe",
 		"Value"},

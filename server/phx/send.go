@@ -9,6 +9,10 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
+// Pattern is the route's that took the join: Route.Pattern. There are as many as
+// routes, so that it may be a metric's label, as topics may not.
+func (ch *Channel) Pattern() string { return ch.route().Pattern }
+
 // Topic is the topic that was joined.
 func (ch *Channel) Topic() string {
 	ch.mu.Lock()

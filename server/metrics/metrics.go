@@ -1,0 +1,54 @@
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// maxScrapes is how many scrapes may run at a time: several Prometheus servers, but
+// nobody who asks in a loop. Further ones get 503.
+const maxScrapes = 4
+
+// Handler answers scrapes with the metrics of an endpoint, of its events, and of the
+// process: memory, garbage collection, processor time, open files. events may be nil.
+//
+// It asks nobody who they are: serve it where only operators get to.
+func Handler(ep *phx.Endpoint, events *Events) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(Collector(ep), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if events != nil {
+		registry.MustRegister(events)
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
+}
+
+// Collector is the metrics of an endpoint, for a registry that has others, too. Two
+// endpoints need registries or labels of their own; see prometheus.WrapRegistererWith.
+func Collector(ep *phx.Endpoint) prometheus.Collector { return &endpoint{ep} }
+
+// A family is the metrics of one name.
+type family struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func gauge(name, help string, labels ...string) family {
+	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue}
+}
+
+func counter(name, help string, labels ...string) family {
+	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue}
+}
+
+// A sink is where metrics go at a scrape.
+type sink chan<- prometheus.Metric
+
+func (to sink) send(f family, value float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(f.desc, f.kind, value, labels...)
+}
