@@ -33,7 +33,7 @@ type Op struct {
 
 func (op *Op) size() int {
 	if op.Put == nil {
-		return len(op.Drop) + 16
+		return len(op.Drop) + 32
 	}
 	return op.Put.size()
 }
@@ -86,9 +86,9 @@ type Step struct {
 func (c *Change) join(e Entry)  { *c = append(*c, Step{e, true}) }
 func (c *Change) leave(e Entry) { *c = append(*c, Step{e, false}) }
 
-func (c *Change) put(old Entry, had bool, e Entry) {
+func (c *Change) put(old *Entry, had bool, e *Entry) {
 	if had {
-		c.leave(old)
+		c.leave(*old)
 	}
-	c.join(e)
+	c.join(*e)
 }

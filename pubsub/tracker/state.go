@@ -3,45 +3,51 @@ package tracker
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 const (
-	maxLog   = 10_000    // own changes that are kept for those who have missed some
+	minLog   = 1 << 20   // bytes of own changes that are kept for those who have missed some
 	maxBytes = 256 << 10 // of a Delta, about
+	minBytes = 8 << 10
 	askAgain = time.Second
 )
 
 // A State is what one node knows of all.
 type State struct {
-	self    Replica
-	clock   uint64
-	own     map[string]Entry // by ref
-	log     []Op             // the last own changes; the newest led to clock
-	remotes map[string]*remote
+	self     Replica
+	clock    uint64
+	own      map[string]*Entry // by ref
+	ownBytes int
+	log      []Op // the last own changes; the newest led to clock
+	logBytes int
+	maxBytes int // of a Delta, about
+	remotes  map[string]*remote
 }
 
 // A remote is another node.
 type remote struct {
 	start   int64
 	clock   uint64
-	entries map[string]Entry // by ref
-	parts   *parts           // a snapshot that is coming, or nil
+	entries map[string]*Entry // by ref
+	parts   *parts            // a snapshot that is coming, or nil
 	heard   time.Time
-	asked   time.Time // when it was found to be ahead
+	asked   time.Time // when it was found to be ahead, or sent a part of a snapshot
 	down    bool
 }
 
 // parts are those of a snapshot that have come.
 type parts struct {
 	clock   uint64
+	of      int
 	have    map[int]bool
-	entries map[string]Entry
+	entries map[string]*Entry
 }
 
 // New returns the state of a node that has just started and knows nothing.
 func New(self Replica) *State {
-	return &State{self: self, own: make(map[string]Entry), remotes: make(map[string]*remote)}
+	return &State{self: self, own: make(map[string]*Entry), maxBytes: maxBytes, remotes: make(map[string]*remote)}
 }
 
 // Clock is this node's.
@@ -49,52 +55,79 @@ func (s *State) Clock() uint64 { return s.clock }
 
 // Put adds an entry of this node, or puts it in the place of the one with its Ref.
 func (s *State) Put(e Entry) {
-	s.own[e.Ref] = e
+	if old := s.own[e.Ref]; old != nil {
+		s.ownBytes -= old.size()
+	}
+	s.own[e.Ref] = &e
+	s.ownBytes += e.size()
 	s.step(Op{Put: &e})
 }
 
 // Drop takes an entry of this node away. It reports false if there is none.
 func (s *State) Drop(ref string) bool {
-	if _, ok := s.own[ref]; !ok {
+	e := s.own[ref]
+	if e == nil {
 		return false
 	}
 	delete(s.own, ref)
+	s.ownBytes -= e.size()
 	s.step(Op{Drop: ref})
 	return true
 }
 
+// step keeps a change as long as all that are kept are no larger than a snapshot is,
+// or minLog. So many changes at once do not turn into snapshots.
 func (s *State) step(op Op) {
 	s.clock++
-	if len(s.log) >= 2*maxLog { // so that to forget costs little on average
-		s.log = slices.Clone(s.log[maxLog:])
-	}
 	s.log = append(s.log, op)
+	s.logBytes += op.size()
+	keep := max(minLog, s.ownBytes)
+	if s.logBytes <= 2*keep { // so that to forget costs little on average
+		return
+	}
+	first := 0
+	for ; s.logBytes > keep; first++ {
+		s.logBytes -= s.log[first].size()
+	}
+	s.log = slices.Clone(s.log[first:])
+}
+
+// Shrink halves the size of deltas, which are too large to be sent. It reports false
+// if they are small already.
+func (s *State) Shrink() bool {
+	if s.maxBytes <= minBytes {
+		return false
+	}
+	s.maxBytes /= 2
+	return true
 }
 
 // Since is what has changed on this node since a clock of it, or everything if that
-// is too long ago. At the present clock it is the clock alone.
+// is too long ago, or 0. At the present clock it is the clock alone.
 func (s *State) Since(clock uint64) []Delta {
 	if clock == s.clock {
 		return []Delta{{Replica: s.self, From: clock, To: clock}}
 	}
-	if clock > s.clock || s.clock-clock > uint64(len(s.log)) {
+	if clock == 0 || clock > s.clock || s.clock-clock > uint64(len(s.log)) {
 		return s.snapshot()
 	}
 	var all []Delta
-	for _, ops := range split(s.log[uint64(len(s.log))-(s.clock-clock):]) {
+	for _, ops := range s.split(s.log[uint64(len(s.log))-(s.clock-clock):]) {
 		all = append(all, Delta{Replica: s.self, From: clock, To: clock + uint64(len(ops)), Ops: ops})
 		clock += uint64(len(ops))
 	}
 	return all
 }
 
-// snapshot is everything on this node.
+// snapshot is everything on this node. At one clock all snapshots have the same parts,
+// so that a part of one may take the place of another's.
 func (s *State) snapshot() []Delta {
 	ops := make([]Op, 0, len(s.own))
 	for _, e := range s.own {
-		ops = append(ops, Op{Put: &e})
+		ops = append(ops, Op{Put: e})
 	}
-	pieces := split(ops)
+	slices.SortFunc(ops, func(a, b Op) int { return strings.Compare(a.Put.Ref, b.Put.Ref) })
+	pieces := s.split(ops)
 	if len(pieces) == 0 {
 		pieces = [][]Op{nil}
 	}
@@ -106,12 +139,12 @@ func (s *State) snapshot() []Delta {
 }
 
 // split cuts a list into pieces of about maxBytes at most.
-func split(ops []Op) [][]Op {
+func (s *State) split(ops []Op) [][]Op {
 	var pieces [][]Op
 	first, bytes := 0, 0
 	for i := range ops {
 		size := ops[i].size()
-		if i > first && bytes+size > maxBytes {
+		if i > first && bytes+size > s.maxBytes {
 			pieces = append(pieces, ops[first:i])
 			first, bytes = i, 0
 		}
@@ -135,19 +168,22 @@ func (s *State) Apply(d Delta, now time.Time) (c Change, ask bool, err error) {
 	}
 	r := s.remotes[d.Node]
 	switch {
-	case r != nil && r.start > d.Start: // of an earlier life
+	case r != nil && r.start > d.Start && !r.down: // of an earlier life, unless that node's clock was put back
 		return nil, false, nil
-	case r == nil || r.start < d.Start:
+	case r == nil || r.start != d.Start:
 		c = s.Forget(d.Node)
-		r = &remote{start: d.Start, entries: make(map[string]Entry)}
+		r = &remote{start: d.Start, entries: make(map[string]*Entry)}
 		s.remotes[d.Node] = r
 	case r.down:
 		r.down = false
 		for _, e := range r.entries {
-			c.join(e)
+			c.join(*e)
 		}
 	}
 	r.heard = now
+	if d.Parts > 0 { // the others are on their way
+		r.asked = now
+	}
 	if !r.read(&d, &c) && now.Sub(r.asked) >= askAgain {
 		r.asked, ask = now, true
 	}
@@ -169,11 +205,11 @@ func (r *remote) read(d *Delta, c *Change) bool {
 	for _, op := range d.Ops[r.clock-d.From:] {
 		if e := op.Put; e != nil {
 			old, had := r.entries[e.Ref]
-			r.entries[e.Ref] = *e
-			c.put(old, had, *e)
+			r.entries[e.Ref] = e
+			c.put(old, had, e)
 		} else if old, had := r.entries[op.Drop]; had {
 			delete(r.entries, op.Drop)
-			c.leave(old)
+			c.leave(*old)
 		}
 	}
 	r.clock, r.parts = d.To, nil
@@ -183,20 +219,24 @@ func (r *remote) read(d *Delta, c *Change) bool {
 // collect takes a part of a snapshot, and all of it with the last part that was
 // missing.
 func (r *remote) collect(d *Delta, c *Change) {
-	if r.parts == nil || r.parts.clock != d.To {
-		r.parts = &parts{clock: d.To, have: make(map[int]bool), entries: make(map[string]Entry)}
-	}
 	p := r.parts
+	switch {
+	case p != nil && p.clock > d.To: // of an older one
+		return
+	case p == nil || p.clock < d.To || p.of != d.Parts:
+		p = &parts{clock: d.To, of: d.Parts, have: make(map[int]bool), entries: make(map[string]*Entry)}
+		r.parts = p
+	}
 	p.have[d.Part] = true
 	for _, op := range d.Ops {
-		p.entries[op.Put.Ref] = *op.Put
+		p.entries[op.Put.Ref] = op.Put
 	}
 	if len(p.have) < d.Parts {
 		return
 	}
 	for ref, old := range r.entries {
 		if _, still := p.entries[ref]; !still {
-			c.leave(old)
+			c.leave(*old)
 		}
 	}
 	for ref, e := range p.entries {
@@ -207,7 +247,7 @@ func (r *remote) collect(d *Delta, c *Change) {
 	r.entries, r.clock, r.parts = p.entries, p.clock, nil
 }
 
-func (e Entry) equal(other Entry) bool {
+func (e *Entry) equal(other *Entry) bool {
 	return e.Topic == other.Topic && e.Key == other.Key && e.Count == other.Count && string(e.Meta) == string(other.Meta)
 }
 
@@ -234,7 +274,7 @@ func (s *State) Down(node string) (c Change) {
 	if r := s.remotes[node]; r != nil && !r.down {
 		r.down, r.parts = true, nil
 		for _, e := range r.entries {
-			c.leave(e)
+			c.leave(*e)
 		}
 	}
 	return c
@@ -254,9 +294,11 @@ func (s *State) ForgetDown(since time.Time) {
 }
 
 // Forgive adds to the time at which each node was last heard what this node was
-// itself late by.
-func (s *State) Forgive(late time.Duration) {
+// itself late by. No node has been heard later than now.
+func (s *State) Forgive(late time.Duration, now time.Time) {
 	for _, r := range s.remotes {
-		r.heard = r.heard.Add(late)
+		if r.heard = r.heard.Add(late); r.heard.After(now) {
+			r.heard = now
+		}
 	}
 }

@@ -174,6 +174,10 @@ func converge(t *testing.T, r *rand.Rand) {
 // Who has missed more than is kept gets everything, in parts.
 func TestSnapshot(t *testing.T) {
 	a, b := newNode("a", 1), newNode("b", 1)
+	for range 50_000 { // more than is kept
+		a.Put(tracker.Entry{Topic: "room:b", Ref: "many"})
+	}
+	a.Drop("many")
 	for i := range 18_000 {
 		e := tracker.Entry{Topic: "room:a", Key: fmt.Sprint(i), Ref: fmt.Sprint(i), Meta: json.RawMessage(`{"phx_ref":"0123456789abcdef"}`)}
 		a.Put(e)
@@ -217,7 +221,7 @@ func TestDownAndBack(t *testing.T) {
 	if silent := b.Silent(start); silent != nil {
 		t.Errorf("%v are silent", silent)
 	}
-	b.Forgive(time.Second) // b itself was late
+	b.Forgive(time.Hour, start.Add(time.Second)) // b itself was late
 	if silent := b.Silent(start.Add(time.Second)); silent != nil {
 		t.Errorf("%v are silent, although forgiven", silent)
 	}
@@ -279,5 +283,117 @@ func TestOverlap(t *testing.T) {
 		}}, time.Time{}); len(c) != want || ask || err != nil {
 			t.Errorf("%v, ask %v, error %v; want %d steps", c, ask, err, want)
 		}
+	}
+}
+
+// Whoever asks twice may get one part of the first answer and another of the second.
+func TestSnapshotsAreAlike(t *testing.T) {
+	a, b := newNode("a", 1), newNode("b", 1)
+	for i := range 9_000 {
+		a.Put(tracker.Entry{Topic: "t", Key: "k", Ref: fmt.Sprint(i)})
+	}
+	first, second := a.Since(0), a.Since(0)
+	if len(first) < 2 || len(second) != len(first) {
+		t.Fatalf("%d and %d parts", len(first), len(second))
+	}
+	for i, d := range first {
+		if i == 0 {
+			d = second[0]
+		}
+		c, _, _ := b.Apply(d, time.Time{})
+		b.take(t, c)
+	}
+	if len(b.view) != 9_000 {
+		t.Errorf("of 9000 entries %d are seen", len(b.view))
+	}
+}
+
+// Parts of an older snapshot do not keep a newer one from being complete, nor do those
+// of one that is cut otherwise get into it.
+func TestOtherSnapshots(t *testing.T) {
+	a, b := newNode("a", 1), newNode("b", 1)
+	fill := func(n int) {
+		for i := range n {
+			a.Put(tracker.Entry{Topic: "t", Key: "k", Ref: fmt.Sprint(a.Clock(), " ", i)})
+		}
+	}
+	fill(9_000)
+	older := a.Since(0)
+	fill(1)
+	otherwise := a.Since(0)
+	if !a.Shrink() {
+		t.Fatal("deltas are small already")
+	}
+	now := time.Unix(100, 0)
+	parts := a.Since(0)
+	parts = append(parts[2:], parts[:2]...)
+	for _, noise := range [][]tracker.Delta{older, otherwise} {
+		c, _, _ := b.Apply(noise[1], now)
+		b.take(t, c)
+	}
+	for i, d := range parts {
+		c, _, _ := b.Apply(d, now)
+		b.take(t, c)
+		c, _, _ = b.Apply(older[1], now)
+		b.take(t, c)
+		now = now.Add(time.Minute)
+		if i < len(parts)-1 {
+			if _, ask, _ := b.Apply(a.Since(a.Clock())[0], now.Add(-time.Minute)); ask {
+				t.Fatal("it asks although an answer is coming")
+			}
+		}
+	}
+	if len(b.view) != 9_001 {
+		t.Errorf("of 9001 entries %d are seen", len(b.view))
+	}
+	for a.Shrink() {
+	}
+	for _, d := range a.Since(0) {
+		if text, _ := json.Marshal(d); len(text) > 16<<10 {
+			t.Fatalf("a part has %d bytes", len(text))
+		}
+	}
+}
+
+// A burst is told as changes, however large: a snapshot for each part of it would be
+// the square of it. What is kept for that is bounded in bytes.
+func TestLog(t *testing.T) {
+	a := newNode("a", 1)
+	a.Put(tracker.Entry{Topic: "t", Ref: "first"})
+	for i := range 60_000 {
+		a.Put(tracker.Entry{Topic: "t", Key: "k", Ref: fmt.Sprint(i)})
+	}
+	if d := a.Since(1); d[0].Parts != 0 {
+		t.Error("60000 joins are told as a snapshot")
+	}
+	b := newNode("b", 1)
+	meta := json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`)
+	for range 2_000 {
+		b.Put(tracker.Entry{Topic: "t", Key: "k", Ref: "r", Meta: meta})
+	}
+	if d := b.Since(b.Clock() - 1_000); d[0].Parts == 0 {
+		t.Error("4 MiB of changes are kept for one entry")
+	}
+}
+
+// A node whose clock was put back before it has started again is heard once its
+// earlier life is down.
+func TestClockPutBack(t *testing.T) {
+	old, again, b := newNode("a", 2), newNode("a", 1), newNode("b", 1)
+	old.Put(tracker.Entry{Topic: "t", Key: "old", Ref: "1"})
+	again.Put(tracker.Entry{Topic: "t", Key: "again", Ref: "2"})
+	apply := func(n *node) {
+		c, _, _ := b.Apply(n.Since(0)[0], time.Time{})
+		b.take(t, c)
+	}
+	apply(old)
+	apply(again)
+	if b.view["1"].Key != "old" || len(b.view) != 1 {
+		t.Errorf("seen are %v", b.view)
+	}
+	b.take(t, b.Down("a"))
+	apply(again)
+	if b.view["2"].Key != "again" || len(b.view) != 1 {
+		t.Errorf("seen are %v", b.view)
 	}
 }
