@@ -13,8 +13,8 @@ func TestAtEnd(t *testing.T) {
 	ends := make(chan string, 8)
 	room := &phx.ChannelType{
 		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
-			ch.AtEnd(func() { ends <- "first" })
-			ch.AtEnd(func() { ends <- "last"; panic("on purpose") })
+			ch.AtEnd(func(*phx.Channel) { ends <- "first" })
+			ch.AtEnd(func(*phx.Channel) { ends <- "last"; panic("on purpose") })
 			switch string(p.JSON()) {
 			case `{"refuse":1}`:
 				return nil, phx.Errorf("no")
@@ -90,7 +90,7 @@ func TestAtEndOfDuplicate(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
 		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
 			order <- "join " + ch.JoinRef()
-			ch.AtEnd(func() { order <- "end " + ch.JoinRef() })
+			ch.AtEnd(func(*phx.Channel) { order <- "end " + ch.JoinRef() })
 			return nil, nil
 		},
 	}})
@@ -110,7 +110,7 @@ func TestAtEndAfterwards(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
 		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
 			channels <- ch
-			ch.AtEnd(func() { ended <- true })
+			ch.AtEnd(func(*phx.Channel) { ended <- true })
 			return nil, nil
 		},
 	}})
@@ -119,7 +119,7 @@ func TestAtEndAfterwards(t *testing.T) {
 	c.leave("room:a")
 	within(t, "end", ended)
 	called := false
-	within(t, "channel", channels).AtEnd(func() { called = true })
+	within(t, "channel", channels).AtEnd(func(*phx.Channel) { called = true })
 	if !called {
 		t.Error("it waits for an end that was")
 	}

@@ -34,10 +34,10 @@ type Channel struct {
 // channelExtra is what not all channels have, so that the others need no memory
 // for it.
 type channelExtra struct {
-	subs   subscriptions // to other topics
-	life   *life         // what Context was asked for; or nil
-	active *run          // the callback that runs, if it has a limit or middleware
-	atEnd  func()        // or nil; see AtEnd
+	subs   subscriptions  // to other topics
+	life   *life          // what Context was asked for; or nil
+	active *run           // the callback that runs, if it has a limit or middleware
+	atEnd  func(*Channel) // or nil; see AtEnd
 }
 
 // extraLocked returns ch.extra to be written to.

@@ -9,6 +9,7 @@ import (
 const (
 	smallTopic = 100                    // presences; changes are told at once up to here
 	retryAfter = 100 * time.Millisecond // when too much waits to be delivered
+	together   = 5 * time.Millisecond   // diffs that are due within it go out together
 )
 
 // touchLocked has clients told what is new on a topic, and soon enough.
@@ -18,6 +19,9 @@ func (p *Presence) touchLocked(t *topic) {
 	}
 	t.queued = true
 	p.dirty = append(p.dirty, t)
+	if t.due.After(p.nextDue) {
+		return
+	}
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -35,22 +39,23 @@ func (p *Presence) tellClients() {
 		case <-p.wake:
 		case <-timer.C:
 		}
-		timer.Reset(p.tellDue())
+		timer.Reset(time.Until(p.tellDue(time.Now())))
 	}
 }
 
-// tellDue tells of all topics whose time has come, and returns when the next one's
-// will.
-func (p *Presence) tellDue() time.Duration {
-	now := time.Now()
+// tellDue tells of all topics whose time has come, and returns when the next ones'
+// will. It looks at all of them each time, so it does not do that too often.
+func (p *Presence) tellDue(now time.Time) (next time.Time) {
 	p.mu.Lock()
 	var due []*topic
 	later := p.dirty[:0]
-	next := time.Hour
+	next = now.Add(time.Hour)
 	for _, t := range p.dirty {
-		if wait := t.due.Sub(now); wait > 0 {
+		if t.due.After(now) {
 			later = append(later, t)
-			next = min(next, wait)
+			if t.due.Before(next) {
+				next = t.due
+			}
 			continue
 		}
 		t.queued = false
@@ -58,43 +63,50 @@ func (p *Presence) tellDue() time.Duration {
 	}
 	clear(p.dirty[len(later):])
 	p.dirty = later
+	if soon := now.Add(together); next.Before(soon) {
+		next = soon
+	}
+	p.nextDue = next
 	p.mu.Unlock()
 	for _, t := range due {
-		if !p.tell(t, now) {
-			next = min(next, retryAfter)
-		}
+		p.tell(t, now)
 	}
 	return next
 }
 
-// tell sends a topic's diff to its clients. It reports false if it has to be tried
-// again.
-func (p *Presence) tell(t *topic, now time.Time) bool {
+// tell sends a topic's diff to its clients, or sees to it that this is tried again.
+func (p *Presence) tell(t *topic, now time.Time) {
+	only := p.countOnly(t.name)
 	p.mu.Lock()
 	news, count := t.pending, t.count()
-	t.pending = newDiff()
-	t.version++ // before anybody gets the diff: who comes after that has what is in it
-	counts := (t.level > 0 || p.countOnly(t.name)) && count != t.told
+	t.pending = diff{}
+	if !news.empty() {
+		t.version++ // before anybody gets the diff: who comes after that has what is in it
+	}
+	counts := (t.level > 0 || only) && count != t.told
+	if counts {
+		t.told = count
+	}
 	if t.n > smallTopic {
 		t.due = now.Add(p.cfg.Window)
 	}
 	p.mu.Unlock()
 
-	if !news.empty() && !p.tellDiff(t.name, news, count) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		t.pending = news.then(t.pending)
-		t.due = now.Add(retryAfter)
-		p.touchLocked(t)
-		return false
-	}
-	if counts {
-		if err := p.ep.LocalBroadcast(t.name, "presence_count", counted{count}); err == nil {
-			t.told = count // of this goroutine alone
+	if news.empty() || p.tellDiff(t.name, news, count) {
+		news = diff{}
+		if !counts || p.ep.LocalBroadcast(t.name, "presence_count", counted{count}) == nil {
+			p.forget(t)
+			return
 		}
 	}
-	p.forget(t)
-	return true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.pending = news.then(t.pending)
+	if counts {
+		t.told = -1
+	}
+	t.due = now.Add(retryAfter)
+	p.touchLocked(t)
 }
 
 // forget lets a topic go that nobody is on. Who comes next makes another.
@@ -107,32 +119,21 @@ func (p *Presence) forget(t *topic) {
 }
 
 func (p *Presence) tellDiff(topic string, news diff, count int) bool {
-	d := Diff{topic, entries(news.joins), entries(news.leaves), count}
 	if p.ep.Subscribers(topic) > 0 {
-		joins, leaves := d.Joins, d.Leaves
-		if p.cfg.Fetch != nil {
-			joins, leaves = entries(news.joins), entries(news.leaves) // Changed gets them as they are
-			p.fetch(topic, joins)
-			p.fetch(topic, leaves)
-		}
-		payload := encode(map[string]any{"joins": joins, "leaves": leaves})
-		if err := p.ep.LocalBroadcast(topic, "presence_diff", payload); err != nil {
+		joins, leaves := entries(news.joins), entries(news.leaves)
+		p.fetch(topic, joins)
+		p.fetch(topic, leaves)
+		payload := appendEntries([]byte(`{"joins":`), joins)
+		payload = append(appendEntries(append(payload, `,"leaves":`...), leaves), '}')
+		if err := p.ep.LocalBroadcast(topic, "presence_diff", json.RawMessage(payload)); err != nil {
 			return false
 		}
 	}
 	if p.cfg.Changed != nil {
+		d := Diff{topic, entries(news.joins), entries(news.leaves), count} // without what Fetch has added
 		p.guard(func() { p.cfg.Changed(d) })
 	}
 	return true
-}
-
-// encode makes JSON of what cannot fail, except for fields that Fetch has added.
-func encode(v any) json.RawMessage {
-	text, err := json.Marshal(v)
-	if err != nil {
-		text, _ = json.Marshal(map[string]string{})
-	}
-	return text
 }
 
 // fetch has the application add its fields.

@@ -2,12 +2,14 @@ package presence
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
 
-// A Config says how a Presence works. The zero value is usable. It must not be
-// changed once given to New.
+// A Config says how a Presence works. The zero value is usable; with one that is not,
+// Attach fails. It must not be changed once given to New.
 type Config struct {
 	// Name tells the presences of one endpoint apart. Each has its own: equal names
 	// must not be attached to one endpoint twice. Default: "presence".
@@ -38,9 +40,13 @@ type Config struct {
 	// Those of smaller ones go out at once. Default: 500 ms.
 	Window time.Duration
 
-	// MaxMeta is how many bytes of JSON a meta may have. Default: 4 KiB. A key may
-	// have 256.
+	// MaxMeta is how many bytes of JSON a meta may have, 64 KiB at most. Default:
+	// 4 KiB. A key may have 256.
 	MaxMeta int
+
+	// MaxPerChannel is how many presences one channel may have at a time, those that
+	// are only counted included. Default: 100.
+	MaxPerChannel int
 
 	// AnyKey allows keys such as __proto__ and constructor: names that every object of
 	// JavaScript has. Clients before 1.8.9, 1.7.24 and 1.6.17 fail over them
@@ -52,8 +58,8 @@ type Config struct {
 	Period time.Duration
 
 	// DownAfter is after how long a node of which nothing is heard is taken to be down.
-	// It says something every third of it, at least, and is asked at two thirds.
-	// Default: 30 s, as in Phoenix.
+	// It says something every third of it, at least, and is asked at two thirds. It
+	// must be four times Period at least. Default: 30 s, as in Phoenix.
 	DownAfter time.Duration
 
 	// ForgetAfter is how long what is known of a node that is down is kept, in case it
@@ -73,6 +79,7 @@ func (c Config) withDefaults() Config {
 	c.Sample = cmp.Or(max(c.Sample, 0), 100)
 	c.Window = cmp.Or(max(c.Window, 0), 500*time.Millisecond)
 	c.MaxMeta = cmp.Or(max(c.MaxMeta, 0), 4<<10)
+	c.MaxPerChannel = cmp.Or(max(c.MaxPerChannel, 0), 100)
 	c.Period = cmp.Or(max(c.Period, 0), 250*time.Millisecond)
 	c.DownAfter = cmp.Or(max(c.DownAfter, 0), 30*time.Second)
 	c.ForgetAfter = cmp.Or(max(c.ForgetAfter, 0), 20*time.Minute)
@@ -80,4 +87,18 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	return c
+}
+
+// check finds what cannot be meant.
+func (c Config) check() error {
+	if c.Sample < 0 || c.Window < 0 || c.MaxMeta < 0 || c.MaxPerChannel < 0 || c.Period < 0 || c.DownAfter < 0 || c.ForgetAfter < 0 {
+		return errors.New("presence: Config.Sample, Window, MaxMeta, MaxPerChannel, Period, DownAfter or ForgetAfter is negative: use 0 for the default")
+	}
+	if c.MaxMeta > 64<<10 {
+		return fmt.Errorf("presence: Config.MaxMeta is %d: use at most 65536, which other nodes can be told", c.MaxMeta)
+	}
+	if all := c.withDefaults(); all.DownAfter < 4*all.Period {
+		return fmt.Errorf("presence: Config.DownAfter is %v: use at least four times Period, which is %v", all.DownAfter, all.Period)
+	}
+	return nil
 }

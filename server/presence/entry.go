@@ -1,14 +1,15 @@
 package presence
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
+	"unicode/utf8"
 )
 
 // An Entry is all presences of one key.
@@ -22,10 +23,52 @@ type Entry struct {
 
 // MarshalJSON makes one object of metas and fields.
 func (e *Entry) MarshalJSON() ([]byte, error) {
-	all := map[string]any{}
-	maps.Copy(all, e.Fields)
-	all["metas"] = e.Metas
-	return json.Marshal(all)
+	for name, value := range e.Fields {
+		if _, err := json.Marshal(value); err != nil {
+			return nil, fmt.Errorf("presence: the field %s: %w", name, err)
+		}
+	}
+	return e.appendJSON(nil), nil
+}
+
+// appendJSON writes what MarshalJSON does. A topic may have a hundred thousand of them.
+func (e *Entry) appendJSON(b []byte) []byte {
+	b = append(b, `{"metas":[`...)
+	for i, m := range e.Metas {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, m...)
+	}
+	b = append(b, ']')
+	for name, value := range e.Fields {
+		text, err := json.Marshal(value)
+		if name == "metas" || err != nil { // which fetch has found
+			continue
+		}
+		b = append(appendString(append(b, ','), name), ':')
+		b = append(b, text...)
+	}
+	return append(b, '}')
+}
+
+// appendEntries writes one side of a diff, or a state.
+func appendEntries(b []byte, all map[string]*Entry) []byte {
+	b = append(b, '{')
+	first := true
+	for key, e := range all {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = e.appendJSON(append(appendString(b, key), ':'))
+	}
+	return append(b, '}')
+}
+
+func appendString(b []byte, s string) []byte {
+	text, _ := json.Marshal(s) // a string cannot fail
+	return append(b, text...)
 }
 
 // A Diff is what has changed on a topic: presences, by key, that clients have not been
@@ -50,31 +93,46 @@ func newRef() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// encodeMeta makes JSON of what an application gives as a meta, with the refs in it.
-func encodeMeta(v any, ref, previous string, limit int) (json.RawMessage, error) {
+// A body is a meta before it has its refs.
+type body []byte
+
+// encodeMeta makes JSON of what an application gives as a meta.
+func encodeMeta(v any, limit int) (body, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("presence: the meta: %w", err)
 	}
-	if len(text) > limit {
+	switch {
+	case len(text) > limit:
 		return nil, fmt.Errorf("presence: a meta of %d bytes, more than MaxMeta (%d)", len(text), limit)
+	case string(text) == "null":
+		return body("{}"), nil
+	case text[0] != '{':
+		return nil, errors.New("presence: a meta must be a JSON object")
+	case !bytes.Contains(text, []byte("phx_ref")) && !bytes.Contains(text, []byte(`\u`)):
+		return text, nil
 	}
-	fields := map[string]json.RawMessage{}
-	if string(text) != "null" {
-		if err := json.Unmarshal(text, &fields); err != nil {
-			return nil, errors.New("presence: a meta must be a JSON object")
-		}
+	fields := map[string]json.RawMessage{} // it may have a ref, in letters or in escapes
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, fmt.Errorf("presence: the meta: %w", err)
 	}
+	delete(fields, "phx_ref")
 	delete(fields, "phx_ref_prev")
-	fields["phx_ref"] = quote(ref)
-	if previous != "" {
-		fields["phx_ref_prev"] = quote(previous)
-	}
 	return json.Marshal(fields)
 }
 
-// quote makes JSON of a ref, which has nothing to escape.
-func quote(ref string) json.RawMessage { return json.RawMessage(`"` + ref + `"`) }
+// with is the meta with its refs, which have nothing to escape.
+func (b body) with(ref, previous string) json.RawMessage {
+	text := append(make(json.RawMessage, 0, len(b)+64), b[:len(b)-1]...)
+	if len(b) > len("{}") {
+		text = append(text, ',')
+	}
+	text = append(append(append(text, `"phx_ref":"`...), ref...), '"')
+	if previous != "" {
+		text = append(append(append(text, `,"phx_ref_prev":"`...), previous...), '"')
+	}
+	return append(text, '}')
+}
 
 // inherited are the names that every object of JavaScript has.
 var inherited = []string{"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
@@ -87,6 +145,8 @@ func (p *Presence) checkKey(key string) error {
 		return errors.New("presence: an empty key")
 	case len(key) > maxKey:
 		return fmt.Errorf("presence: a key of %d bytes, more than %d", len(key), maxKey)
+	case !utf8.ValidString(key):
+		return errors.New("presence: a key that is not UTF-8")
 	case !p.cfg.AnyKey && slices.Contains(inherited, key):
 		return fmt.Errorf("presence: the key %s, over which JavaScript clients may fail; see Config.AnyKey", key)
 	}

@@ -2,8 +2,11 @@ package presence
 
 import (
 	"encoding/json"
+	"errors"
+	"strings"
 	"time"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/pubsub/tracker"
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -15,7 +18,7 @@ func (p *Presence) wire() string { return "\x00presence:" + p.cfg.Name }
 // What nodes say on it. A delta without changes says that its node is there, and how
 // far it has come; ask says to one node how far the asking one knows it.
 const (
-	sayDelta = "delta"
+	sayDelta = "delta " // and the node's name
 	sayAsk   = "ask"
 )
 
@@ -29,8 +32,8 @@ type ask struct {
 // that more goes with it, and looks after those that say nothing, until Close.
 func (p *Presence) tellNodes() {
 	beat := p.cfg.DownAfter / 6
-	due := time.Now().Add(beat)
-	timer := time.NewTimer(beat)
+	due := time.Now() // to say at once that an earlier life of this node is over
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var told uint64 // the clock up to which the others have been told
 	var spoke time.Time
@@ -49,14 +52,13 @@ func (p *Presence) tellNodes() {
 		case <-timer.C:
 		}
 		now := time.Now()
-		news, clock := p.newsSince(told, now.Sub(due), now.Sub(spoke) >= p.cfg.DownAfter/3)
+		news, clock := p.newsSince(told, now, now.Sub(due), now.Sub(spoke) >= p.cfg.DownAfter/3)
 		due = now.Add(beat)
-		switch {
-		case news == nil:
-		case p.broadcast(news):
-			told, spoke = clock, now
-		default:
-			due = now.Add(p.cfg.Period)
+		if news != nil {
+			spoke = now
+			if told = p.broadcast(news, told, clock); told != clock {
+				due = now.Add(p.cfg.Period)
+			}
 		}
 		timer.Reset(due.Sub(now))
 		p.watch(now)
@@ -65,16 +67,19 @@ func (p *Presence) tellNodes() {
 
 // newsSince is what the other nodes have not been told, at least the clock if it has
 // to be said that this node is there. This one looks later than it wanted to.
-func (p *Presence) newsSince(told uint64, late time.Duration, speak bool) ([]tracker.Delta, uint64) {
+func (p *Presence) newsSince(told uint64, now time.Time, late time.Duration, speak bool) ([]tracker.Delta, uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if late > p.cfg.Period { // a busy host is not a dead node
-		p.state.Forgive(late)
+		p.state.Forgive(late, now)
 	}
 	p.countLocked()
 	clock := p.state.Clock()
 	if clock == told && !speak {
 		return nil, clock
+	}
+	if p.unheard.IsZero() {
+		p.unheard = now
 	}
 	return p.state.Since(told), clock
 }
@@ -98,20 +103,36 @@ func (p *Presence) tellLast(told uint64) {
 	for _, t := range p.topics {
 		p.state.Drop(countRef(t.name))
 	}
-	news := p.state.Since(told)
+	news, clock := p.state.Since(told), p.state.Clock()
 	p.mu.Unlock()
-	p.broadcast(news) // if it fails, the others find out in time
+	p.broadcast(news, told, clock) // if it fails, the others find out in time
 }
 
-// broadcast sends deltas to all other nodes. It reports false if too much waits to be
-// sent; then all of them are sent again.
-func (p *Presence) broadcast(news []tracker.Delta) bool {
+// broadcast sends to all other nodes what has changed from clock told to clock to. It
+// returns the clock up to which that was done, before too much waited to be sent: a
+// snapshot counts only as a whole.
+func (p *Presence) broadcast(news []tracker.Delta, told, to uint64) uint64 {
 	for _, d := range news {
-		if p.ep.Broadcast(p.wire(), sayDelta, d) != nil {
-			return false
+		if err := p.ep.Broadcast(p.wire(), sayDelta+d.Node, d); err != nil {
+			p.notSaid(err)
+			return told
+		}
+		if d.Parts == 0 {
+			told = d.To
 		}
 	}
-	return true
+	return to
+}
+
+// notSaid has smaller deltas sent where the adapter does not take such large ones.
+func (p *Presence) notSaid(err error) {
+	p.mu.Lock()
+	p.unheard = time.Time{}
+	hopeless := errors.Is(err, pubsub.ErrTooLarge) && !p.state.Shrink()
+	p.mu.Unlock()
+	if hopeless {
+		p.cfg.Logger.Error("presence: other nodes cannot be told of a presence", "err", err)
+	}
 }
 
 // countLocked has the tracker know how many are only counted here.
@@ -135,34 +156,57 @@ func countRef(topic string) string { return "count " + topic }
 // that did not help.
 func (p *Presence) watch(now time.Time) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, node := range p.state.Silent(now.Add(-p.cfg.DownAfter)) {
-		p.cfg.Logger.Warn("presence: nothing is heard of a node: its presences leave", "node", node, "for", p.cfg.DownAfter)
-		p.seeLocked(p.state.Down(node))
-	}
+	lost := p.downLocked(now)
+	silent := make(map[string]uint64)
 	for _, node := range p.state.Silent(now.Add(-p.cfg.DownAfter * 2 / 3)) {
-		p.askLocked(node)
+		silent[node] = p.state.Known(node)
 	}
 	p.state.ForgetDown(now.Add(-p.cfg.ForgetAfter))
+	p.mu.Unlock()
+	for _, node := range lost {
+		p.cfg.Logger.Warn("presence: nothing is heard of a node: its presences leave", "node", node, "for", p.cfg.DownAfter)
+	}
+	for node, known := range silent {
+		p.ask(node, known)
+	}
 }
 
-// askLocked asks a node for what is new there. That a node is unknown now, or that too
-// much waits to be sent, is no matter: there is a next time.
-func (p *Presence) askLocked(node string) {
-	_ = p.ep.BroadcastTo(node, p.wire(), sayAsk, ask{p.ep.Node(), p.state.Known(node)})
+// downLocked has the presences of silent nodes leave, and returns the nodes that had
+// some. A node that has not even heard itself, because all its workers are busy, cannot
+// say who is silent.
+func (p *Presence) downLocked(now time.Time) (lost []string) {
+	if !p.unheard.IsZero() && now.Sub(p.unheard) > p.cfg.Period {
+		return nil
+	}
+	for _, node := range p.state.Silent(now.Add(-p.cfg.DownAfter)) {
+		leaves := p.state.Down(node)
+		p.seeLocked(leaves)
+		if len(leaves) > 0 {
+			lost = append(lost, node)
+		}
+	}
+	return lost
+}
+
+// ask asks a node for what is new there. That a node is unknown now, or that too much
+// waits to be sent, is no matter: there is a next time.
+func (p *Presence) ask(node string, known uint64) {
+	_ = p.ep.BroadcastTo(node, p.wire(), sayAsk, ask{p.ep.Node(), known})
 }
 
 // hear takes what a node says.
 func (p *Presence) hear(b phx.Broadcast) {
-	switch b.Event {
-	case sayDelta:
-		var d tracker.Delta
-		if err := json.Unmarshal(b.Payload.JSON(), &d); err != nil {
-			p.cfg.Logger.Warn("presence: a node says what cannot be read", "err", err)
-			return
+	node, isDelta := strings.CutPrefix(b.Event, sayDelta)
+	switch {
+	case isDelta && node == p.ep.Node():
+		p.mu.Lock()
+		p.unheard = time.Time{}
+		p.mu.Unlock()
+	case isDelta:
+		if err := p.hearDelta(b.Payload.JSON()); err != nil {
+			p.cfg.Logger.Warn("presence: a node says what makes no sense", "node", node, "err", err)
 		}
-		p.hearDelta(d)
-	case sayAsk:
+	case b.Event == sayAsk:
 		var a ask
 		if err := json.Unmarshal(b.Payload.JSON(), &a); err == nil && a.Node != p.ep.Node() {
 			p.answer(a)
@@ -170,18 +214,20 @@ func (p *Presence) hear(b phx.Broadcast) {
 	}
 }
 
-func (p *Presence) hearDelta(d tracker.Delta) {
+func (p *Presence) hearDelta(text []byte) error {
+	var d tracker.Delta
+	if err := json.Unmarshal(text, &d); err != nil {
+		return err
+	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	steps, ask, err := p.state.Apply(d, time.Now())
-	if err != nil {
-		p.cfg.Logger.Warn("presence: a node says what makes no sense", "node", d.Node, "err", err)
-		return
-	}
 	p.seeLocked(steps)
+	known := p.state.Known(d.Node)
+	p.mu.Unlock()
 	if ask {
-		p.askLocked(d.Node)
+		p.ask(d.Node, known)
 	}
+	return err
 }
 
 // seeLocked has the clients of this node see what has changed on another.
@@ -197,7 +243,8 @@ func (p *Presence) answer(a ask) {
 	news := p.state.Since(a.Since)
 	p.mu.Unlock()
 	for _, d := range news {
-		if p.ep.BroadcastTo(a.Node, p.wire(), sayDelta, d) != nil {
+		if err := p.ep.BroadcastTo(a.Node, p.wire(), sayDelta+d.Node, d); err != nil {
+			p.notSaid(err)
 			return // it asks again
 		}
 	}

@@ -135,10 +135,25 @@ func TestNodeDies(t *testing.T) {
 	again.sees(t, "ann", "cat")
 }
 
+// A node that starts again says at once that its earlier life is over.
+func TestNodeStartsAgain(t *testing.T) {
+	nats := startNATS(t)
+	cfg := presence.Config{DownAfter: time.Hour}
+	a, b := startNode(t, nats, "a", cfg), startNode(t, nats, "b", cfg)
+	ann := join(t, a.Endpoint, "ann")
+	join(t, b.Endpoint, "bob")
+	next(t, ann, "bob")
+	b.link.Close()
+	startNode(t, nats, "b", cfg)
+	if d := next(t, ann, "bob"); len(d.Leaves) != 1 {
+		t.Errorf("what came is %v", d)
+	}
+}
+
 // A late node gets more than a message takes.
 func TestManyOnAnotherNode(t *testing.T) {
 	nats := startNATS(t)
-	a := startNode(t, nats, "a", presence.Config{})
+	a := startNode(t, nats, "a", presence.Config{MaxPerChannel: 5000})
 	const users = 3000
 	phxtest.Connect(t, a.Endpoint, "/socket", nil).Join("room:many", user{"many"}) // tracks on room:many
 	ch := join(t, a.Endpoint, "ann")

@@ -3,6 +3,7 @@ package presence
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,10 @@ var (
 	// the topic.
 	ErrNotTracked = errors.New("presence: not tracked")
 
+	// ErrTooMany is returned by Track where a channel has Config.MaxPerChannel
+	// presences.
+	ErrTooMany = errors.New("presence: too many of one channel")
+
 	// ErrOtherEndpoint is returned where a Presence is attached to one endpoint and
 	// used with another.
 	ErrOtherEndpoint = errors.New("presence: attached to another endpoint")
@@ -28,16 +33,21 @@ var (
 // A Presence is who is on the topics of one endpoint, and of the others of its
 // cluster. It may be used by any goroutine.
 type Presence struct {
-	cfg Config
+	cfg     Config
+	invalid error              // what is wrong with cfg
+	end     func(*phx.Channel) // channelEnded: one for all channels
 
-	mu     sync.Mutex // guards the rest
-	ep     *phx.Endpoint
-	state  *tracker.State
-	topics map[string]*topic
-	local  map[*phx.Channel][]tracked
-	counts map[*topic]bool // whose own count the other nodes have yet to hear
-	dirty  []*topic        // with something to tell clients
-	closed bool
+	mu      sync.Mutex // guards the rest; not held while the application or the Logger is called
+	ep      *phx.Endpoint
+	state   *tracker.State // or nil, if there are no other nodes
+	topics  map[string]*topic
+	local   map[*phx.Channel][]tracked // until the channel ends
+	seats   map[*phx.Channel]seat      // of those that are only counted
+	counts  map[*topic]bool            // whose own count the other nodes have yet to hear
+	dirty   []*topic                   // with something to tell clients
+	nextDue time.Time                  // when tellClients looks at them by itself
+	unheard time.Time                  // when this node has said what it has not heard itself say; or zero
+	closed  bool
 
 	wake    chan struct{} // something is dirty
 	changed chan struct{} // something that the other nodes have yet to hear
@@ -49,22 +59,33 @@ type Presence struct {
 // tracked is a presence of a channel of this node.
 type tracked struct{ topic, key, ref string }
 
+// A seat is one presence of a channel that is only counted.
+type seat struct {
+	topic *topic
+	more  *seat // the channel's others
+}
+
 // New returns a Presence, to be attached to an endpoint.
 func New(cfg Config) *Presence {
-	return &Presence{
+	p := &Presence{
 		cfg:     cfg.withDefaults(),
+		invalid: cfg.check(),
 		topics:  make(map[string]*topic),
 		local:   make(map[*phx.Channel][]tracked),
+		seats:   make(map[*phx.Channel]seat),
 		counts:  make(map[*topic]bool),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 	}
+	p.end = p.channelEnded
+	return p
 }
 
 // Attach begins to tell the clients of an endpoint, and to listen to the other
 // nodes. The first Track does so by itself; List of a node that never tracked anybody
-// needs it. It fails with ErrOtherEndpoint if there is another endpoint.
+// needs it. It fails with ErrOtherEndpoint if there is another endpoint, with ErrClosed of
+// package phx after Close, and if the Config is wrong.
 func (p *Presence) Attach(ep *phx.Endpoint) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,6 +94,8 @@ func (p *Presence) Attach(ep *phx.Endpoint) error {
 
 func (p *Presence) attachLocked(ep *phx.Endpoint) error {
 	switch {
+	case p.invalid != nil:
+		return p.invalid
 	case p.closed:
 		return phx.ErrClosed
 	case p.ep == ep:
@@ -81,9 +104,9 @@ func (p *Presence) attachLocked(ep *phx.Endpoint) error {
 		return ErrOtherEndpoint
 	}
 	p.ep = ep
-	p.state = tracker.New(tracker.Replica{Node: ep.Node(), Start: time.Now().UnixNano()})
 	p.ended.Go(p.tellClients)
 	if ep.Node() != "" {
+		p.state = tracker.New(tracker.Replica{Node: ep.Node(), Start: time.Now().UnixNano()})
 		p.cancel = ep.Subscribe(p.wire(), p.hear)
 		p.ended.Go(p.tellNodes)
 	}
@@ -93,7 +116,8 @@ func (p *Presence) attachLocked(ep *phx.Endpoint) error {
 // Close ends it: clients are told nothing any more, and the other nodes hear that
 // this one's presences have left. Call it before the endpoint's Shutdown, after which
 // nobody hears anything: the others would see them leave after Config.DownAfter only,
-// which spares those who come back elsewhere meanwhile.
+// which spares those who come back elsewhere meanwhile. Fetch and Changed must not call
+// it: it waits for them.
 func (p *Presence) Close() {
 	p.mu.Lock()
 	if p.closed {
@@ -112,8 +136,8 @@ func (p *Presence) Close() {
 
 // Track adds a presence of the channel to its topic, until Untrack or the end of the
 // channel. The meta must be JSON for an object, or nil; it gets a phx_ref, which is
-// returned. It fails with ErrAlreadyTracked, and for a key or a meta that is too long
-// or no object.
+// returned. It fails with ErrAlreadyTracked and ErrTooMany, for a key that is too long
+// or not UTF-8, for a meta that is too long or no object, and as Attach does.
 //
 // On a topic that Config.CountOnly picks, the channel is counted: neither key nor meta
 // is kept, the ref is "", and each Track counts until the end of the channel.
@@ -124,33 +148,75 @@ func (p *Presence) Track(ch *phx.Channel, key string, meta any) (ref string, err
 // TrackOn is Track on another topic than the channel's own.
 func (p *Presence) TrackOn(ch *phx.Channel, topic, key string, meta any) (ref string, err error) {
 	if p.countOnly(topic) {
-		return "", p.count(ch, topic)
+		return "", p.add(ch, func() error {
+			p.sitLocked(ch, topic)
+			return nil
+		})
 	}
-	ref = newRef()
-	text, err := encodeMeta(meta, ref, "", p.cfg.MaxMeta)
+	body, err := encodeMeta(meta, p.cfg.MaxMeta)
 	if err == nil {
 		err = p.checkKey(key)
 	}
 	if err != nil {
 		return "", err
 	}
-	p.mu.Lock()
-	first := len(p.local[ch]) == 0
-	if err = p.attachLocked(ch.Socket().Endpoint()); err == nil && p.findLocked(ch, topic, key) >= 0 {
-		err = ErrAlreadyTracked
-	}
-	if err == nil {
+	ref = newRef()
+	err = p.add(ch, func() error {
+		if p.findLocked(ch, topic, key) >= 0 {
+			return ErrAlreadyTracked
+		}
 		p.local[ch] = append(p.local[ch], tracked{topic, key, ref})
-		p.putLocked(tracker.Entry{Topic: topic, Key: key, Ref: ref, Meta: text})
-	}
-	p.mu.Unlock()
-	if err == nil && first {
-		ch.AtEnd(func() { p.UntrackAll(ch) }) // at once, if it has ended
-	}
+		p.putLocked(tracker.Entry{Topic: topic, Key: key, Ref: ref, Meta: body.with(ref, "")})
+		return nil
+	})
 	if err != nil {
 		return "", err
 	}
 	return ref, nil
+}
+
+// add adds a presence to a channel, and sees to its end.
+func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
+	p.mu.Lock()
+	_, tracks := p.local[ch]
+	_, sits := p.seats[ch]
+	err := p.attachLocked(ch.Socket().Endpoint())
+	if err == nil && p.ofChannelLocked(ch) >= p.cfg.MaxPerChannel {
+		err = ErrTooMany
+	}
+	if err == nil {
+		err = addLocked()
+	}
+	p.mu.Unlock()
+	if err == nil && !tracks && !sits {
+		ch.AtEnd(p.end) // at once, if it has ended
+	}
+	return err
+}
+
+// ofChannelLocked is how many presences a channel has.
+func (p *Presence) ofChannelLocked(ch *phx.Channel) int {
+	n := len(p.local[ch])
+	if s, ok := p.seats[ch]; ok {
+		for more := &s; more != nil; more = more.more {
+			n++
+		}
+	}
+	return n
+}
+
+// channelEnded ends all presences of a channel.
+func (p *Presence) channelEnded(ch *phx.Channel) {
+	p.UntrackAll(ch)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.local, ch)
+	if s, ok := p.seats[ch]; ok {
+		for more := &s; more != nil; more = more.more {
+			p.addLocked(more.topic, -1)
+		}
+		delete(p.seats, ch)
+	}
 }
 
 // Update puts another meta in the place of a presence's. Clients see the old one
@@ -162,10 +228,11 @@ func (p *Presence) Update(ch *phx.Channel, key string, meta any) (ref string, er
 
 // UpdateOn is Update on another topic than the channel's own.
 func (p *Presence) UpdateOn(ch *phx.Channel, topic, key string, meta any) (ref string, err error) {
-	ref = newRef()
-	if _, err := encodeMeta(meta, ref, ref, p.cfg.MaxMeta); err != nil {
+	body, err := encodeMeta(meta, p.cfg.MaxMeta)
+	if err != nil {
 		return "", err
 	}
+	ref = newRef()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := p.findLocked(ch, topic, key)
@@ -173,11 +240,7 @@ func (p *Presence) UpdateOn(ch *phx.Channel, topic, key string, meta any) (ref s
 		return "", ErrNotTracked
 	}
 	t := &p.local[ch][i]
-	text, err := encodeMeta(meta, ref, t.ref, p.cfg.MaxMeta)
-	if err != nil {
-		return "", err
-	}
-	p.putLocked(tracker.Entry{Topic: topic, Key: key, Ref: ref, Meta: text}) // before the other goes, so that the key stays
+	p.putLocked(tracker.Entry{Topic: topic, Key: key, Ref: ref, Meta: body.with(ref, t.ref)}) // before the other goes, so that the key stays
 	p.dropLocked(*t)
 	t.ref = ref
 	return ref, nil
@@ -203,7 +266,9 @@ func (p *Presence) UntrackAll(ch *phx.Channel) {
 	for _, t := range p.local[ch] {
 		p.dropLocked(t)
 	}
-	delete(p.local, ch)
+	if _, tracks := p.local[ch]; tracks {
+		p.local[ch] = nil // it is known still: its end is seen to
+	}
 }
 
 // findLocked is the place of a presence among the channel's, or -1.
@@ -212,14 +277,18 @@ func (p *Presence) findLocked(ch *phx.Channel, topic, key string) int {
 }
 
 func (p *Presence) putLocked(e tracker.Entry) {
-	p.state.Put(e)
-	p.changedLocked()
+	if p.state != nil {
+		p.state.Put(e)
+		p.changedLocked()
+	}
 	p.applyLocked(tracker.Step{Entry: e, Joined: true})
 }
 
 func (p *Presence) dropLocked(t tracked) {
-	p.state.Drop(t.ref)
-	p.changedLocked()
+	if p.state != nil {
+		p.state.Drop(t.ref)
+		p.changedLocked()
+	}
 	p.applyLocked(tracker.Step{Entry: tracker.Entry{Topic: t.topic, Key: t.key, Ref: t.ref}})
 }
 
@@ -245,29 +314,23 @@ func (p *Presence) countOnly(topic string) bool {
 	return p.cfg.CountOnly != nil && p.cfg.CountOnly(topic)
 }
 
-// count counts a channel in, and out when it ends.
-func (p *Presence) count(ch *phx.Channel, name string) error {
-	p.mu.Lock()
-	if err := p.attachLocked(ch.Socket().Endpoint()); err != nil {
-		p.mu.Unlock()
-		return err
+// sitLocked counts a channel in, until it ends.
+func (p *Presence) sitLocked(ch *phx.Channel, name string) {
+	s := seat{topic: p.topicLocked(name)}
+	if others, ok := p.seats[ch]; ok {
+		s.more = &others
 	}
-	t := p.topicLocked(name)
-	p.addLocked(t, 1)
-	p.mu.Unlock()
-	ch.AtEnd(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.addLocked(t, -1)
-	})
-	return nil
+	p.seats[ch] = s
+	p.addLocked(s.topic, 1)
 }
 
 func (p *Presence) addLocked(t *topic, n int) {
 	t.own += n
 	t.n += n
-	p.counts[t] = true
-	p.changedLocked()
+	if p.state != nil {
+		p.counts[t] = true
+		p.changedLocked()
+	}
 	p.touchLocked(t)
 }
 
@@ -275,11 +338,12 @@ func (p *Presence) addLocked(t *topic, n int) {
 // only counted it is empty.
 func (p *Presence) List(topic string) map[string]*Entry {
 	p.mu.Lock()
-	all := map[string]*Entry{}
+	var keys map[string][]meta
 	if t := p.topics[topic]; t != nil {
-		all = entries(t.keys)
+		keys = maps.Clone(t.keys)
 	}
 	p.mu.Unlock()
+	all := entries(keys)
 	p.fetch(topic, all)
 	return all
 }
@@ -341,21 +405,26 @@ func (p *Presence) stateOf(name string) (state json.RawMessage, count int, sampl
 		t = newTopic(name)
 	}
 	count, sampled = t.count(), t.level > 0 || only
+	if count != t.told {
+		t.told = -1 // this client has to hear of it, even if it is soon as it was
+	}
 	if only || t.state != nil && t.encoded == t.version {
 		state = t.state
 		p.mu.Unlock()
 		return state, count, sampled
 	}
 	version := t.version
-	seen := make(map[string]*Entry)
+	t.pending.shown = true
+	keys := make(map[string][]meta)
 	for key, metas := range t.keys {
 		if visible(key, t.level) {
-			seen[key] = entryOf(metas)
+			keys[key] = metas
 		}
 	}
 	p.mu.Unlock()
+	seen := entries(keys)
 	p.fetch(name, seen)
-	state = encode(seen)
+	state = appendEntries(nil, seen)
 	p.mu.Lock()
 	t.state, t.encoded = state, version
 	p.mu.Unlock()

@@ -318,7 +318,7 @@ func TestWrongKeysAndMetas(t *testing.T) {
 // Of a large topic clients see some keys, the same ones as long as these stay, and how
 // many there are. What they are told adds up at every size.
 func TestSample(t *testing.T) {
-	p := presence.New(presence.Config{MaxFull: 40, Sample: 10, Window: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	p := presence.New(presence.Config{MaxFull: 40, Sample: 10, Window: time.Millisecond, MaxPerChannel: 1000, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(p.Close)
 	ep := phxtest.Start(t, phx.Config{Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{
 		Joined: func(ch *phx.Channel, _ phx.Payload) error { return p.PushState(ch) },

@@ -1,7 +1,7 @@
 package presence
 
 import (
-	"hash/fnv"
+	"encoding/json"
 	"math/bits"
 	"slices"
 	"time"
@@ -12,10 +12,10 @@ import (
 // A topic is who is on it, on all nodes, and what clients have yet to be told.
 type topic struct {
 	name    string
-	keys    map[string][]meta
-	n       int // presences
-	own     int // of those on this node, where they are only counted
-	level   int // see visible
+	keys    map[string][]meta // the slices are not changed, only put in the place of each other
+	n       int               // presences
+	own     int               // of those on this node, where they are only counted
+	level   int               // see visible
 	pending diff
 	told    int // the count that clients were told last; -1 before
 	due     time.Time
@@ -26,7 +26,7 @@ type topic struct {
 }
 
 func newTopic(name string) *topic {
-	return &topic{name: name, keys: make(map[string][]meta), told: -1, pending: newDiff()}
+	return &topic{name: name, told: -1}
 }
 
 // count is what presence_count says.
@@ -56,6 +56,9 @@ func (t *topic) apply(s tracker.Step) {
 }
 
 func (t *topic) join(key string, m meta) {
+	if t.keys == nil {
+		t.keys = make(map[string][]meta)
+	}
 	t.keys[key] = append(t.keys[key], m)
 	if visible(key, t.level) {
 		t.pending.join(key, m)
@@ -74,7 +77,7 @@ func (t *topic) changed() {
 
 func (t *topic) leave(key, ref string) {
 	metas := t.keys[key]
-	i := slices.IndexFunc(metas, func(m meta) bool { return m.ref == ref })
+	i := indexOf(metas, ref)
 	if i < 0 {
 		return
 	}
@@ -119,9 +122,10 @@ func visible(key string, level int) bool {
 	if level == 0 {
 		return true
 	}
-	h := fnv.New64a()
-	h.Write([]byte(key))
-	x := h.Sum64()
+	x := uint64(14695981039346656037) // FNV-1a
+	for i := range len(key) {
+		x = (x ^ uint64(key[i])) * 1099511628211
+	}
 	x ^= x >> 33 // the upper bits of FNV are alike for keys that are
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
@@ -141,44 +145,62 @@ func nextLevel(level, n, full, sample int) int {
 }
 
 // A diff is what clients have yet to be told. Who has come and gone meanwhile is not
-// in it.
-type diff struct{ joins, leaves map[string][]meta }
+// in it, unless newcomers may have been shown the state in between: they have to hear
+// of the end of what they saw, and of what was not there then. Joins come before leaves.
+type diff struct {
+	joins, leaves map[string][]meta
+	shown         bool // to newcomers
+}
 
-func newDiff() diff { return diff{make(map[string][]meta), make(map[string][]meta)} }
+func (d *diff) empty() bool { return len(d.joins) == 0 && len(d.leaves) == 0 }
 
-func (d diff) empty() bool { return len(d.joins) == 0 && len(d.leaves) == 0 }
-
-func (d diff) join(key string, m meta) {
-	if !take(d.leaves, key, m.ref) {
-		d.joins[key] = append(d.joins[key], m)
+func (d *diff) join(key string, m meta) {
+	if take(d.leaves, key, m.ref) && !d.shown {
+		return
+	}
+	if indexOf(d.joins[key], m.ref) < 0 {
+		d.joins = put(d.joins, key, m)
 	}
 }
 
-func (d diff) leave(key string, m meta) {
-	if !take(d.joins, key, m.ref) {
-		d.leaves[key] = append(d.leaves[key], m)
+func (d *diff) leave(key string, m meta) {
+	if d.shown || !take(d.joins, key, m.ref) {
+		d.leaves = put(d.leaves, key, m)
 	}
 }
 
 // then is d, and after it what next says.
 func (d diff) then(next diff) diff {
-	for key, metas := range next.leaves {
-		for _, m := range metas {
-			d.leave(key, m)
-		}
-	}
+	d.shown = d.shown || next.shown
 	for key, metas := range next.joins {
 		for _, m := range metas {
 			d.join(key, m)
 		}
 	}
+	for key, metas := range next.leaves {
+		for _, m := range metas {
+			d.leave(key, m)
+		}
+	}
 	return d
+}
+
+func put(to map[string][]meta, key string, m meta) map[string][]meta {
+	if to == nil {
+		to = make(map[string][]meta)
+	}
+	to[key] = append(to[key], m)
+	return to
+}
+
+func indexOf(metas []meta, ref string) int {
+	return slices.IndexFunc(metas, func(m meta) bool { return m.ref == ref })
 }
 
 // take removes a ref, and reports whether it was there.
 func take(from map[string][]meta, key, ref string) bool {
 	metas := from[key]
-	i := slices.IndexFunc(metas, func(m meta) bool { return m.ref == ref })
+	i := indexOf(metas, ref)
 	if i < 0 {
 		return false
 	}
@@ -200,9 +222,9 @@ func entries(from map[string][]meta) map[string]*Entry {
 }
 
 func entryOf(metas []meta) *Entry {
-	e := new(Entry)
-	for _, m := range metas {
-		e.Metas = append(e.Metas, m.json)
+	e := &Entry{Metas: make([]json.RawMessage, len(metas))}
+	for i, m := range metas {
+		e.Metas[i] = m.json
 	}
 	return e
 }
