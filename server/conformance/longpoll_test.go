@@ -30,7 +30,7 @@ func beaten(ref int) string {
 func (c *pollClient) want(t *testing.T, messages ...string) {
 	t.Helper()
 	for _, want := range messages {
-		expect(t, c, "a poll", want)
+		make(names).expect(t, c, "a poll", want)
 	}
 }
 

@@ -125,7 +125,7 @@ func TestEarlyFrame(t *testing.T) {
 	if c == nil {
 		t.Fatalf("the upgrade = %s, want 101", response.Status)
 	}
-	expect(t, c, "the early frame", `[null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]`)
+	make(names).expect(t, c, "the early frame", `[null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]`)
 }
 
 // The largest frame of /small is 65,536 bytes; other mounts take more. (Cowboy does

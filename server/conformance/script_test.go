@@ -3,7 +3,8 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 //	A> "\x00\x00\x01…"                        A sends a binary frame
 //	A< …                                      A gets a frame; JSON compares by value
 //	A<? …                                     A gets that frame or another one, which the next line is about
+//	A<~ …                                     A gets that frame before or after that of the next line
 //	A joins room:a as 1                       A joins with ref and join_ref "1", and gets ok {}
 //	A closed 1001                             A gets a Close frame
 //	A at /socket/websocket                    A connects there and not to the target
@@ -27,7 +29,7 @@ import (
 //	phoenix: …                                a line for those that do
 //
 // A frame that comes and is in no line fails the test. In the target {} is the
-// client's letter.
+// client's letter. In JSON, "$name" is any string, the same one wherever it is.
 type script struct{ name, target, lines string }
 
 // A talker is a client of a script, over one of the transports.
@@ -52,6 +54,7 @@ type play struct {
 	addr    string
 	connect transport
 	talkers map[string]*reader
+	names   names
 	differs bool // by the last "differs:"
 }
 
@@ -59,6 +62,7 @@ type play struct {
 type reader struct {
 	talker
 	unread []frame.Frame
+	owed   string // what a "<~" line has yet to get, or ""
 }
 
 func (r *reader) receive(t *testing.T) frame.Frame {
@@ -73,7 +77,7 @@ func (r *reader) receive(t *testing.T) frame.Frame {
 
 func (s script) run(t *testing.T, addr string, connect transport) {
 	t.Helper()
-	p := &play{script: s, addr: addr, connect: connect, talkers: make(map[string]*reader)}
+	p := &play{script: s, addr: addr, connect: connect, talkers: make(map[string]*reader), names: make(names)}
 	for line := range strings.Lines(s.lines) {
 		if line, ok := p.holds(t, strings.TrimSpace(line)); ok && line != "" {
 			p.line(t, line)
@@ -122,17 +126,24 @@ func (p *play) line(t *testing.T, line string) {
 	case ">":
 		op, payload := parseFrame(t, rest)
 		c.send(t, op, payload)
-	case "<?":
+	case "<?", "<~":
 		op, payload := parseFrame(t, rest)
-		if got := c.receive(t); got.Op != op || !same(op, got.Payload, payload) {
+		if got := c.receive(t); got.Op != op || !p.names.same(op, got.Payload, payload) {
 			c.unread = append(c.unread, got)
+			if verb == "<~" {
+				c.owed = rest
+			}
 		}
 	case "<":
-		expect(t, c, line, rest)
+		p.names.expect(t, c, line, rest)
+		if owed := c.owed; owed != "" {
+			c.owed = ""
+			p.names.expect(t, c, line, owed)
+		}
 	case "joins":
 		topic, ref, _ := strings.Cut(rest, " as ")
 		c.send(t, ws.OpText, fmt.Appendf(nil, `[%q,%q,%q,"phx_join",{}]`, ref, ref, topic))
-		expect(t, c, line, fmt.Sprintf(`[%q,%q,%q,"phx_reply",{"response":{},"status":"ok"}]`, ref, ref, topic))
+		p.names.expect(t, c, line, fmt.Sprintf(`[%q,%q,%q,"phx_reply",{"response":{},"status":"ok"}]`, ref, ref, topic))
 	case "closed":
 		got := c.receive(t)
 		if code, _ := frame.ParseClose(got.Payload); got.Op != ws.OpClose || code != sessionGone && strconv.Itoa(int(code)) != rest {
@@ -145,10 +156,10 @@ func (p *play) line(t *testing.T, line string) {
 }
 
 // expect waits for the next frame and compares it with what a line of a script wants.
-func expect(t *testing.T, c talker, line, want string) {
+func (n names) expect(t *testing.T, c talker, line, want string) {
 	t.Helper()
 	op, payload := parseFrame(t, want)
-	if got := c.receive(t); got.Op != op || !same(op, got.Payload, payload) {
+	if got := c.receive(t); got.Op != op || !n.same(op, got.Payload, payload) {
 		t.Fatalf("%s: got %s, want %s", line, show(got), want)
 	}
 }
@@ -165,12 +176,43 @@ func parseFrame(t *testing.T, text string) (ws.OpCode, []byte) {
 	return ws.OpBinary, []byte(data)
 }
 
-func same(op ws.OpCode, a, b []byte) bool {
+func same(op ws.OpCode, got, want []byte) bool { return make(names).same(op, got, want) }
+
+// names are what "$name" stands for, once it has been met.
+type names map[string]string
+
+// same compares a frame that has come with what a script wants.
+func (n names) same(op ws.OpCode, got, want []byte) bool {
 	if op == ws.OpBinary {
-		return string(a) == string(b)
+		return string(got) == string(want)
 	}
 	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+	met := maps.Clone(n)
+	if json.Unmarshal(got, &x) != nil || json.Unmarshal(want, &y) != nil || !met.equal(x, y) {
+		return false
+	}
+	maps.Copy(n, met)
+	return true
+}
+
+func (n names) equal(got, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		return ok && maps.EqualFunc(got, want, n.equal)
+	case []any:
+		got, ok := got.([]any)
+		return ok && slices.EqualFunc(got, want, n.equal)
+	case string:
+		if met, ok := n[want]; ok {
+			return got == met
+		}
+		if text, ok := got.(string); ok && strings.HasPrefix(want, "$") {
+			n[want] = text
+			return true
+		}
+	}
+	return got == want
 }
 
 func show(f frame.Frame) string {

@@ -149,7 +149,7 @@ func TestSpecReferencesAreFound(t *testing.T) {
 		"<!-- Refusals (spec §1.2 to §1.5, RFC 9112 §6) ":   "§1.2 §1.5",
 		"// (spec §4.3, transcript A21); spec A15 and A16":  "§4.3 A21 A15 A16",
 		"// (rows 22, 100 and\n// 147 to 152 of spec §13)":  "§13 22 100 147 152",
-		"Left out is presence (rows 126–136); as row 41":    "126 136 41",
+		"Left out are two (rows 119–121); as row 41":        "119 121 41",
 		"RFC 6455 §5.4, §9.9 of another; A15; a row of ten": "",
 	} {
 		if got := strings.Join(specReferences(text), " "); got != want {
