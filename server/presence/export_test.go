@@ -1,6 +1,10 @@
 package presence
 
-import "github.com/roost-rt/roost/server/phx"
+import (
+	"time"
+
+	"github.com/roost-rt/roost/server/phx"
+)
 
 // Kept is how many things are kept for channels and topics.
 func (p *Presence) Kept() int {
@@ -16,4 +20,16 @@ func (p *Presence) Ends(told func()) {
 		p.channelEnded(ch)
 		told()
 	}
+}
+
+// TellAt tells clients what they would be told at a time.
+func (p *Presence) TellAt(now time.Time) { p.tellDue(now) }
+
+// Replace has a channel of a topic that is only counted go, and come again.
+func (p *Presence) Replace(ch *phx.Channel, topic string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addLocked(p.seats[ch].topic, -1)
+	delete(p.seats, ch)
+	p.sitLocked(ch, topic)
 }
