@@ -31,6 +31,18 @@ at / a page to chat with. Events: new_msg and shout go to everybody in the room,
 ping is answered with its payload. The page leads to more examples, of scores:*,
 board:* and, with sockets at /user, user:*.
 
+With -admin HOST:PORT, or ROOST_ADMIN, operators get, there and nowhere else:
+
+/metrics            for Prometheus
+/healthz            200 while the process runs
+/readyz             200, or 503 with the reason when nobody should be sent here: it
+                    drains, or is full
+/stats /ledger /sockets /channels   what goes on, as JSON
+/debug/pprof/       profiles
+
+Without a token it must be a loopback address. With one, in the environment as
+ROOST_ADMIN_TOKEN, all but /healthz and /readyz want "Authorization: Bearer TOKEN".
+
 kill -HUP PID    reads the files of -tls-cert and -tls-key again
 kill -USR1 PID   collects garbage, gives free memory back to the system, and
                  logs connections, channels and memory
@@ -70,7 +82,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	secret := secretFlag(flags)
 	cert := certificateFlags(flags)
 	idle := flags.Duration("idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
-	profiles := flags.String("pprof", "", "`HOST:PORT` to serve profiles of this process on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
+	admin := adminFlags(flags)
+	profiling := flags.String("pprof", "", "`HOST:PORT` to serve profiles alone on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -84,13 +97,13 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "server: unexpected argument %q; see -help\n", flags.Arg(0))
 		return 2
 	}
-	if err := errors.Join(fromEnv(flags, "tls"), fromEnv(flags, "secret-file"), clusterFromEnv(flags, link)); err != nil {
+	if err := errors.Join(fromEnv(flags, "tls"), fromEnv(flags, "admin"), fromEnv(flags, "secret-file"), clusterFromEnv(flags, link)); err != nil {
 		fmt.Fprintf(stderr, "server: %v\n", err)
 		return 2
 	}
-	err := checkAddr(cfg.Addr)
-	if *profiles != "" {
-		err = errors.Join(err, checkHostPort("pprof", *profiles, ""))
+	err := errors.Join(checkAddr(cfg.Addr), admin.check())
+	if *profiling != "" {
+		err = errors.Join(err, checkHostPort("pprof", *profiling, ""))
 	}
 	if *idle < 0 {
 		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", *idle))
@@ -118,28 +131,34 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		link.Logger = log
 		cfg.Adapter = cluster.New(*link)
 	}
-	if *profiles != "" {
-		stop, err := serveProfiles(*profiles, log)
+	if *profiling != "" {
+		ln, err := net.Listen("tcp", *profiling)
 		if err != nil {
-			printTo(stderr, "server: %v\n", adviseAddr("pprof", *profiles, err))
+			printTo(stderr, "server: %v\n", adviseAddr("pprof", *profiling, err))
 			return 1
 		}
-		defer stop()
+		defer serveAside(ln, profiles())()
+		log.Info("profiles", "url", fmt.Sprintf("http://%s/debug/pprof/", ln.Addr()))
 	}
+	if err := admin.listen(log); err != nil {
+		printTo(stderr, "server: %v\n", err)
+		return 1
+	}
+	defer admin.stop()
 	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
 	defer here.Close()
-	cfg.Logger, cfg.Mounts, cfg.HTTP = log, mounts(scores, here), page()
+	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry = log, mounts(scores, here), page(), admin.telemetry()
 	for i := range cfg.Mounts {
 		cfg.Mounts[i].Idle = *idle
 	}
-	if err := run(ctx, cfg, cert, scores, stdout); err != nil {
+	if err := run(ctx, cfg, cert, admin, scores, stdout); err != nil {
 		printTo(stderr, "server: %s\n", inFlags(err))
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg phx.Config, cert *certificate, scores *Scores, stdout io.Writer) error {
+func run(ctx context.Context, cfg phx.Config, cert *certificate, admin *admin, scores *Scores, stdout io.Writer) error {
 	signal.Ignore(syscall.SIGPIPE)  // a reader of the log that dies would take the server with it
 	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
 	signal.Notify(usr1, syscall.SIGUSR1)
@@ -157,6 +176,7 @@ func run(ctx context.Context, cfg phx.Config, cert *certificate, scores *Scores,
 		}
 		return err
 	}
+	admin.serve(ep)
 	warnFewFiles(cfg.Logger)
 	warnNoSecret(&cfg)
 	printTo(stdout, "listening on %s\n", ep.Addr())

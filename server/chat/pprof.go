@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"runtime"
 	"runtime/pprof"
@@ -14,28 +12,16 @@ import (
 	"time"
 )
 
-// serveProfiles serves profiles of this process on addr until stop is called, at
-// the paths of package net/http/pprof, which itself would cost every server 0.5
-// to 1 MB of resident memory, used or not. Whoever reaches addr sees the program's
-// inside and can slow it down: it should be a loopback address.
-func serveProfiles(addr string, log *slog.Logger) (stop func(), err error) {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
+// profiles serves profiles of this process at the paths of package net/http/pprof,
+// which itself would cost every server 0.5 to 1 MB of resident memory, used or not.
+// Whoever gets here sees the program's inside and can slow it down.
+func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/{$}", listProfiles)
 	mux.HandleFunc("GET /debug/pprof/{name}", serveProfile)
 	mux.HandleFunc("GET /debug/pprof/profile", recording(pprof.StartCPUProfile, pprof.StopCPUProfile))
 	mux.HandleFunc("GET /debug/pprof/trace", recording(trace.Start, trace.Stop))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() { // stop waits for it
-		defer close(done)
-		_ = server.Serve(ln) // ends with Close
-	}()
-	log.Info("profiles", "url", fmt.Sprintf("http://%s/debug/pprof/", ln.Addr()))
-	return func() { _ = server.Close(); <-done }, nil
+	return mux
 }
 
 func listProfiles(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,163 @@
+package chat
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/server/metrics"
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// An admin is the listener for operators.
+type admin struct {
+	addr  string // "": there is none
+	token string // "": it asks nobody, and so is for this host only
+
+	ln     net.Listener
+	events *metrics.Events
+	end    func() // nil before serve
+}
+
+// adminFlags is of the listener for operators. Its token is not among the arguments,
+// which ps shows.
+func adminFlags(flags *flag.FlagSet) *admin {
+	a := &admin{token: os.Getenv("ROOST_ADMIN_TOKEN")}
+	flags.StringVar(&a.addr, "admin", "", "`HOST:PORT` to serve metrics, health and profiles to operators on, such as 127.0.0.1:9000; default nowhere; see above")
+	return a
+}
+
+// minToken is how many characters a token has at least: nobody guesses 16 random ones.
+const minToken = 16
+
+func (a *admin) check() error {
+	if a.addr == "" {
+		return nil
+	}
+	if err := checkHostPort("admin", a.addr, ""); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(a.addr) // checked
+	switch {
+	case a.token == "" && !isLoopback(host):
+		return fmt.Errorf("-admin is %q, which others can reach, and there is no token: set ROOST_ADMIN_TOKEN, or choose a loopback address such as 127.0.0.1:9000", a.addr)
+	case a.token != "" && len(a.token) < minToken:
+		return fmt.Errorf("ROOST_ADMIN_TOKEN has %d characters: want at least %d, such as those of: openssl rand -hex 16", len(a.token), minToken)
+	}
+	return nil
+}
+
+// isLoopback reports whether a host is this one, to nobody but itself.
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
+// listen takes the address, if there is one. Who comes waits until serve.
+func (a *admin) listen(log *slog.Logger) (err error) {
+	if a.addr == "" {
+		return nil
+	}
+	if a.ln, err = net.Listen("tcp", a.addr); err != nil {
+		return adviseAddr("admin", a.addr, err)
+	}
+	a.events = metrics.NewEvents()
+	log.Info("admin", "url", fmt.Sprintf("http://%s/", a.ln.Addr()), "token", a.token != "")
+	return nil
+}
+
+// telemetry is nil without an address: then nothing is counted.
+func (a *admin) telemetry() *phx.Telemetry {
+	if a.events == nil {
+		return nil
+	}
+	return a.events.Telemetry()
+}
+
+// serve answers until stop, which comes after the endpoint's Shutdown: a drain is seen.
+func (a *admin) serve(ep *phx.Endpoint) {
+	if a.ln != nil {
+		a.end = serveAside(a.ln, a.handler(ep))
+	}
+}
+
+func (a *admin) stop() {
+	switch {
+	case a.end != nil:
+		a.end()
+	case a.ln != nil:
+		_ = a.ln.Close() // nobody has an answer yet
+	}
+}
+
+func (a *admin) handler(ep *phx.Endpoint) http.Handler {
+	inside := http.NewServeMux()
+	inside.Handle("/", ep.AdminHandler())
+	inside.Handle("GET /metrics", metrics.Handler(ep, a.events))
+	inside.Handle("/debug/pprof/", profiles())
+	mux := http.NewServeMux()
+	mux.Handle("/", a.guard(inside))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerProbe(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answerProbe(w, ep.Ready()) })
+	return mux
+}
+
+// answerProbe says what is wrong, if anything is.
+func answerProbe(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ok\n") // who is gone needs no answer
+}
+
+// guard asks for the token. Without one, it lets through what is for a name of this
+// host only: a page in an operator's browser may have a name of its own lead here
+// (DNS rebinding).
+func (a *admin) guard(inside http.Handler) http.Handler {
+	want := sha256.Sum256([]byte("Bearer " + a.token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization"))) // of one length, whatever it is
+		switch {
+		case a.token == "" && !isLoopback(hostOf(r)):
+			http.Error(w, "ask for localhost or a loopback address", http.StatusMisdirectedRequest)
+		case a.token != "" && subtle.ConstantTimeCompare(got[:], want[:]) != 1:
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the token is missing or wrong", http.StatusUnauthorized)
+		default:
+			inside.ServeHTTP(w, r)
+		}
+	})
+}
+
+// hostOf is the host that a request is for, without its port.
+func hostOf(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.Host); err == nil {
+		return host
+	}
+	return r.Host
+}
+
+// serveAside serves apart from clients until stop is called, which cuts off who still
+// has a request.
+func serveAside(ln net.Listener, h http.Handler) (stop func()) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	done := make(chan struct{})
+	go func() { // stop waits for it
+		defer close(done)
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			_ = ln.Close() // it cannot go on: who asks shall see that
+		}
+	}()
+	return func() { _ = server.Close(); <-done }
+}
