@@ -47,9 +47,12 @@ var (
 // endpoint collects the metrics of one.
 type endpoint struct{ *phx.Endpoint }
 
-// Describe sends nothing: which causes, budgets and peers there are is only known
-// when they are collected.
-func (e *endpoint) Describe(chan<- *prometheus.Desc) {}
+// Describe sends all families, those of a cluster, too.
+func (e *endpoint) Describe(to chan<- *prometheus.Desc) {
+	for _, desc := range described {
+		to <- desc
+	}
+}
 
 // Collect sends what the endpoint counts.
 func (e *endpoint) Collect(metrics chan<- prometheus.Metric) {

@@ -38,12 +38,21 @@ type family struct {
 	kind prometheus.ValueType
 }
 
+// described are the families of an endpoint: gauge and counter add to it.
+var described []*prometheus.Desc
+
+func newFamily(name, help string, labels []string, kind prometheus.ValueType) family {
+	f := family{prometheus.NewDesc(name, help, labels, nil), kind}
+	described = append(described, f.desc)
+	return f
+}
+
 func gauge(name, help string, labels ...string) family {
-	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue}
+	return newFamily(name, help, labels, prometheus.GaugeValue)
 }
 
 func counter(name, help string, labels ...string) family {
-	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue}
+	return newFamily(name, help, labels, prometheus.CounterValue)
 }
 
 // A sink is where metrics go at a scrape.
