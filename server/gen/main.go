@@ -1,5 +1,6 @@
-// Gen writes the first version of a channel or a socket, with its tests, for
-// people to go on from, as mix phx.gen.channel and phx.gen.socket do (spec §12).
+// Gen writes the first version of a channel, a socket or a presence, with its tests,
+// for people to go on from, as mix phx.gen.channel, phx.gen.socket and
+// phx.gen.presence do (spec §12).
 //
 // It knows no other package of the project; the templates do. It is a program of
 // its own because text/template calls methods by name: the linker then keeps every
@@ -18,6 +19,7 @@ import (
 
 const usage = `usage: go run github.com/roost-rt/roost/server/gen channel [flags] NAME
        go run github.com/roost-rt/roost/server/gen socket [flags] NAME
+       go run github.com/roost-rt/roost/server/gen presence [flags] NAME
 
 Writes Go files to start from, and says what to do next. NAME is in CamelCase.
 
@@ -25,6 +27,8 @@ Writes Go files to start from, and says what to do next. NAME is in CamelCase.
                  chat_channel_test.go
   socket User    user_socket.go: a mount where users connect with a token;
                  user_socket_test.go; user_socket.mjs for the browser
+  presence Room  room_presence.go: topics room:* where people see who is there;
+                 room_presence_test.go; room_presence.mjs for the browser
 
 The files import github.com/roost-rt/roost, so they belong in a module that
 requires it. Nothing that is there already is changed without -force.
@@ -89,7 +93,7 @@ func parse(flags *flag.FlagSet, args []string) (words []string, err error) {
 
 // A plan is what to generate.
 type plan struct {
-	kind  string // "channel" or "socket": a folder of templates
+	kind  string // "channel", "socket" or "presence": a folder of templates
 	name  name
 	dir   string
 	pkg   string // "" to find out

@@ -74,7 +74,7 @@ func TestGeneratedCodeWorks(t *testing.T) {
 	}
 	dir := module(t)
 	for _, args := range [][]string{
-		{"channel", "Chat"}, {"channel", "HTTPLog"}, {"socket", "User"}, {"socket", "AdminUser"},
+		{"channel", "Chat"}, {"channel", "HTTPLog"}, {"socket", "User"}, {"socket", "AdminUser"}, {"presence", "Room"}, {"presence", "Chat"},
 	} {
 		if code, _, stderr := run(append(args, "-dir", dir)...); code != 0 {
 			t.Fatalf("gen %v exits with %d: %s", args, code, stderr)
@@ -87,7 +87,7 @@ func TestGeneratedCodeWorks(t *testing.T) {
 	out := goTool(t, dir, "test", "-v", "./...")
 	for _, want := range []string{
 		"TestChatAnswersPing", "TestChatBroadcastsShout", "TestChatPushesBroadcasts", "TestHTTPLogAnswersPing",
-		"TestUserSocketWantsAToken", "TestAdminUserSocketWantsAToken",
+		"TestUserSocketWantsAToken", "TestAdminUserSocketWantsAToken", "TestRoomShowsWhoIsThere", "TestRoomWantsAUser", "TestChatShowsWhoIsThere",
 	} {
 		if !strings.Contains(out, "--- PASS: "+want+" ") {
 			t.Errorf("%s did not run:\n%s", want, out)
@@ -116,6 +116,11 @@ func TestAdvice(t *testing.T) {
 			[]string{"socket", "User"},
 			[]string{"user_socket.go", "user_socket.mjs", "user_socket_test.go"},
 			[]string{`Mounts: []phx.Mount{UserSocket(tokens)}`, `tokens.Sign("user socket", id)`, `import socket from "./user_socket.mjs"`},
+		},
+		{
+			[]string{"presence", "ChatRoomPresence"},
+			[]string{"chat_room_presence.go", "chat_room_presence.mjs", "chat_room_presence_test.go"},
+			[]string{`{Pattern: "chat_room:*", Type: ChatRoomPresence(here)},`, `import { watch } from "./chat_room_presence.mjs"`},
 		},
 	}
 	for _, tt := range tests {
@@ -164,7 +169,7 @@ func TestRefusals(t *testing.T) {
 		{"no name", nil, []string{"channel"}, 2, "want what to generate and its name"},
 		{"two names", nil, []string{"channel", "A", "B"}, 2, "want what to generate and its name"},
 		{"unknown flag", nil, []string{"channel", "Chat", "-fast"}, 2, "flag provided but not defined: -fast"},
-		{"unknown kind", nil, []string{"page", "Chat"}, 2, `"page" is nothing to generate: there are channel and socket`},
+		{"unknown kind", nil, []string{"page", "Chat"}, 2, `"page" is nothing to generate: there are channel, socket and presence`},
 		{"a path as kind", nil, []string{"../templates/channel", "Chat"}, 2, "is nothing to generate"},
 		{"lower case", nil, []string{"channel", "chat"}, 2, `"chat" is no name in CamelCase`},
 		{"snake case", nil, []string{"channel", "Chat_room"}, 2, `"Chat_room" is no name in CamelCase`},

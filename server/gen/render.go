@@ -22,8 +22,8 @@ type file struct {
 
 // render makes the files of a kind: all that is in its folder of templates.
 func (p *plan) render() (files []file, err error) {
-	if p.kind != "channel" && p.kind != "socket" {
-		return nil, badArgument("%q is nothing to generate: there are channel and socket", p.kind)
+	if p.kind != "channel" && p.kind != "socket" && p.kind != "presence" {
+		return nil, badArgument("%q is nothing to generate: there are channel, socket and presence", p.kind)
 	}
 	if p.pkg == "" {
 		return nil, badArgument("the name of the folder is no name for a package: choose one with -package")
