@@ -3,6 +3,7 @@ package presence_test
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,6 +149,32 @@ func TestNodeStartsAgain(t *testing.T) {
 	if d := next(t, ann, "bob"); len(d.Leaves) != 1 {
 		t.Errorf("what came is %v", d)
 	}
+}
+
+// While NATS is away, for longer than DownAfter, nodes see nobody of each other; once it
+// is back they see all who are there then.
+func TestNATSGoesAndComes(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	cfg := presence.Config{DownAfter: time.Second}
+	a, b := startNode(t, nats, "a", cfg), startNode(t, nats, "b", cfg)
+	ann := join(t, a.Endpoint, "ann")
+	bob := join(t, b.Endpoint, "bob")
+	next(t, ann, "bob")
+	b.sees(t, "ann", "bob")
+	addr := strings.TrimPrefix(nats.URL(), "nats://")
+	nats.Close()
+	a.sees(t, "ann")
+	b.sees(t, "bob")
+	bob.Leave()
+	join(t, b.Endpoint, "bea")
+	again, err := natsserver.Start(natsserver.Config{Addr: addr, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(again.Close)
+	a.sees(t, "ann", "bea")
+	b.sees(t, "ann", "bea")
 }
 
 // A late node gets more than a message takes.
