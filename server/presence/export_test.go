@@ -17,8 +17,8 @@ func (p *Presence) Kept() int {
 // before the first Track.
 func (p *Presence) Ends(told func()) {
 	p.end = func(ch *phx.Channel) {
-		p.channelEnded(ch)
 		told()
+		p.channelEnded(ch)
 	}
 }
 
