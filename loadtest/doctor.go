@@ -51,6 +51,8 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
 	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to reckon with (default: that of this process)")
 	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with clients here, `number` of addresses that they connect from (default: as many of 127.0.0.0/8 as it takes; with -role load one)")
+	f.BoolVar(&d.Users, "users", false, "with clients here, they are users of a scenario file, which take more memory")
+	f.BoolVar(&d.TLS, "tls", false, "with clients here, they speak TLS, which takes more memory, too")
 	role := f.String("role", "", "what this host does: `server`, load or both (default server)")
 	var from order.Sources
 	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) (err error) {
@@ -88,6 +90,9 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 	}
 	if d.Remote && d.Single {
 		return misused(stderr, "doctor", errors.New("-single is about servers, of which there are none on a load machine"))
+	}
+	if (d.Users || d.TLS) && !d.Remote && !d.SameHost {
+		return misused(stderr, "doctor", errors.New("-users and -tls are about clients, of which there are none here: say -role load or both"))
 	}
 	if len(from) > 0 {
 		d.Addresses = kernel.Count(from.Count())

@@ -52,6 +52,12 @@ func TestDoctor(t *testing.T) {
 	}{
 		{"-clients 1k", 2, "parse error: want a number such as 1000"},
 		{"-clients 1000 -same-host", 0, "Enough for 1,000 clients. The first limit is memory (host), at 856,"},
+		{"-clients 1000 -same-host -tls", 0, "Enough for 1,000 clients. The first limit is memory (host), at 510,"},
+		{"-clients 1000 -same-host -users", 0, "Enough for 1,000 clients. The first limit is memory (host), at 237,"},
+		{"-clients 1000 -role both -users -tls", 0, "Enough for 1,000 clients. The first limit is memory (host), at 166,"},
+		{"-clients 300000 -role load -from 2001:db8::/64 -users", 99, "First limit: memory (host)"},
+		{"-clients 300000 -role load -from 2001:db8::/64 -tls", 0, "Enough for 300,000 clients"},
+		{"-clients 1000 -users", 2, "say -role load or both"},
 		{"-clients 10000 -same-host", 99, "All 10,000 clients can connect, but lose time by net.core.somaxconn, net.core.netdev_max_backlog."},
 		{"-clients 10000 -role both", 99, "Slow                                          NOW        NEEDED     SLOW BEYOND  SCOPE\n  net.core.netdev_max_backlog"},
 		{"-clients 10000 -role load", 0, "Enough for 10,000 clients. The first limit is net.ipv4.ip_local_port_range (network namespace), at\n28,232."},

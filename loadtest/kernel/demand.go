@@ -18,6 +18,10 @@ type Demand struct {
 	// OneAddress says that the servers listen on one address, whatever their number;
 	// else each process has one of its own.
 	OneAddress bool
+
+	// Users says that clients go through a scenario file, and TLS that they speak it:
+	// both take memory where the clients are.
+	Users, TLS bool
 }
 
 const (
@@ -40,6 +44,11 @@ const (
 	// socket, inode, file, epoll entry) and the rest of its process. A message that
 	// nobody has read yet takes 1.1 KB more.
 	endBytes = 4_450
+
+	// userBytes is what a user of a scenario file takes in its process at the end of a
+	// short run, and userTLSBytes what crypto/tls does for it: 3,000 were measured.
+	// tlsBytes is what TLS takes for another client.
+	userBytes, userTLSBytes, tlsBytes = 25_000, 14_500, 6_500
 
 	// acceptedBytes is what a cgroup of version 1 is charged for a server's end.
 	// Its TCP socket is made by the packet that completes the handshake, which is
@@ -71,6 +80,21 @@ func (d Demand) ends() int64 {
 		return 2
 	}
 	return 1
+}
+
+// perClient is what a client takes in memory here.
+func (d Demand) perClient() int64 {
+	n := d.ends() * endBytes
+	switch {
+	case !d.SameHost && !d.Remote:
+	case d.Users && d.TLS:
+		n += userBytes + userTLSBytes
+	case d.Users:
+		n += userBytes
+	case d.TLS:
+		n += tlsBytes
+	}
+	return n
 }
 
 // A layout is how the processes of a demand divide their clients.
@@ -109,7 +133,7 @@ func (l layout) openFiles(n int64) int64 { return n*l.ends() + ownFiles*l.proces
 // memory is what n clients take. The processes that the clients asked for need
 // are started before the first of these connects.
 func (l layout) memory(n int64) int64 {
-	return n*l.ends()*endBytes + l.processes(max(n, int64(l.Clients)))*processBytes
+	return n*l.perClient() + l.processes(max(n, int64(l.Clients)))*processBytes
 }
 
 // charged is the part of it that a cgroup of version 1 counts.

@@ -8,7 +8,7 @@ func (h Host) memoryRules(l layout) []rule {
 	list := []rule{{
 		name: "memory", unit: "bytes", scope: Machine, stops: true, have: h.Memory, need: l.memory,
 		reason: fmt.Sprintf("available; a client takes %s of it, in processes and kernel, another 1.1 KB while it has not read a message, and a process takes %s",
-			bytes(Count(l.ends()*endBytes)), bytes(processBytes)),
+			bytes(Count(l.perClient())), bytes(processBytes)),
 		fix: "add memory, or take fewer clients",
 	}}
 	for _, g := range h.Groups {

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 )
@@ -21,7 +22,10 @@ func (p *planner) check(clients int) kernel.Report {
 }
 
 func (p *planner) demandOf(clients int) kernel.Demand {
-	return kernel.Demand{Clients: kernel.Count(clients), SameHost: p.Local, Remote: !p.Local, Addresses: kernel.Count(p.pairs), OneAddress: p.config.URL != ""}
+	return kernel.Demand{
+		Clients: kernel.Count(clients), SameHost: p.Local, Remote: !p.Local, Addresses: kernel.Count(p.pairs), OneAddress: p.config.URL != "",
+		Users: p.config.Script != nil, TLS: strings.HasPrefix(p.config.URL, "wss:"),
+	}
 }
 
 // most is the largest number of clients that fits, up to limit.

@@ -12,6 +12,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/loadtest/script"
 )
 
 // small is a host like that of a continuous integration.
@@ -208,12 +209,20 @@ func TestPlanRefuses(t *testing.T) {
 	}
 	named := from("10.0.0.1", "ws://example.invalid")
 	named.Addrs = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("192.0.2.2:80")}
+	lean := small
+	lean.Memory = 400 << 20
+	app := from("2001:db8::/64", "ws://[2001:db8:1::1]:4000")
+	app.Scenario, app.Clients = plan.App, 20_000
+	app.Script = &script.Source{Text: []byte("target: {url: ws://h}\ntopics: [{topic: a}]\n")}
 	for _, test := range []struct {
 		name   string
 		config plan.Config
 		host   kernel.Host
 		want   string // "" is no refusal
 	}{
+		{"memory of clients", from("2001:db8::/64", "ws://[2001:db8:1::1]:4000"), lean, ""},
+		{"memory of clients with TLS", from("2001:db8::/64", "wss://[2001:db8:1::1]:4000"), lean, "memory (host) is enough for 36,"},
+		{"memory of users", app, lean, "memory (host) is enough for 13,"},
 		{"ports of two addresses", from("10.0.0.1,10.0.0.2", "ws://192.0.2.1:4000"), small, ""},
 		{"ports of a prefix", from("2001:db8::/64", "ws://[2001:db8:1::1]:4000"), small, ""},
 		{"ports of one address to two of the server", named, small, ""},
