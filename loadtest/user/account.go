@@ -3,8 +3,10 @@ package user
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
+	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
@@ -73,10 +75,11 @@ func (s numbers) has(n int32) bool {
 type account struct {
 	stays map[string][]stay             // by topic
 	got   map[string]map[uint32]numbers // by place and sender
+	due   []overtaken
 }
 
 func newAccount() account {
-	return account{make(map[string][]stay), make(map[string]map[uint32]numbers)}
+	return account{stays: make(map[string][]stay), got: make(map[string]map[uint32]numbers)}
 }
 
 // came begins a stay.
@@ -100,6 +103,31 @@ func (a *account) take(at string, writer uint32, seq int32) (isNew bool) {
 	isNew = set.add(seq)
 	a.got[at][writer] = set
 	return isNew
+}
+
+// An overtaken is a message that had not come when one came that was sent after it,
+// by the same user over the same channel. It may have been lost, or never be owed.
+type overtaken struct {
+	place  string
+	writer uint32
+	seq    int32
+}
+
+// maxOvertaken is how many of them an account has; the oldest go.
+const maxOvertaken = 64
+
+// reorders reports whether a message comes after one that was sent after it.
+func (a *account) reorders(at string, s channels.Stamp) bool {
+	if s.After > 0 && !a.got[at][s.Writer].has(s.After) {
+		if a.due = append(a.due, overtaken{at, s.Writer, s.After}); len(a.due) > maxOvertaken {
+			a.due = slices.Delete(a.due, 0, 1)
+		}
+	}
+	i := slices.Index(a.due, overtaken{at, s.Writer, s.Seq})
+	if i >= 0 {
+		a.due = slices.Delete(a.due, i, i+1)
+	}
+	return i >= 0
 }
 
 // owed reports whether a message that was sent at this moment is.

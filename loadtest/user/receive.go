@@ -129,10 +129,11 @@ func (u *user) marked(m channels.Message, now int64) {
 		delete(u.copies, stamped{at, s.Seq})
 		copied <- now // it has room for the one
 	}
-	isNew, owed := true, false
+	isNew, owed, reordered := true, false, false
 	if at != "" && isOurs {
 		isNew = u.account.take(at, s.Writer, s.Seq)
 		owed = u.account.owed(m.Topic, s.Sent)
+		reordered = isNew && u.account.reorders(at, s)
 	}
 	u.mu.Unlock()
 	switch {
@@ -140,6 +141,9 @@ func (u *user) marked(m channels.Message, now int64) {
 		u.crew.count(func(c *order.Counts) { c.Duplicated++ })
 	case owed:
 		u.crew.delivered(s, now)
+	}
+	if reordered {
+		u.crew.count(func(c *order.Counts) { c.Reordered++ })
 	}
 }
 

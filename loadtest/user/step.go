@@ -3,6 +3,7 @@ package user
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -224,6 +225,7 @@ func (l *life) leave(s *session, step *script.Step) error {
 	l.mu.Lock()
 	t := l.topics[step.At]
 	l.topics[step.At].joinRef = ""
+	maps.DeleteFunc(l.last, func(s sequence, _ int32) bool { return s.topic == step.At })
 	if t.joinRef != "" {
 		l.account.went(t.name, l.crew.now(), leaving)
 	}
@@ -402,6 +404,10 @@ func (l *life) expectCopy(step *script.Step, topic string, intended, sent int64)
 	default:
 		e.place = place(topic, b.Event)
 		e.seq = l.crew.number(e.place, sent)
+		l.mu.Lock()
+		stamp.After = l.last[sequence{step.At, e.place}]
+		l.last[sequence{step.At, e.place}] = e.seq
+		l.mu.Unlock()
 	}
 	stamp.Seq = e.seq
 	l.scope.Stamp = stamp.Append(l.scope.Stamp[:0])

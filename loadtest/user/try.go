@@ -145,6 +145,8 @@ func whatAiled(err error, to target) string {
 		return fmt.Sprintf("%s: %s", to.host(), text)
 	case strings.HasPrefix(text, "join refused"):
 		return text + ": check the topic and the payload of the join"
+	case strings.HasPrefix(text, "tls: failed to verify"):
+		return fmt.Sprintf("%s: %s: say who signed it with target.tls.ca, or take any with target.tls.insecure: true", to.host(), text)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("%s: %s: is the server running, and is that its port?", to.host(), text)
 	}

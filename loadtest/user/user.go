@@ -39,6 +39,7 @@ type user struct {
 	ref     int
 	waits   map[string]*wait
 	copies  map[stamped]chan int64
+	last    map[sequence]int32 // message, of this connection
 	inbox   []channels.Message // of events that steps expect
 	news    chan struct{}      // has a value when inbox has more
 	resting context.CancelFunc // ends the rounds; nil before the first life
@@ -70,6 +71,12 @@ type stamped struct {
 	seq   int32
 }
 
+// A sequence is what a user sends over one channel to one place: it comes in order.
+type sequence struct {
+	topic int // of the script's
+	place string
+}
+
 func newUser(c *crew, n int) *user {
 	return &user{
 		crew:    c,
@@ -78,6 +85,7 @@ func newUser(c *crew, n int) *user {
 		topics:  make([]topic, len(c.script.Topics)),
 		waits:   make(map[string]*wait),
 		copies:  make(map[stamped]chan int64),
+		last:    make(map[sequence]int32),
 		news:    make(chan struct{}, 1),
 	}
 }
@@ -316,6 +324,7 @@ func (l *life) depart(s *session, err error) {
 	}
 	clear(l.waits)
 	clear(l.copies)
+	clear(l.last)
 	l.inbox = nil
 	l.mu.Unlock()
 	s.end(errStopped)
