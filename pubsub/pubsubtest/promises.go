@@ -103,6 +103,7 @@ func comeAndGo(t *testing.T, c *cluster) {
 		t.Errorf("Send to a node that has left = %v, want ErrUnknownNode", err)
 	}
 	nodes[0].broadcast(t, "b is away")
+	nodes[2].wants(t, "b is away")
 	again := c.add("b")
 	again.start(t)
 	for _, n := range []*node{nodes[0], again, nodes[2]} {
