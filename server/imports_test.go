@@ -24,6 +24,7 @@ var onlyIn = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server":       {"pubsub/cluster/natsserver"},
 	"github.com/peterbourgon/ff/v3":                  {"loadtest"},
 	"github.com/prometheus/client_golang/prometheus": {"loadtest/live", "server/metrics"},
+	"github.com/redis/rueidis":                       {"pubsub/redis"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
 	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/conduct", "loadtest/order", "loadtest/proc", "scripts/cost"},

@@ -1,0 +1,221 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/pubsub/cluster"
+)
+
+const (
+	// What may wait to be written at once. Beyond 2,000 messages rueidis would take
+	// another connection.
+	maxBatch      = 1000
+	maxBatchBytes = 1 << 20
+
+	firstWait = 100 * time.Millisecond // before the first attempt to connect again
+	lastWait  = 2 * time.Second        // before later ones
+)
+
+// A conn keeps a line to Redis, and has a new one when that is lost. One goroutine
+// does so, and writes.
+type conn struct {
+	cluster.Session
+	cfg     Config
+	options rueidis.ClientOption
+	inboxes map[string]*inbox // by subject; immutable
+	running sync.WaitGroup    // the goroutines of the conn
+	ctx     context.Context   // done when the conn closes
+	close   context.CancelFunc
+
+	mu      sync.Mutex // guards the rest
+	changed *sync.Cond
+	line    *line // nil while there is none
+	batch   []letter
+	bytes   int  // of batch
+	writing bool // what was batch before
+}
+
+// A letter is what waits to be written.
+type letter struct {
+	subject string
+	data    []byte
+}
+
+// Connect implements [cluster.Carrier].
+func (c *Carrier) Connect(s cluster.Session) (cluster.Conn, error) {
+	options, err := c.cfg.options(s.Node)
+	if err != nil {
+		return nil, err
+	}
+	n := &conn{Session: s, cfg: c.cfg, options: options, inboxes: make(map[string]*inbox)}
+	n.changed = sync.NewCond(&n.mu)
+	n.ctx, n.close = context.WithCancel(context.Background())
+	for _, subject := range s.Subjects {
+		n.inboxes[subject] = newInbox(s.MaxInbound)
+	}
+	if n.line, err = n.dial(); err != nil {
+		n.close()
+		return nil, explain(&options, &s, err)
+	}
+	for subject, in := range n.inboxes {
+		n.running.Go(func() { in.empty(func(data []byte) { s.Receive(subject, data) }) })
+	}
+	n.running.Go(n.keep)
+	return n, nil
+}
+
+// keep has a line at all times, as far as it can, until the conn closes.
+func (n *conn) keep() {
+	for l := n.line; l != nil; {
+		err := n.carry(l)
+		n.setLine(nil)
+		l.hangUp()
+		if n.ctx.Err() != nil {
+			return
+		}
+		n.Down()
+		n.Log.Warn("link to Redis lost; messages to other nodes wait", "err", err)
+		if l = n.again(); l != nil {
+			n.setLine(l)
+			n.Log.Info("link to Redis is back", "down", n.Up(n.Limit()))
+		}
+	}
+}
+
+// again connects again, or returns nil when the conn closes.
+func (n *conn) again() *line {
+	for attempt := 0; ; attempt++ {
+		select {
+		case <-time.After(backoff(attempt)):
+		case <-n.ctx.Done():
+			return nil
+		}
+		l, err := n.dial()
+		if err == nil {
+			return l
+		}
+		n.Log.Debug("not connected to Redis", "err", err)
+	}
+}
+
+// backoff is the time before an attempt to connect; the first is number 0. It is
+// spread out so that not all nodes fall upon a server that has just started.
+func backoff(attempt int) time.Duration {
+	d := min(firstWait<<min(attempt, 10), lastWait)
+	return d/2 + rand.N(d/2)
+}
+
+func (n *conn) setLine(l *line) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.line, n.batch, n.bytes, n.writing = l, nil, 0, false
+	n.changed.Broadcast()
+}
+
+// carry writes what is published until the line is lost.
+func (n *conn) carry(l *line) error {
+	stop := context.AfterFunc(l.ctx, func() { n.wake() })
+	defer stop()
+	for {
+		batch := n.next(l)
+		if batch == nil {
+			return context.Cause(l.ctx)
+		}
+		if err := l.write(batch, n.cfg.Sharded); err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for letters. It returns nil when the line is lost.
+func (n *conn) next(l *line) (batch []letter) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.writing = false
+	n.changed.Broadcast()
+	for len(n.batch) == 0 && l.ctx.Err() == nil {
+		n.changed.Wait()
+	}
+	if l.ctx.Err() != nil {
+		return nil
+	}
+	batch, n.batch, n.bytes, n.writing = n.batch, nil, 0, true
+	n.changed.Broadcast()
+	return batch
+}
+
+func (n *conn) wake() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changed.Broadcast()
+}
+
+// Publish implements [cluster.Conn].
+func (n *conn) Publish(subject string, data []byte) error {
+	if len(data) > n.cfg.MaxMessage {
+		return fmt.Errorf("%w: %d bytes", pubsub.ErrTooLarge, len(data))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.line != nil && len(n.batch) > 0 && (len(n.batch) == maxBatch || n.bytes+len(data) > maxBatchBytes) {
+		n.changed.Wait()
+	}
+	if n.line == nil {
+		return cluster.ErrDown
+	}
+	n.batch = append(n.batch, letter{subject, data})
+	n.bytes += len(data)
+	n.changed.Broadcast()
+	return nil
+}
+
+// Flush implements [cluster.Conn].
+func (n *conn) Flush(timeout time.Duration) error {
+	end := time.Now().Add(timeout)
+	defer time.AfterFunc(timeout, n.wake).Stop()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.line != nil && (n.writing || len(n.batch) > 0) && time.Now().Before(end) {
+		n.changed.Wait()
+	}
+	switch {
+	case n.line == nil:
+		return cluster.ErrDown
+	case n.writing || len(n.batch) > 0:
+		return errors.New("no answer of Redis in time")
+	}
+	return nil
+}
+
+// Renew implements [cluster.Conn].
+func (n *conn) Renew() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.line != nil {
+		n.line.lose(errors.New("given up"))
+	}
+	return nil
+}
+
+// Limit implements [cluster.Conn].
+func (n *conn) Limit() int64 { return int64(n.cfg.MaxMessage) }
+
+// Dropped implements [cluster.Conn].
+func (n *conn) Dropped(subject string) int { return n.inboxes[subject].lost() }
+
+// Close implements [cluster.Conn].
+func (n *conn) Close() {
+	n.close()
+	for _, in := range n.inboxes {
+		in.close()
+	}
+	n.running.Wait()
+}
