@@ -3,15 +3,18 @@ package chat
 import (
 	"errors"
 	"flag"
+	"slices"
+	"strings"
 
 	"github.com/roost-rt/roost/pubsub/cluster"
+	"github.com/roost-rt/roost/pubsub/redis"
 )
 
 // clusterFlags are the flags of a cluster. What is secret is in a file, or in the
 // environment: arguments are shown by ps.
 func clusterFlags(flags *flag.FlagSet) *cluster.Config {
 	cfg := new(cluster.Config)
-	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS server, such as nats://127.0.0.1:4222: servers that share one are a cluster, with the same rooms. Put one with a password into ROOST_CLUSTER")
+	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS or Redis server, such as nats://127.0.0.1:4222 or redis://127.0.0.1:6379: servers that share one are a cluster, with the same rooms. Put one with a password into ROOST_CLUSTER")
 	flags.StringVar(&cfg.CA, "cluster-ca", "", "`file` of the certificates that sign that of the NATS server, PEM; default those of the system")
 	flags.StringVar(&cfg.Cert, "cluster-cert", "", "`file` of the certificate that the NATS server asks for, PEM")
 	flags.StringVar(&cfg.Key, "cluster-key", "", "`file` of the private key of -cluster-cert, PEM")
@@ -27,5 +30,21 @@ func clusterFromEnv(flags *flag.FlagSet, cfg *cluster.Config) error {
 	if cfg.URL == "" && cfg.Credentials != (cluster.Credentials{}) {
 		err = errors.Join(err, errors.New("credentials for a cluster, but no NATS server: set -cluster or ROOST_CLUSTER"))
 	}
-	return err
+	return errors.Join(err, overRedis(cfg))
+}
+
+// redisSchemes are those of the URLs that are for package redis.
+var redisSchemes = []string{"redis", "rediss", "valkey", "valkeys", "unix"}
+
+// overRedis sets what connects the nodes, if the URL is that of a Redis server.
+func overRedis(cfg *cluster.Config) error {
+	scheme, _, _ := strings.Cut(cfg.URL, "://")
+	if !slices.Contains(redisSchemes, scheme) {
+		return nil
+	}
+	if cfg.Credentials != (cluster.Credentials{}) {
+		return errors.New("-cluster-ca, -cluster-cert, -cluster-key, -cluster-creds and -cluster-nkey are for NATS: put user and password of Redis into ROOST_CLUSTER")
+	}
+	cfg.Carrier = redis.New(redis.Config{URL: cfg.URL})
+	return nil
 }

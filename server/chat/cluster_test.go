@@ -25,6 +25,9 @@ func TestClusterFlags(t *testing.T) {
 		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CERT": nowhere, "ROOST_CLUSTER_KEY": nowhere}, 1, "-cluster-cert and -cluster-key: open " + nowhere},
 		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_CREDS": nowhere}, 1, "-cluster-creds: stat " + nowhere},
 		{nil, map[string]string{"ROOST_CLUSTER": url, "ROOST_CLUSTER_NKEY": nowhere}, 1, "-cluster-nkey " + nowhere},
+		{nil, map[string]string{"ROOST_CLUSTER": "redis://joe:hush@127.0.0.1:1"}, 1, "redis: server 127.0.0.1:1: dial"},
+		{[]string{"-cluster", "rediss://joe:hush@127.0.0.1:nine"}, nil, 1, "redis: -cluster cannot be read"},
+		{[]string{"-cluster", "redis://127.0.0.1:1", "-cluster-ca", nowhere}, nil, 2, "are for NATS"},
 		{[]string{"-cluster-creds", nowhere}, nil, 2, "no NATS server: set -cluster or ROOST_CLUSTER"},
 	} {
 		for name, value := range c.env {
