@@ -27,7 +27,7 @@ var onlyIn = map[string][]string{
 	"github.com/redis/rueidis":                       {"pubsub/redis"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
-	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/conduct", "loadtest/order", "loadtest/proc", "scripts/cost"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "scripts/cost"},
 }
 
 // A pkg is a package of this module, or its line in CONTRIBUTING's picture.
