@@ -194,10 +194,14 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // Two nodes talk while Redis is in trouble. What Broadcast has returned nil for
 // arrives once and in order.
 func TestServerInTrouble(t *testing.T) {
-	for name, trouble := range map[string]func(t *testing.T, s *server){
-		"killed":       func(t *testing.T, s *server) { s.kill(); s.start(t) },
-		"clients lost": func(t *testing.T, s *server) { s.do(t, "CLIENT", "KILL", "TYPE", "pubsub") },
-		"hung": func(t *testing.T, s *server) {
+	for name, trouble := range map[string]func(t *testing.T, s *server, n *node){
+		"killed": func(t *testing.T, s *server, n *node) {
+			s.kill()
+			eventually(t, "the node knows", func() bool { return !n.Stats().Connected })
+			s.start(t)
+		},
+		"clients lost": func(t *testing.T, s *server, _ *node) { s.do(t, "CLIENT", "KILL", "TYPE", "pubsub") },
+		"hung": func(t *testing.T, s *server, _ *node) {
 			s.signal(t, syscall.SIGSTOP)
 			defer s.signal(t, syscall.SIGCONT)
 			<-time.After(200 * time.Millisecond)
@@ -222,7 +226,7 @@ func TestServerInTrouble(t *testing.T) {
 			for range 100 {
 				say()
 			}
-			go func() { defer close(ended); trouble(t, s) }()
+			go func() { defer close(ended); trouble(t, s, a) }()
 			for range 1000 {
 				say()
 			}
@@ -247,6 +251,8 @@ func TestServerInTrouble(t *testing.T) {
 func TestSlowReceiver(t *testing.T) {
 	t.Parallel()
 	a, b := pair(t, serve(t), cluster.Config{MaxInbound: 20_000})
+	takes := sync.OnceFunc(func() { close(b.hold) })
+	defer takes()
 	const each = 50
 	for i := range each {
 		m := func(event string) *pubsub.Message {
@@ -257,7 +263,7 @@ func TestSlowReceiver(t *testing.T) {
 		}
 	}
 	eventually(t, "some are dropped", func() bool { return b.Stats().Missed > 0 })
-	close(b.hold)
+	takes()
 	eventually(t, "all have come or are counted", func() bool { s := b.Stats(); return s.Received+s.Missed == 2*each })
 	all := slices.DeleteFunc(b.got(), func(e string) bool { return !strings.HasPrefix(e, "all") })
 	if len(all) != each || !slices.IsSorted(all) {
