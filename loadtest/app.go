@@ -22,12 +22,13 @@ func isScript(arg string) bool {
 // connect instead.
 func (o *options) loadScript() error {
 	c, name := &o.config, o.script
-	src, s, err := script.Load(name, os.ReadFile, os.LookupEnv)
+	src, _, err := script.Load(name, os.ReadFile, os.LookupEnv)
 	if err != nil {
 		return err
 	}
 	src.Rate, src.For = c.Rate, script.Time(c.For)
-	if s, err = src.Script(); err != nil {
+	s, err := src.Script()
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	ts, err := thresholdsIn(s)
