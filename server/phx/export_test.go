@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"context"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -100,7 +101,7 @@ func (ep *Endpoint) Listeners() int {
 // Upgrade returns what happens on the loop from an upgrade's head to its answer,
 // for the connection of the only socket. It reports whether there is a socket.
 func (ep *Endpoint) Upgrade() func(head []byte) bool {
-	c := ep.sockets()[0].conn()
+	c, asks := ep.sockets()[0].conn(), &asking{ctx: context.Background()} // for Connect
 	return func(head []byte) bool {
 		parsed, err := http1.Parse(head)
 		e, vars := ep.entrances.find(parsed.Path)
@@ -109,7 +110,7 @@ func (ep *Endpoint) Upgrade() func(head []byte) bool {
 		}
 		u := upgrades.Get().(*upgrade)
 		defer upgrades.Put(u)
-		*u = upgrade{conn: c, requests: &requests{endpoint: ep}, mount: e.mount, vars: vars, head: parsed, text: u.text}
+		*u = upgrade{conn: c, requests: &requests{endpoint: ep}, asking: asks, mount: e.mount, vars: vars, head: parsed, text: u.text}
 		u.run()
 		return u.socket != nil
 	}
