@@ -265,18 +265,18 @@ func TestInterruptedExample(t *testing.T) {
 // A user whose token is wrong is told of before the run, by name of what to look at.
 func TestFirstUserSaysWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	url := application(t, loginApp())
 	for _, test := range []struct{ old, new, want string }{
 		{"token: \"{{user.socket_token}}\"", "token: wrong", "upgrade: HTTP 403 Forbidden"},
 		{"token: \"{{user.join_token}}\"", "token: wrong", "join refused: me: error: unauthorized: check the topic and the payload of the join"},
 		{"reason: name is empty", "reason: other", `push rename: reply the response does not match: {"reason":"name is empty"}`},
-		{"event: noted, to: self", "event: other, to: self, within: 100ms", "push note: broadcast did not come back in 100ms; what came is noted on user:ann with the stamp: if it is that, say so"},
+		{"event: noted, to: self", "event: other, to: self, within: 1s", "push note: broadcast did not come back in 1s; what came is noted on user:ann with the stamp: if it is that, say so"},
 		{"text: \"{{stamp}}\"", "other: \"{{stamp}}\"", "what came has no stamp in it, so the application may drop the field"},
-		{"push: read", "push: hang", "push hang: reply no reply in 100ms; does the application reply to this event"},
+		{"push: read", "push: hang", "push hang: reply no reply in 1s; does the application reply to this event"},
 	} {
 		t.Run(test.new, func(t *testing.T) {
 			t.Parallel()
-			lines := map[string]string{test.old: test.new, "reply: {}": "reply: {within: 100ms}", "to: self": "to: self, within: 3s"}
+			url := application(t, loginApp()) // of its own: all are the same user
+			lines := map[string]string{test.old: test.new, "reply: {}": "reply: {within: 1s}", "to: self": "to: self, within: 3s"}
 			if strings.Contains(test.new, "within") {
 				delete(lines, "to: self")
 			}
