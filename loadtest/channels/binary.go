@@ -54,7 +54,7 @@ func DecodeBinary(b []byte) (m Message, err error) {
 	return m, err
 }
 
-// fields reads their sizes and then them. rest is what follows.
+// fields reads the sizes of the fields, then the fields. rest is the bytes after them.
 func fields(b []byte, to ...*string) (rest []byte, err error) {
 	if len(b) < len(to) {
 		return nil, errShort

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// mark is what a stamp begins with. Letters, digits and dashes go through
+// Every stamp begins with mark. Letters, digits and dashes go through
 // escaping, cleaning of HTML and the like as they are.
 const mark = "stamp-"
 

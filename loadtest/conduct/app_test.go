@@ -236,7 +236,7 @@ steps:
     broadcast: {event: said, within: 1m}
 `
 
-// A played is what a run of a script came to.
+// A played holds the outcome of one run of a script.
 type played struct {
 	end   *record.End
 	steps map[string]record.Step // by name and what

@@ -196,7 +196,7 @@ func (f *fake) broadcast(from *member, text string) {
 	}
 }
 
-// stamp is what the message that deliver is about says of itself. The lock is held.
+// stamp returns the stamp of the message that is being delivered. The lock is held.
 func (f *fake) stamp() (writer, seq int) {
 	_, text, _ := strings.Cut(f.text, "stamp-")
 	if _, err := fmt.Sscanf(text, "%d-%d", &writer, &seq); err != nil {

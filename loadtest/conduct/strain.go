@@ -20,7 +20,7 @@ type strain struct {
 	lateMost, lagMost int64 // since the last tick, in microseconds
 }
 
-// A reading is what has been taken so far.
+// A reading holds the counters as they stood at one moment.
 type reading struct {
 	moment      int64 // monotonic
 	server      int64 // CPU time, as are the next two
@@ -105,7 +105,7 @@ func (r *run) sites() map[int]string {
 	return first
 }
 
-// hostRecord is what a host did in a time.
+// hostRecord returns the record of how a host fared, under a name.
 func hostRecord(name string, h order.Host) record.Host {
 	rec := record.Host{Name: name, Cores: h.Cores, BusyNs: h.BusyNs, StolenNs: h.StolenNs, WaitNs: h.WaitNs, ShortNs: h.ShortNs}
 	for _, ns := range h.SoftNs {
