@@ -6,7 +6,6 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/roost-rt/roost/loadtest/order"
-	"github.com/roost-rt/roost/poller"
 )
 
 // A churning is the leaves and joins of a fleet. It is guarded by fleet.mu.
@@ -23,7 +22,7 @@ func (f *fleet) churn(ctx context.Context, pace order.Pacer) {
 	f.churning = &churning{leaves: order.NewHistogram(3), joins: order.NewHistogram(3)}
 	f.mu.Unlock()
 	for n := 0; f.waitUntil(ctx, pace.Due(n)); n++ {
-		var conn *poller.Conn
+		var conn connection
 		f.mu.Lock()
 		c := f.takeTurnLocked(&f.churning.next, (*client).listensLocked)
 		switch {
@@ -32,7 +31,7 @@ func (f *fleet) churn(ctx context.Context, pace order.Pacer) {
 		case c.awayLocked():
 			f.faultLocked(skipped)
 		default:
-			conn = c.conn
+			conn = c.connLocked()
 		}
 		f.mu.Unlock()
 		if conn != nil {
@@ -49,12 +48,12 @@ const skipped = "leave skipped: the client was still away, or had to write"
 // listensLocked reports whether a client is there and does not speak for its
 // room.
 func (c *client) listensLocked() bool {
-	return c.conn != nil && c.joinedOnce && !c.group.speaksLocked(c)
+	return c.linked && c.joinedOnce && !c.group.speaksLocked(c)
 }
 
 // leave asks to leave the topic. The join that follows has the same join_ref:
 // no two of the client's channels live at the same time.
-func (c *client) leave(conn *poller.Conn, intended int64) {
+func (c *client) leave(conn connection, intended int64) {
 	if c.phase != joined || !c.group.leaves(c) { // cut off, or a speaker by now
 		c.group.fleet.fault(skipped)
 		return
@@ -63,23 +62,23 @@ func (c *client) leave(conn *poller.Conn, intended int64) {
 	c.dialed = intended
 	c.group.fleet.leftLate(intended)
 	conn.SetDeadline(joinTimeout)
-	_ = conn.SendShared(c.group.leave) // if it fails, Closed follows
+	_ = conn.SendShared(c.group.leave) // if it fails, closed follows
 }
 
 // hasLeft takes the end of the channel.
-func (c *client) hasLeft(conn *poller.Conn, now int64) {
+func (c *client) hasLeft(conn connection, now int64) {
 	c.phase = away
 	c.group.hasLeft(c, now-c.dialed)
 	conn.SetDeadline(order.Pause)
 }
 
 // rejoin asks to join again.
-func (c *client) rejoin(conn *poller.Conn) {
+func (c *client) rejoin(conn connection) {
 	c.phase = joining
 	c.waiting = false // the heartbeat before it left has been answered or will be
 	c.dialed = c.group.fleet.now()
 	conn.SetDeadline(joinTimeout)
-	_ = conn.SendShared(c.group.join) // if it fails, Closed follows
+	_ = conn.SendShared(c.group.join) // if it fails, closed follows
 }
 
 // leftLate notes how long after its moment a leave is made.

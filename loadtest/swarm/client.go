@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/channels"
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
@@ -53,7 +52,7 @@ func (p phase) reads() bool { return p > upgrading && p < stalled }
 
 // A client is one connection that joins one topic. It belongs to its event
 // loop, and stands for as little memory as possible: the connection itself is
-// known to the poller alone.
+// known to the network alone.
 type client struct {
 	group  *group // immutable
 	number uint32 // immutable; counts the clients of the run
@@ -61,34 +60,29 @@ type client struct {
 	phase      phase
 	joinedOnce bool  // and so is owed every message
 	waiting    bool  // for the answer to a heartbeat
+	linked     bool  // it has a connection; guarded by fleet.mu
 	tries      uint8 // to come back since it was cut off
 	frames     frame.Decoder
-	dialed     int64        // or was meant to, or asked to join again, monotonic nanoseconds
-	conn       *poller.Conn // nil while there is none; guarded by fleet.mu
+	dialed     int64 // or was meant to, or asked to join again, monotonic nanoseconds
 	// The next are pointers because they are nil but while a response to the
 	// upgrade arrives in pieces, and for who was always there.
 	head     *[]byte
 	absences *[]absence // guarded by fleet.mu
 }
 
-// open is called when the connection is being made.
-func (c *client) open(conn *poller.Conn) poller.Handler {
-	c.group.opened(c, conn)
+// opened is the first call for a connection, which is being made.
+func (c *client) opened(conn connection) {
+	c.group.opened(c)
 	conn.SetDeadline(joinTimeout)
-	if s := c.group.fleet.secure; s != nil {
-		return conn.SecureClient(s.config, s.handshakes, c, c.secured)
-	}
-	c.upgrade(conn)
-	return c
 }
 
 // upgrade asks for the WebSocket.
-func (c *client) upgrade(conn *poller.Conn) {
-	_ = conn.SendShared(c.group.fleet.upgrade) // if it fails, Closed follows
+func (c *client) upgrade(conn connection) {
+	_ = conn.SendShared(c.group.fleet.upgrade) // if it fails, closed follows
 }
 
-// Data takes what the server sent.
-func (c *client) Data(conn *poller.Conn, data []byte) {
+// data takes what the server sent.
+func (c *client) data(conn connection, data []byte) {
 	now := c.group.fleet.now()
 	if c.phase == upgrading {
 		data = c.readHead(conn, data)
@@ -96,7 +90,7 @@ func (c *client) Data(conn *poller.Conn, data []byte) {
 	for c.phase.reads() {
 		f, ok, err := c.frames.Next(&c.group.fleet.frames, &data)
 		if err != nil {
-			conn.Kill(fmt.Errorf("bad frame: %w", err))
+			c.end(conn, fmt.Errorf("bad frame: %w", err))
 			return
 		}
 		if !ok {
@@ -107,7 +101,7 @@ func (c *client) Data(conn *poller.Conn, data []byte) {
 }
 
 // readHead takes the response to the upgrade, and returns what follows it.
-func (c *client) readHead(conn *poller.Conn, data []byte) []byte {
+func (c *client) readHead(conn connection, data []byte) []byte {
 	if c.head != nil {
 		data = append(*c.head, data...)
 	}
@@ -127,7 +121,7 @@ func (c *client) readHead(conn *poller.Conn, data []byte) []byte {
 	return rest
 }
 
-func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
+func (c *client) take(conn connection, f frame.Frame, now int64) {
 	switch f.Op {
 	case opText:
 		if c.group.fleet.orders.Raw {
@@ -148,8 +142,7 @@ func (c *client) take(conn *poller.Conn, f frame.Frame, now int64) {
 
 // message takes one Phoenix message, most often a broadcast: the one that another
 // client of the process has just read is known by its bytes.
-func (c *client) message(conn *poller.Conn, text []byte, now int64) {
-	conn.CheckLoop()
+func (c *client) message(conn connection, text []byte, now int64) {
 	f := c.group.fleet
 	switch {
 	case bytes.Equal(text, f.seen.text):
@@ -188,7 +181,7 @@ func (c *client) recognized(text []byte, now int64) bool {
 }
 
 // decoded takes a message that is known by its meaning alone.
-func (c *client) decoded(conn *poller.Conn, text []byte, now int64) {
+func (c *client) decoded(conn connection, text []byte, now int64) {
 	f := c.group.fleet
 	m, err := channels.Decode(text)
 	switch {
@@ -242,7 +235,7 @@ const (
 
 // reply takes the answer to the join, to a message of the room's writer, to a
 // ping or to a leave.
-func (c *client) reply(conn *poller.Conn, m channels.Message, now int64) {
+func (c *client) reply(conn connection, m channels.Message, now int64) {
 	a, err := m.Answer()
 	if err != nil {
 		c.group.fleet.unreadable(m.Payload)
@@ -261,7 +254,7 @@ func (c *client) reply(conn *poller.Conn, m channels.Message, now int64) {
 }
 
 // admitted takes the answer to the join.
-func (c *client) admitted(conn *poller.Conn, a channels.Answer, now int64) {
+func (c *client) admitted(conn connection, a channels.Answer, now int64) {
 	switch {
 	case a.Status != "ok":
 		c.end(conn, fmt.Errorf("%w: %s", errJoinRefused, a.Reason()))
@@ -274,8 +267,8 @@ func (c *client) admitted(conn *poller.Conn, a channels.Answer, now int64) {
 	}
 }
 
-// Timeout sends a heartbeat, or finds that something was not answered.
-func (c *client) Timeout(conn *poller.Conn) {
+// timeout sends a heartbeat, or finds that something was not answered.
+func (c *client) timeout(conn connection) {
 	switch {
 	case c.phase == ended:
 		conn.Kill(errServerEnd)
@@ -289,31 +282,24 @@ func (c *client) Timeout(conn *poller.Conn) {
 		c.end(conn, errHeartbeat)
 	default:
 		c.waiting = true
-		_ = conn.SendShared(c.group.fleet.heartbeat) // if it fails, Closed follows
+		_ = conn.SendShared(c.group.fleet.heartbeat) // if it fails, closed follows
 		conn.SetDeadline(c.group.fleet.orders.Heartbeat)
 	}
 }
 
 // end hangs up; err is why.
-func (c *client) end(conn *poller.Conn, err error) {
+func (c *client) end(conn connection, err error) {
 	conn.Kill(err)
 	c.closed(conn, err)
 }
 
-// Closed is the last call for a connection.
-func (c *client) Closed(conn *poller.Conn, err error) {
-	switch {
-	case err == nil:
+// closed is the last call for a connection, which is nil if there never was one; err
+// is nil if the server closed it. It may come twice: from end, and then from the
+// network, when the client may have another.
+func (c *client) closed(conn connection, err error) {
+	if err == nil {
 		err = errServerEnd
-	case c.phase == upgrading && errors.Is(err, poller.ErrTimeout): // in the TLS handshake, which takes the deadline's call
-		err = errJoinTimeout
 	}
-	c.closed(conn, err)
-}
-
-// closed takes the end of a connection, nil if there never was one. It may come
-// twice: from end, and then from the poller, when the client may have another.
-func (c *client) closed(conn *poller.Conn, err error) {
 	if c.phase == ended || !c.group.closed(c, conn) {
 		return
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
@@ -55,10 +54,10 @@ func (f *fleet) echo(ctx context.Context, o order.Echo) {
 func (f *fleet) ping(intended int64, n int) {
 	f.mu.Lock()
 	e := f.echoing
-	c := f.takeTurnLocked(&e.next, func(c *client) bool { return c.conn != nil && c.joinedOnce })
-	var conn *poller.Conn
+	c := f.takeTurnLocked(&e.next, func(c *client) bool { return c.linked && c.joinedOnce })
+	var conn connection
 	if c != nil {
-		conn = c.conn
+		conn = c.connLocked()
 	}
 	f.mu.Unlock()
 	if conn == nil {

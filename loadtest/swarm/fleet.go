@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"sync"
 	"syscall"
 
@@ -14,16 +12,14 @@ import (
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/proc"
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
 // A fleet is the clients of one process.
 type fleet struct {
-	orders order.Orders
-	poller *poller.Poller
-	secure *secure // nil without TLS
-	groups []*group
+	orders  order.Orders
+	network network
+	groups  []*group
 
 	// What all clients send. Nobody changes these bytes.
 	upgrade, heartbeat []byte
@@ -54,20 +50,14 @@ type fleet struct {
 	departed    int64                   // when servers went down
 	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
 	churning    *churning               // nil unless clients leave
-	slow        []net.Conn              // of clients that do not read
 }
 
 func newFleet(o order.Orders) (*fleet, error) {
 	if err := o.Target.Check(); err != nil {
 		return nil, err
 	}
-	p, err := poller.New(pollerConfig(o))
-	if err != nil {
-		return nil, err
-	}
 	f := &fleet{
 		orders:      o,
-		poller:      p,
 		upgrade:     o.Target.Request(Nonce),
 		heartbeat:   heartbeatFrame(o),
 		frames:      frame.Config{Client: true},
@@ -80,29 +70,17 @@ func newFleet(o order.Orders) (*fleet, error) {
 		interval:    order.NewHistogram(2),
 		counts:      order.Counts{Errors: make(map[string]int64)},
 	}
-	if f.secure, err = newSecure(o); err != nil {
-		p.Close()
-		return nil, err
-	}
 	for _, s := range o.Shares {
 		if err := f.addGroup(s); err != nil {
-			f.close()
 			return nil, err
 		}
 	}
-	return f, nil
-}
-
-// pollerConfig is for what carries the clients. It has one loop: they share lines of cache,
-// not locks. More loops are more processes. Clients read, however much they have to
-// send: if each end waited for the other to read, neither would.
-func pollerConfig(o order.Orders) poller.Config {
-	c := poller.Config{Loops: 1, FreeBind: !o.From.Single()}
-	if o.Queue > 0 {
-		const unlimited = 1 << 40
-		c.OutboundHigh, c.OutboundMax, c.BacklogMax = o.Queue, o.Queue, unlimited
+	s, err := newSockets(f)
+	if err != nil {
+		return nil, err
 	}
-	return c
+	f.network = s
+	return f, nil
 }
 
 // clientFrame masks a text frame.
@@ -129,6 +107,7 @@ func (f *fleet) addGroup(s order.Share) error {
 		join:     clientFrame(fmt.Sprintf(`["1",%q,%q,"phx_join",{}]`, joinRef, s.Topic)),
 		leave:    clientFrame(fmt.Sprintf(`["1",%q,%q,"phx_leave",{}]`, leaveRef, s.Topic)),
 		first:    uint32(s.First),
+		place:    f.pending,
 		clients:  make([]client, s.Count),
 		ledgers:  make([]ledger, s.Count*f.orders.Writers),
 		speakers: make([]*client, f.orders.Writers),
@@ -180,28 +159,13 @@ func (f *fleet) dial(c *client, intended int64) {
 		f.firstDial = c.dialed
 	}
 	f.mu.Unlock()
-	remote := f.remote(c)
-	err := f.poller.Dial(f.source(c, remote.Addr()), remote, c.open)
-	if err != nil {
+	if err := f.network.dial(c); err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
 			err = fmt.Errorf("connect: %w", errno) // one kind of error for all addresses
 		}
 		c.closed(nil, err)
 	}
-}
-
-// source is the address that a client connects to remote from. On loopback the whole
-// of 127.0.0.0/8 is ours, and each address has ports of its own. Clients with one
-// remote after the other have the same: so each source meets each remote.
-func (f *fleet) source(c *client, remote netip.Addr) netip.Addr {
-	if from := f.orders.From.For(remote); len(from) > 0 {
-		return from.Of(int(c.number) / len(c.group.remotes))
-	}
-	if f.orders.PerSource == 0 {
-		return netip.Addr{}
-	}
-	return order.Loopback(int(c.number) / f.orders.PerSource)
 }
 
 // beaten counts the answer to a heartbeat.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
-	"github.com/roost-rt/roost/poller"
 )
 
 // A group is the clients of one room that one process holds.
@@ -17,6 +16,7 @@ type group struct {
 	join    []byte   // immutable frame
 	leave   []byte   // likewise
 	first   uint32   // immutable; the number of clients[0]
+	place   int      // immutable; how many clients of the fleet are before clients[0]
 	clients []client // the slab; each belongs to its loop
 	ledgers []ledger // for each client one of every writer, likewise
 
@@ -56,21 +56,21 @@ type message struct {
 	intended    int64
 }
 
-// opened and closed keep the connection of a client. closed reports false if it
-// was not this one.
-func (g *group) opened(c *client, conn *poller.Conn) {
+// opened and closed note whether a client has a connection. closed reports false if
+// it was not this one.
+func (g *group) opened(c *client) {
 	g.fleet.mu.Lock()
-	c.conn = conn
+	c.linked = true
 	g.fleet.mu.Unlock()
 }
 
-func (g *group) closed(c *client, conn *poller.Conn) bool {
+func (g *group) closed(c *client, conn connection) bool {
 	g.fleet.mu.Lock()
 	defer g.fleet.mu.Unlock()
-	if c.conn != conn {
+	if c.connLocked() != conn {
 		return false
 	}
-	c.conn = nil
+	c.linked = false
 	return true
 }
 

@@ -27,12 +27,12 @@ type gauge struct {
 	written []int64 // when each byte was due that was not read yet, order.Now
 }
 
-// watchLoop measures until over is closed. That it cannot is no reason to end a
+// watch measures until over is closed. That it cannot is no reason to end a
 // run: then the lag is not measured.
-func (f *fleet) watchLoop(over <-chan struct{}) {
-	g := &gauge{fleet: f}
+func (s *sockets) watch(over <-chan struct{}) {
+	g := &gauge{fleet: s.fleet}
 	var err error
-	if g.end, err = f.poller.Pipe(func(*poller.Conn) poller.Handler { return g }); err != nil {
+	if g.end, err = s.poller.Pipe(func(*poller.Conn) poller.Handler { return g }); err != nil {
 		return
 	}
 	defer g.end.Close()

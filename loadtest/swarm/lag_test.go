@@ -16,7 +16,7 @@ func watched(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	over, ended := make(chan struct{}), make(chan struct{})
-	go func() { defer close(ended); f.watchLoop(over) }()
+	go func() { defer close(ended); f.network.watch(over) }()
 	t.Cleanup(func() { close(over); <-ended; f.close() })
 	return f
 }
@@ -55,7 +55,7 @@ func TestLagOfALoopThatStandsStill(t *testing.T) {
 	f := watched(t)
 	lags(t, f, 3)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	end, err := f.poller.Pipe(func(c *poller.Conn) poller.Handler {
+	end, err := f.network.(*sockets).poller.Pipe(func(c *poller.Conn) poller.Handler {
 		close(entered)
 		<-leave
 		return &gauge{fleet: f}
@@ -90,7 +90,7 @@ func TestLagIsBounded(t *testing.T) {
 	defer f.close()
 	g := &gauge{fleet: f}
 	entered, leave := make(chan struct{}), make(chan struct{})
-	if g.end, err = f.poller.Pipe(func(*poller.Conn) poller.Handler { close(entered); <-leave; return g }); err != nil {
+	if g.end, err = f.network.(*sockets).poller.Pipe(func(*poller.Conn) poller.Handler { close(entered); <-leave; return g }); err != nil {
 		t.Fatal(err)
 	}
 	defer g.end.Close()

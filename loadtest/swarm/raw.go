@@ -5,7 +5,6 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
@@ -21,12 +20,12 @@ func heartbeatFrame(o order.Orders) []byte {
 var heartbeatReply = []byte(`[null,"2","phoenix","phx_reply",{"status":"ok","response":{}}]`)
 
 // join asks to join. A plain server has nothing to answer.
-func (c *client) join(conn *poller.Conn) {
+func (c *client) join(conn connection) {
 	if c.group.fleet.orders.Raw {
 		c.admitted(conn, channels.Answer{Status: "ok"}, c.group.fleet.now())
 		return
 	}
-	_ = conn.SendShared(c.group.join) // if it fails, Closed follows
+	_ = conn.SendShared(c.group.join) // if it fails, closed follows
 }
 
 // rawMessage takes what a plain server sent.

@@ -40,16 +40,3 @@ func (s *secure) close() {
 		_ = s.handshakes.Close(10 * time.Second) // the process ends, and the totals have what came of them
 	}
 }
-
-// secured counts a handshake, and goes on with the upgrade.
-func (c *client) secured(conn *poller.Conn) {
-	state := conn.ConnectionState()
-	f := c.group.fleet
-	f.mu.Lock()
-	f.counts.Secured++
-	if state != nil && state.DidResume {
-		f.counts.Resumed++
-	}
-	f.mu.Unlock()
-	c.upgrade(conn)
-}

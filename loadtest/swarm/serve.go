@@ -72,7 +72,7 @@ func (s *session) run() error {
 	defer reporter.Wait()
 	defer close(over)
 	reporter.Go(func() { s.report(over) })
-	reporter.Go(func() { s.fleet.watchLoop(over) })
+	reporter.Go(func() { s.fleet.network.watch(over) })
 	for {
 		var c order.Command
 		now := s.now
@@ -92,7 +92,7 @@ func (s *session) run() error {
 		case c.Churn != nil:
 			s.active.Go(func() { s.fleet.churn(now, *c.Churn) })
 		case c.Resume:
-			s.active.Go(s.fleet.resume)
+			s.active.Go(s.fleet.network.resume)
 		case c.Depart != 0:
 			s.fleet.depart(c.Depart)
 		case c.Move != nil:

@@ -29,59 +29,69 @@ func (c *client) slow() bool {
 	return int(float64(c.number+1)*part) > int(float64(c.number)*part)
 }
 
-// stall takes a client that has just joined off the event loop. From now on
-// nobody reads what the server sends to it, so no message is owed to it.
-func (c *client) stall(conn *poller.Conn, now int64) {
-	socket, err := conn.Detach()
-	if err != nil {
+// stall has a client that has just joined read no more: no message is owed to it.
+func (c *client) stall(conn connection, now int64) {
+	if err := c.group.fleet.network.stall(c, conn); err != nil {
 		c.end(conn, fmt.Errorf("stop to read: %w", err))
 		return
 	}
 	c.phase = stalled
-	if tcp, ok := socket.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(slowBuffer) // if it fails, it only takes more to fill it
-	}
-	c.group.stalled(c, socket, now)
-	c.group.fleet.beat(socket)
-}
-
-// beat goes on with the heartbeats of a client that does not read, until its
-// socket is closed: without them the server would take it for dead, and a slow
-// one is to be cut off for what it leaves unread alone.
-func (f *fleet) beat(socket net.Conn) {
-	time.AfterFunc(f.orders.Heartbeat, func() {
-		_ = socket.SetWriteDeadline(time.Now().Add(f.orders.Heartbeat)) // it fails for a closed socket only, and so does Write
-		if _, err := socket.Write(f.heartbeat); err == nil {
-			f.beat(socket)
-		}
-	})
+	c.group.stalled(c, now)
 }
 
 // stalled counts a slow client.
-func (g *group) stalled(c *client, socket net.Conn, now int64) {
+func (g *group) stalled(c *client, now int64) {
 	f := g.fleet
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c.conn = nil
-	f.slow = append(f.slow, socket)
+	c.linked = false
 	f.counts.Slow++
 	f.countJoinLocked(c, now)
 }
 
+// stall takes the client off the event loop.
+func (s *sockets) stall(_ *client, conn connection) error {
+	socket, err := conn.(*poller.Conn).Detach()
+	if err != nil {
+		return err
+	}
+	if tcp, ok := socket.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(slowBuffer) // if it fails, it only takes more to fill it
+	}
+	s.fleet.mu.Lock()
+	s.slow = append(s.slow, socket)
+	s.fleet.mu.Unlock()
+	s.beat(socket)
+	return nil
+}
+
+// beat goes on with the heartbeats of a client that does not read, until its
+// socket is closed.
+func (s *sockets) beat(socket net.Conn) {
+	f := s.fleet
+	time.AfterFunc(f.orders.Heartbeat, func() {
+		_ = socket.SetWriteDeadline(time.Now().Add(f.orders.Heartbeat)) // it fails for a closed socket only, and so does Write
+		if _, err := socket.Write(f.heartbeat); err == nil {
+			s.beat(socket)
+		}
+	})
+}
+
 // resume has the slow clients read what there is, and counts those that come to
 // its end: the server has cut them off.
-func (f *fleet) resume() {
+func (s *sockets) resume() {
+	f := s.fleet
 	f.mu.Lock()
-	sockets := f.slow
-	f.slow = nil
+	slow := s.slow
+	s.slow = nil
 	f.mu.Unlock()
 	limit := time.Now().Add(lastRead)
 	var reading sync.WaitGroup
-	for _, s := range sockets {
+	for _, socket := range slow {
 		reading.Go(func() {
-			defer s.Close()
-			_ = s.SetReadDeadline(limit) // it fails for a closed socket only, and so does Copy
-			if _, err := io.Copy(io.Discard, s); !errors.Is(err, os.ErrDeadlineExceeded) {
+			defer socket.Close()
+			_ = socket.SetReadDeadline(limit) // it fails for a closed socket only, and so does Copy
+			if _, err := io.Copy(io.Discard, socket); !errors.Is(err, os.ErrDeadlineExceeded) {
 				f.mu.Lock()
 				f.counts.CutOff++
 				f.mu.Unlock()

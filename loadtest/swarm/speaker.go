@@ -41,7 +41,7 @@ func (g *group) nextLocked(c *client) *client {
 
 // presentLocked reports whether a client is joined now. Unlike its phase, which
 // belongs to the loop, anybody may ask for it.
-func (c *client) presentLocked() bool { return c.conn != nil && c.joinedOnce && !c.awayLocked() }
+func (c *client) presentLocked() bool { return c.linked && c.joinedOnce && !c.awayLocked() }
 
 func (g *group) speaksLocked(c *client) bool { return slices.Contains(g.speakers, c) }
 

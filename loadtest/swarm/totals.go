@@ -18,14 +18,8 @@ const (
 func (f *fleet) close() {
 	f.mu.Lock()
 	f.stopping = true
-	slow := f.slow
-	f.slow = nil
 	f.mu.Unlock()
-	for _, s := range slow {
-		s.Close()
-	}
-	f.poller.Close()
-	f.secure.close()
+	f.network.close()
 }
 
 // total makes the account, after close.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
-	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 )
 
@@ -40,12 +39,12 @@ func (f *fleet) groupsByRoom() map[int][]*group {
 
 // speaker is who sends a writer's messages now, of the first group of the room
 // that has anybody; conn is nil if none has.
-func (f *fleet) speaker(groups []*group, writer int) (g *group, conn *poller.Conn) {
+func (f *fleet) speaker(groups []*group, writer int) (g *group, conn connection) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, g := range groups {
-		if c := g.speakerLocked(writer); c != nil && c.conn != nil {
-			return g, c.conn
+		if c := g.speakerLocked(writer); c != nil && c.linked {
+			return g, c.connLocked()
 		}
 	}
 	return nil, nil

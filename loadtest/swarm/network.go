@@ -1,0 +1,51 @@
+package swarm
+
+import "time"
+
+// A network carries the connections of a fleet's clients, and has the event loop that
+// drives them.
+type network interface {
+	// dial begins a client's connection. On the loop opened follows, then data and
+	// timeout, and closed at last, unless the client has ended it before. An error is
+	// one of this machine: then there is no connection.
+	dial(c *client) error
+
+	// connLocked is the connection of a client that has one.
+	connLocked(c *client) connection
+
+	// stall leaves unread from now on what comes for a client that has just joined.
+	// Its heartbeats go on: without them the server would take it for dead, and a slow
+	// one is to be cut off for what it leaves unread alone. No more is heard of it. Loop
+	// only.
+	stall(c *client, conn connection) error
+
+	// resume reads what there is for the clients that were stalled, and counts those
+	// that the server has cut off. It waits for that.
+	resume()
+
+	// watch measures how late the loop is until over is closed.
+	watch(over <-chan struct{})
+
+	// close ends all connections, and returns when no client is touched any more.
+	close()
+}
+
+// A connection is the TCP of one client: a *poller.Conn, with the methods that it has.
+type connection interface {
+	Send(b []byte) error
+	SendShared(b []byte) error   // nobody will ever change b
+	SetDeadline(d time.Duration) // until timeout is called; loop only
+	Kill(err error)              // closed may follow
+	Post(task func()) bool       // has the loop run task; false if there is none any more
+}
+
+// connLocked is the client's connection, or nil.
+func (c *client) connLocked() connection {
+	if !c.linked {
+		return nil
+	}
+	return c.group.fleet.network.connLocked(c)
+}
+
+// place is the client's among those of the process.
+func (c *client) place() int { return c.group.place + int(c.number-c.group.first) }
