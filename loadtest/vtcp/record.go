@@ -11,7 +11,8 @@ type Record struct {
 	State    State
 	Flags    Flags
 	Tries    uint8 // how often it has sent its oldest unacknowledged segment again
-	_        [3]uint8
+	_        uint8
+	Peer     uint16 // the server that it talks to: where in the stack's list
 }
 
 // A State is one of RFC 9293, section 3.3.2. A client never listens, and
