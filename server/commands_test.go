@@ -55,11 +55,16 @@ func TestCommandsHaveTheirFlags(t *testing.T) {
 	}
 }
 
+// helpOf is what a program says of its flags. Some subcommands take those of the program,
+// too, and say so by "loadtest -help".
 func helpOf(t *testing.T, bin, program string) string {
 	words := strings.Fields(program)
 	out, err := exec.Command(filepath.Join(bin, words[0]), append(words[1:], "-help")...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%s -help: %v\n%s", program, err, out)
+	}
+	if name, _, isSub := strings.Cut(program, " "); isSub && strings.Contains(string(out), name+" -help") {
+		return string(out) + helpOf(t, bin, name)
 	}
 	return string(out)
 }
