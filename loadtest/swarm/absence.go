@@ -37,42 +37,44 @@ type absence struct {
 	from, to int64   // monotonic nanoseconds; to is 0 for who is cut off and not back: that is no excuse
 	least    int64   // nanoseconds before from in which a message may have been under way, see excuse
 	had      []int32 // by writer: the number up to which it had heard of the messages
+	tries    int     // to come back
 }
 
 // absentLocked begins an absence now.
 func (c *client) absentLocked(to, least int64) {
 	var had []int32
-	for _, l := range c.group.ledgersOf(c) {
-		had = append(had, l.top)
+	for writer := range c.group.speakers {
+		had = append(had, c.group.ledger(c, writer).top)
 	}
 	c.goneLocked(absence{from: c.group.fleet.now(), to: to, least: least, had: had})
 }
 
 // goneLocked begins an absence, or goes on with one that never ended.
 func (c *client) goneLocked(a absence) {
-	if c.absences == nil {
-		c.absences = new([]absence)
-	}
-	if list := *c.absences; len(list) > 0 && list[len(list)-1].to == 0 {
+	if last := c.lastAbsenceLocked(); last != nil && last.to == 0 {
 		return
 	}
-	*c.absences = append(*c.absences, a)
+	f := c.group.fleet
+	f.absences[c.number] = append(f.absences[c.number], a)
+}
+
+// lastAbsenceLocked is nil for who was always there.
+func (c *client) lastAbsenceLocked() *absence {
+	list := c.group.fleet.absences[c.number]
+	if len(list) == 0 {
+		return nil
+	}
+	return &list[len(list)-1]
 }
 
 // awayLocked reports whether an absence has begun and not ended.
 func (c *client) awayLocked() bool {
-	if c.absences == nil || len(*c.absences) == 0 {
-		return false
-	}
-	to := (*c.absences)[len(*c.absences)-1].to
-	return to == 0 || to == stillAway
+	last := c.lastAbsenceLocked()
+	return last != nil && (last.to == 0 || last.to == stillAway)
 }
 
 // backLocked ends the absence.
-func (c *client) backLocked(now int64) {
-	list := *c.absences
-	list[len(list)-1].to = now
-}
+func (c *client) backLocked(now int64) { c.lastAbsenceLocked().to = now }
 
 // excuse takes the messages of a writer out that were sent during an absence, or
 // were under way when it began, and adds their number to away. slowest is how

@@ -46,12 +46,13 @@ func TestAbsenceExcuses(t *testing.T) {
 // A client that fails to come back, and is cut off once more, is away from the
 // first time on.
 func TestAbsenceGoesOn(t *testing.T) {
-	var c client
+	f := &fleet{absences: make(map[uint32][]absence)}
+	c := client{group: &group{fleet: f}}
 	c.goneLocked(absence{from: 1})
 	c.goneLocked(absence{from: 2})
 	c.backLocked(3)
 	c.goneLocked(absence{from: 4})
-	if got, want := fmt.Sprint(*c.absences), "[{1 3 0 []} {4 0 0 []}]"; got != want {
+	if got, want := fmt.Sprint(f.absences[0]), "[{1 3 0 [] 0} {4 0 0 [] 0}]"; got != want {
 		t.Errorf("absences %s, want %s", got, want)
 	}
 }

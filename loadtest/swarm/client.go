@@ -52,26 +52,23 @@ func (p phase) reads() bool { return p > upgrading && p < stalled }
 
 // A client is one connection that joins one topic. It belongs to its event
 // loop, and stands for as little memory as possible: the connection itself is
-// known to the network alone.
+// known to the network alone, and what few clients have is in maps of the fleet and
+// of the group.
 type client struct {
 	group  *group // immutable
 	number uint32 // immutable; counts the clients of the run
 
 	phase      phase
-	joinedOnce bool  // and so is owed every message
-	waiting    bool  // for the answer to a heartbeat
-	linked     bool  // it has a connection; guarded by fleet.mu
-	tries      uint8 // to come back since it was cut off
+	joinedOnce bool // and so is owed every message
+	waiting    bool // for the answer to a heartbeat
+	linked     bool // it has a connection; guarded by fleet.mu
 	frames     frame.Decoder
 	dialed     int64 // or was meant to, or asked to join again, monotonic nanoseconds
-	// The next are pointers because they are nil but while a response to the
-	// upgrade arrives in pieces, and for who was always there.
-	head     *[]byte
-	absences *[]absence // guarded by fleet.mu
 }
 
 // opened is the first call for a connection, which is being made.
 func (c *client) opened(conn connection) {
+	delete(c.group.fleet.heads, c.number)
 	c.group.opened(c)
 	conn.SetDeadline(joinTimeout)
 }
@@ -102,18 +99,18 @@ func (c *client) data(conn connection, data []byte) {
 
 // readHead takes the response to the upgrade, and returns what follows it.
 func (c *client) readHead(conn connection, data []byte) []byte {
-	if c.head != nil {
-		data = append(*c.head, data...)
+	heads := c.group.fleet.heads
+	if head := heads[c.number]; head != nil {
+		data = append(head, data...)
 	}
 	rest, done, err := CheckUpgrade(data)
 	switch {
 	case err != nil:
 		c.end(conn, err)
 	case !done:
-		data = bytes.Clone(data)
-		c.head = &data
+		heads[c.number] = bytes.Clone(data)
 	default:
-		c.head = nil
+		delete(heads, c.number)
 		c.phase = joining
 		c.group.fleet.connected()
 		c.join(conn)
@@ -223,7 +220,7 @@ func (c *client) broadcast(s channels.Stamp, now int64) {
 		g.fleet.fault("message that was never sent")
 		return
 	}
-	g.received(c, writer, s, g.ledgersOf(c)[writer].receive(s.Seq), now)
+	g.received(c, writer, s, g.receive(c, writer, s.Seq), now)
 }
 
 // Refs of what clients send. Pings have their stamp for one.

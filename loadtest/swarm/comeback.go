@@ -13,13 +13,13 @@ import (
 func (f *fleet) leftLocked(c *client, was phase) {
 	if was == joined {
 		f.counts.Left++
-		c.tries = 0
 		c.absentLocked(0, leastCutOff)
 	} else {
 		f.counts.Retries++
 	}
-	wait := backoff(int(c.tries))
-	c.tries = min(c.tries+1, 100)
+	a := c.lastAbsenceLocked()
+	wait := backoff(a.tries)
+	a.tries++
 	time.AfterFunc(wait, func() { f.redial(c) })
 }
 
@@ -29,9 +29,7 @@ func (f *fleet) redial(c *client) {
 	f.mu.Lock()
 	stopping := f.stopping
 	if !stopping {
-		*c = client{
-			group: c.group, number: c.number, joinedOnce: true, tries: c.tries, absences: c.absences,
-		}
+		*c = client{group: c.group, number: c.number, joinedOnce: true}
 	}
 	f.mu.Unlock()
 	if !stopping {

@@ -2,7 +2,7 @@
 // room each and count every message that is broadcast there.
 //
 // [Serve] does what its coordinator orders, and tells what comes of it: the words
-// are those of package order. A client is no goroutine but 72 bytes of slabs, driven
+// are those of package order. A client is no goroutine but 44 bytes of slabs, driven
 // by an event loop of package poller. The clients of one room are a group, all
 // groups of a process a fleet.
 //

@@ -27,8 +27,9 @@ type fleet struct {
 
 	slots chan struct{} // as many as connects and joins may be in flight
 
-	seen   sighting      // loop only
-	ramped chan struct{} // gets one value when all have joined or failed: the next process waits for it
+	seen   sighting          // loop only
+	heads  map[uint32][]byte // by number of a client, the response to the upgrade that arrives in pieces; loop only
+	ramped chan struct{}     // gets one value when all have joined or failed: the next process waits for it
 
 	look     proc.Look // session.mu
 	reported *receipts // immutable; stands for all messages whose receipts were told
@@ -50,6 +51,7 @@ type fleet struct {
 	departed    int64                   // when servers went down
 	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
 	churning    *churning               // nil unless clients leave
+	absences    map[uint32][]absence    // by number of a client
 }
 
 func newFleet(o order.Orders) (*fleet, error) {
@@ -62,6 +64,8 @@ func newFleet(o order.Orders) (*fleet, error) {
 		heartbeat:   heartbeatFrame(o),
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
+		heads:       make(map[uint32][]byte),
+		absences:    make(map[uint32][]absence),
 		ramped:      make(chan struct{}, 1),
 		reported:    new(receipts),
 		latency:     order.NewHistogram(3),
@@ -109,7 +113,8 @@ func (f *fleet) addGroup(s order.Share) error {
 		first:    uint32(s.First),
 		place:    f.pending,
 		clients:  make([]client, s.Count),
-		ledgers:  make([]ledger, s.Count*f.orders.Writers),
+		tops:     make([]int32, s.Count*f.orders.Writers),
+		gaps:     make(map[int][]order.Span),
 		speakers: make([]*client, f.orders.Writers),
 		vacant:   f.orders.Writers,
 		receipts: make([]*receipts, f.orders.Writers*f.orders.Messages),

@@ -9,16 +9,17 @@ import (
 
 // A group is the clients of one room that one process holds.
 type group struct {
-	fleet   *fleet   // immutable
-	room    int      // immutable
-	topic   string   // immutable
-	writer  uint32   // immutable; what the payloads of this room's first writer hold, those of the others follow
-	join    []byte   // immutable frame
-	leave   []byte   // likewise
-	first   uint32   // immutable; the number of clients[0]
-	place   int      // immutable; how many clients of the fleet are before clients[0]
-	clients []client // the slab; each belongs to its loop
-	ledgers []ledger // for each client one of every writer, likewise
+	fleet   *fleet               // immutable
+	room    int                  // immutable
+	topic   string               // immutable
+	writer  uint32               // immutable; what the payloads of this room's first writer hold, those of the others follow
+	join    []byte               // immutable frame
+	leave   []byte               // likewise
+	first   uint32               // immutable; the number of clients[0]
+	place   int                  // immutable; how many clients of the fleet are before clients[0]
+	clients []client             // the slab; each belongs to its loop
+	tops    []int32              // for each client one of every writer, likewise; see ledger
+	gaps    map[int][]order.Span // likewise, of the few whose ledgers have any
 
 	broadcastHead, okHead []byte // immutable; see recognized
 
@@ -32,10 +33,34 @@ type group struct {
 	open     []message        // those that wait for receipts, in the order of the first one
 }
 
-// ledgersOf are those of a client, by writer.
-func (g *group) ledgersOf(c *client) []ledger {
-	n, i := len(g.speakers), int(c.number-g.first)
-	return g.ledgers[i*n : (i+1)*n]
+// ledgerAt is where a client's ledger of a writer is kept.
+func (g *group) ledgerAt(c *client, writer int) int {
+	return int(c.number-g.first)*len(g.speakers) + writer
+}
+
+// ledger is a client's of a writer. Kept are 4 bytes of each, and what is missing where
+// anything is.
+func (g *group) ledger(c *client, writer int) ledger {
+	i := g.ledgerAt(c, writer)
+	return ledger{g.tops[i], g.gaps[i]}
+}
+
+// receive enters a message in a client's ledger of its writer.
+func (g *group) receive(c *client, writer int, n int32) receipt {
+	i := g.ledgerAt(c, writer)
+	if n == g.tops[i]+1 {
+		g.tops[i] = n
+		return inOrder
+	}
+	l := g.ledger(c, writer)
+	r := l.receive(n)
+	g.tops[i] = l.top
+	if len(l.missing) > 0 {
+		g.gaps[i] = l.missing
+	} else {
+		delete(g.gaps, i)
+	}
+	return r
 }
 
 // receiptsOf is the place for the receipts of one message.
@@ -172,7 +197,7 @@ func (g *group) goneLocked(c *client) {
 	g.gone++
 	for _, at := range g.open {
 		in := *g.receiptsOf(at.writer, at.seq)
-		if in == g.fleet.reported || g.ledgersOf(c)[at.writer].has(int32(at.seq)) {
+		if in == g.fleet.reported || g.ledger(c, at.writer).has(int32(at.seq)) {
 			continue
 		}
 		in.want--

@@ -54,7 +54,7 @@ func TestReceiptsAreTold(t *testing.T) {
 		}, "", 1, 2},
 		{"one comes back", func(g *group, receive func(int, int32)) {
 			g.goneLocked(&g.clients[2])
-			g.clients[2].absences = &[]absence{{to: stillAway}}
+			g.fleet.absences[2] = []absence{{to: stillAway}}
 			g.joinedBy(&g.clients[2], 0)
 			receive(0, 1)
 			receive(1, 1)
@@ -65,7 +65,7 @@ func TestReceiptsAreTold(t *testing.T) {
 			f := g.fleet
 			test.do(g, func(client int, seq int32) {
 				s := channels.Stamp{Writer: 1, Seq: seq, Intended: int64(seq-1) * second}
-				g.received(&g.clients[client], 0, s, g.ledgersOf(&g.clients[client])[0].receive(seq), s.Intended+second/10)
+				g.received(&g.clients[client], 0, s, g.receive(&g.clients[client], 0, seq), s.Intended+second/10)
 			})
 			g.tellLocked(0)
 			told := ""

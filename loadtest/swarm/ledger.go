@@ -7,10 +7,11 @@ import (
 )
 
 // A ledger is what one client knows of the messages of its room's writer, which
-// are numbered 1, 2, 3 and so on. The zero value has received nothing.
+// are numbered 1, 2, 3 and so on. The zero value has received nothing. See
+// group.ledger for where it is kept.
 type ledger struct {
-	top     int32         // the highest number received
-	missing *[]order.Span // below top, ascending; nil for nearly all clients
+	top     int32        // the highest number received
+	missing []order.Span // below top, ascending; nil for nearly all clients
 }
 
 // A receipt is what a ledger says to a number.
@@ -29,10 +30,7 @@ func (l *ledger) receive(n int32) receipt {
 		l.top = n
 		return inOrder
 	case n > l.top:
-		if l.missing == nil {
-			l.missing = new([]order.Span)
-		}
-		*l.missing = append(*l.missing, order.Span{First: l.top + 1, Last: n - 1})
+		l.missing = append(l.missing, order.Span{First: l.top + 1, Last: n - 1})
 		l.top = n
 		return inOrder
 	case l.fill(n):
@@ -43,39 +41,29 @@ func (l *ledger) receive(n int32) receipt {
 
 // fill takes n out of the missing ones.
 func (l *ledger) fill(n int32) bool {
-	if l.missing == nil {
-		return false
-	}
-	spans := *l.missing
-	i := slices.IndexFunc(spans, func(s order.Span) bool { return s.First <= n && n <= s.Last })
+	i := slices.IndexFunc(l.missing, func(s order.Span) bool { return s.First <= n && n <= s.Last })
 	if i < 0 {
 		return false
 	}
 	var rest []order.Span
-	if s := spans[i]; s.First < n {
+	if s := l.missing[i]; s.First < n {
 		rest = append(rest, order.Span{First: s.First, Last: n - 1})
 	}
-	if s := spans[i]; n < s.Last {
+	if s := l.missing[i]; n < s.Last {
 		rest = append(rest, order.Span{First: n + 1, Last: s.Last})
 	}
-	*l.missing = slices.Replace(spans, i, i+1, rest...)
+	l.missing = slices.Replace(l.missing, i, i+1, rest...)
 	return true
 }
 
 // has reports whether n was received.
-func (l *ledger) has(n int32) bool {
-	if n > l.top || l.missing == nil {
-		return n <= l.top
-	}
-	return !slices.ContainsFunc(*l.missing, func(s order.Span) bool { return s.First <= n && n <= s.Last })
+func (l ledger) has(n int32) bool {
+	return n <= l.top && !slices.ContainsFunc(l.missing, func(s order.Span) bool { return s.First <= n && n <= s.Last })
 }
 
 // lost is what is missing of the numbers 1 to sent.
-func (l *ledger) lost(sent int32) []order.Span {
-	var lost []order.Span
-	if l.missing != nil {
-		lost = slices.Clone(*l.missing)
-	}
+func (l ledger) lost(sent int32) []order.Span {
+	lost := slices.Clone(l.missing)
 	if l.top < sent {
 		lost = append(lost, order.Span{First: l.top + 1, Last: sent})
 	}

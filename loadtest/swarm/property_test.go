@@ -179,7 +179,7 @@ func TestGroupKeepsAccount(t *testing.T) {
 			}
 			seen[c] = append(seen[c], n)
 			s := channels.Stamp{Writer: 1, Seq: n, Intended: int64(n) * second, Sent: int64(n) * second}
-			g.received(&g.clients[c], 0, s, g.ledgersOf(&g.clients[c])[0].receive(n), s.Intended+int64(i+1)*1e6)
+			g.received(&g.clients[c], 0, s, g.receive(&g.clients[c], 0, n), s.Intended+int64(i+1)*1e6)
 		}
 		total := f.total(order.Stop{Sent: [][]int{{messages}}, Unsent: [][][]order.Span{{nil}}})
 		if total.Delivered != want.Delivered || total.Duplicated != want.Duplicated || total.Reordered != want.Reordered || total.Lost != lost {
@@ -218,7 +218,7 @@ func TestLossesAreNamed(t *testing.T) {
 	g := joinedGroup(t, 10)
 	for i := range g.clients {
 		if i%2 == 0 {
-			g.received(&g.clients[i], 0, channels.Stamp{Writer: 1, Seq: 3}, g.ledgersOf(&g.clients[i])[0].receive(3), 1)
+			g.received(&g.clients[i], 0, channels.Stamp{Writer: 1, Seq: 3}, g.receive(&g.clients[i], 0, 3), 1)
 		}
 	}
 	total := g.fleet.total(order.Stop{Sent: [][]int{{4}}, Unsent: [][][]order.Span{{{{First: 1, Last: 1}}}}})

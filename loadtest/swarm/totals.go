@@ -56,10 +56,10 @@ func (g *group) audit(t *order.Totals, c *client, s order.Stop, slowest int64) {
 	if !c.joinedOnce {
 		return
 	}
-	for writer, l := range g.ledgersOf(c) {
-		lost := without(l.lost(int32(s.Sent[g.room][writer])), s.Unsent[g.room][writer])
-		if c.absences != nil {
-			lost, t.Away = excuse(*c.absences, lost, writer, s.Schedule.Of(order.Voice{Room: g.room, Writer: writer}), slowest, t.Away)
+	for writer := range g.speakers {
+		lost := without(g.ledger(c, writer).lost(int32(s.Sent[g.room][writer])), s.Unsent[g.room][writer])
+		if absences := g.fleet.absences[c.number]; absences != nil {
+			lost, t.Away = excuse(absences, lost, writer, s.Schedule.Of(order.Voice{Room: g.room, Writer: writer}), slowest, t.Away)
 		}
 		for _, s := range lost {
 			t.Lost += s.Length()
