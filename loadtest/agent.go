@@ -50,8 +50,7 @@ func serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, agentUsage)
-		f.SetOutput(stdout)
-		f.PrintDefaults()
+		printFlags(stdout, f)
 		return exitOK
 	case err != nil:
 		return misused(stderr, "agent", err)

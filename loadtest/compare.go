@@ -104,8 +104,7 @@ func parseComparison(args []string, help io.Writer) (c comparison, err error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(help, compareUsage)
-		f.SetOutput(help)
-		f.PrintDefaults()
+		printFlags(help, f)
 		return c, errHelp
 	case err != nil:
 		return c, err

@@ -64,8 +64,7 @@ func examine(read func() (kernel.Host, error), args []string, stdout, stderr io.
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, doctorUsage)
-		f.SetOutput(stdout)
-		f.PrintDefaults()
+		printFlags(stdout, f)
 		return exitOK
 	case err != nil:
 		return misused(stderr, "doctor", wantedBy(f, err))

@@ -45,6 +45,11 @@ func printHelp(w io.Writer, f *flag.FlagSet, asked plan.Scenario) {
 	}
 }
 
+// printFlags is flag.PrintDefaults in lines that fit.
+func printFlags(w io.Writer, f *flag.FlagSet) {
+	f.VisitAll(func(each *flag.Flag) { fmt.Fprint(w, flagHelp(each)) })
+}
+
 // flagHelp is what package flag prints of a flag, in lines that fit.
 func flagHelp(f *flag.Flag) string {
 	argument, text := flag.UnquoteUsage(f)

@@ -113,8 +113,7 @@ func parseKnee(args []string, help io.Writer) (k kneeSearch, err error) {
 	own, run := divideFlags(f, args)
 	if err = f.Parse(own); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(help, kneeUsage)
-		f.SetOutput(help)
-		f.PrintDefaults()
+		printFlags(help, f)
 		return k, errHelp
 	}
 	if err != nil {

@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string) int {
 func list() int {
 	fmt.Println("loadtest SCENARIO -help has the flags. All clients join; then")
 	for _, s := range plan.Scenarios() {
-		fmt.Printf("  %-6s %s\n", s, s.Says())
+		fmt.Printf("  %-6s %s", s, strings.TrimLeft(filled(s.Says(), strings.Repeat(" ", 9)), " "))
 	}
 	fmt.Print("\nFiles hold a scenario and its flags, one a line; flags of the command line come first.\nThese come with the program (\"loadtest chat-10k.conf\"), in loadtest/scenarios:\n")
 	if err := listFiles(); err != nil {

@@ -278,3 +278,23 @@ func waitFor(t *testing.T, what string, is func() bool) {
 		}
 	}
 }
+
+// No line of the help of a command, or of what it lists, is longer than a terminal
+// is wide.
+func TestHelpOfCommands(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{
+		"list", "check -help", "knee -help", "compare -help", "compare-servers -help", "report -help", "agent -help",
+		"doctor -help", "tune -help", "tune -role load -help",
+	} {
+		c, out := start(t, strings.Fields(command)...)
+		if exitCode(t, c.Wait()); out.Len() == 0 {
+			t.Errorf("loadtest %s says nothing", command)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 100 {
+				t.Errorf("loadtest %s: %d columns: %s", command, n, line)
+			}
+		}
+	}
+}

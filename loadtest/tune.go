@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
@@ -70,8 +71,7 @@ func adjust(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, tuneUsage)
 		writeOmissions(stdout, as)
 		fmt.Fprint(stdout, "\nflags:\n")
-		f.SetOutput(stdout)
-		f.PrintDefaults()
+		printFlags(stdout, f)
 		return exitOK
 	case err != nil:
 		return misused(stderr, "tune", wantedBy(f, err))
@@ -199,7 +199,7 @@ func writeRefusals(w io.Writer, d kernel.Diff) {
 func writeOmissions(w io.Writer, role kernel.Role) {
 	fmt.Fprintln(w, "\nLeft out on purpose:")
 	for _, o := range kernel.Omissions(role) {
-		fmt.Fprintf(w, "  %-35s %s\n", o.Entry, o.Reason)
+		fmt.Fprintf(w, "  %-35s %s", o.Entry, strings.TrimLeft(filled(o.Reason, strings.Repeat(" ", 38)), " "))
 	}
 }
 

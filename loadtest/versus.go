@@ -16,7 +16,7 @@ func compareServers(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "loadtest compare-servers: %v\n", err)
 		return exitBroken
 	}
-	c, err := versus.Parse(args, versus.Program{Path: self, Records: recordsFile, Missed: exitMissed}, os.Stdout)
+	c, err := versus.Parse(args, versus.Program{Path: self, Records: recordsFile, Missed: exitMissed, Flags: printFlags}, os.Stdout)
 	switch {
 	case errors.Is(err, errHelp):
 		return exitOK

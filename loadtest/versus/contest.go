@@ -47,9 +47,10 @@ flags:
 
 // A Program makes runs: this one.
 type Program struct {
-	Path    string // of the executable
-	Records string // name of the file of records in a run's folder
-	Missed  int    // exit code of a run that was made, and missed something
+	Path    string                             // of the executable
+	Records string                             // name of the file of records in a run's folder
+	Missed  int                                // exit code of a run that was made, and missed something
+	Flags   func(w io.Writer, f *flag.FlagSet) // prints flags for -help
 }
 
 // A Contest is servers to measure by turns.
@@ -108,8 +109,7 @@ func Parse(args []string, p Program, help io.Writer) (c Contest, err error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(help, usage)
-		f.SetOutput(help)
-		f.PrintDefaults()
+		p.Flags(help, f)
 		return c, flag.ErrHelp
 	case err != nil:
 		return c, err

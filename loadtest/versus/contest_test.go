@@ -242,7 +242,8 @@ func TestParse(t *testing.T) {
 		}
 	}
 	var help strings.Builder
-	if _, err := Parse([]string{"-help"}, Program{}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "flags:") {
+	flags := func(w io.Writer, f *flag.FlagSet) { fmt.Fprintln(w, "all of", f.Name()) }
+	if _, err := Parse([]string{"-help"}, Program{Flags: flags}, &help); !errors.Is(err, flag.ErrHelp) || !strings.HasSuffix(help.String(), "flags:\nall of compare-servers\n") {
 		t.Errorf("Parse(-help) = %v with %q", err, help.String())
 	}
 	c, err := Parse(strings.Fields("-server x=a -b -clients 5 -- -size 300 stray"), Program{}, io.Discard)
