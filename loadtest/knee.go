@@ -228,6 +228,9 @@ func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
 		search.Tell(value, trial.Held)
 		if !k.quiet {
 			fmt.Printf("%3d  %s %s\n", len(sweep.Trials), k.vary, trial)
+			if reason := trial.Reason(); reason != "" {
+				fmt.Print(filled(reason, "     "))
+			}
 		}
 	}
 	switch {

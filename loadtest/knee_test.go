@@ -38,6 +38,7 @@ func TestKnee(t *testing.T) {
 	}{
 		{"rate", "chat -slo lost=0,p99<1h -vary rate -from 20 -most 30 -clients 5", 0, 2, "All holds: a rate of 30 held in 1 of 1 runs"},
 		{"clients", "-slo=p50<1ns -vary=clients -from 4 -least 3 -rate 20 -messages 5", 99, 2, "Nothing holds: 3 clients broke in 1 of 1 runs"},
+		{"why", "-slo=p50<1ns,joins>0 -from 20 -least 20 -clients 3", 99, 1, "what broke there: p50<1ns (1 of 1 runs)"},
 		{"open loop", "echo -slo replies>1 -vary rate -from 50 -most 50 -clients 5", 0, 1, "All holds: a rate of 50"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -52,6 +53,9 @@ func TestKnee(t *testing.T) {
 				t.Errorf("%d runs, sure %v, ended %q, want %d, and all that is asked for", len(s.Trials), s.Sure, s.Ended, test.runs)
 			}
 			for _, trial := range s.Trials {
+				if reason := trial.Reason(); trial.Held != (reason == "") || !strings.Contains(out.String(), reason) {
+					t.Errorf("%+v: the reason is %q, of a run that broke alone, and shown:\n%s", trial, reason, out)
+				}
 				if trial.Generator == "" || trial.P99Ms == nil {
 					t.Errorf("%+v: want latencies and a judgement of the generator", trial)
 				}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // SweepSchema is the version of what [Sweep.WriteJSON] writes; for it holds what the
@@ -31,15 +33,16 @@ type Sweep struct {
 
 // A Trial is one of its runs.
 type Trial struct {
-	Value      float64  `json:"value"`
-	Held       bool     `json:"held"`
-	Why        []string `json:"why,omitempty"` // it did not hold
-	P50Ms      *float64 `json:"p50_ms"`        // latency
-	P99Ms      *float64 `json:"p99_ms"`
-	Generator  string   `json:"generator,omitempty"` // the judgement; "" if there is none
-	Suspect    bool     `json:"suspect,omitempty"`   // the generator
-	Bottleneck string   `json:"bottleneck,omitempty"`
-	Folder     string   `json:"folder,omitempty"`
+	Value      float64     `json:"value"`
+	Held       bool        `json:"held"`
+	Why        []string    `json:"why,omitempty"`    // it did not hold: failures, apart from
+	Missed     []Threshold `json:"missed,omitempty"` // clauses of the SLO
+	P50Ms      *float64    `json:"p50_ms"`           // latency
+	P99Ms      *float64    `json:"p99_ms"`
+	Generator  string      `json:"generator,omitempty"` // the judgement; "" if there is none
+	Suspect    bool        `json:"suspect,omitempty"`   // the generator
+	Bottleneck string      `json:"bottleneck,omitempty"`
+	Folder     string      `json:"folder,omitempty"`
 }
 
 // A SweepPoint is the runs at one number.
@@ -58,8 +61,11 @@ func TrialOf(value float64, r *Result, why ...string) Trial {
 		return t
 	}
 	s := r.Summary
-	ok, reasons := Verdict(s)
-	t.Held, t.Why = ok && len(why) == 0, append(why, reasons...)
+	ok, _ := Verdict(s)
+	t.Held, t.Why = ok && len(why) == 0, append(why, s.faults()...)
+	if s.complete() {
+		t.Missed = s.missedThresholds()
+	}
 	if s.LatencyMs != nil {
 		t.P50Ms, t.P99Ms = &s.LatencyMs.P50, &s.LatencyMs.P99
 	}
@@ -79,6 +85,16 @@ func (t Trial) String() string {
 		line += "  " + t.Bottleneck
 	}
 	return line
+}
+
+// Reason says why it broke: each failure and each clause of the SLO that it missed,
+// with what it was instead. It is "" if it held.
+func (t Trial) Reason() string {
+	list := slices.Clone(t.Why)
+	for _, m := range t.Missed {
+		list = append(list, m.String())
+	}
+	return strings.Join(list, "; ")
 }
 
 // Number, P99 and Outcome are for people.
@@ -132,11 +148,8 @@ func (s *Sweep) Remarks() (list []string) {
 	}
 	if p := s.Breaks; p != nil {
 		say("%s: %d of %d runs held; by that between %.0f%% and %.0f%% of all would (95%%)", s.of(p.Value), p.Held, p.Runs, 100*p.From, 100*p.To)
-		for _, t := range slices.Backward(s.Trials) {
-			if t.Value == p.Value && !t.Held && len(t.Why) > 0 {
-				say("what broke there: %s", t.Why[0])
-				break
-			}
+		if broke := s.whatBroke(); broke != "" {
+			say("what broke there: %s", broke)
 		}
 	}
 	if of, suspect := s.brokeSuspect(); suspect > 0 {
@@ -155,6 +168,31 @@ func (s *Sweep) Remarks() (list []string) {
 		say("the border was not made sure of: the number of runs is bounded")
 	}
 	return list
+}
+
+// whatBroke is each failure and each missed clause of the runs that broke at the
+// border, with the number of runs, the most frequent first.
+func (s *Sweep) whatBroke() string {
+	times, runs := make(map[string]int), 0
+	for _, t := range s.Trials {
+		if t.Value != s.Breaks.Value || t.Held {
+			continue
+		}
+		runs++
+		for _, failure := range t.Why {
+			times[failure]++
+		}
+		for _, m := range t.Missed {
+			times[m.Text]++
+		}
+	}
+	list := slices.SortedFunc(maps.Keys(times), func(a, b string) int {
+		return cmp.Or(cmp.Compare(times[b], times[a]), cmp.Compare(a, b))
+	})
+	for i, reason := range list {
+		list[i] = fmt.Sprintf("%s (%d of %d runs)", reason, times[reason], runs)
+	}
+	return strings.Join(list, ", ")
 }
 
 // brokeSuspect is how many runs broke at the lowest number that does not hold, and
@@ -202,6 +240,9 @@ func (s *Sweep) WriteText(w io.Writer) error {
 			t.line("")
 		}
 		t.line("  %s", trial)
+		if reason := trial.Reason(); reason != "" {
+			t.wrapped("            ", reason)
+		}
 	}
 	if _, err := io.WriteString(w, t.String()); err != nil {
 		return fmt.Errorf("write text of the knee: %w", err)

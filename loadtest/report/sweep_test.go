@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,8 @@ func sweep(t *testing.T, suspect bool) *report.Sweep {
 	run := func(value float64, fails ...string) report.Trial {
 		r := newResult(t, append(fixture(t), record.Record{Generator: g}))
 		for _, f := range fails {
-			r.Judge([]report.Threshold{{Text: f}})
+			is := 431.0
+			r.Judge([]report.Threshold{{Text: f, Value: &is, Shown: "431ms"}})
 		}
 		return report.TrialOf(value, r)
 	}
@@ -45,7 +47,9 @@ func TestSweepSaysWhatWasFound(t *testing.T) {
 		{"found", func(*report.Sweep) {}, []string{
 			"The knee: a rate of 100 holds, a rate of 110 does not",
 			"a rate of 100: 2 of 2 runs held; by that between 34% and 100% of all would (95%)",
-			"what broke there: 1 of 1 thresholds missed: p99<200ms",
+			"what broke there: p99<200ms (2 of 2 runs)",
+			"p99<200ms: it is 431ms",
+			"too many clients",
 			"the generator was ok in the runs that broke at the border; bottleneck: none: waiting",
 		}, "suspect"},
 		{"all holds", func(s *report.Sweep) { s.Breaks = nil }, []string{"All holds: a rate of 100 held in 2 of 2 runs, and more was not tried"}, "The knee"},
@@ -71,6 +75,40 @@ func TestSweepSaysWhatWasFound(t *testing.T) {
 		if strings.Contains(plain, test.not) {
 			t.Errorf("%s: %q in\n%s", test.name, test.not, text.String())
 		}
+	}
+}
+
+// Each run that broke says each clause that it missed with what it was instead, and
+// each failure; the border says how many runs each was in.
+func TestSweepSaysWhyRunsBroke(t *testing.T) {
+	t.Parallel()
+	s := sweep(t, false)
+	both := s.Trials[2]
+	both.Why, both.Missed = []string{"3 lost"}, append(both.Missed, report.Threshold{Text: "join<1s"})
+	s.Trials[2] = both
+	for _, test := range []struct{ trial, want string }{
+		{s.Trials[0].Reason(), ""},
+		{s.Trials[2].Reason(), "3 lost; p99<200ms: it is 431ms; join<1s: not measured"},
+		{s.Trials[4].Reason(), "p99<200ms: it is 431ms"},
+		{s.Trials[5].Reason(), "too many clients"},
+	} {
+		if test.trial != test.want {
+			t.Errorf("Reason() = %q, want %q", test.trial, test.want)
+		}
+	}
+	const want = "what broke there: p99<200ms (2 of 2 runs), 3 lost (1 of 2 runs), join<1s (1 of 2 runs)"
+	if got := s.Remarks(); !slices.Contains(got, want) {
+		t.Errorf("Remarks() = %q, want %q in it", got, want)
+	}
+}
+
+// A run whose records have no end says so, and nothing of what it could not measure.
+func TestSweepOfARunWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	r := newResult(t, fixture(t)[:1])
+	r.Judge([]report.Threshold{{Text: "p99<200ms"}})
+	if got := report.TrialOf(5, r); got.Held || got.Reason() != "the records stop before the end of the run: there are no totals" {
+		t.Errorf("TrialOf() = %+v", got)
 	}
 }
 

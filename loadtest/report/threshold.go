@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Threshold is what a figure had to be, and what it was. Who asks for it sets
 // it: see [Result.Judge].
@@ -24,21 +27,25 @@ func (t Threshold) String() string {
 	return t.Text + ": it is " + t.Shown
 }
 
-// missedThresholds is a reason to fail, "" if there is none. A run that was
-// interrupted need not have measured everything.
-func (s Summary) missedThresholds() string {
-	names, missed := "", 0
+// missedThresholds are those that were not met. A run that was interrupted need not have
+// measured everything.
+func (s Summary) missedThresholds() (list []Threshold) {
 	for _, t := range s.Thresholds {
-		if t.Met || t.Value == nil && s.Interrupted {
-			continue
+		if !t.Met && (t.Value != nil || !s.Interrupted) {
+			list = append(list, t)
 		}
-		if missed++; missed > 1 {
-			names += ", "
-		}
-		names += t.Text
 	}
-	if missed == 0 {
+	return list
+}
+
+// thresholdFault is a reason to fail, "" if there is none.
+func (s Summary) thresholdFault() string {
+	var names []string
+	for _, t := range s.missedThresholds() {
+		names = append(names, t.Text)
+	}
+	if names == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d thresholds missed: %s", missed, len(s.Thresholds), names)
+	return fmt.Sprintf("%d of %d thresholds missed: %s", len(names), len(s.Thresholds), strings.Join(names, ", "))
 }

@@ -12,15 +12,11 @@ import (
 // are back, and every threshold was met. Reasons are sentences without a full stop: what is missing,
 // and that a run was interrupted, which alone does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
-	for _, c := range s.checks() {
-		if c.Fault != "" {
-			reasons = append(reasons, c.Fault)
-		}
-	}
+	reasons = s.faults()
 	if !s.complete() {
 		return false, reasons
 	}
-	if reason := s.missedThresholds(); reason != "" {
+	if reason := s.thresholdFault(); reason != "" {
 		reasons = append(reasons, reason)
 	}
 	ok = len(reasons) == 0
@@ -28,6 +24,16 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 		reasons = append(reasons, "interrupted: the figures hold for what was done so far")
 	}
 	return ok, reasons
+}
+
+// faults are those of the checks.
+func (s Summary) faults() (list []string) {
+	for _, c := range s.checks() {
+		if c.Fault != "" {
+			list = append(list, c.Fault)
+		}
+	}
+	return list
 }
 
 // A check is something that every run has to come to.
