@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,12 +18,13 @@ import (
 //	GET /stats                          Stats, Budgets, LoopLag, and whether the endpoint drains
 //	GET /ready                          200, or 503 with what Ready says
 //	GET /ledger                         what is owed to clients, and who was closed for what
+//	GET /topics?limit=                  topics with the most subscribers on this node
 //	GET /sockets?id=&topic=&limit=      sockets, each with its channels
 //	GET /channels?id=&topic=&limit=     channels, each with its socket
 //
 // id and topic narrow lists down to the sockets with an id and to one topic.
 // limit is how many rows there are at most, 100 if it is not given; "more" says
-// that there would be more. Rows are written one by one, in no order.
+// that there would be more. Sockets and channels are written one by one, in no order.
 //
 // It asks nobody who they are: serve it where only operators get to, such as
 // http.ListenAndServe("127.0.0.1:9000", ep.AdminHandler()), or behind a handler
@@ -49,11 +51,16 @@ func (ep *Endpoint) AdminHandler() http.Handler {
 		setJSON(w)
 		_ = json.NewEncoder(w).Encode(ep.Ledger())
 	})
+	mux.HandleFunc("GET /topics", ep.listTopics)
 	mux.HandleFunc("GET /sockets", func(w http.ResponseWriter, r *http.Request) {
-		list(w, r, "sockets", ep.find(r))
+		if limit, ok := limitOf(w, r); ok {
+			list(w, limit, "sockets", ep.find(r))
+		}
 	})
 	mux.HandleFunc("GET /channels", func(w http.ResponseWriter, r *http.Request) {
-		list(w, r, "channels", channelRows(ep.find(r), r.FormValue("topic")))
+		if limit, ok := limitOf(w, r); ok {
+			list(w, limit, "channels", channelRows(ep.find(r), r.FormValue("topic")))
+		}
 	})
 	return mux
 }
@@ -95,16 +102,31 @@ func channelRows(sockets iter.Seq[SocketInfo], topic string) iter.Seq[channelRow
 	}
 }
 
-// list answers with rows, at most as many as are asked for.
-func list[T any](w http.ResponseWriter, r *http.Request, name string, rows iter.Seq[T]) {
-	limit := 100
-	if text := r.FormValue("limit"); text != "" {
-		var err error
-		if limit, err = strconv.Atoi(text); err != nil || limit < 0 {
-			http.Error(w, fmt.Sprintf("limit is %q: want a number", text), http.StatusBadRequest)
-			return
-		}
+func (ep *Endpoint) listTopics(w http.ResponseWriter, r *http.Request) {
+	if limit, ok := limitOf(w, r); ok {
+		limit = min(limit, maxTopics)
+		list(w, limit, "topics", slices.Values(ep.Topics(limit+1)))
 	}
+}
+
+// maxTopics is how many topics an operator may ask for: they are held at once, to be
+// put in order.
+const maxTopics = 10_000
+
+// limitOf is how many rows a request is for. If it says that badly, it has been
+// answered.
+func limitOf(w http.ResponseWriter, r *http.Request) (limit int, ok bool) {
+	text := cmp.Or(r.FormValue("limit"), "100")
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 0 {
+		http.Error(w, fmt.Sprintf("limit is %q: want a number", text), http.StatusBadRequest)
+		return 0, false
+	}
+	return limit, true
+}
+
+// list answers with rows, at most limit.
+func list[T any](w http.ResponseWriter, limit int, name string, rows iter.Seq[T]) {
 	setJSON(w)
 	rowsOut := json.NewEncoder(w)
 	n, more := 0, false

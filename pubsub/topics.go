@@ -1,0 +1,44 @@
+package pubsub
+
+import "iter"
+
+// atOnce is how many topics are read under one lock: publishers wait meanwhile.
+const atOnce = 256
+
+// Topics are the topics that somebody on this node has subscribed to, in no order,
+// with how many have. What comes or goes meanwhile may be among them or not. No lock
+// is held for long, and none while the caller looks at a topic.
+func (ps *PubSub) Topics() iter.Seq2[string, int] {
+	return func(yield func(string, int) bool) {
+		for _, s := range ps.shards[:len(ps.shards)/2] { // the others are the same again
+			for some := range s.names() {
+				for _, name := range some {
+					if n := ps.Subscribers(name); n > 0 && !yield(name, n) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// names are the topics whose names lead here, some at a time.
+func (s *shard) names() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		some := make([]string, 0, atOnce)
+		s.mu.Lock()
+		for name := range s.topics { // which others may change while it is unlocked
+			if some = append(some, name); len(some) < atOnce {
+				continue
+			}
+			s.mu.Unlock()
+			if !yield(some) {
+				return
+			}
+			some = some[:0]
+			s.mu.Lock()
+		}
+		s.mu.Unlock()
+		yield(some)
+	}
+}
