@@ -6,7 +6,9 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { DEADLINE, fits, launch, open, sees, tabTo } from "./browser.mjs";
-import { Server, until } from "./server.mjs";
+import { Socket } from "phoenix-newest";
+import WebSocket from "ws";
+import { Server, until, within } from "./server.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -462,6 +464,34 @@ describe("demo pages", { timeout: 240_000 }, () => {
       assert.ok(await two.locator("#signed-in").isHidden());
       assert.deepEqual([...one.complaints, ...two.complaints, ...three.complaints], []);
     });
+  });
+
+  test("operators watch a server fill, and drain", async () => {
+    const watched = await Server.onFreePort("ROOST_SERVER", "-admin", "127.0.0.1:0");
+    const context = await browser.newContext();
+    try {
+      const page = await open(context, watched.operators);
+      await sees(page, "#state", "connected");
+      await sees(page, "#topics", "none");
+      const clients = [];
+      for (let i = 0; i < 20; i++) {
+        const socket = new Socket(`ws://${watched.host}/socket`, { transport: WebSocket, reconnectAfterMs: () => 60_000 });
+        socket.connect();
+        await within("the join", new Promise((resolve) => socket.channel("room:lobby").join().receive("ok", resolve)));
+        clients.push(socket);
+      }
+      await sees(page, ".figure", "Clients", "20");
+      await sees(page, "#topics tr", "room:lobby", "20");
+      await sees(page, "#budgets li", "connections", "20 of");
+      assert.deepEqual(page.complaints, []);
+      await fits(page, "operators");
+      watched.terminate();
+      await sees(page, "#notice", "Draining", "of 20 clients");
+      for (const socket of clients) socket.disconnect();
+    } finally {
+      await context.close();
+      await watched.stop();
+    }
   });
 });
 

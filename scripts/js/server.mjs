@@ -35,6 +35,12 @@ export class Server {
   // hosts are those of all nodes that the program runs, as it prints them.
   get hosts() { return [...this.#output.matchAll(/^listening on (\S+)$/gm)].map(([, host]) => host); }
 
+  // operators is the address that -admin serves at.
+  get operators() { return this.#output.match(/msg=admin url=(http:\S+)/)[1]; }
+
+  // terminate asks the process to end.
+  terminate() { this.#child.kill("SIGTERM"); }
+
   // start returns when the server accepts connections.
   async start() {
     const program = process.env[this.#variable];
@@ -64,7 +70,7 @@ export class Server {
 
   // stop asks the process to end and fails if it does not.
   async stop() {
-    this.#child.kill("SIGTERM");
+    this.terminate();
     try {
       await until("end of the server after SIGTERM", () => ended(this.#child), DEADLINE);
     } finally {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roost-rt/roost/server/live"
 	"github.com/roost-rt/roost/server/metrics"
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -26,7 +27,8 @@ type admin struct {
 
 	ln     net.Listener
 	events *metrics.Events
-	end    func() // nil before serve
+	page   *live.Page // nil before serve
+	end    func()     // likewise
 }
 
 // adminFlags is of the listener for operators. Its token is not among the arguments,
@@ -85,15 +87,21 @@ func (a *admin) telemetry() *phx.Telemetry {
 }
 
 // serve answers until stop, which comes after the endpoint's Shutdown: a drain is seen.
-func (a *admin) serve(ep *phx.Endpoint) {
-	if a.ln != nil {
-		a.end = serveAside(a.ln, a.handler(ep))
+func (a *admin) serve(ep *phx.Endpoint) (err error) {
+	if a.ln == nil {
+		return nil
 	}
+	if a.page, err = live.New(ep, a.events); err != nil {
+		return fmt.Errorf("the page of -admin: %w", err)
+	}
+	a.end = serveAside(a.ln, a.handler(ep))
+	return nil
 }
 
 func (a *admin) stop() {
 	switch {
 	case a.end != nil:
+		a.page.Close()
 		a.end()
 	case a.ln != nil:
 		_ = a.ln.Close() // nobody has an answer yet
@@ -102,7 +110,14 @@ func (a *admin) stop() {
 
 func (a *admin) handler(ep *phx.Endpoint) http.Handler {
 	inside := http.NewServeMux()
-	inside.Handle("/", ep.AdminHandler())
+	operators := ep.AdminHandler()
+	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if a.page.Has(r) {
+			a.page.ServeHTTP(w, r)
+			return
+		}
+		operators.ServeHTTP(w, r)
+	})
 	inside.Handle("GET /metrics", metrics.Handler(ep, a.events))
 	inside.Handle("/debug/pprof/", profiles())
 	mux := http.NewServeMux()
@@ -121,23 +136,33 @@ func answerProbe(w http.ResponseWriter, err error) {
 	_, _ = io.WriteString(w, "ok\n") // who is gone needs no answer
 }
 
-// guard asks for the token. Without one, it lets through what is for a name of this
+// guard asks for the token, as a bearer's or, for browsers, as the password of whoever.
+// Without one, it lets through what is for a name of this
 // host only: a page in an operator's browser may have a name of its own lead here
 // (DNS rebinding).
 func (a *admin) guard(inside http.Handler) http.Handler {
-	want := sha256.Sum256([]byte("Bearer " + a.token))
+	want := sha256.Sum256([]byte(a.token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := sha256.Sum256([]byte(r.Header.Get("Authorization"))) // of one length, whatever it is
+		got := sha256.Sum256([]byte(tokenOf(r))) // of one length, whatever it is
 		switch {
 		case a.token == "" && !isLoopback(hostOf(r)):
 			http.Error(w, "ask for localhost or a loopback address", http.StatusMisdirectedRequest)
 		case a.token != "" && subtle.ConstantTimeCompare(got[:], want[:]) != 1:
-			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.Header()["Www-Authenticate"] = []string{"Bearer", `Basic realm="Roost: any name, and the token"`}
 			http.Error(w, "the token is missing or wrong", http.StatusUnauthorized)
 		default:
 			inside.ServeHTTP(w, r)
 		}
 	})
+}
+
+// tokenOf is the token that a request has, if any.
+func tokenOf(r *http.Request) string {
+	if token, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isBearer {
+		return token
+	}
+	_, password, _ := r.BasicAuth()
+	return password
 }
 
 // hostOf is the host that a request is for, without its port.

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -57,7 +58,10 @@ func (s *adminServer) get(path, token, host string) (status int, body string) {
 		s.t.Fatal(err)
 	}
 	r.Host, r.Close = host, true
-	if token != "" {
+	switch {
+	case strings.HasPrefix(token, "Basic "):
+		r.Header.Set("Authorization", token)
+	case token != "":
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := http.DefaultClient.Do(r)
@@ -115,6 +119,9 @@ func TestAdmin(t *testing.T) {
 		{"/metrics", "", 200, "\nroost_connects_total{mount=\"/socket\",result=\"ok\",transport=\"websocket\"} 1\n"},
 		{"/metrics", "", 200, "\nprocess_resident_memory_bytes "},
 		{"/metrics", "", 200, "\ngo_memstats_heap_alloc_bytes "},
+		{"/", "", 200, "live.js"},
+		{"/", "evil.example", 421, ""},
+		{"/topics", "", 200, `{"topics":[]`},
 		{"/metrics", "localhost:9000", 200, "roost_ready 1"},
 		{"/metrics", "evil.example", 421, "ask for localhost"},
 		{"/healthz", "", 200, "ok\n"},
@@ -147,10 +154,16 @@ func TestAdminToken(t *testing.T) {
 	t.Setenv("ROOST_ADMIN_TOKEN", token)
 	s := runAdmin(t)
 	s.url = strings.Replace(s.url, "[::]", "127.0.0.1", 1)
+	basic := func(password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:"+password))
+	}
 	for _, tt := range []struct {
 		path, token string
 		status      int
 	}{
+		{"/", basic(token), 200}, // a browser's
+		{"/live/websocket", basic(""), 401},
+		{"/", basic("wrong"), 401},
 		{"/metrics", token, 200},
 		{"/metrics", "", 401},
 		{"/metrics", token + "0", 401},

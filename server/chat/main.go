@@ -33,15 +33,17 @@ board:* and, with sockets at /user, user:*.
 
 With -admin HOST:PORT, or ROOST_ADMIN, operators get, there and nowhere else:
 
+/                   a page that shows what goes on, as it does
 /metrics            for Prometheus
 /healthz            200 while the process runs
 /readyz             200, or 503 with the reason when nobody should be sent here: it
                     drains, or is full
-/stats /ledger /sockets /channels   what goes on, as JSON
+/stats /ledger /topics /sockets /channels   what goes on, as JSON
 /debug/pprof/       profiles
 
 Without a token it must be a loopback address. With one, in the environment as
-ROOST_ADMIN_TOKEN, all but /healthz and /readyz want "Authorization: Bearer TOKEN".
+ROOST_ADMIN_TOKEN, all but /healthz and /readyz want "Authorization: Bearer TOKEN",
+or, from browsers, the token as the password of any name.
 
 kill -HUP PID    reads the files of -tls-cert and -tls-key again
 kill -USR1 PID   collects garbage, gives free memory back to the system, and
@@ -176,7 +178,9 @@ func run(ctx context.Context, cfg phx.Config, cert *certificate, admin *admin, s
 		}
 		return err
 	}
-	admin.serve(ep)
+	if err := admin.serve(ep); err != nil {
+		return errors.Join(err, ep.Shutdown(ctx))
+	}
 	warnFewFiles(cfg.Logger)
 	warnNoSecret(&cfg)
 	printTo(stdout, "listening on %s\n", ep.Addr())

@@ -1,0 +1,17 @@
+// Package live is a page on which operators watch an endpoint: connections, rates,
+// topics, who does not keep up, callbacks and event loops, memory, the other nodes, and
+// a drain as it goes on.
+//
+//	page, err := live.New(ep, events) // events of package metrics; they may be nil
+//	…
+//	mux.Handle("/", page)
+//	…
+//	page.Close()
+//
+// The page is a client of Channels itself, of an endpoint of its own: it gets a
+// snapshot every second, or less often if taking one is work for a twentieth of the
+// time. Nothing is computed while nobody looks.
+//
+// It asks nobody who they are: serve it where only operators get to. It shows
+// addresses and ids of clients, and names of topics, but no parameters or payloads.
+package live
