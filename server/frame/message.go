@@ -17,7 +17,7 @@ type Large struct {
 }
 
 // Finish does what is left to do, with the Config that Next had. The payload is
-// the caller's. The error is an [*Error].
+// the caller's, until Release. The error is an [*Error].
 func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
 	payload, fault := m.finish(cfg, cfg.maxInflated(m.size()))
 	if fault != nil {
@@ -25,6 +25,10 @@ func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
 	}
 	return payload, nil
 }
+
+// Release gives the memory of the message back, for others: nobody may use what Finish
+// returned any more.
+func (m *Large) Release() { m.payload.Release() }
 
 // Binary reports whether it is binary, and not text.
 func (m *Large) Binary() bool { return m.op == ws.OpBinary }

@@ -123,3 +123,37 @@ func TestNothingIsCopiedAsItGrows(t *testing.T) {
 		t.Errorf("%d bytes in pieces allocated %d", size, got)
 	}
 }
+
+// Once a large message was released, the next one is put together in its memory.
+func TestLargeReleaseAllocations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has pools drop what they get")
+	}
+	const size, times = 1 << 20, 20
+	cfg := &frame.Config{Inline: 1000}
+	wire := fragments(0x02, messages(size), 60_000)
+	receive := func() {
+		var d frame.Decoder
+		var f frame.Frame
+		for _, data := range wire {
+			f, _, _ = d.Next(cfg, &data)
+		}
+		if !f.Large {
+			t.Fatal("the message is not large")
+		}
+		m := d.TakeLarge()
+		if got, err := m.Finish(cfg); err != nil || len(got) != size {
+			t.Fatalf("Finish = %d bytes, %v, want %d", len(got), err, size)
+		}
+		m.Release()
+	}
+	receive()
+	got := allocated(func() {
+		for range times {
+			receive()
+		}
+	})
+	if got > times*size/4 {
+		t.Errorf("%d messages of %d bytes allocated %d bytes, want hardly any", times, size, got)
+	}
+}

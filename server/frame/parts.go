@@ -1,8 +1,8 @@
 package frame
 
 import (
-	"runtime"
 	"sync"
+	"time"
 )
 
 // partSize is how much of Parts is in one piece.
@@ -39,24 +39,52 @@ func (p *Parts) Len() int { return len(p.full)*partSize + len(p.last) }
 // Held is how many bytes of memory they take.
 func (p *Parts) Held() int { return len(p.full)*partSize + cap(p.last) }
 
-// Join puts them together, in new memory if they are in several pieces.
+// Join puts them together, in other memory if they are in several pieces.
 func (p *Parts) Join() []byte {
 	if p.full == nil {
 		return p.last
 	}
-	all := make([]byte, 0, p.Len()) // not slices.Grow, which clears it in one stretch
-	for _, b := range append(p.full, p.last) {
+	all := whole(p.Len())
+	for i, b := range append(p.full, p.last) {
 		all = append(all, b...)
 		if cap(b) == partSize {
 			pieces.Put((*[partSize]byte)(b[:partSize]))
 		}
-		// Without it the copies of megabytes, into memory that the kernel has yet to
-		// find, are next to one long stretch in which no goroutine can be preempted:
-		// a collection would not begin meanwhile, nor who allocates during it go on.
-		runtime.Gosched()
+		if i%16 == 15 {
+			pause()
+		}
 	}
 	p.full, p.last = nil, all
 	return all
+}
+
+// pause lets others have the processor. runtime.Gosched does only for those that wait for
+// this one or for any: an event loop that the collector has just looked at waits for the
+// one that marks, for up to 10 ms, unless another has nothing else to do and takes it.
+func pause() { time.Sleep(time.Microsecond) }
+
+// Release gives back what Join returned, of which nothing may be used any more, for
+// others to be put together in. Without it, messages of megabytes have the collector at
+// work all the time, for which event loops are stopped.
+func (p *Parts) Release() {
+	switch b := p.last; {
+	case cap(b) == partSize:
+		pieces.Put((*[partSize]byte)(b[:partSize]))
+	case cap(b) > partSize:
+		wholes.Put(&b)
+	}
+	p.last = nil
+}
+
+// wholes are slices that were released.
+var wholes sync.Pool
+
+// whole is an empty slice with room for so many bytes.
+func whole(size int) []byte {
+	if b, _ := wholes.Get().(*[]byte); b != nil && cap(*b) >= size {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, size) // not slices.Grow, which clears it in one stretch
 }
 
 // pieces are those that are of no more use. Pieces are taken by event loops: one that

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"net/http"
-	"runtime"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -131,7 +131,7 @@ func (p *post) unpack() (err error) {
 	defer contain(&err)
 	if p.parts.Len() > 0 {
 		p.body, p.parts = p.parts.Join(), frame.Parts{}
-		runtime.Gosched() // as in unpacking
+		time.Sleep(time.Microsecond) // as in unpacking
 	}
 	if p.lines == nil {
 		p.lines = p.split()

@@ -1,7 +1,7 @@
 package phx
 
 import (
-	"runtime"
+	"time"
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
@@ -42,12 +42,15 @@ func (u *unpacking) Turn() {
 
 func (u *unpacking) run() (err error) {
 	defer contain(&err)
+	defer u.message.Release() // the receiver has copied what it keeps
 	payload, fault := u.message.Finish(u.socket.frames())
 	if fault != nil {
 		u.conn.Post(func() { u.socket.refuse(fault, u.receiver) })
 		return nil
 	}
-	runtime.Gosched() // both halves take milliseconds: whoever waits for a processor goes first
+	// Both halves take milliseconds. Whoever waits for a processor goes first, also where
+	// runtime.Gosched would not let it: see frame.Parts.Join.
+	time.Sleep(time.Microsecond)
 	u.receiver.message(payload, u.message.Binary())
 	return nil
 }
