@@ -28,7 +28,7 @@ type Endpoint struct {
 	http       *httpServer
 	admission  *admission
 	proxies    proxies
-	hosts      hosts
+	hosts      *hosts
 
 	stopped sync.Once
 	stopErr error // of the first Shutdown

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"unicode"
 )
 
@@ -16,10 +17,12 @@ type hosts struct {
 	given bool // in Config.Hosts
 	any   bool
 	names map[string]bool // as hostName has them
+
+	last atomic.Pointer[string] // that was allowed, as it was sent
 }
 
-func newHosts(c *Config) hosts {
-	h := hosts{given: c.Hosts != nil, names: make(map[string]bool)}
+func newHosts(c *Config) *hosts {
+	h := &hosts{given: c.Hosts != nil, names: make(map[string]bool)}
 	for _, name := range append([]string{c.Host}, c.Hosts...) {
 		h.any = h.any || name == AnyHost
 		h.names[hostName(name)] = true
@@ -58,8 +61,24 @@ func isAddr(name string) bool {
 // that it came by a listener at a loopback address.
 func (h *hosts) ask(loopback bool) bool { return !h.any && (h.given || loopback) }
 
-// allow decides about a host as in the Host field. No host at all is no browser's.
+// again reports whether a host is the one that was allowed last: most requests are for
+// the same.
+func (h *hosts) again(host []byte) bool {
+	last := h.last.Load()
+	return last != nil && *last == string(host)
+}
+
+// allow decides about a host as in the Host field.
 func (h *hosts) allow(host string) bool {
+	ok := h.has(host)
+	if ok {
+		h.last.Store(&host)
+	}
+	return ok
+}
+
+// has is allow. No host at all is no browser's.
+func (h *hosts) has(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
 		name = host

@@ -3,6 +3,7 @@ package phx
 import (
 	"bytes"
 	"net/http"
+	"sync"
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
@@ -89,9 +90,12 @@ func (x *exchange) checked(allowed bool, err error) {
 func (x *exchange) route() {
 	switch s := x.session; string(x.head.Method) {
 	case http.MethodGet:
-		if x.far != nil {
+		switch {
+		case x.far != nil:
 			x.forward()
-		} else if s == nil || !s.get(x) {
+		case s != nil && s.get(x):
+			x.recycle()
+		default:
 			x.create()
 		}
 	case http.MethodPost:
@@ -109,6 +113,15 @@ func (x *exchange) route() {
 	default:
 		x.respond(http.StatusBadRequest, "", nil)
 	}
+}
+
+// exchanges is for those that come: most are polls, which need none while they wait.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// recycle gives x up: nothing refers to it any more.
+func (x *exchange) recycle() {
+	*x = exchange{}
+	exchanges.Put(x)
 }
 
 // remote is the address of the client.

@@ -68,12 +68,13 @@ func (p *pollSessions) nextAnswerer() *answerer {
 // parameters of the query. Clients put the token into a header or, up to 1.8.16,
 // behind the parameters of the application, of which one may have the same name: the
 // last one counts, and one that is no session token is just a parameter (spec §3.3).
-func (p *pollSessions) seek(header, query []byte) (*pollSession, *farSession, Params, error) {
+// last is the session of the request before, which may be the same, or nil.
+func (p *pollSessions) seek(header, query []byte, last *pollSession) (*pollSession, *farSession, Params, error) {
 	signed := header
 	if len(header) == 0 {
 		signed = lastToken(query)
 	}
-	if s := p.known(signed); s != nil {
+	if s := p.known(signed, last); s != nil {
 		return s, nil, nil, nil
 	}
 	params, err := wire.ParseQuery(string(query))
@@ -94,7 +95,7 @@ const tokenField = "x-phoenix-longpoll-token"
 
 // has reports whether a request has the token of a session.
 func (p *pollSessions) has(r *http.Request) bool {
-	s, far, _, err := p.seek([]byte(r.Header.Get(tokenField)), []byte(r.URL.RawQuery))
+	s, far, _, err := p.seek([]byte(r.Header.Get(tokenField)), []byte(r.URL.RawQuery), nil)
 	return err == nil && (s != nil || far != nil)
 }
 
@@ -112,10 +113,13 @@ func lastToken(query []byte) []byte {
 
 // known returns the session that has made a token itself, which need not be verified
 // again, or nil.
-func (p *pollSessions) known(signed []byte) *pollSession {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.byToken[string(signed)]
+func (p *pollSessions) known(signed []byte, last *pollSession) *pollSession {
+	s := last
+	if s == nil || s.polls != p || s.token != string(signed) {
+		p.mu.Lock()
+		s = p.byToken[string(signed)]
+		p.mu.Unlock()
+	}
 	if s == nil || time.Since(p.started)-time.Duration(s.made)*time.Second > pollMaxAge {
 		return nil
 	}

@@ -257,7 +257,7 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	switch {
 	case ep.isReady(string(head.Path)):
 		ep.answerReady(c, string(head.Method))
-	case ep.hosts.ask(h.origin.loopback) && !ep.allowsHost(string(head.Host)):
+	case ep.hosts.ask(h.origin.loopback) && !ep.hosts.again(head.Host) && !ep.allowsHost(string(head.Host)):
 		answer(c, http.StatusMisdirectedRequest, misdirected)
 	case e == nil:
 		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
@@ -295,9 +295,10 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 		answer(c, http.StatusBadRequest, "")
 		return false
 	}
-	x := &exchange{conn: c, requests: h, mount: m, polls: h.endpoint.polls[m], vars: vars, text: text, head: *head, closes: head.Close || head.Minor == 0}
+	x := exchanges.Get().(*exchange)
+	*x = exchange{conn: c, requests: h, mount: m, polls: h.endpoint.polls[m], vars: vars, text: text, head: *head, closes: head.Close || head.Minor == 0}
 	signed, _ := head.Get(tokenField)
-	x.session, x.far, x.params, _ = x.polls.seek(signed, head.Query) // begin finds the error
+	x.session, x.far, x.params, _ = x.polls.seek(signed, head.Query, h.lastPolled(head)) // begin finds the error
 	whole := 0 <= head.Length && head.Length <= int64(len(rest))
 	switch {
 	case !whole && x.session == nil && x.far == nil: // it gets its answer without
@@ -315,6 +316,15 @@ func (h *requests) longPollHead(c *poller.Conn, m *mount, vars map[string]string
 	}
 	h.coming, h.need = x, int(head.Length)
 	return true
+}
+
+// lastPolled is the session of the poll before this request, if it may be another poll.
+// One that has ended is found, too, but no body is waited for.
+func (h *requests) lastPolled(head *http1.Head) *pollSession {
+	if p, ok := h.waiting.(*poll); ok && head.Length == 0 {
+		return p.session
+	}
+	return nil
 }
 
 func (h *requests) remoteAddr(c *poller.Conn) string {
