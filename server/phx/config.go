@@ -35,10 +35,12 @@ type Config struct {
 	// port, beside Host, localhost and what is below it, and loopback addresses.
 	// Others are answered 421, by mounts and HTTP alike; AnyHost allows all. Nil
 	// allows all, too, but where the endpoint listens at a loopback address, such as
-	// that of the zero Addr, or is mounted in an http.Server whose Addr is one, no
-	// others: else any web page could reach it from the browser of a developer, by a
-	// name that it makes resolve to 127.0.0.1 (DNS rebinding). A proxy on the same machine passes the public name on: name it here,
-	// or in Host.
+	// that of the zero Addr, no others: else any web page could reach it from the
+	// browser of a developer, by a name that it makes resolve to 127.0.0.1 (DNS
+	// rebinding). Below another server (ServeHTTP) that is so for what comes to a
+	// loopback address (http.LocalAddrContextKey), unless the Addr of an http.Server
+	// says that it listens at all, such as ":80". A proxy on the same machine passes
+	// the public name on: name it here, or in Host.
 	Hosts []string
 
 	// Mounts are the paths at which clients connect.

@@ -21,6 +21,7 @@ import (
 func ExampleEndpoint_ServeHTTP() {
 	ep, err := phx.New(phx.Config{
 		Logger: slog.New(slog.DiscardHandler),
+		Host:   "example.test", // beside localhost, which is all that a loopback address has by itself
 		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: &phx.ChannelType{}}}}},
 	})
 	if err != nil {

@@ -65,16 +65,16 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// atLoopback reports whether the server that has read r listens at a loopback address,
-// as far as its Addr says where: Serve needs none.
+// atLoopback reports whether r has come to a loopback address, of a server whose Addr
+// does not say that it listens at all addresses. Where it does listen nobody can ask a
+// server, whichever kind it is, that was given a listener.
 func atLoopback(r *http.Request) bool {
-	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if !ok {
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok || !isLoopback(at) {
 		return false
 	}
-	name, _, _ := net.SplitHostPort(server.Addr)
-	addr, err := netip.ParseAddr(name)
-	return name == "localhost" || err == nil && addr.Unmap().IsLoopback()
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return !ok || !isEverywhere(server.Addr)
 }
 
 // tryLater refuses a request as refuseEarly does a connection.

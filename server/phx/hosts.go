@@ -91,9 +91,25 @@ func (h *hosts) has(host string) bool {
 	return host == "" || err == nil && addr.IsLoopback()
 }
 
-// isLoopback reports whether only programs of this machine can connect to a
-// listener there.
+// isLoopback reports whether only programs of this machine can connect there.
 func isLoopback(at net.Addr) bool {
-	addr, err := netip.ParseAddrPort(at.String())
-	return err == nil && addr.Addr().Unmap().IsLoopback()
+	addr, ok := ipOf(at)
+	return ok && addr.IsLoopback()
+}
+
+// ipOf is the IP address of at, which may be nil.
+func ipOf(at net.Addr) (addr netip.Addr, ok bool) {
+	if at == nil {
+		return addr, false
+	}
+	ap, err := netip.ParseAddrPort(at.String())
+	return ap.Addr().Unmap(), err == nil
+}
+
+// isEverywhere reports whether an address to listen at, such as ":80", is all of this
+// machine's.
+func isEverywhere(addr string) bool {
+	name, _, err := net.SplitHostPort(addr)
+	ip, _ := netip.ParseAddr(name)
+	return err == nil && (name == "" || ip.Unmap().IsUnspecified())
 }

@@ -1,6 +1,7 @@
 package phx_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -143,19 +144,33 @@ func TestHostsOfListeners(t *testing.T) {
 		t.Errorf("over Dial: %d, want 200", code)
 	}
 	plain, wrapped := listenOn(t, "tcp", "127.0.0.1:0"), listenOn(t, "tcp", "127.0.0.1:0")
+	several, nowhere := listenOn(t, "tcp", "127.0.0.1:0"), listenOn(t, "tcp", "127.0.0.1:0")
 	unix := listenOn(t, "unix", t.TempDir()+"/s")
 	for _, tt := range []struct {
 		ln   net.Listener
 		code int
-	}{{plain, 421}, {struct{ net.Listener }{wrapped}, 421}, {unix, 200}} {
+	}{{plain, 421}, {struct{ net.Listener }{wrapped}, 421}, {many{several, &net.UnixAddr{}}, 421}, {many{nowhere, nil}, 421}, {unix, 200}} {
 		serve(ep, tt.ln)
-		if code := get(net.Dial(tt.ln.Addr().Network(), tt.ln.Addr().String())); code != tt.code {
-			t.Errorf("over %T: %d, want %d", tt.ln, code, tt.code)
+		at := tt.ln.Addr()
+		if m, ok := tt.ln.(many); ok {
+			at = m.Listener.Addr()
+		}
+		if code := get(net.Dial(at.Network(), at.String())); code != tt.code {
+			t.Errorf("over %T at %v: %d, want %d", tt.ln, at, code, tt.code)
 		}
 	}
 }
 
-// So it is below another server that says that it listens at a loopback address.
+// A many is a listener that does not tell its address.
+type many struct {
+	net.Listener
+	at net.Addr
+}
+
+func (m many) Addr() net.Addr { return m.at }
+
+// So it is below another server that listens at a loopback address, unless its Addr
+// says that it listens at all.
 func TestHostsOfServers(t *testing.T) {
 	for _, tt := range []struct {
 		addr, host string
@@ -170,7 +185,10 @@ func TestHostsOfServers(t *testing.T) {
 		{"[::1]:80", "evil.test", phx.Config{}, 421},
 		{":80", "evil.test", phx.Config{}, 200},
 		{"0.0.0.0:80", "evil.test", phx.Config{}, 200},
-		{"", "evil.test", phx.Config{}, 200},
+		{"[::]:80", "evil.test", phx.Config{}, 200},
+		{"", "evil.test", phx.Config{}, 421}, // of Serve
+		{"", "evil.test", phx.Config{Hosts: []string{phx.AnyHost}}, 200},
+		{"", "127.0.0.1:80", phx.Config{}, 200},
 	} {
 		ep, _ := named(t, tt.cfg)
 		server := hosted(t, ep, func(s *httptest.Server) { s.Config.Addr = tt.addr })
@@ -186,6 +204,33 @@ func TestHostsOfServers(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != tt.code {
 			t.Errorf("a server at %q, %+v: %s is answered %d, want %d", tt.addr, tt.cfg.Hosts, tt.host, resp.StatusCode, tt.code)
+		}
+	}
+}
+
+// What has come to another address, or to none, has come from further away than this
+// machine, or from no page.
+func TestHostsOfLocalAddresses(t *testing.T) {
+	ep, _ := named(t, phx.Config{})
+	for _, tt := range []struct {
+		at   net.Addr
+		code int
+	}{
+		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, 421},
+		{&net.TCPAddr{IP: net.IPv6loopback, Port: 80}, 421},
+		{&net.UDPAddr{IP: net.IPv6loopback, Port: 443}, 421}, // HTTP/3
+		{&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80}, 200},
+		{&net.UnixAddr{Name: "/run/s", Net: "unix"}, 200},
+		{nil, 200},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://evil.test/", nil)
+		if tt.at != nil {
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, tt.at))
+		}
+		w := httptest.NewRecorder()
+		ep.ServeHTTP(w, r)
+		if w.Code != tt.code {
+			t.Errorf("at %v: %d, want %d", tt.at, w.Code, tt.code)
 		}
 	}
 }

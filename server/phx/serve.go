@@ -115,7 +115,7 @@ func (ep *Endpoint) acceptOn(ln net.Listener) error {
 		switch {
 		case err == nil:
 			backoff.Accepted()
-			ep.take(nc, isLoopback(ln.Addr()))
+			ep.take(nc, ln.Addr())
 		case ep.draining.Load():
 			return http.ErrServerClosed
 		case !errors.As(err, &errno): // not the kernel's: it was closed, or will not recover
@@ -129,9 +129,14 @@ func (ep *Endpoint) acceptOn(ln net.Listener) error {
 	}
 }
 
-// take brings a connection that was accepted elsewhere to the loop.
-func (ep *Endpoint) take(nc net.Conn, loopback bool) {
-	from := origin{remote: remoteOf(nc), loopback: loopback}
+// take brings a connection that was accepted elsewhere, by a listener at at, to the
+// loop. A listener that does not tell its IP address, as it may have several, or is of
+// another kind, counts as being where the connection has come to.
+func (ep *Endpoint) take(nc net.Conn, at net.Addr) {
+	if _, ok := ipOf(at); !ok {
+		at = nc.LocalAddr()
+	}
+	from := origin{remote: remoteOf(nc), loopback: isLoopback(at)}
 	if c, ok := nc.(*tls.Conn); ok {
 		from.https = true
 		if !c.ConnectionState().HandshakeComplete {

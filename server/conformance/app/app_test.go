@@ -262,7 +262,7 @@ func TestQueriesEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(conn, "GET /realtime/socket/websocket?vsn=2.0.0&token=x HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"+
+	io.WriteString(conn, "GET /realtime/socket/websocket?vsn=2.0.0&token=x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"+
 		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	eventually(t, "Connect asks", running(1))
 	conn.Close()
