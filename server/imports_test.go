@@ -22,12 +22,12 @@ var onlyIn = map[string][]string{
 	"github.com/HdrHistogram/hdrhistogram-go":        {"loadtest/conduct", "loadtest/order", "loadtest/swarm", "loadtest/report", "loadtest/user"},
 	"github.com/nats-io/nats.go":                     {"pubsub/cluster"},
 	"github.com/nats-io/nats-server/v2/server":       {"pubsub/cluster/natsserver"},
-	"github.com/peterbourgon/ff/v3":                  {"loadtest"},
+	"github.com/peterbourgon/ff/v3":                  {"loadtest/cli"},
 	"github.com/prometheus/client_golang/prometheus": {"loadtest/live", "server/metrics"},
 	"github.com/redis/rueidis":                       {"pubsub/redis"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
-	"golang.org/x/sys/unix":                          {"poller", "loadtest", "loadtest/agent", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "scripts/cost"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "scripts/cost"},
 }
 
 // A pkg is a package of this module, or its line in CONTRIBUTING's picture.

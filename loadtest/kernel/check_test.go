@@ -207,7 +207,7 @@ func TestReport(t *testing.T) {
 		"\n  memory                                  65.5 GB        8.9 GB",
 		"First limit: fs.epoll.max_user_watches (user), at 109,211 clients. Asked for: 1,000,000.\n",
 		"      To do: raise sysctl fs.epoll.max_user_watches\n",
-		`"loadtest tune diff -role both -clients 1000000" shows the sysctls`,
+		`"roost tune diff -role both -clients 1000000" shows the sysctls`,
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("WriteText lacks %q:\n%s", want, &text)

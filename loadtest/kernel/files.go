@@ -9,7 +9,7 @@ import (
 // signed is a file with our heading. Its sum tells, without a state, whether
 // somebody has edited the file.
 func signed(body string) string {
-	return "# Written by \"loadtest tune apply\"; \"loadtest tune rollback\" removes it unless it was edited.\n" +
+	return "# Written by \"roost tune apply\"; \"roost tune rollback\" removes it unless it was edited.\n" +
 		sumLine(body) + "\n" + body
 }
 

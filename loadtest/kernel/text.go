@@ -53,7 +53,7 @@ func (rep Report) WriteText(w io.Writer, all bool) error {
 	}
 	if rep.tunable() {
 		b.WriteString("\n")
-		wrap(&b, "", fmt.Sprintf("\"loadtest tune diff -role %s -clients %d\" shows the sysctls, \"tune apply\" sets them, \"tune rollback\" takes them back.", rep.role(), int64(rep.Clients)))
+		wrap(&b, "", fmt.Sprintf("\"roost tune diff -role %s -clients %d\" shows the sysctls, \"tune apply\" sets them, \"tune rollback\" takes them back.", rep.role(), int64(rep.Clients)))
 	}
 	if hidden > 0 {
 		fmt.Fprintf(&b, "\n%d more are enough or no bound here: -all shows them.\n", hidden)

@@ -31,7 +31,7 @@ var app = kind{
 	},
 	check: func(c Config) error {
 		if c.Script == nil {
-			return errors.New("app: say which scenario file: loadtest app.yaml")
+			return errors.New("app: say which scenario file, such as app.yaml")
 		}
 		s, err := c.Script.Script()
 		if err != nil {

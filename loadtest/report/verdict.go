@@ -86,7 +86,7 @@ func (s Summary) whoJoined() string {
 // stoppedBy names the limit, and what to do about it.
 func stoppedBy(f *record.Shortfall) string {
 	if f.Limit == "" {
-		return "what stopped it is not known: " + f.Evidence + "; is it the server's host? There, see loadtest doctor"
+		return "what stopped it is not known: " + f.Evidence + "; is it the server's host? There, see roost doctor"
 	}
 	text := fmt.Sprintf("stopped at %s clients by %s", count(f.Clients), f.Limit)
 	if f.Scope != "" {

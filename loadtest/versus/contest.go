@@ -47,7 +47,8 @@ flags:
 
 // A Program makes runs: this one.
 type Program struct {
-	Path    string                             // of the executable
+	Command []string                           // without the arguments of a run
+	Name    string                             // before what it says of its end
 	Records string                             // name of the file of records in a run's folder
 	Missed  int                                // exit code of a run that was made, and missed something
 	Flags   func(w io.Writer, f *flag.FlagSet) // prints flags for -help

@@ -31,7 +31,7 @@ while [ $# -gt 0 ]; do case "$1" in -out) out=$2; shift;; -server) server=$2; sh
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return Program{Path: path, Records: "records.jsonl", Missed: missed}
+	return Program{Command: []string{path}, Name: "loadtest", Records: "records.jsonl", Missed: missed}
 }
 
 // records are what a run writes down: of a chat, or of an echo.
@@ -179,7 +179,7 @@ func TestLastWords(t *testing.T) {
 		{"loadtest: first\nloadtest: the   last\nof two lines\n", "the last of two lines"},
 		{"loadtest: " + strings.Repeat("ä", 400), strings.Repeat("ä", 300) + "…"},
 	} {
-		if got := lastWords([]byte(test.log)); got != test.want {
+		if got := (Program{Name: "loadtest"}).lastWords([]byte(test.log)); got != test.want {
 			t.Errorf("lastWords(%.40q) = %q, want %q", test.log, got, test.want)
 		}
 	}

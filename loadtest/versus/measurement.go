@@ -126,7 +126,8 @@ func (c Contest) makeRun(ctx context.Context, who contender, clients int, folder
 	// The kernel ties a child's life to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	child := exec.CommandContext(ctx, c.program.Path, append(args, c.more...)...)
+	command := slices.Concat(c.program.Command, args, c.more)
+	child := exec.CommandContext(ctx, command[0], command[1:]...)
 	child.Stdout, child.Stderr = log, log
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // Ctrl-C is for us
 	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
@@ -138,7 +139,7 @@ func (c Contest) makeRun(ctx context.Context, who contender, clients int, folder
 		return records, nil
 	}
 	text, err := os.ReadFile(log.Name())
-	if words := lastWords(text); err == nil && words != "" {
+	if words := c.program.lastWords(text); err == nil && words != "" {
 		return nil, errors.New(words)
 	}
 	return nil, cmp.Or(runErr, readErr, errors.New("the records lack an end"))
@@ -164,8 +165,9 @@ func readRecords(path string) (records []record.Record, err error) {
 }
 
 // lastWords is what a run said in the end, on one line; "" if that was no error.
-func lastWords(log []byte) string {
-	const mark, most = "loadtest: ", 300
+func (p Program) lastWords(log []byte) string {
+	const most = 300
+	mark := p.Name + ": "
 	i := bytes.LastIndex(log, []byte(mark))
 	if i < 0 {
 		return ""

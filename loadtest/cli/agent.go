@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/roost-rt/roost/loadtest/agent"
+	"github.com/roost-rt/roost/loadtest/order"
+)
+
+const agentUsage = `usage: loadtest agent [flags]
+
+Makes this host a load machine: it holds clients for the coordinator of a run
+elsewhere, one coordinator at a time.
+
+  loadtest agent -listen 10.0.0.7:7000                          on each load machine
+  loadtest -url ws://HOST:4000 -agents 10.0.0.7:7000,10.0.0.8:7000  on the coordinator
+
+Both take the token from the environment variable ` + tokenEnv + `. It is not
+encrypted, nor is anything else: this is for a network of your own. Whoever knows
+it can have this host make connections to any other.
+
+Ctrl-C ends it. Exit codes: 0 ended by a signal, 1 it cannot listen, 2 wrong
+arguments.
+
+flags:
+`
+
+// tokenEnv holds what a coordinator must know. There is no flag for it on the
+// coordinator's side: results record the command.
+const tokenEnv = "ROOST_AGENT_TOKEN"
+
+// beAgent is the subcommand of that name. It returns its exit code.
+func (p Program) beAgent(ctx context.Context, args []string) int {
+	return p.serveAgent(ctx, args, os.Stdout, os.Stderr)
+}
+
+func (p Program) serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("agent", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	listen := f.String("listen", "127.0.0.1:7000", "`address` to listen on; one that other hosts reach takes a token")
+	token := f.String("token", "", "`secret` that coordinators must know; others on this host see it here (default $"+tokenEnv+")")
+	var from order.Sources
+	f.Var((*sources)(&from), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from by turns (default the one that the kernel takes)")
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, p.help(agentUsage))
+		printFlags(stdout, f)
+		return exitOK
+	case err != nil:
+		return p.misused(stderr, "agent", err)
+	case f.NArg() > 0:
+		return p.misused(stderr, "agent", fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	}
+	if *token == "" {
+		*token = os.Getenv(tokenEnv)
+	}
+	command, err := p.self(clientsRole)
+	if err != nil {
+		return p.failed(stderr, "agent", err)
+	}
+	ln, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return p.failed(stderr, "agent", err)
+	}
+	err = agent.Serve(ctx, ln, agent.Config{
+		Token:   *token,
+		Command: command,
+		Commit:  commit(),
+		From:    from,
+		Log:     func(line string) { fmt.Fprintln(stdout, line) },
+	})
+	switch {
+	case errors.Is(err, agent.ErrNoToken):
+		return p.misused(stderr, "agent", fmt.Errorf("%w: set -token or %s", err, tokenEnv))
+	case err != nil:
+		return p.failed(stderr, "agent", err)
+	}
+	return exitOK
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
+)
+
+const doctorUsage = `usage: loadtest doctor [flags]
+
+Says which limit of this machine is the first that a number of clients hits, and
+at how many. Changes nothing and needs no root.
+
+  loadtest doctor -clients 1000000              the servers here, clients elsewhere
+  loadtest doctor -clients 1000000 -same-host   servers and clients both here, as
+                                                a run without -url and "tune" have
+                                                them (-role both)
+  loadtest doctor -clients 50000 -role load     the clients here, servers elsewhere
+  loadtest doctor -clients 50000 -single        one server process for all
+
+It shows what is in the way, so that not all clients can connect, and what is slow,
+so that all can, but lose time: what it is now, what is needed, and the number of
+clients from which on it matters. -all shows also what is enough, and why what else
+there is has no bound here.
+
+Exit codes: 0 enough, 99 something is in the way or slow ("tune diff" of the same
+role says the same), 1 it could not be found out, 2 wrong arguments.
+
+flags:
+`
+
+// doctor is the subcommand of that name. It returns its exit code.
+func (p Program) doctor(args []string) int {
+	return p.examine(kernel.Here, args, os.Stdout, os.Stderr)
+}
+
+// examine is doctor for the machine that read finds.
+func (p Program) examine(read func() (kernel.Host, error), args []string, stdout, stderr io.Writer) int {
+	var d kernel.Demand
+	f := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Int64Var((*int64)(&d.Clients), "clients", defaultDemand, "`number` of clients")
+	f.BoolVar(&d.SameHost, "same-host", false, "the clients are on this host, too (default: only the servers)")
+	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
+	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to reckon with (default: that of this process)")
+	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with clients here, `number` of addresses that they connect from (default: as many of 127.0.0.0/8 as it takes; with -role load one)")
+	f.BoolVar(&d.Users, "users", false, "with clients here, they are users of a scenario file, which take more memory")
+	f.BoolVar(&d.TLS, "tls", false, "with clients here, they speak TLS, which takes more memory, too")
+	role := f.String("role", "", "what this host does: `server`, load or both (default server)")
+	var from order.Sources
+	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) (err error) {
+		from, err = order.ParseSources(list)
+		return err
+	})
+	everything := f.Bool("all", false, "show what is enough, too")
+	asJSON := f.Bool("json", false, "the report as JSON, all of it")
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, p.help(doctorUsage))
+		printFlags(stdout, f)
+		return exitOK
+	case err != nil:
+		return p.misused(stderr, "doctor", wantedBy(f, err))
+	case f.NArg() > 0:
+		return p.misused(stderr, "doctor", fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	case d.Clients < 1 || d.Clients > mostDemand:
+		return p.misused(stderr, "doctor", fmt.Errorf("-clients is %d: want 1 to %d", int64(d.Clients), mostDemand))
+	case *role != "" && d.SameHost:
+		return p.misused(stderr, "doctor", errors.New("-same-host is -role both: the one or the other"))
+	case len(from) > 0 && (*role != string(kernel.Load) || d.Addresses != 0):
+		return p.misused(stderr, "doctor", errors.New("-from is for -role load, and says the number of -addresses"))
+	case d.FilesPerProcess < 0 || d.Addresses < 0:
+		return p.misused(stderr, "doctor", errors.New("-files-per-process and -addresses cannot be negative"))
+	}
+
+	if *role != "" {
+		r, err := kernel.ParseRole(*role)
+		if err != nil {
+			return p.misused(stderr, "doctor", fmt.Errorf("-role: %w", err))
+		}
+		d = d.As(r)
+	}
+	if d.Remote && d.Single {
+		return p.misused(stderr, "doctor", errors.New("-single is about servers, of which there are none on a load machine"))
+	}
+	if (d.Users || d.TLS) && !d.Remote && !d.SameHost {
+		return p.misused(stderr, "doctor", errors.New("-users and -tls are about clients, of which there are none here: say -role load or both"))
+	}
+	if len(from) > 0 {
+		d.Addresses = kernel.Count(from.Count())
+	}
+	host, err := read()
+	if err != nil {
+		return p.failed(stderr, "doctor", err)
+	}
+	report := kernel.Check(host, d)
+	if *asJSON {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(report)
+	} else {
+		err = report.WriteText(stdout, *everything)
+	}
+	switch {
+	case err != nil:
+		return p.failed(stderr, "doctor", err)
+	case report.Verdict() != kernel.OK:
+		return exitMissed
+	}
+	return exitOK
+}
+
+const (
+	defaultDemand = 1_000_000
+
+	// mostDemand keeps sums of bytes far from the largest int64.
+	mostDemand = 1_000_000_000
+)

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/plan"
+)
+
+const usage = `usage: loadtest [SCENARIO|FILE.conf|FILE.yaml] [flags]
+
+Starts the chat server, connects 10,000 clients, has all of them join a room,
+broadcasts to it, and reports whether everybody got everything and when.
+
+  go run ./loadtest                        10,000 clients, about 15 seconds
+  go run ./loadtest -clients 100000        as many processes as the file limit asks for
+  go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
+  go run ./loadtest app.yaml               any application with channels, see loadtest/examples
+  go run ./loadtest echo                   another scenario; "loadtest list" explains them
+  go run ./loadtest churn-10k.conf         a scenario with its flags from a file
+  go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
+
+Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
+2 wrong arguments, 130 interrupted. "go run" turns all others than 0 into 1: build
+the program for scripts. Ctrl-C ends a run early, with a report; a second one ends
+it at once.
+
+Other commands, each with a -help of its own, as has each scenario:
+  check            reads a scenario file for any application, and says what is wrong
+  knee             finds the highest rate, or the most clients, that meet thresholds
+  compare A B      sets results beside each other
+  compare-servers  measures Roost and other servers in turn
+  report           makes the reports of a run anew from its records
+  list             explains the scenarios
+  agent            holds clients for a run on another machine
+  plan             says what a run would be on this machine, and makes none
+  doctor, tune     find the limits in the way of many clients, and raise them
+`
+
+// errHelp: the usage was asked for and printed.
+var errHelp = flag.ErrHelp
+
+type options struct {
+	program    Program
+	config     plan.Config
+	out        string // folder of the run
+	json       string
+	junit      string // file; "" for none
+	metrics    string // address to be scraped at; "" for none
+	quiet      bool
+	thresholds thresholds
+	server     string // command of another server
+	oneRoom    bool   // its processes are a cluster
+	nats       string // URL of a NATS server for the cluster
+	timeout    time.Duration
+	agents     []string // addresses of load machines; none for this one
+	netns      whether  // to run in a network namespace of its own
+	script     string   // scenario file for any application
+	warnings   []string // sentences for people, beside those of the plan
+}
+
+func (p Program) parseOptions(args []string, help io.Writer) (o options, err error) {
+	c := &o.config
+	o.program, o.netns = p, auto
+	if len(args) > 0 && args[0] == "help" {
+		args = []string{"-help"}
+	}
+	var file scenarioFile
+	if len(args) > 0 && isScript(args[0]) {
+		args = append([]string{"-scenario", args[0]}, args[1:]...)
+	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name := args[0]
+		if isScenarioFile(name) {
+			if file, err = readScenarioFile(name); err != nil {
+				return o, err
+			}
+			name = cmp.Or(file.values["scenario"], string(plan.Chat))
+		}
+		if err := c.Scenario.UnmarshalText([]byte(name)); err != nil {
+			return o, err
+		}
+		args = args[1:]
+	}
+	f := o.flags()
+	if err = f.Parse(args); err == nil {
+		err = file.apply(f)
+	}
+	if err == nil && o.script != "" && (c.Scenario == "" || c.Scenario == plan.App) { // checkIdle refuses others
+		err = o.loadScript()
+	} else if err == nil {
+		err = o.thresholds.fit(nil)
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		if o.script != "" {
+			c.Scenario = plan.App
+		}
+		p.printHelp(help, f, c.Scenario)
+		return o, errHelp
+	case err != nil:
+		return o, wantedBy(f, err)
+	case len(o.agents) > 0 && c.URL == "":
+		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
+	case len(o.agents) > 0 && len(c.From) > 0:
+		return o, errors.New("-from and -agents: the clients are at the agents: say it to each of them")
+	case o.oneRoom && c.Apart:
+		return o, errors.New("-one-room and -apart: the one or the other")
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.server != "" && c.URL != "":
+		return o, errors.New("-server and -url: the one starts a server, the other one runs already")
+	case o.server == "" && c.URL == "" && c.Protocol == plan.Raw:
+		return o, errors.New("-protocol raw: Roost has channels, say the -url of another server or start it with -server")
+	case c.ServerPID != 0 && c.URL == "":
+		return o, errors.New("-server-pid: a server that is started here is measured anyway, it is for that of -url")
+	}
+	return o, cmp.Or(checkNumbers(f), o.checkIdle(f), checkProcess(c.ServerPID))
+}
+
+// flags are those of a run.
+func (o *options) flags() *flag.FlagSet {
+	c := &o.config
+	f := flag.NewFlagSet("run", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak go on (default 10s, 1m, 1h), or users of a scenario file, instead of what it says")
+	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings under way in echo without -rate")
+	f.StringVar(&c.How, "how", plan.Drain, "how servers go down in storm: `drain` or kill")
+	f.IntVar(&c.Rooms, "rooms", 0, "`number` of rooms in the scenario rooms (default 100, or one for each client)")
+	f.Float64Var(&c.Zipf, "zipf", 1, "`s`: the k-th of -rooms has 1/k^s of the first's clients; next to 0 all have as many")
+	f.Float64Var(&c.Churn, "churn", 0, "clients `a second` that leave and join again in churn (default one in a hundred)")
+	f.Float64Var(&c.Slow, "slow", 5, "`percent` of the clients that do not read in slow")
+	f.IntVar(&c.Pushers, "pushers", 0, "`number` of clients that push in burst (default 10, or all if there are fewer)")
+	f.IntVar(&c.Push, "push", 16_000_000, "`bytes` that each of them pushes in one go, in messages of 20 kB")
+	f.IntVar(&c.Servers, "servers", 0, "least `number` of server processes (default as many as the file limit asks for)")
+	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
+	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and are one room (Roost's do anyway)")
+	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short; in burst 1,000; what a scenario file says)")
+	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")
+	f.IntVar(&c.Messages, "messages", 0, "`number` of messages of each writer (default 20, fewer if that takes over a minute; in burst 3)")
+	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` of each writer (default 2, fewer where the processors could not); of a scenario file rounds a second, over all users, instead of what it says")
+	f.IntVar(&c.Size, "size", 0, "`bytes` of a message: its JSON object alone, at least 100 (default 128, in slow 16384, in burst 1200000)")
+	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` or wss (default path /socket/websocket); all IPv4 addresses of the name by turns, or all of IPv6 if none of those answers")
+	targetFlags(f, c)
+	f.IntVar(&c.ServerPID, "server-pid", 0, "`process` to measure with -url, if it is on this host")
+	f.StringVar(&o.script, "scenario", "", "`file.yaml` that says what users of any application with channels do; \"loadtest check\" explains it")
+	f.StringVar(&c.Protocol, "protocol", plan.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels, which sends each text at /chat to all clients and at /echo back")
+	f.StringVar(&c.Topic, "topic", "room:lobby", "`topic` to join")
+	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")
+	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "most connects `a second` (default as fast as the server answers)")
+	f.DurationVar(&c.Drain, "drain", 10*time.Second, "`time` without a receipt after which what is missing is lost")
+	f.DurationVar(&c.Late, "late", 10*time.Second, "`latency` above which a receipt counts as late")
+	f.DurationVar(&c.Heartbeat, "heartbeat", 0, "`time` between the heartbeats of a client (default 30s, longer for very many on one host)")
+	f.BoolVar(&c.Apart, "apart", false, "no cluster: each server process is a room of its own")
+	f.StringVar(&o.nats, "nats", "", "NATS server for the cluster, `nats://host:port` (default one of our own)")
+	f.Func("agents", "load machines that hold the clients, `host:port,…`, each running \"loadtest agent\"; with -url", func(list string) error {
+		o.agents = strings.Split(list, ",")
+		return nil
+	})
+	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
+	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
+	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
+	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON, - for the standard output and all else on the other one; without -out there is no folder then")
+	f.StringVar(&o.junit, "junit", "", "`file` for the verdict and each threshold as test cases in JUnit's XML, for a pipeline")
+	f.StringVar(&o.metrics, "metrics", "", "`address` at which Prometheus can scrape the run while it goes on, such as 127.0.0.1:9464, at /metrics")
+	f.BoolVar(&o.quiet, "quiet", false, "no plan and no progress: the report alone")
+	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
+	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` of the whole run (default none)")
+	return f
+}
+
+// checkProcess wants a process of that number, if it is not 0.
+func checkProcess(pid int) error {
+	if pid == 0 {
+		return nil
+	}
+	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("-server-pid %d: no such process", pid)
+	}
+	return nil
+}
+
+// wantedBy says what a flag takes where package flag says "parse error" alone.
+func wantedBy(f *flag.FlagSet, err error) error {
+	f.VisitAll(func(each *flag.Flag) {
+		if !strings.HasSuffix(err.Error(), "flag -"+each.Name+": parse error") {
+			return
+		}
+		wanted := "a number such as 1000"
+		if _, isTime := each.Value.(flag.Getter).Get().(time.Duration); isTime {
+			wanted = "a time such as 500ms, 10s or 1h"
+		}
+		err = fmt.Errorf("%w: want %s", err, wanted)
+	})
+	return err
+}
