@@ -1,4 +1,4 @@
-package main
+package gen
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 // run runs the program.
 func run(args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	code = generate(args, &out, &err)
+	code = Main("go run github.com/roost-rt/roost/server/gen", args, &out, &err)
 	return code, out.String(), err.String()
 }
 
@@ -21,7 +21,7 @@ func run(args ...string) (code int, stdout, stderr string) {
 // versions of everything, so that nothing is downloaded.
 func module(t *testing.T) (dir string) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
+	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
