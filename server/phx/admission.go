@@ -24,7 +24,7 @@ var errCrowded = errors.New("the client's address has Config.MaxConnsPerIP conne
 
 // An admission decides who may connect. Without limits it costs one comparison.
 type admission struct {
-	max, perAddress, rate int // zero: no limit
+	max, perAddress, rate atomic.Int64 // zero: no limit
 
 	full, crowded, fast atomic.Int64 // refused so far
 
@@ -46,13 +46,25 @@ type visitor struct {
 const reservedFiles = 64
 
 func newAdmission(c *Config) *admission {
-	a := &admission{max: c.MaxConns, perAddress: c.MaxConnsPerIP, rate: c.AcceptRate, visitors: make(map[netip.Addr]*visitor)}
-	a.tokens, a.filled = float64(a.rate), time.Now()
-	var files syscall.Rlimit
-	if a.max == 0 && syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && files.Cur < 1<<31 {
-		a.max = max(int(files.Cur)-reservedFiles, 1)
-	}
+	a := &admission{visitors: make(map[netip.Addr]*visitor)}
+	a.set(Limits{MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, AcceptRate: c.AcceptRate})
+	a.tokens, a.filled = float64(c.AcceptRate), time.Now()
 	return a
+}
+
+func (a *admission) set(l Limits) {
+	var files syscall.Rlimit
+	if l.MaxConns == 0 && syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && files.Cur < 1<<31 {
+		l.MaxConns = max(int(files.Cur)-reservedFiles, 1)
+	}
+	a.max.Store(int64(l.MaxConns))
+	a.perAddress.Store(int64(l.MaxConnsPerIP))
+	a.rate.Store(int64(l.AcceptRate))
+}
+
+// Limits are fields of Config that may change while an endpoint runs.
+type Limits struct {
+	MaxConns, MaxConnsPerIP, AcceptRate int // as in Config
 }
 
 // admits decides on a connection beside the ones that are open, as far as its
@@ -61,7 +73,7 @@ func (a *admission) admits(open int) bool {
 	switch {
 	case !a.hasRoom(open):
 		return false
-	case a.rate > 0 && !a.take(time.Now()):
+	case a.rate.Load() > 0 && !a.take(time.Now()):
 		a.fast.Add(1)
 		return false
 	}
@@ -70,7 +82,7 @@ func (a *admission) admits(open int) bool {
 
 // hasRoom is admits for what is no new connection to the client.
 func (a *admission) hasRoom(open int) bool {
-	if a.max > 0 && open >= a.max {
+	if most := a.max.Load(); most > 0 && int64(open) >= most {
 		a.full.Add(1)
 		return false
 	}
@@ -81,7 +93,8 @@ func (a *admission) hasRoom(open int) bool {
 func (a *admission) take(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.tokens = min(a.tokens+now.Sub(a.filled).Seconds()*float64(a.rate), float64(a.rate))
+	rate := float64(a.rate.Load())
+	a.tokens = min(a.tokens+now.Sub(a.filled).Seconds()*rate, rate)
 	a.filled = now
 	if a.tokens < 1 {
 		return false
@@ -92,7 +105,8 @@ func (a *admission) take(now time.Time) bool {
 
 // enter counts a connection of an address, or reports that it has too many.
 func (a *admission) enter(addr netip.Addr) (_ *visitor, ok bool) {
-	if a.perAddress == 0 || !addr.IsValid() {
+	most := int(a.perAddress.Load())
+	if most == 0 || !addr.IsValid() {
 		return nil, true
 	}
 	addr = household(addr)
@@ -103,7 +117,7 @@ func (a *admission) enter(addr netip.Addr) (_ *visitor, ok bool) {
 	case v == nil:
 		v = &visitor{admission: a, addr: addr}
 		a.visitors[addr] = v
-	case v.conns >= a.perAddress:
+	case v.conns >= most:
 		a.crowded.Add(1)
 		return nil, false
 	}

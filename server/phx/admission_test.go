@@ -100,6 +100,49 @@ func TestAcceptRate(t *testing.T) {
 	eventually(t, "one is refused", func() bool { connect(t, ep); return ep.Stats().Refused.Rate > 0 })
 }
 
+// Limits may change while clients come and go: who is there stays, and a limit of an
+// address counts those who came under another one.
+func TestSetLimits(t *testing.T) {
+	ep := startConfig(t, phx.Config{Loops: 1, MaxConns: 1, MaxConnsPerIP: 5, Mounts: sockets()})
+	set := func(l phx.Limits) {
+		t.Helper()
+		if err := ep.SetLimits(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := dial(t, ep)
+	connect(t, ep).wantRefused()
+	set(phx.Limits{MaxConns: 3, MaxConnsPerIP: 2})
+	second := dial(t, ep)
+	connect(t, ep).wantRefused()
+	if got := ep.Stats().Refused; got != (phx.Refusals{Full: 1, PerAddress: 1}) {
+		t.Errorf("refused %+v, want one of each limit", got)
+	}
+	set(phx.Limits{MaxConns: 1})
+	connect(t, ep).wantRefused()
+	first.heartbeat()
+	second.heartbeat()
+	set(phx.Limits{})
+	dial(t, ep).heartbeat()
+	set(phx.Limits{AcceptRate: 1})
+	eventually(t, "one is refused", func() bool { connect(t, ep); return ep.Stats().Refused.Rate > 0 })
+	if err := ep.SetLimits(phx.Limits{MaxConnsPerIP: -1}); err == nil || !strings.Contains(err.Error(), "MaxConnsPerIP is -1") {
+		t.Errorf("SetLimits of -1 = %v, want what is wrong", err)
+	}
+}
+
+// Check says what New would.
+func TestConfigCheck(t *testing.T) {
+	cfg := phx.Config{Mounts: []phx.Mount{{Path: "/socket", Idle: -1}}, MaxConns: -1}
+	err := cfg.Check()
+	if _, want := phx.New(cfg); err == nil || want == nil || err.Error() != want.Error() {
+		t.Errorf("Check() = %v, want %v, as of New", err, want)
+	}
+	if err := (phx.Config{}).Check(); err != nil {
+		t.Errorf("Check() of a zero Config = %v, want nil", err)
+	}
+}
+
 // remotes starts an endpoint that says where clients come from.
 func remotes(t *testing.T, cfg phx.Config) (*phx.Endpoint, chan string) {
 	seen := make(chan string, 1)

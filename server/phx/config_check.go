@@ -12,6 +12,15 @@ import (
 	"time"
 )
 
+// Check says what is wrong with c, as [New] does, without starting anything: only
+// that does not show which takes listening, or another server.
+func (c Config) Check() error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("phx: configuration: %w", err)
+	}
+	return nil
+}
+
 // check finds what is wrong with c and fills in the defaults.
 func (c *Config) check() error {
 	c.Addr = cmp.Or(c.Addr, "127.0.0.1:4000")

@@ -123,7 +123,7 @@ func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 		return ep.turnAway(c)
 	}
 	var peer netip.AddrPort
-	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress > 0 || ep.encryption != nil { // else nobody asks
+	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress.Load() > 0 || ep.encryption != nil { // else nobody asks
 		peer = from.peer(c)
 	}
 	if ep.cfg.ProxyProtocol && ep.proxies.trust(peer.Addr()) {
@@ -134,6 +134,19 @@ func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 		return h
 	}
 	return ep.turnAway(c)
+}
+
+// SetLimits has other limits hold for connections from now on; those that are open
+// stay, also when they are too many. Connections that began without a MaxConnsPerIP
+// are not counted for one that is set later. The error names a field that is
+// negative; then nothing has changed. It may be called from any goroutine.
+func (ep *Endpoint) SetLimits(l Limits) error {
+	c := Config{MaxConns: l.MaxConns, MaxConnsPerIP: l.MaxConnsPerIP, AcceptRate: l.AcceptRate}
+	if err := c.Check(); err != nil {
+		return err
+	}
+	ep.admission.set(l)
+	return nil
 }
 
 // conns is how many connections are open.

@@ -21,7 +21,7 @@ func (ep *Endpoint) Budgets() []Budget {
 	outbound, outboundMax := ep.poller.Backlog()
 	broadcasts, broadcastsMax := ep.pubsub.Pending()
 	return []Budget{
-		{"connections", int64(ep.conns()), int64(ep.admission.max)},
+		{"connections", int64(ep.conns()), ep.admission.max.Load()},
 		{"incoming bytes", ep.incoming.held.Load(), ep.incoming.max},
 		{"mailbox bytes", ep.workers.Held(), int64(ep.cfg.MailboxesMax)},
 		{"outbound bytes", outbound, outboundMax},
