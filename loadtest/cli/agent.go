@@ -11,6 +11,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/agent"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 const agentUsage = `usage: loadtest agent [flags]
@@ -50,7 +51,7 @@ func (p Program) serveAgent(ctx context.Context, args []string, stdout, stderr i
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, p.help(agentUsage))
-		printFlags(stdout, f)
+		settings.PrintDefaults(stdout, f)
 		return exitOK
 	case err != nil:
 		return p.misused(stderr, "agent", err)

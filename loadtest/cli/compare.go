@@ -13,6 +13,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 const compareUsage = `Loadtest compare sets runs side by side; the first side is what the others are
@@ -103,7 +104,7 @@ func (p Program) parseComparison(args []string, help io.Writer) (c comparison, e
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(help, p.help(compareUsage))
-		printFlags(help, f)
+		settings.PrintDefaults(help, f)
 		return c, errHelp
 	case err != nil:
 		return c, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 const doctorUsage = `usage: loadtest doctor [flags]
@@ -63,7 +64,7 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, p.help(doctorUsage))
-		printFlags(stdout, f)
+		settings.PrintDefaults(stdout, f)
 		return exitOK
 	case err != nil:
 		return p.misused(stderr, "doctor", wantedBy(f, err))

@@ -22,6 +22,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 const kneeUsage = `usage: loadtest knee [SCENARIO|FILE.conf|FILE.yaml] -slo THRESHOLDS -vary rate|clients [flags]
@@ -114,7 +115,7 @@ func (p Program) parseKnee(args []string, help io.Writer) (k kneeSearch, err err
 	own, run := divideFlags(f, args)
 	if err = f.Parse(own); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(help, p.help(kneeUsage))
-		printFlags(help, f)
+		settings.PrintDefaults(help, f)
 		return k, errHelp
 	}
 	if err != nil {
@@ -230,7 +231,7 @@ func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
 		if !k.quiet {
 			fmt.Printf("%3d  %s %s\n", len(sweep.Trials), k.vary, trial)
 			if reason := trial.Reason(); reason != "" {
-				fmt.Print(filled(reason, "     "))
+				fmt.Print(settings.Filled(reason, "     "))
 			}
 		}
 	}

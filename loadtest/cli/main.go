@@ -29,6 +29,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/user"
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 	"github.com/roost-rt/roost/server/chat"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 // Exit codes.
@@ -108,7 +109,7 @@ func (p Program) Main(ctx context.Context, args []string) int {
 func (p Program) list() int {
 	fmt.Printf("%s SCENARIO -help has the flags. All clients join; then\n", p.name(""))
 	for _, s := range plan.Scenarios() {
-		fmt.Printf("  %-6s %s", s, strings.TrimLeft(filled(p.help(s.Says()), strings.Repeat(" ", 9)), " "))
+		fmt.Printf("  %-6s %s", s, strings.TrimLeft(settings.Filled(p.help(s.Says()), strings.Repeat(" ", 9)), " "))
 	}
 	fmt.Printf("\nFiles hold a scenario and its flags, one a line; flags of the command line come first.\nThese come with the program (\"%s chat-10k.conf\"), in loadtest/scenarios:\n", p.name(""))
 	if err := listFiles(); err != nil {

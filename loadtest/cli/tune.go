@@ -10,6 +10,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 const tuneUsage = `usage: loadtest tune diff|apply|status|rollback [flags]
@@ -70,7 +71,7 @@ func (p Program) adjust(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, p.help(tuneUsage))
 		writeOmissions(stdout, as)
 		fmt.Fprint(stdout, "\nflags:\n")
-		printFlags(stdout, f)
+		settings.PrintDefaults(stdout, f)
 		return exitOK
 	case err != nil:
 		return p.misused(stderr, "tune", wantedBy(f, err))
@@ -198,7 +199,7 @@ func writeRefusals(w io.Writer, d kernel.Diff) {
 func writeOmissions(w io.Writer, role kernel.Role) {
 	fmt.Fprintln(w, "\nLeft out on purpose:")
 	for _, o := range kernel.Omissions(role) {
-		fmt.Fprintf(w, "  %-35s %s", o.Entry, strings.TrimLeft(filled(o.Reason, strings.Repeat(" ", 38)), " "))
+		fmt.Fprintf(w, "  %-35s %s", o.Entry, strings.TrimLeft(settings.Filled(o.Reason, strings.Repeat(" ", 38)), " "))
 	}
 }
 

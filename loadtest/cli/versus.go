@@ -3,9 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/versus"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 // compareServers runs the subcommand of that name and returns the exit code.
@@ -14,9 +17,11 @@ func (p Program) compareServers(ctx context.Context, args []string) int {
 	if err != nil {
 		return p.failed(os.Stderr, "compare-servers", err)
 	}
-	c, err := versus.Parse(args, versus.Program{Command: self, Name: p.name(""), Records: recordsFile, Missed: exitMissed, Flags: printFlags}, os.Stdout)
+	var help strings.Builder
+	c, err := versus.Parse(args, versus.Program{Command: self, Name: p.name(""), Records: recordsFile, Missed: exitMissed, Flags: settings.PrintDefaults}, &help)
 	switch {
 	case errors.Is(err, errHelp):
+		fmt.Print(p.help(help.String()))
 		return exitOK
 	case err != nil:
 		return p.misused(os.Stderr, "compare-servers", err)

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -31,18 +30,17 @@ type admin struct {
 	end    func()     // likewise
 }
 
-// adminFlags is of the listener for operators. Its token is not among the arguments,
-// which ps shows.
-func adminFlags(flags *flag.FlagSet) *admin {
-	a := &admin{token: os.Getenv("ROOST_ADMIN_TOKEN")}
+// flags are of the listener for operators.
+func (a *admin) flags(flags *flag.FlagSet) {
 	flags.StringVar(&a.addr, "admin", "", "`HOST:PORT` to serve metrics, health and profiles to operators on, such as 127.0.0.1:9000; default nowhere; see above")
-	return a
+	flags.StringVar(&a.token, "admin-token", "", "`token` that -admin asks for, at least 16 characters")
 }
 
 // minToken is how many characters a token has at least: nobody guesses 16 random ones.
 const minToken = 16
 
-func (a *admin) check() error {
+// check says what is wrong. The token is from there, in words.
+func (a *admin) check(from string) error {
 	if a.addr == "" {
 		return nil
 	}
@@ -54,7 +52,7 @@ func (a *admin) check() error {
 	case a.token == "" && !isLoopback(host):
 		return fmt.Errorf("-admin is %q, which others can reach, and there is no token: set ROOST_ADMIN_TOKEN, or choose a loopback address such as 127.0.0.1:9000", a.addr)
 	case a.token != "" && len(a.token) < minToken:
-		return fmt.Errorf("ROOST_ADMIN_TOKEN has %d characters: want at least %d, such as those of: openssl rand -hex 16", len(a.token), minToken)
+		return fmt.Errorf("%s has %d characters: want at least %d, such as those of: openssl rand -hex 16", from, len(a.token), minToken)
 	}
 	return nil
 }

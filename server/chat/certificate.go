@@ -25,27 +25,34 @@ type certificate struct {
 	state  [2]os.FileInfo // then
 }
 
-// certificateFlags are those of TLS.
-func certificateFlags(flags *flag.FlagSet) *certificate {
-	c := new(certificate)
+// flags are those of TLS.
+func (c *certificate) flags(flags *flag.FlagSet) {
 	flags.StringVar(&c.cert, "tls-cert", "", "`file` of the server's certificate, and of those that sign it, PEM: serves https and wss instead of http and ws. Read again when it changes, and at SIGHUP")
 	flags.StringVar(&c.key, "tls-key", "", "`file` of the private key of -tls-cert, PEM")
-	return c
+}
+
+// check reads the files, if there are any.
+func (c *certificate) check() error {
+	switch {
+	case c.cert == "" && c.key == "":
+		return nil
+	case c.cert == "" || c.key == "":
+		return errors.New("TLS needs both -tls-cert and -tls-key")
+	}
+	c.looked, c.state = time.Now(), c.files()
+	if err := c.load(); err != nil {
+		return fmt.Errorf("-tls-cert and -tls-key: %w", err)
+	}
+	return nil
 }
 
 // config is nil without a certificate.
-func (c *certificate) config(log *slog.Logger) (*tls.Config, error) {
-	switch {
-	case c.cert == "" && c.key == "":
-		return nil, nil
-	case c.cert == "" || c.key == "":
-		return nil, errors.New("TLS needs both -tls-cert and -tls-key")
+func (c *certificate) config(log *slog.Logger) *tls.Config {
+	if c.cert == "" {
+		return nil
 	}
-	c.log, c.looked, c.state = log, time.Now(), c.files()
-	if err := c.load(); err != nil {
-		return nil, fmt.Errorf("-tls-cert and -tls-key: %w", err)
-	}
-	return &tls.Config{GetCertificate: c.get}, nil
+	c.log = log
+	return &tls.Config{GetCertificate: c.get}
 }
 
 // get is tls.Config.GetCertificate.

@@ -96,8 +96,8 @@ func (u newcomerAs) Validate() error { return checkText("user", u.User, 32) }
 
 // mounts is where clients find the examples. Users have a mount of their own, to
 // say who they are when they connect.
-func mounts(scores *Scores, here *presence.Presence) []phx.Mount {
-	return []phx.Mount{
+func (o *options) mounts(scores *Scores, here *presence.Presence) []phx.Mount {
+	mounts := []phx.Mount{
 		{Path: "/socket", LongPoll: &phx.LongPoll{}, LogConnect: slog.LevelDebug, Routes: []phx.Route{
 			{Pattern: "room:*", Type: People(Room(), here)},
 			{Pattern: "scores:*", Type: scores.Type()},
@@ -105,6 +105,10 @@ func mounts(scores *Scores, here *presence.Presence) []phx.Mount {
 		}},
 		NewUsers().Mount("/user"),
 	}
+	for i := range mounts {
+		mounts[i].Idle = o.idle
+	}
+	return mounts
 }
 
 // page serves the pages at /.

@@ -12,21 +12,18 @@ import (
 
 // clusterFlags are the flags of a cluster. What is secret is in a file, or in the
 // environment: arguments are shown by ps.
-func clusterFlags(flags *flag.FlagSet) *cluster.Config {
-	cfg := new(cluster.Config)
+func clusterFlags(flags *flag.FlagSet, cfg *cluster.Config) {
 	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS or Redis server, such as nats://127.0.0.1:4222 or redis://127.0.0.1:6379: servers that share one are a cluster, with the same rooms. Put one with a password into ROOST_CLUSTER")
 	flags.StringVar(&cfg.CA, "cluster-ca", "", "`file` of the certificates that sign that of the NATS server, PEM; default those of the system")
 	flags.StringVar(&cfg.Cert, "cluster-cert", "", "`file` of the certificate that the NATS server asks for, PEM")
 	flags.StringVar(&cfg.Key, "cluster-key", "", "`file` of the private key of -cluster-cert, PEM")
 	flags.StringVar(&cfg.Creds, "cluster-creds", "", "`file` of NATS credentials, as nsc writes them")
 	flags.StringVar(&cfg.NKey, "cluster-nkey", "", "`file` of the seed of a NATS user")
-	return cfg
 }
 
-// clusterFromEnv sets the flags of a cluster that are not given from the environment:
-// ROOST_CLUSTER, ROOST_CLUSTER_CA and so on.
-func clusterFromEnv(flags *flag.FlagSet, cfg *cluster.Config) error {
-	err := fromEnv(flags, "cluster")
+// checkCluster says what is wrong with the flags of a cluster, and completes them.
+func (o *options) checkCluster() (err error) {
+	cfg := &o.link
 	if cfg.URL == "" && cfg.Credentials != (cluster.Credentials{}) {
 		err = errors.Join(err, errors.New("credentials for a cluster, but no NATS server: set -cluster or ROOST_CLUSTER"))
 	}

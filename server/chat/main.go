@@ -24,7 +24,8 @@ import (
 	"github.com/roost-rt/roost/server/presence"
 )
 
-const usage = `usage: server [flags]
+// usage has the name of the program for %[1]s.
+const usage = `usage: %[1]s [flags]
 
 Serves chat rooms over Phoenix Channels: sockets at /socket, topics room:*, and
 at / a page to chat with. Events: new_msg and shout go to everybody in the room,
@@ -45,13 +46,15 @@ Without a token it must be a loopback address. With one, in the environment as
 ROOST_ADMIN_TOKEN, all but /healthz and /readyz want "Authorization: Bearer TOKEN",
 or, from browsers, the token as the password of any name.
 
-kill -HUP PID    reads the files of -tls-cert and -tls-key again
+kill -HUP PID    reads the file of -config, and the files of -tls-cert and -tls-key, again:
+                 certificate, log level, -max-conns, -max-conns-per-ip and -accept-rate
+                 count at once; the log names what takes a restart
 kill -USR1 PID   collects garbage, gives free memory back to the system, and
                  logs connections, channels and memory
 Ctrl-C           closes all sockets (1012: clients come back) and ends;
                  a second one ends at once
 
-flags:
+Each flag may also be in the environment or in the file of -config.
 `
 
 // drainTime is how long a clean end may take.
@@ -63,110 +66,77 @@ const patience = time.Second
 // fewFiles is a limit of open files that is likely to be a surprise.
 const fewFiles = 10_000
 
-// Main runs the chat server as a program until ctx is done, and returns its exit
-// code: 0 after a clean end, 1 if it could not run, 2 for wrong arguments. It
-// prints "listening on HOST:PORT" to stdout when it is ready.
+// Main is [MainAs] for the program of the server alone.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	var cfg phx.Config
-	var level slog.Level
-	var lines asynclog.Config
-	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one, an empty host is all addresses; unix:PATH is a Unix socket")
-	flags.TextVar(&level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
-	flags.IntVar(&lines.Rate, "log-rate", 100, "log `lines` of one kind that are written in a second, averaged over ten; further ones are counted")
-	flags.IntVar(&cfg.Loops, "loops", 0, "event loops; 0 is one for every two processors")
-	flags.IntVar(&cfg.Workers, "workers", 0, "callbacks that run at the same time; 0 is 64 for each processor")
-	flags.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
-	flags.StringVar(&cfg.ReadyPath, "ready", "/ready", "`path` that answers 200, or 503 when nobody should be sent here: when it drains, or is full; empty is none")
-	limitFlags(flags, &cfg)
-	link := clusterFlags(flags)
-	secret := secretFlag(flags)
-	cert := certificateFlags(flags)
-	idle := flags.Duration("idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
-	admin := adminFlags(flags)
-	profiling := flags.String("pprof", "", "`HOST:PORT` to serve profiles alone on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
-	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), usage)
-		flags.PrintDefaults()
+	if len(args) > 0 && args[0] == "config" {
+		return MainConfig("server config", args[1:], stdout, stderr)
 	}
-	switch err := flags.Parse(args); {
+	return MainAs(ctx, "server", args, stdout, stderr)
+}
+
+// MainAs runs the chat server as a program until ctx is done, and returns its exit
+// code: 0 after a clean end, 1 if it could not run, 2 for wrong arguments. It prints
+// "listening on HOST:PORT" to stdout when it is ready. The name is how people call it.
+func MainAs(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(stderr, usage, name)
+		o.values.Help(stderr, groups)
 		return 0
 	case err != nil:
-		return 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "server: unexpected argument %q; see -help\n", flags.Arg(0))
+		printTo(stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	if err := errors.Join(fromEnv(flags, "tls"), fromEnv(flags, "admin"), fromEnv(flags, "secret-file"), clusterFromEnv(flags, link)); err != nil {
-		fmt.Fprintf(stderr, "server: %v\n", err)
-		return 2
-	}
-	err := errors.Join(checkAddr(cfg.Addr), admin.check())
-	if *profiling != "" {
-		err = errors.Join(err, checkHostPort("pprof", *profiling, ""))
-	}
-	if *idle < 0 {
-		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", *idle))
-	}
-	text, bad := readSecret(*secret)
-	if err = errors.Join(err, bad); err != nil {
-		fmt.Fprintf(stderr, "server: %v\n", err)
-		return 2
-	}
-	cfg.Secret = text
-	if lines.Rate < 1 {
-		fmt.Fprintf(stderr, "server: -log-rate is %d: want at least 1; -log error keeps a log small\n", lines.Rate)
-		return 2
-	}
-	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), lines)
+	level := new(slog.LevelVar)
+	level.Set(o.level)
+	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), o.lines)
 	defer func() { _ = handler.Close(patience) }() // nobody reads what is lost
-	log := slog.New(handler)
-	followMemory(log, memlimit.FromCgroup)
-	defer keepHouse(lull, debug.FreeOSMemory).stop()
-	if cfg.TLS, err = cert.config(log); err != nil {
-		printTo(stderr, "server: %v\n", err)
-		return 2
-	}
-	if link.URL != "" {
-		link.Logger = log
-		cfg.Adapter = cluster.New(*link)
-	}
-	if *profiling != "" {
-		ln, err := net.Listen("tcp", *profiling)
-		if err != nil {
-			printTo(stderr, "server: %v\n", adviseAddr("pprof", *profiling, err))
-			return 1
-		}
-		defer serveAside(ln, profiles())()
-		log.Info("profiles", "url", fmt.Sprintf("http://%s/debug/pprof/", ln.Addr()))
-	}
-	if err := admin.listen(log); err != nil {
-		printTo(stderr, "server: %v\n", err)
-		return 1
-	}
-	defer admin.stop()
-	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
-	defer here.Close()
-	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry = log, mounts(scores, here), page(), admin.telemetry()
-	for i := range cfg.Mounts {
-		cfg.Mounts[i].Idle = *idle
-	}
-	if err := run(ctx, cfg, cert, admin, scores, stdout); err != nil {
-		printTo(stderr, "server: %s\n", inFlags(err))
+	if err := o.serve(ctx, args, slog.New(handler), level, stdout); err != nil {
+		printTo(stderr, "%s: %s\n", name, inFlags(err))
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg phx.Config, cert *certificate, admin *admin, scores *Scores, stdout io.Writer) error {
+// serve starts what the options ask for, and ends it in the reverse order.
+func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) error {
+	for _, sentence := range o.values.Strange() {
+		log.Warn("the environment", "says", sentence)
+	}
+	followMemory(log, memlimit.FromCgroup)
+	defer keepHouse(lull, debug.FreeOSMemory).stop()
+	if o.link.URL != "" {
+		o.link.Logger = log
+		o.endpoint.Adapter = cluster.New(o.link)
+	}
+	if o.profiling != "" {
+		ln, err := net.Listen("tcp", o.profiling)
+		if err != nil {
+			return adviseAddr("pprof", o.profiling, err)
+		}
+		defer serveAside(ln, profiles())()
+		log.Info("profiles", "url", fmt.Sprintf("http://%s/debug/pprof/", ln.Addr()))
+	}
+	if err := o.admin.listen(log); err != nil {
+		return err
+	}
+	defer o.admin.stop()
+	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
+	defer here.Close()
+	cfg := &o.endpoint
+	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry, cfg.TLS = log, o.mounts(scores, here), page(), o.admin.telemetry(), o.cert.config(log)
+	return o.run(ctx, &reloader{args: args, now: o.values.Texts(), level: level, cert: &o.cert, log: log}, scores, stdout)
+}
+
+func (o *options) run(ctx context.Context, again *reloader, scores *Scores, stdout io.Writer) error {
+	cfg := o.endpoint
 	signal.Ignore(syscall.SIGPIPE)  // a reader of the log that dies would take the server with it
 	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
 	signal.Notify(usr1, syscall.SIGUSR1)
 	defer signal.Stop(usr1)
 	hup := make(chan os.Signal, 1)
-	if cfg.TLS != nil {
+	if cfg.TLS != nil || o.values.From("config") != "" { // else there is nothing to read
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
 	}
@@ -178,7 +148,7 @@ func run(ctx context.Context, cfg phx.Config, cert *certificate, admin *admin, s
 		}
 		return err
 	}
-	if err := admin.serve(ep); err != nil {
+	if err := o.admin.serve(ep); err != nil {
 		return errors.Join(err, ep.Shutdown(ctx))
 	}
 	warnFewFiles(cfg.Logger)
@@ -192,7 +162,7 @@ func run(ctx context.Context, cfg phx.Config, cert *certificate, admin *admin, s
 		case <-usr1:
 			logMemory(cfg.Logger, ep)
 		case <-hup:
-			cert.reload()
+			again.reload(ep)
 		case <-ctx.Done():
 			playing.Wait()
 			drain, cancel := context.WithTimeout(context.Background(), drainTime)

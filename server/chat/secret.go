@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -12,28 +11,22 @@ import (
 // fewestSecret is how many bytes phx.Config.Secret has at least.
 const fewestSecret = 20
 
-// secretFlag is the flag of the file that phx.Config.Secret is in. The secret itself
-// is no flag: arguments are shown by ps.
-func secretFlag(flags *flag.FlagSet) *string {
-	return flags.String("secret-file", "", "`file` of the secret that signs sessions of long polling, at least 20 random bytes, the same on all servers of a cluster; it may also be in ROOST_SECRET. Default one of this server's own")
-}
-
-// readSecret returns the secret of a file or, if there is none, of the environment.
-// It is empty without either.
-func readSecret(file string) (string, error) {
-	text, from := os.Getenv("ROOST_SECRET"), "ROOST_SECRET"
-	if file != "" {
-		read, err := os.ReadFile(file)
+// readSecret takes the secret from a file, or else as it was given. It is empty without
+// either.
+func (o *options) readSecret() error {
+	text, from := o.secret, o.values.From("secret")
+	if o.secretFile != "" {
+		read, err := os.ReadFile(o.secretFile)
 		if err != nil {
-			return "", fmt.Errorf("-secret-file: %w", err)
+			return fmt.Errorf("-secret-file: %w", err)
 		}
 		text, from = string(read), "the file of -secret-file"
 	}
-	secret := strings.TrimSpace(text) // editors end a file with a newline
-	if n := len(secret); n < fewestSecret && (n > 0 || file != "") {
-		return "", fmt.Errorf("%s has %d bytes: want at least %d random ones, as openssl rand -hex 32 makes them", from, n, fewestSecret)
+	o.endpoint.Secret = strings.TrimSpace(text) // editors end a file with a newline
+	if n := len(o.endpoint.Secret); n < fewestSecret && (n > 0 || o.secretFile != "") {
+		return fmt.Errorf("%s has %d bytes: want at least %d random ones, as openssl rand -hex 32 makes them", from, n, fewestSecret)
 	}
-	return secret, nil
+	return nil
 }
 
 // warnNoSecret says what is amiss in a cluster whose servers have a secret each.

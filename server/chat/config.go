@@ -1,0 +1,66 @@
+package chat
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/roost-rt/roost/server/presence"
+)
+
+const configUsage = `usage: %[1]s check|print [flags]
+
+  %[1]s check -config FILE   says what is wrong with the settings; starts nothing
+  %[1]s print -config FILE   shows all settings, and where each comes from, as a file
+                       that sets them. What is secret is masked
+
+Flags and environment are those of the server, and count as they do there.
+
+Exit codes: 0 all is well, 1 the server could not start, 2 wrong settings.
+`
+
+// MainConfig is the command that checks or shows the settings of the server. It
+// returns its exit code. The name is how people call it.
+func MainConfig(name string, args []string, stdout, stderr io.Writer) int {
+	job := ""
+	if len(args) > 0 {
+		job, args = args[0], args[1:]
+	}
+	if job != "check" && job != "print" {
+		if job == "-help" || job == "--help" || job == "-h" {
+			fmt.Fprintf(stdout, configUsage, name)
+			return 0
+		}
+		fmt.Fprintf(stderr, "%s: want check or print; see -help\n", name)
+		return 2
+	}
+	o, err := parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(stdout, configUsage, name)
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	for _, sentence := range o.values.Strange() {
+		fmt.Fprintf(stderr, "%s: %s\n", name, sentence)
+	}
+	if job == "print" {
+		if err := o.values.Print(stdout); err != nil {
+			fmt.Fprintf(stderr, "%s: %v\n", name, err)
+			return 1
+		}
+		return 0
+	}
+	here := presence.New(presence.Config{})
+	defer here.Close()
+	o.endpoint.Mounts = o.mounts(NewScores(), here)
+	if err := o.endpoint.Check(); err != nil {
+		fmt.Fprintf(stderr, "%s: %s\n", name, inFlags(err))
+		return 1
+	}
+	fmt.Fprintln(stdout, "OK")
+	return 0
+}

@@ -1,0 +1,96 @@
+package chat
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/roost-rt/roost/pubsub/cluster"
+	"github.com/roost-rt/roost/server/asynclog"
+	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/settings"
+)
+
+// program is what its settings are called.
+var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "admin-token"}}
+
+// groups are the flags by what they are for. Each is in one of them.
+var groups = []settings.Group{
+	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready"},
+	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle outbound-max loops workers"},
+	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey secret-file"},
+	{Title: "operators", Flags: "admin pprof log log-rate config"},
+	{Title: "in the environment or the file of -config alone", Flags: "secret admin-token"},
+}
+
+// options are what the program can be told.
+type options struct {
+	endpoint   phx.Config
+	level      slog.Level
+	lines      asynclog.Config
+	link       cluster.Config
+	secretFile string
+	secret     string
+	cert       certificate
+	admin      admin
+	profiling  string
+	idle       time.Duration
+
+	values *settings.Values
+}
+
+// flags are those of the program.
+func (o *options) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	cfg := &o.endpoint
+	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:4000", "`HOST:PORT` to listen on; port 0 picks a free one, an empty host is all addresses; unix:PATH is a Unix socket")
+	f.TextVar(&o.level, "log", slog.LevelInfo, "log `level`: debug, info, warn or error")
+	f.IntVar(&o.lines.Rate, "log-rate", 100, "log `lines` of one kind that are written in a second, averaged over ten; further ones are counted")
+	f.IntVar(&cfg.Loops, "loops", 0, "event `loops`; 0 is one for every two processors")
+	f.IntVar(&cfg.Workers, "workers", 0, "`callbacks` that run at the same time; 0 is 64 for each processor")
+	f.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
+	f.StringVar(&cfg.ReadyPath, "ready", "/ready", "`path` that answers 200, or 503 when nobody should be sent here: when it drains, or is full; empty is none")
+	limitFlags(f, cfg)
+	clusterFlags(f, &o.link)
+	f.StringVar(&o.secretFile, "secret-file", "", "`file` of the secret that signs sessions of long polling, at least 20 random bytes, the same on all servers of a cluster; default one of this server's own")
+	f.StringVar(&o.secret, "secret", "", "the `secret` itself")
+	o.cert.flags(f)
+	f.DurationVar(&o.idle, "idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
+	o.admin.flags(f)
+	f.StringVar(&o.profiling, "pprof", "", "`HOST:PORT` to serve profiles alone on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
+	return f
+}
+
+// parse reads flags, environment and file. Values that make no sense are an error,
+// as far as that can be said without listening or connecting.
+func parse(args []string) (*options, error) {
+	o := new(options)
+	f := o.flags()
+	var err error
+	o.values, err = program.Parse(f, args)
+	switch {
+	case err != nil:
+		return o, err
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
+	}
+	return o, o.check()
+}
+
+func (o *options) check() error {
+	err := errors.Join(o.checkCluster(), checkAddr(o.endpoint.Addr), o.admin.check(o.values.From("admin-token")))
+	if o.profiling != "" {
+		err = errors.Join(err, checkHostPort("pprof", o.profiling, ""))
+	}
+	if o.idle < 0 {
+		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", o.idle))
+	}
+	if o.lines.Rate < 1 {
+		err = errors.Join(err, fmt.Errorf("-log-rate is %d: want at least 1; -log error keeps a log small", o.lines.Rate))
+	}
+	return errors.Join(err, o.readSecret(), o.cert.check())
+}
