@@ -25,6 +25,7 @@ var onlyIn = map[string][]string{
 	"github.com/peterbourgon/ff/v3":                  {"loadtest/cli"},
 	"github.com/prometheus/client_golang/prometheus": {"loadtest/live", "server/metrics"},
 	"github.com/redis/rueidis":                       {"pubsub/redis"},
+	"github.com/spf13/cobra":                         {"server/cmd/roost"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script", "server/settings"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
 	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "scripts/cost"},
