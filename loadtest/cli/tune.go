@@ -104,14 +104,14 @@ func (p Program) adjust(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if err != nil {
-		code = p.failed(stderr, "tune", err)
+		failed := p.failed(stderr, "tune", err)
 		if errors.Is(err, os.ErrPermission) {
 			fmt.Fprintf(stderr, "%s: it takes root\n", p.name("tune"))
 		}
 		if onlyLeft(err) {
 			return exitMissed
 		}
-		return exitBroken
+		return failed
 	}
 	return code
 }
