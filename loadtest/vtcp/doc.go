@@ -1,6 +1,20 @@
-// Package vtcp is the TCP of load-test clients, kept in user space: a few
-// bytes for each client where a kernel socket takes kilobytes.
+// Package vtcp is the TCP of load-test clients, kept in user space: some 30 bytes
+// for each client where a kernel socket takes kilobytes.
 //
-// It is pure: segments in, segments out, and the time is an argument. The
-// device that carries the segments is package tun's.
+// It is pure: segments in, segments out, no clock and no I/O. The device that
+// carries the segments is package tun's.
+//
+// A client has an address and a port by its number (see [Stack.Addr]), so a
+// segment finds its record without a search. The stack keeps what a client has
+// sent until it is acknowledged, and nothing of what it receives: a segment that
+// comes too early is dropped, and the server sends it again. So it has no
+// blocks to report by SACK, and does not offer that; nor does it offer a window
+// scale, as the ACKs of a link without latency follow each segment at once. It
+// has no congestion control: it is for links of its own, not for the Internet.
+//
+// # Concurrency
+//
+// A Stack is for one goroutine at a time. The records are shared with a program
+// in the kernel that takes broadcasts past the stack (package fast): either
+// claims the bytes of a segment by moving RcvNxt with one atomic operation.
 package vtcp

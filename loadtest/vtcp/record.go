@@ -15,23 +15,35 @@ type Record struct {
 	Peer     uint16 // the server that it talks to: where in the stack's list
 }
 
-// A State is one of RFC 9293, section 3.3.2. A client never listens, and
-// what follows its FIN is one state: it has nothing left to say.
+// Window is what clients advertise, in bytes, unless they are stalled.
+const Window = 65535
+
+// A State is one of RFC 9293, section 3.3.2. A client never listens. TIME-WAIT
+// is left out: who has no port to give to others needs not keep one back, and
+// the next connection of the same pair begins at a later sequence number.
 type State uint8
 
 const (
 	Closed      State = iota // no connection; the client's address answers RST
 	SynSent                  // its SYN is out
 	Established              // both ends may send
-	CloseWait                // the server's FIN has come, the client's has not gone
-	FinWait                  // the client's FIN is out, the server's has not come
-	LastAck                  // both FINs are out, the client's is not acknowledged
+	FinWait                  // the client has closed, the server's FIN has not come
+	LastAck                  // the server's FIN has come, the client's is not acknowledged
 )
 
-// Flags are what the fast path asks of a record before it takes a packet.
+func (s State) String() string {
+	return [...]string{"closed", "syn-sent", "established", "fin-wait", "last-ack"}[s]
+}
+
+// Flags are bits of a record.
 type Flags uint8
 
-// Fast says that the kernel's program may take a broadcast for this client:
-// it is established and not stalled, has no partial frame and waits for no
-// acknowledgement.
-const Fast Flags = 1
+const (
+	// Fast says that the kernel's program may take a broadcast for this client:
+	// it is established and not stalled, has no partial frame and waits for no
+	// acknowledgement.
+	Fast Flags = 1 << iota
+
+	stalled // the client reads no more: its window is 0
+	stamped // both ends send timestamps, RFC 7323
+)
