@@ -28,7 +28,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":                         {"server/cmd/roost"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script", "server/settings"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
-	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "scripts/cost"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "loadtest/vtcp/tun", "scripts/cost"},
 }
 
 // A pkg is a package of this module, or its line in CONTRIBUTING's picture.

@@ -1,0 +1,145 @@
+package tun
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// setUp makes a device of an open /dev/net/tun, and switches it on.
+func (d *Device) setUp(fd int, network netip.Prefix) error {
+	req, err := unix.NewIfreq("vtcp%d")
+	if err != nil {
+		return err
+	}
+	req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
+		return fmt.Errorf("make it: %w (it needs CAP_NET_ADMIN)", err)
+	}
+	d.name = req.Name()
+	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM); err != nil {
+		return fmt.Errorf("leave checksums to it: %w", err)
+	}
+	// Else IPv6 greets it with packets. A kernel without that has no such file.
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+d.name+"/disable_ipv6", []byte("1"), 0)
+	return d.configure(network)
+}
+
+// configure sets what a device is born without. The last address of the network is
+// its own, which makes a route to the others.
+func (d *Device) configure(network netip.Prefix) error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	req, err := unix.NewIfreq(d.name)
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(s, unix.SIOCGIFINDEX, req); err != nil {
+		return fmt.Errorf("find it: %w", err)
+	}
+	d.index = int(req.Uint32())
+	if err := unqueue(d.index); err != nil {
+		return fmt.Errorf("take its queue away: %w", err)
+	}
+	for _, step := range []struct {
+		what    string
+		request uint
+		fill    func(*unix.Ifreq) error
+	}{
+		{"MTU", unix.SIOCSIFMTU, number(MTU)},
+		{"queue length", unix.SIOCSIFTXQLEN, number(queueLength)},
+		{"address", unix.SIOCSIFADDR, address(last(network))},
+		{"netmask", unix.SIOCSIFNETMASK, address(netip.AddrFrom4([4]byte(net.CIDRMask(network.Bits(), 32))))},
+		{"switch on", unix.SIOCSIFFLAGS, up},
+	} {
+		if err := set(s, d.name, step.request, step.fill); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	return nil
+}
+
+// set makes one request for a device, by any socket of its namespace, netdevice(7).
+func set(s int, name string, request uint, fill func(*unix.Ifreq) error) error {
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	if err := fill(req); err != nil {
+		return err
+	}
+	return unix.IoctlIfreq(s, request, req)
+}
+
+func up(r *unix.Ifreq) error {
+	r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return nil
+}
+
+func number(n uint32) func(*unix.Ifreq) error {
+	return func(r *unix.Ifreq) error { r.SetUint32(n); return nil }
+}
+
+func address(a netip.Addr) func(*unix.Ifreq) error {
+	return func(r *unix.Ifreq) error { b := a.As4(); return r.SetInet4Addr(b[:]) }
+}
+
+// last is the last address of a network before that for all of it.
+func last(p netip.Prefix) netip.Addr {
+	a := p.Addr().As4()
+	n := binary.BigEndian.Uint32(a[:]) | (1<<(32-p.Bits()) - 1) - 1
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
+}
+
+// unqueue replaces the queueing discipline of a device by noqueue: the device has
+// a queue of its own, and a second one only costs, and drops at 500 packets. It is
+// what "tc qdisc replace root noqueue" does, rtnetlink(7).
+func unqueue(index int) error {
+	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	ne := binary.NativeEndian
+	const kind = "noqueue\x00"
+	const length = unix.SizeofNlMsghdr + 20 + unix.SizeofRtAttr + len(kind)
+	m := ne.AppendUint32(nil, uint32(length)) // struct nlmsghdr
+	m = ne.AppendUint16(m, unix.RTM_NEWQDISC)
+	m = ne.AppendUint16(m, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+	m = append(m, make([]byte, 8+4)...)   // sequence number, port; then struct tcmsg: family
+	m = ne.AppendUint32(m, uint32(index)) //
+	m = ne.AppendUint32(m, 0)             // handle
+	m = ne.AppendUint32(m, root)
+	m = ne.AppendUint32(m, 0)
+	m = ne.AppendUint16(m, uint16(unix.SizeofRtAttr+len(kind)))
+	m = ne.AppendUint16(m, kindAttribute)
+	m = append(m, kind...)
+	if err := unix.Sendto(s, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	answer := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(s, answer, 0)
+	if err != nil {
+		return err
+	}
+	if n < unix.SizeofNlMsghdr+4 {
+		return fmt.Errorf("answer of %d bytes", n)
+	}
+	if errno := int32(ne.Uint32(answer[unix.SizeofNlMsghdr:])); errno != 0 { // struct nlmsgerr
+		return unix.Errno(-errno)
+	}
+	return nil
+}
+
+// Constants of linux/pkt_sched.h and linux/rtnetlink.h.
+const (
+	root          = 0xffffffff // TC_H_ROOT
+	kindAttribute = 1          // TCA_KIND
+)

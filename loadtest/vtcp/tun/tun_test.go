@@ -1,0 +1,325 @@
+package tun_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/roost-rt/roost/loadtest/vtcp"
+	"github.com/roost-rt/roost/loadtest/vtcp/tun"
+)
+
+var (
+	network = netip.MustParsePrefix("10.64.0.0/10")
+	host    = netip.MustParseAddr("10.0.0.1")
+)
+
+// enterNamespace puts a test into a network namespace of its own, in which host is
+// an address. All sockets and devices are to be made in the test's goroutine.
+func enterNamespace(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a network namespace and a TUN device need root, and this is not")
+	}
+	runtime.LockOSThread() // never unlocked: the thread ends with the test, and with it the namespace
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("unshare: %v", err)
+	}
+	if err := tun.AddHost(host); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A lab is a device, and a stack behind it whose clients a test drives.
+type lab struct {
+	t *testing.T
+	*vtcp.Stack
+	device  *tun.Device
+	records []vtcp.Record
+	started time.Time
+}
+
+func newLab(t *testing.T, clients int, timestamps bool) *lab {
+	t.Helper()
+	d, err := tun.Open(network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{t: t, device: d, records: make([]vtcp.Record, clients), started: time.Now()}
+	l.Stack, err = vtcp.New(vtcp.Config{Records: l.records, MTU: tun.MTU, Partial: true, Timestamps: timestamps, Send: func(p []byte) {
+		if err := d.Write(p); err != nil {
+			t.Errorf("write: %v", err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// run handles events until done, which is asked after each.
+func (l *lab) run(handle func(vtcp.Event), done func() bool) {
+	limit := time.Now().Add(30 * time.Second)
+	for !done() {
+		if time.Now().After(limit) {
+			l.t.Fatalf("not over after 30 s: %+v", l.Counts())
+		}
+		if err := l.device.Interrupt(time.Now().Add(vtcp.Tick)); err != nil {
+			l.t.Fatal(err)
+		}
+		for {
+			packet, vouched, err := l.device.Read()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			e := l.Take(packet, vouched)
+			handle(e)
+			l.Settle(e.Client, true)
+			if done() {
+				return
+			}
+		}
+		l.Advance(uint32(time.Since(l.started) / vtcp.Tick))
+		for e, ok := l.Next(); ok; e, ok = l.Next() {
+			handle(e)
+		}
+	}
+}
+
+// listen serves connections until the test is over.
+func listen(t *testing.T, serve func(*net.TCPConn)) netip.AddrPort {
+	t.Helper()
+	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.AcceptTCP()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { defer c.Close(); serve(c) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// TestKernelEchoes has the kernel's TCP at the other end: all that clients send
+// comes back, from the first byte in SYN-SENT to the last before the end, which
+// either side makes in each way that there is.
+func TestKernelEchoes(t *testing.T) {
+	for _, timestamps := range []bool{false, true} {
+		t.Run(fmt.Sprintf("timestamps=%v", timestamps), func(t *testing.T) { echoes(t, timestamps) })
+	}
+}
+
+func echoes(t *testing.T, timestamps bool) {
+	t.Parallel()
+	enterNamespace(t)
+	const clients = 200
+	at := listen(t, func(c *net.TCPConn) {
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(c, first); err != nil {
+			return
+		}
+		n := int64(1) << 40
+		if first[0] == 'h' { // hangs up after the first kilobyte
+			n = 1023
+		}
+		_, _ = c.Write(first)
+		_, _ = io.CopyN(c, c, n)
+	})
+	l := newLab(t, clients, timestamps)
+	defer l.device.Close()
+	sent, got := make([][]byte, clients), make([]int, clients)
+	ended := 0
+	for i := range clients {
+		kind := "hcr"[i%3]
+		size := 1024
+		if kind != 'h' {
+			size = 1 << (i % 20)
+		}
+		sent[i] = bytes.Repeat([]byte{kind, byte(i), 3, 5, 7}, size/5+1)[:size]
+		if err := l.Dial(i, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Send(i, sent[i][:1]); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SendShared(i, sent[i][1:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.run(func(e vtcp.Event) {
+		if e.Client < 0 {
+			return
+		}
+		i := e.Client
+		want := sent[i][got[i]:]
+		if !bytes.HasPrefix(want, e.Data) {
+			t.Fatalf("client %d: %d bytes that are not those sent, after %d", i, len(e.Data), got[i])
+		}
+		got[i] += len(e.Data)
+		if e.Closed {
+			ended++
+			if e.Err != nil || got[i] != len(sent[i]) {
+				t.Errorf("client %d ended with %v after %d of %d bytes", i, e.Err, got[i], len(sent[i]))
+			}
+		} else if len(e.Data) > 0 && got[i] == len(sent[i]) {
+			switch sent[i][0] {
+			case 'c':
+				l.Close(i)
+			case 'r':
+				l.Abort(i)
+				ended++
+			}
+		}
+	}, func() bool { return ended == clients && closed(l.records) })
+	if c := l.Counts(); c.Malformed > 0 || c.GivenUp > 0 {
+		t.Errorf("timestamps %v: %+v", timestamps, c)
+	}
+	if n, err := l.device.Dropped(); n != 0 || err != nil {
+		t.Errorf("dropped %d, %v", n, err)
+	}
+}
+
+func closed(records []vtcp.Record) bool {
+	for i := range records {
+		if records[i].State != vtcp.Closed {
+			return false
+		}
+	}
+	return true
+}
+
+// TestKernelIsRefused connects to nobody, and is told so; and comes back to a
+// server that has closed, whose end still waits for what may be under way.
+func TestKernelIsRefused(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	at := listen(t, func(c *net.TCPConn) {})
+	l := newLab(t, 2, false)
+	defer l.device.Close()
+	if err := l.Dial(1, netip.AddrPortFrom(host, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Dial(0, at); err != nil {
+		t.Fatal(err)
+	}
+	refused, back := false, 0
+	l.run(func(e vtcp.Event) {
+		if e.Client == 1 && e.Closed {
+			refused = errors.Is(e.Err, unix.ECONNREFUSED)
+		}
+		if e.Client == 0 && e.Closed {
+			if e.Err != nil {
+				t.Errorf("hung up with %v", e.Err)
+			}
+			back++
+		}
+		if e.Client == 0 && l.records[0].State == vtcp.Closed && back < 5 {
+			if err := l.Dial(0, at); err != nil {
+				t.Error(err)
+			}
+		}
+	}, func() bool { return refused && back == 5 })
+}
+
+// TestKernelWaits has a client read nothing for a while, as long as the server asks
+// twice whether it does; then all comes.
+func TestKernelWaits(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	const size = 1 << 20
+	at := listen(t, func(c *net.TCPConn) {
+		if _, err := c.Write(make([]byte, size)); err != nil {
+			t.Errorf("write: %v", err)
+		}
+	})
+	l := newLab(t, 1, false)
+	defer l.device.Close()
+	if err := l.Dial(0, at); err != nil {
+		t.Fatal(err)
+	}
+	stalled, probes, got, over := false, 0, 0, false
+	l.run(func(e vtcp.Event) {
+		got += len(e.Data)
+		over = over || e.Closed
+		switch {
+		case !stalled && got > 0:
+			l.Stall(0)
+			stalled = true
+		case stalled && len(e.Data) == 0:
+			if probes++; probes == 3 { // the first was under way
+				l.Resume(0)
+			}
+		}
+	}, func() bool { return over })
+	if got != size {
+		t.Errorf("%d bytes came, want %d", got, size)
+	}
+}
+
+// TestDropped fills the queue of a device that nobody reads.
+func TestDropped(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	l := newLab(t, 1, false)
+	defer l.device.Close()
+	c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(l.Addr(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const most = 100_000 // more than the queue and the socket's buffer hold
+	var sent int
+	for sent = range most {
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := l.device.Dropped(); n == 0 || err != nil {
+		t.Errorf("after %d packets: %d dropped, %v", sent, n, err)
+	}
+	packet, _, err := l.device.Read()
+	if e := l.Take(packet, true); err != nil || e.Client != -1 || l.Counts().Malformed != 1 {
+		t.Errorf("a packet of UDP: %+v, %v, %+v", e, err, l.Counts())
+	}
+}
+
+// TestClose ends a Read that waits.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	l := newLab(t, 1, false)
+	ended := make(chan error)
+	go func() {
+		_, _, err := l.device.Read()
+		ended <- err
+	}()
+	if err := l.device.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Read: %v, want os.ErrClosed", err)
+	}
+	if _, err := l.device.Dropped(); err == nil {
+		t.Error("Dropped of a closed device: no error")
+	}
+}
