@@ -13,7 +13,7 @@ import (
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	const clients = 100
+	const clients = 40
 	b := newBench(t, vtcp.Config{}, clients)
 	due := make(map[int]uint32) // in ticks
 	set := func(i int, d time.Duration, now uint32) {
@@ -31,7 +31,7 @@ func TestDeadlines(t *testing.T) {
 	for now := uint32(0); len(due) > 0; {
 		now++
 		if rng.IntN(100) == 0 {
-			now += uint32(rng.IntN(300)) // the loop was held up
+			now += uint32(rng.IntN(1000)) // the loop was held up
 		}
 		b.Advance(now)
 		for e, ok := b.Next(); ok; e, ok = b.Next() {
@@ -51,7 +51,7 @@ func TestDeadlines(t *testing.T) {
 			set(rng.IntN(clients), lengths[rng.IntN(len(lengths))], now)
 		}
 	}
-	if told < 500 {
-		t.Errorf("%d deadlines were told, want more than 500", told)
+	if told < 300 {
+		t.Errorf("%d deadlines were told, want more than 300", told)
 	}
 }
