@@ -36,6 +36,12 @@ func (s *sockets) watch(over <-chan struct{}) {
 		return
 	}
 	defer g.end.Close()
+	probe(over, g.write)
+}
+
+// probe calls write at regular moments, with the one that was due, until over is
+// closed.
+func probe(over <-chan struct{}, write func(due int64)) {
 	slack := time.Duration(proc.TimerSlack())
 	every := max(lagEvery, 2*slack)
 	clock := time.NewTicker(every)
@@ -48,7 +54,7 @@ func (s *sockets) watch(over <-chan struct{}) {
 		}
 		// A process that stood still has missed some: each counts as if it had not.
 		for now, allowed := order.Now(), int64(slack+wakes); due <= now; due += int64(every) {
-			g.write(due + min(allowed, now-due))
+			write(due + min(allowed, now-due))
 		}
 	}
 }

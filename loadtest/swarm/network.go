@@ -1,6 +1,9 @@
 package swarm
 
-import "time"
+import (
+	"sort"
+	"time"
+)
 
 // A network carries the connections of a fleet's clients, and has the event loop that
 // drives them.
@@ -49,3 +52,9 @@ func (c *client) connLocked() connection {
 
 // place is the client's among those of the process.
 func (c *client) place() int { return c.group.place + int(c.number-c.group.first) }
+
+// client is the one at a place.
+func (f *fleet) client(place int) *client {
+	i := sort.Search(len(f.groups), func(i int) bool { return f.groups[i].place > place }) - 1
+	return &f.groups[i].clients[place-f.groups[i].place]
+}

@@ -26,6 +26,10 @@ func (d *Device) setUp(fd int, network netip.Prefix) error {
 	}
 	// Else IPv6 greets it with packets. A kernel without that has no such file.
 	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+d.name+"/disable_ipv6", []byte("1"), 0)
+	// Else servers on 127.0.0.1 are for lo alone.
+	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+d.name+"/route_localnet", []byte("1"), 0); err != nil {
+		return err
+	}
 	return d.configure(network)
 }
 

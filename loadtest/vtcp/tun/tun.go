@@ -3,8 +3,8 @@
 // is written here comes in at the host as if from a network card.
 //
 // It needs CAP_NET_ADMIN, and belongs in a network namespace of its own: the
-// routes are the whole namespace's. Servers of the namespace are reached at any
-// of its addresses but those of loopback, which no other device may speak for.
+// route to the clients is the whole namespace's. Servers in there are reached at
+// each of its addresses, those of loopback as well.
 //
 // # Concurrency
 //

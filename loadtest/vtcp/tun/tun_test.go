@@ -21,11 +21,11 @@ import (
 
 var (
 	network = netip.MustParsePrefix("10.64.0.0/10")
-	host    = netip.MustParseAddr("10.0.0.1")
+	host    = netip.MustParseAddr("127.0.0.1")
 )
 
-// enterNamespace puts a test into a network namespace of its own, in which host is
-// an address. All sockets and devices are to be made in the test's goroutine.
+// enterNamespace puts a test into a network namespace of its own, with loopback on.
+// All sockets and devices are to be made in the test's goroutine.
 func enterNamespace(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -35,7 +35,17 @@ func enterNamespace(t *testing.T) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatalf("unshare: %v", err)
 	}
-	if err := tun.AddHost(host); err != nil {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(s)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,281 @@
+package swarm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/vtcp"
+	"github.com/roost-rt/roost/loadtest/vtcp/tun"
+	"github.com/roost-rt/roost/poller"
+)
+
+// virtualNetwork has the addresses of clients whose TCP is in user space.
+var virtualNetwork = netip.MustParsePrefix("10.64.0.0/10")
+
+// mostWaiting is how many bytes of one client may be unacknowledged, as those that
+// wait for a socket, unless the orders say otherwise.
+const mostWaiting = 64 << 20
+
+// virtual is the network of clients whose TCP is in user space, behind a TUN
+// device. Its loop reads the device. Between packets it has tasks and timers.
+type virtual struct {
+	fleet  *fleet
+	device *tun.Device
+	began  int64         // order.Now
+	done   chan struct{} // closed when the loop has ended
+
+	mu      sync.Mutex // guards the next; held while a packet is written, which never waits
+	stack   *vtcp.Stack
+	records []vtcp.Record         // by place
+	slow    map[int]chan struct{} // likewise, of clients that do not read: closed when the server has cut them off
+
+	waiting  sync.Mutex // guards the next; taken behind mu, if both
+	tasks    []func()
+	stopping bool
+}
+
+func newVirtual(f *fleet) (*virtual, error) {
+	device, err := tun.Open(virtualNetwork)
+	if err != nil {
+		return nil, err
+	}
+	v := &virtual{
+		fleet:   f,
+		device:  device,
+		records: make([]vtcp.Record, f.pending),
+		began:   order.Now(),
+		done:    make(chan struct{}),
+		slow:    make(map[int]chan struct{}),
+	}
+	v.stack, err = vtcp.New(vtcp.Config{Records: v.records, MTU: tun.MTU, Partial: true, Send: v.write})
+	if err != nil {
+		_ = device.Close() // err says more
+		return nil, err
+	}
+	go v.run() // until close, which waits for it
+	return v, nil
+}
+
+// write sends a packet. What the device does not take is lost on the way: it will
+// be sent again.
+func (v *virtual) write(packet []byte) { _ = v.device.Write(packet) }
+
+// run is the loop.
+func (v *virtual) run() {
+	defer close(v.done)
+	for {
+		// First the moment, then the tasks: one that is added in between cuts the
+		// moment short.
+		if v.device.Interrupt(time.Now().Add(vtcp.Tick)) != nil || !v.runTasks() {
+			return
+		}
+		v.expire()
+		for {
+			packet, vouched, err := v.device.Read()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil {
+				v.fleet.fault(fmt.Sprintf("read the TUN device: %v", err))
+				return
+			}
+			v.take(packet, vouched)
+		}
+	}
+}
+
+// runTasks runs those that wait, and reports false once there will be no more.
+func (v *virtual) runTasks() bool {
+	v.waiting.Lock()
+	tasks, goesOn := v.tasks, !v.stopping
+	v.tasks = nil
+	v.waiting.Unlock()
+	for _, task := range tasks {
+		task()
+	}
+	return goesOn
+}
+
+// post has the loop run a task; false if there is none any more.
+func (v *virtual) post(task func()) bool {
+	v.waiting.Lock()
+	defer v.waiting.Unlock()
+	return v.postLocked(task)
+}
+
+func (v *virtual) postLocked(task func()) bool {
+	if v.stopping {
+		return false
+	}
+	v.tasks = append(v.tasks, task)
+	return v.device.Interrupt(time.Unix(1, 0)) == nil
+}
+
+// expire moves the clock.
+func (v *virtual) expire() {
+	v.mu.Lock()
+	v.stack.Advance(uint32((order.Now() - v.began) / int64(vtcp.Tick)))
+	v.mu.Unlock()
+	for {
+		v.mu.Lock()
+		e, ok := v.stack.Next()
+		v.mu.Unlock()
+		if !ok {
+			return
+		}
+		v.handle(e)
+	}
+}
+
+// take takes a packet.
+func (v *virtual) take(packet []byte, vouched bool) {
+	if due, ok := probed(packet); ok {
+		v.fleet.lagged(order.Now() - due)
+		return
+	}
+	v.mu.Lock()
+	e := v.stack.Take(packet, vouched)
+	v.mu.Unlock()
+	if e.Client < 0 {
+		return
+	}
+	v.handle(e)
+	v.mu.Lock()
+	v.stack.Settle(e.Client, true)
+	v.mu.Unlock()
+}
+
+// handle has a client take what has come to it.
+func (v *virtual) handle(e vtcp.Event) {
+	if len(e.Data) == 0 && !e.Closed && !e.Expired {
+		return
+	}
+	if v.handleSlow(e) {
+		return
+	}
+	c := v.fleet.client(e.Client)
+	conn := (*end)(c)
+	if len(e.Data) > 0 {
+		if c.data(conn, e.Data); v.state(e.Client) == vtcp.Closed {
+			return // the client has ended it
+		}
+	}
+	switch {
+	case e.Closed:
+		c.closed(conn, e.Err)
+	case e.Expired:
+		c.timeout(conn)
+	}
+}
+
+func (v *virtual) state(i int) vtcp.State {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.records[i].State
+}
+
+func (v *virtual) dial(c *client) error {
+	remote := v.fleet.remote(c)
+	if !remote.Addr().Unmap().Is4() {
+		return fmt.Errorf("dial %s: a TCP in user space speaks IPv4 alone", remote)
+	}
+	if !v.post(func() { v.open(c, remote) }) {
+		return poller.ErrStopped
+	}
+	return nil
+}
+
+func (v *virtual) open(c *client, remote netip.AddrPort) {
+	v.mu.Lock()
+	err := v.stack.Dial(c.place(), remote)
+	v.mu.Unlock()
+	if err != nil {
+		c.closed(nil, err)
+		return
+	}
+	c.opened((*end)(c))
+	c.upgrade((*end)(c))
+}
+
+func (v *virtual) connLocked(c *client) connection { return (*end)(c) }
+
+// watch sends packets to the device, which wait for the loop as what servers send
+// does, and in the same queue.
+func (v *virtual) watch(over <-chan struct{}) {
+	p, err := newProber()
+	if err != nil {
+		return // then the lag is not measured
+	}
+	defer p.Close()
+	probe(over, p.write)
+}
+
+// close ends all connections.
+func (v *virtual) close() {
+	v.waiting.Lock()
+	v.postLocked(v.abort) // if it cannot, the loop has ended
+	v.stopping = true
+	v.waiting.Unlock()
+	<-v.done
+	_ = v.device.Close() // nobody reads or writes any more
+}
+
+// abort ends the connections that there are.
+func (v *virtual) abort() {
+	for i := range v.records {
+		v.mu.Lock()
+		told := v.records[i].State == vtcp.Closed || v.records[i].State == vtcp.LastAck || v.slow[i] != nil
+		v.stack.Abort(i)
+		v.mu.Unlock()
+		if !told {
+			c := v.fleet.client(i)
+			c.closed((*end)(c), poller.ErrStopped)
+		}
+	}
+}
+
+// An end is a client to its own TCP: there is no more of it than the record.
+type end client
+
+func (e *end) virtual() *virtual { return e.group.fleet.network.(*virtual) }
+
+func (e *end) place() int { return (*client)(e).place() }
+
+func (e *end) Send(b []byte) error { return e.send(b, (*vtcp.Stack).Send) }
+
+func (e *end) SendShared(b []byte) error { return e.send(b, (*vtcp.Stack).SendShared) }
+
+func (e *end) send(b []byte, send func(*vtcp.Stack, int, []byte) error) error {
+	v, i := e.virtual(), e.place()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.stack.Waiting(i) <= cmp.Or(v.fleet.orders.Queue, mostWaiting) {
+		return send(v.stack, i, b)
+	}
+	v.stack.Abort(i)
+	v.post(func() { (*client)(e).closed(e, poller.ErrSlowConsumer) }) // if there is no loop, all have been told
+	return poller.ErrSlowConsumer
+}
+
+func (e *end) SetDeadline(d time.Duration) {
+	v := e.virtual()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.stack.SetDeadline(e.place(), d)
+}
+
+// Kill ends the connection. No call of closed follows.
+func (e *end) Kill(error) {
+	v := e.virtual()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.stack.Abort(e.place())
+}
+
+func (e *end) Post(task func()) bool { return e.virtual().post(task) }
