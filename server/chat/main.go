@@ -122,14 +122,18 @@ func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, le
 		return err
 	}
 	defer o.admin.stop()
+	if err := o.outside.listen(log); err != nil {
+		return err
+	}
+	defer o.outside.stop()
 	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
 	defer here.Close()
 	cfg := &o.endpoint
 	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry, cfg.TLS = log, o.mounts(scores, here), page(), o.admin.telemetry(), o.cert.config(log)
-	return o.run(ctx, &reloader{args: args, now: o.values.Texts(), level: level, cert: &o.cert, log: log}, scores, stdout)
+	return o.run(ctx, &reloader{args: args, now: o.values.Texts(), level: level, cert: &o.cert, log: log}, scores, here, stdout)
 }
 
-func (o *options) run(ctx context.Context, again *reloader, scores *Scores, stdout io.Writer) error {
+func (o *options) run(ctx context.Context, again *reloader, scores *Scores, here *presence.Presence, stdout io.Writer) error {
 	cfg := o.endpoint
 	signal.Ignore(syscall.SIGPIPE)  // a reader of the log that dies would take the server with it
 	usr1 := make(chan os.Signal, 1) // before clients know the process: an unexpected one would end it
@@ -148,7 +152,7 @@ func (o *options) run(ctx context.Context, again *reloader, scores *Scores, stdo
 		}
 		return err
 	}
-	if err := o.admin.serve(ep); err != nil {
+	if err := errors.Join(o.admin.serve(ep), o.outside.serve(ep, here)); err != nil {
 		return errors.Join(err, ep.Shutdown(ctx))
 	}
 	warnFewFiles(cfg.Logger)

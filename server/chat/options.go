@@ -15,15 +15,15 @@ import (
 )
 
 // program is what its settings are called.
-var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "admin-token"}}
+var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "admin-token", "api-token"}}
 
 // groups are the flags by what they are for. Each is in one of them.
 var groups = []settings.Group{
 	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready"},
 	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle outbound-max loops workers"},
 	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey secret-file"},
-	{Title: "operators", Flags: "admin pprof log log-rate config"},
-	{Title: "in the environment or the file of -config alone", Flags: "secret admin-token"},
+	{Title: "operators and other programs", Flags: "admin api pprof log log-rate config"},
+	{Title: "in the environment or the file of -config alone", Flags: "secret admin-token api-token"},
 }
 
 // options are what the program can be told.
@@ -36,6 +36,7 @@ type options struct {
 	secret     string
 	cert       certificate
 	admin      admin
+	outside    outside
 	profiling  string
 	idle       time.Duration
 
@@ -61,6 +62,7 @@ func (o *options) flags() *flag.FlagSet {
 	o.cert.flags(f)
 	f.DurationVar(&o.idle, "idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	o.admin.flags(f)
+	o.outside.flags(f)
 	f.StringVar(&o.profiling, "pprof", "", "`HOST:PORT` to serve profiles alone on, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	return f
 }
@@ -82,7 +84,7 @@ func parse(args []string) (*options, error) {
 }
 
 func (o *options) check() error {
-	err := errors.Join(o.checkCluster(), checkAddr(o.endpoint.Addr), o.admin.check(o.values.From("admin-token")))
+	err := errors.Join(o.checkCluster(), checkAddr(o.endpoint.Addr), o.admin.check(o.values.From("admin-token")), o.outside.check(o.values.From("api-token")))
 	if o.profiling != "" {
 		err = errors.Join(err, checkHostPort("pprof", o.profiling, ""))
 	}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// MinToken is how many characters a token has at least: nobody guesses 16 random ones.
+const MinToken = 16
+
+// maxBodies is how many requests are read at a time, of up to maxBody bytes each.
+const (
+	maxBodies = 16
+	maxBody   = 17 << 20 // beyond the largest payload that an endpoint lets out by default
+)
+
+// A Config says who may use the API, and what it has.
+type Config struct {
+	// Token is what requests show as "Authorization: Bearer TOKEN". It has MinToken
+	// characters at least.
+	Token string `json:"-"`
+
+	// Presence is what tells who is on a topic. Nil: that is answered 404.
+	Presence *presence.Presence
+}
+
+type api struct {
+	endpoint *phx.Endpoint
+	presence *presence.Presence // or nil
+	token    [sha256.Size]byte
+	bodies   chan struct{}
+}
+
+// New returns the API of an endpoint. It fails if the token is short.
+func New(ep *phx.Endpoint, cfg Config) (http.Handler, error) {
+	if len(cfg.Token) < MinToken {
+		return nil, fmt.Errorf("api: Config.Token has %d characters: want at least %d, such as those of: openssl rand -hex 16", len(cfg.Token), MinToken)
+	}
+	a := &api{
+		endpoint: ep, presence: cfg.Presence, token: sha256.Sum256([]byte(cfg.Token)),
+		bodies: make(chan struct{}, maxBodies),
+	}
+	inside, mux := http.NewServeMux(), http.NewServeMux()
+	for pattern, serve := range a.routes() {
+		inside.HandleFunc(pattern, serve)
+	}
+	mux.Handle("/", a.guard(inside))
+	mux.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml")
+		_, _ = w.Write(openAPI) // who is gone needs no answer
+	})
+	return mux, nil
+}
+
+func (a *api) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"POST /v1/broadcast":               a.broadcast,
+		"GET /v1/topics":                   a.topics,
+		"GET /v1/topics/{topic}":           a.topic,
+		"GET /v1/topics/{topic}/presence":  a.present,
+		"POST /v1/sockets/{id}/disconnect": a.disconnect,
+	}
+}
+
+// guard asks for the token.
+func (a *api) guard(inside http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got := sha256.Sum256([]byte(token)) // of one length, whatever it is
+		if subtle.ConstantTimeCompare(got[:], a.token[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			fail(w, http.StatusUnauthorized, errors.New("the token is missing or wrong"))
+			return
+		}
+		inside.ServeHTTP(w, r)
+	})
+}
+
+// fail answers with an error.
+func fail(w http.ResponseWriter, status int, err error) {
+	answer(w, status, map[string]string{"error": err.Error()})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil { // of what Config.Fetch of presence has added
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer is no JSON"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // who is gone needs no answer
+}

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/wire"
+)
+
+// A message is the body of a broadcast.
+type message struct {
+	Topic   string          `json:"topic"`
+	Event   string          `json:"event"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// check wants what clients can make something of.
+func (m *message) check() error {
+	switch {
+	case m.Topic == "" || m.Event == "":
+		return errors.New("topic and event must not be empty")
+	case m.Payload == nil:
+		m.Payload = json.RawMessage("{}")
+	case m.Payload[0] != '{':
+		return fmt.Errorf("payload is %.20s: want an object", m.Payload)
+	}
+	return nil
+}
+
+// broadcast is POST /v1/broadcast.
+func (a *api) broadcast(w http.ResponseWriter, r *http.Request) {
+	m, status, err := a.read(w, r)
+	if err != nil {
+		fail(w, status, err)
+		return
+	}
+	a.publish(w, m)
+}
+
+// read reads a message. Of bodies there are so many at a time, and no more, as each
+// may be large.
+func (a *api) read(w http.ResponseWriter, r *http.Request) (m message, status int, err error) {
+	select {
+	case a.bodies <- struct{}{}:
+		defer func() { <-a.bodies }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		return m, http.StatusServiceUnavailable, errors.New("too many requests at a time")
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return m, http.StatusRequestEntityTooLarge, err
+	}
+	if err != nil {
+		return m, http.StatusBadRequest, fmt.Errorf("read the body: %w", err)
+	}
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&m); err != nil {
+		return m, http.StatusBadRequest, fmt.Errorf("the body is no message: %w", err)
+	}
+	if _, err := in.Token(); err != io.EOF {
+		return m, http.StatusBadRequest, errors.New("something follows the message")
+	}
+	return m, http.StatusBadRequest, m.check()
+}
+
+// publish broadcasts, and answers how that went.
+func (a *api) publish(w http.ResponseWriter, m message) {
+	err := a.endpoint.Broadcast(m.Topic, m.Event, m.Payload)
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, pubsub.ErrOverloaded): // nobody has got it
+		w.Header().Set("Retry-After", "1")
+		fail(w, http.StatusServiceUnavailable, err)
+	case errors.Is(err, phx.ErrTooLarge):
+		fail(w, http.StatusRequestEntityTooLarge, err)
+	case errors.Is(err, wire.ErrNotUTF8):
+		fail(w, http.StatusBadRequest, err)
+	default:
+		fail(w, http.StatusBadGateway, err)
+	}
+}
+
+// disconnect is POST /v1/sockets/{id}/disconnect. The id is that of Socket.SetID, and
+// many sockets may have it, or none.
+func (a *api) disconnect(w http.ResponseWriter, r *http.Request) {
+	a.publish(w, message{Topic: r.PathValue("id"), Event: "disconnect", Payload: json.RawMessage("{}")})
+}
+
+// mostTopics is how many may be listed.
+const mostTopics = 10_000
+
+// topics is GET /v1/topics.
+func (a *api) topics(w http.ResponseWriter, r *http.Request) {
+	text := cmp.Or(r.FormValue("limit"), "100")
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > mostTopics {
+		fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: want 1 to %d", text, mostTopics))
+		return
+	}
+	topics := a.endpoint.Topics(limit + 1)
+	more := len(topics) > limit
+	answer(w, http.StatusOK, map[string]any{"topics": topics[:min(limit, len(topics))], "more": more})
+}
+
+// topic is GET /v1/topics/{topic}. Nodes that do not answer are named: the count is
+// too low by theirs.
+func (a *api) topic(w http.ResponseWriter, r *http.Request) {
+	topic := r.PathValue("topic")
+	n, err := a.endpoint.SubscribersEverywhere(r.Context(), topic)
+	got := map[string]any{"topic": topic, "subscribers": n, "here": a.endpoint.Subscribers(topic)}
+	if err != nil {
+		got["incomplete"] = err.Error()
+	}
+	answer(w, http.StatusOK, got)
+}
+
+// present is GET /v1/topics/{topic}/presence.
+func (a *api) present(w http.ResponseWriter, r *http.Request) {
+	if a.presence == nil {
+		fail(w, http.StatusNotFound, errors.New("this server has no presence"))
+		return
+	}
+	topic := r.PathValue("topic")
+	answer(w, http.StatusOK, map[string]any{"topic": topic, "count": a.presence.Count(topic), "presence": a.presence.List(topic)})
+}

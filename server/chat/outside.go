@@ -1,0 +1,73 @@
+package chat
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/roost-rt/roost/server/api"
+	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
+)
+
+// An outside is the listener for other programs of the application.
+type outside struct {
+	addr  string // "": there is none
+	token string
+
+	ln  net.Listener
+	end func() // nil before serve
+}
+
+func (o *outside) flags(f *flag.FlagSet) {
+	f.StringVar(&o.addr, "api", "", "`HOST:PORT` where other programs broadcast, list topics and presences, and close sockets, over HTTP; wants ROOST_API_TOKEN; GET /openapi.yaml there describes it; default nowhere")
+	f.StringVar(&o.token, "api-token", "", fmt.Sprintf("`token` that -api asks for, at least %d characters", api.MinToken))
+}
+
+// check says what is wrong. The token is from there, in words.
+func (o *outside) check(from string) error {
+	switch {
+	case o.addr == "":
+		return nil
+	case o.token == "":
+		return fmt.Errorf("-api is %q, and there is no token: set ROOST_API_TOKEN", o.addr)
+	case len(o.token) < api.MinToken:
+		return fmt.Errorf("%s has %d characters: want at least %d, such as those of: openssl rand -hex 16", from, len(o.token), api.MinToken)
+	}
+	return checkHostPort("api", o.addr, "")
+}
+
+// listen takes the address, if there is one. Who comes waits until serve.
+func (o *outside) listen(log *slog.Logger) (err error) {
+	if o.addr == "" {
+		return nil
+	}
+	if o.ln, err = net.Listen("tcp", o.addr); err != nil {
+		return adviseAddr("api", o.addr, err)
+	}
+	log.Info("api", "url", fmt.Sprintf("http://%s/", o.ln.Addr()))
+	return nil
+}
+
+func (o *outside) serve(ep *phx.Endpoint, here *presence.Presence) error {
+	if o.ln == nil {
+		return nil
+	}
+	handler, err := api.New(ep, api.Config{Token: o.token, Presence: here})
+	if err := errors.Join(err, here.Attach(ep)); err != nil {
+		return err
+	}
+	o.end = serveAside(o.ln, handler)
+	return nil
+}
+
+func (o *outside) stop() {
+	switch {
+	case o.end != nil:
+		o.end()
+	case o.ln != nil:
+		_ = o.ln.Close() // nobody has an answer yet
+	}
+}
