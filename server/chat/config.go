@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/roost-rt/roost/server/presence"
 )
@@ -24,22 +25,18 @@ Exit codes: 0 all is well, 1 the server could not start, 2 wrong settings.
 // returns its exit code. The name is how people call it.
 func MainConfig(name string, args []string, stdout, stderr io.Writer) int {
 	job := ""
-	if len(args) > 0 {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		job, args = args[0], args[1:]
-	}
-	if job != "check" && job != "print" {
-		if job == "-help" || job == "--help" || job == "-h" {
-			fmt.Fprintf(stdout, configUsage, name)
-			return 0
-		}
-		fmt.Fprintf(stderr, "%s: want check or print; see -help\n", name)
-		return 2
 	}
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(stdout, configUsage, name)
+		o.values.Help(stdout, groups)
 		return 0
+	case job != "check" && job != "print":
+		fmt.Fprintf(stderr, "%s: want check or print; see -help\n", name)
+		return 2
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 2

@@ -164,3 +164,14 @@ func TestReload(t *testing.T) {
 		t.Errorf("Main = %d, want 0", got)
 	}
 }
+
+// A clean end waits for clients that do not go as long as -drain says.
+func TestDrainTime(t *testing.T) {
+	s := runAdmin(t, "-admin", "127.0.0.1:0", "-drain", "50ms")
+	client := s.connect() // it never reads
+	defer client.Close()
+	s.end()
+	if got := <-s.code; got != 1 {
+		t.Errorf("Main = %d, want 1: a client has not gone", got)
+	}
+}

@@ -47,6 +47,7 @@ func TestFlagsRefused(t *testing.T) {
 		{"-idle -5s", 2, "-idle is -5s: want a time such as 60s"},
 		{"-idle 5", 2, `"5" for flag -idle`},
 		{"-ready no-slash", 1, `-ready is "no-slash": it must start with /`},
+		{"-drain 0", 2, "-drain is 0s: want a time such as 8s"},
 		{"-loops -1", 1, "-loops is -1: it must not be negative"},
 		{"-workers -1", 1, "-workers is -1: it must not be negative"},
 		{"-outbound-max -1", 1, "-outbound-max is -1: it must not be negative"},

@@ -57,9 +57,6 @@ Ctrl-C           closes all sockets (1012: clients come back) and ends;
 Each flag may also be in the environment or in the file of -config.
 `
 
-// drainTime is how long a clean end may take.
-const drainTime = 8 * time.Second
-
 // patience is how long a standard stream may take for what the server has to say.
 const patience = time.Second
 
@@ -169,7 +166,7 @@ func (o *options) run(ctx context.Context, again *reloader, scores *Scores, here
 			again.reload(ep)
 		case <-ctx.Done():
 			playing.Wait()
-			drain, cancel := context.WithTimeout(context.Background(), drainTime)
+			drain, cancel := context.WithTimeout(context.Background(), cfg.DrainTimeout) // batches of clients included
 			defer cancel()
 			if err := ep.Shutdown(drain); err != nil {
 				return fmt.Errorf("shut down: %w", err)

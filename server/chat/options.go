@@ -20,7 +20,7 @@ var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "ad
 // groups are the flags by what they are for. Each is in one of them.
 var groups = []settings.Group{
 	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready"},
-	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle outbound-max loops workers"},
+	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle drain outbound-max loops workers"},
 	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey secret-file"},
 	{Title: "operators and other programs", Flags: "admin api pprof log log-rate config"},
 	{Title: "in the environment or the file of -config alone", Flags: "secret admin-token api-token"},
@@ -55,6 +55,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.IntVar(&cfg.Workers, "workers", 0, "`callbacks` that run at the same time; 0 is 64 for each processor")
 	f.IntVar(&cfg.OutboundMax, "outbound-max", 64<<20, "`bytes` that may wait for one client before it is closed as a slow consumer")
 	f.StringVar(&cfg.ReadyPath, "ready", "/ready", "`path` that answers 200, or 503 when nobody should be sent here: when it drains, or is full; empty is none")
+	f.DurationVar(&cfg.DrainTimeout, "drain", 8*time.Second, "`time` that a clean end may take: clients are told to go, 10,000 in two seconds, and then the rest is closed")
 	limitFlags(f, cfg)
 	clusterFlags(f, &o.link)
 	f.StringVar(&o.secretFile, "secret-file", "", "`file` of the secret that signs sessions of long polling, at least 20 random bytes, the same on all servers of a cluster; default one of this server's own")
@@ -90,6 +91,9 @@ func (o *options) check() error {
 	}
 	if o.idle < 0 {
 		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", o.idle))
+	}
+	if o.endpoint.DrainTimeout <= 0 {
+		err = errors.Join(err, fmt.Errorf("-drain is %v: want a time such as 8s", o.endpoint.DrainTimeout))
 	}
 	if o.lines.Rate < 1 {
 		err = errors.Join(err, fmt.Errorf("-log-rate is %d: want at least 1; -log error keeps a log small", o.lines.Rate))
