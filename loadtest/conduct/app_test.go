@@ -3,6 +3,8 @@ package conduct_test
 import (
 	"bufio"
 	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -12,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +40,8 @@ type double struct {
 	silent  bool                                    // heartbeats are not answered
 	hangUp  func(seq int) bool                      // cuts the sender off instead
 	refuse  int                                     // refuses the join of every n-th connection; 0 is none
+
+	tls *tls.Config // when it is open with TLS; nil is any
 
 	url string
 	ca  []byte
@@ -64,6 +69,7 @@ func (d *double) open(t *testing.T, secure bool) *double {
 	t.Helper()
 	s := httptest.NewUnstartedServer(d)
 	if secure {
+		s.TLS = d.tls
 		s.StartTLS()
 		d.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	} else {
@@ -449,6 +455,41 @@ target:
 	err := conduct.Try(t.Context(), plan.Config{Script: sourceOf(t, strings.ReplaceAll(talk, "topics", "target: {}\ntopics")), ScriptURL: other.url})
 	if err == nil || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "target.tls.insecure: true") {
 		t.Errorf("a certificate that nobody signed: %v", err)
+	}
+}
+
+// Users show a certificate where the application wants one, and who has none is told
+// what to say. Handshakes are counted.
+func TestAppCertificate(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	wants := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	wants.ClientCAs.AddCert(a.cert)
+	a.sign(t, "ann.test")
+	d := (&double{tls: wants}).open(t, true)
+	if err := os.WriteFile(a.file("server.pem"), d.ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := func(keys string) plan.Config {
+		text := "target: {tls: {ca: server.pem" + keys + "}}" + talk
+		src, _, err := script.Load(a.file("app.yaml"), func(name string) ([]byte, error) {
+			if name == a.file("app.yaml") {
+				return []byte(text), nil
+			}
+			return os.ReadFile(name)
+		}, os.LookupEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan.Config{Scenario: plan.App, Script: &src, ScriptName: "app.yaml", ScriptURL: d.url, URL: d.url, Drain: stands}
+	}
+	err := conduct.Try(t.Context(), load(""))
+	if err == nil || !strings.Contains(err.Error(), "target.tls.cert and key") {
+		t.Errorf("Try() without a certificate = %v, want what to say", err)
+	}
+	end, _, err := run(t, t.Context(), load(", cert: ann.test.pem, key: ann.test.key"))
+	if err != nil || end.Joined != 10 || end.Delivered != 300 || end.Secured != 10 || end.Resumed != 0 {
+		t.Errorf("Run() = %+v, %v, want 10 users, 300 receipts and 10 handshakes", end, err)
 	}
 }
 

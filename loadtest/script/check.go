@@ -65,6 +65,10 @@ func (t *Target) check() error {
 		return fmt.Errorf("target.transport: %q: want %s or %s", t.Transport, WebSocket, LongPoll)
 	case t.Vsn != channels.V1 && t.Vsn != channels.V2:
 		return fmt.Errorf("target.vsn: %q: want %s or %s", t.Vsn, channels.V2, channels.V1)
+	case (t.TLS.Cert == "") != (t.TLS.Key == ""):
+		return errors.New("target.tls: cert and key: a certificate needs its private key, and the key its certificate")
+	case t.TLS.Insecure && t.TLS.CA != "":
+		return errors.New("target.tls: insecure and ca: the one takes any certificate, the other one does not")
 	}
 	for _, raw := range t.URLs {
 		if err := checkURL(raw); err != nil {

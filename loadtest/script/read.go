@@ -23,6 +23,8 @@ type Source struct {
 	First   int               `json:"first,omitempty"` // user, from 0 on, that Rows begins with
 	Env     map[string]string `json:"env,omitempty"`
 	CA      []byte            `json:"ca,omitempty"`
+	Cert    []byte            `json:"cert,omitempty"` // of the users
+	Key     []byte            `json:"key,omitempty"`
 
 	// Rate and For are instead of what the file says of both; 0 leaves it so. With a
 	// Rate there are no stages, and as many users as in the fullest of them.
@@ -56,9 +58,15 @@ func Load(name string, file func(name string) ([]byte, error), getenv func(strin
 			return fail(fmt.Errorf("users.file: %w", err))
 		}
 	}
-	if s.Target.TLS.CA != "" {
-		if src.CA, err = file(beside(s.Target.TLS.CA)); err != nil {
-			return fail(fmt.Errorf("target.tls.ca: %w", err))
+	for _, f := range []struct {
+		key, name string
+		to        *[]byte
+	}{{"ca", s.Target.TLS.CA, &src.CA}, {"cert", s.Target.TLS.Cert, &src.Cert}, {"key", s.Target.TLS.Key, &src.Key}} {
+		if f.name == "" {
+			continue
+		}
+		if *f.to, err = file(beside(f.name)); err != nil {
+			return fail(fmt.Errorf("target.tls.%s: %w", f.key, err))
 		}
 	}
 	var missing []error

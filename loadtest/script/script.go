@@ -43,8 +43,11 @@ type Target struct {
 // TLS is for wss://.
 type TLS struct {
 	CA         string `yaml:"ca"`         // file of certificates in PEM to trust instead of the host's
+	Cert       string `yaml:"cert"`       // file of the users' certificate in PEM, if the application asks for one
+	Key        string `yaml:"key"`        // file of its private key
 	ServerName string `yaml:"serverName"` // to ask for and to check; "" is the host of the URL
 	Insecure   bool   `yaml:"insecure"`   // any certificate will do
+	Resume     bool   `yaml:"resume"`     // users go on with a session of another user of their process, as clients do that come back
 }
 
 // Users are who there is.

@@ -243,3 +243,18 @@ func TestRate(t *testing.T) {
 		t.Errorf("stages with another length: %v", err)
 	}
 }
+
+// A certificate has its key, and who trusts anybody needs no authority.
+func TestTLSMistakes(t *testing.T) {
+	for tls, want := range map[string]string{
+		"{cert: a.pem}":               "cert and key: a certificate needs its private key",
+		"{key: a.key}":                "cert and key: a certificate needs its private key",
+		"{insecure: true, ca: a.pem}": "insecure and ca: the one takes any certificate",
+		"{cert: a.pem, key: a.key, ca: ca.pem, serverName: a, resume: true}": "",
+	} {
+		src := script.Source{Text: []byte("target: {url: wss://a/, tls: " + tls + "}\ntopics: [{topic: a}]\n")}
+		if _, err := src.Script(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), "target.tls: "+want) {
+			t.Errorf("tls: %s: %v, want %q", tls, err, want)
+		}
+	}
+}

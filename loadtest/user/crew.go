@@ -75,6 +75,14 @@ func newCrew(o order.Orders) (*crew, error) {
 	if c.targets, err = resolve(c.ctx, s, o); err != nil {
 		return nil, err
 	}
+	c.targets.shook = func(resumed bool) {
+		c.count(func(n *order.Counts) {
+			n.Secured++
+			if resumed {
+				n.Resumed++
+			}
+		})
+	}
 	c.writer = o.Writer + uint32(o.Shares[0].First) // no other process has it
 	for _, share := range o.Shares {
 		for i := range share.Count {

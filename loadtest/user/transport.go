@@ -3,7 +3,6 @@ package user
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -67,6 +66,7 @@ type targets struct {
 	perSource int // connections from one address of loopback; 0 leaves it to the kernel
 	from      order.Sources
 	polling   *http.Transport
+	shook     func(resumed bool) // told each TLS handshake; nil is nobody
 }
 
 // A target is one URL, at one of its addresses.
@@ -78,13 +78,7 @@ type target struct {
 
 // resolve asks for the addresses once, for all users.
 func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, error) {
-	t, ca := &targets{perSource: o.PerSource, from: o.From}, o.Script.CA
-	var pool *x509.CertPool
-	if len(ca) > 0 {
-		if pool = x509.NewCertPool(); !pool.AppendCertsFromPEM(ca) {
-			return nil, errors.New("target.tls.ca: no certificate in PEM")
-		}
-	}
+	t := &targets{perSource: o.PerSource, from: o.From}
 	for _, raw := range s.Target.URLs {
 		u, err := url.Parse(raw)
 		if err != nil {
@@ -95,11 +89,10 @@ func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, e
 		to.url.Path = pathFor(u.Path, s.Target.Transport)
 		port := u.Port()
 		if to.url.Scheme == "wss" {
-			name := s.Target.TLS.ServerName
-			if name == "" {
-				name = u.Hostname()
+			secure := order.Target{URL: to.url.String(), TLS: order.TLS(s.Target.TLS)}
+			if to.tls, err = secure.ClientConfig(order.PEM{CA: o.Script.CA, Cert: o.Script.Cert, Key: o.Script.Key}); err != nil {
+				return nil, fmt.Errorf("target.tls: %w", err)
 			}
-			to.tls = &tls.Config{ServerName: name, RootCAs: pool, InsecureSkipVerify: s.Target.TLS.Insecure, NextProtos: []string{"http/1.1"}}
 			if port == "" {
 				port = "443"
 			}
@@ -172,6 +165,9 @@ func (t *targets) dial(ctx context.Context, n int) (net.Conn, error) {
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err
+	}
+	if t.shook != nil {
+		t.shook(secure.ConnectionState().DidResume)
 	}
 	return secure, nil
 }

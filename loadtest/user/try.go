@@ -147,6 +147,8 @@ func whatAiled(err error, to target) string {
 		return text + ": check the topic and the payload of the join"
 	case strings.HasPrefix(text, "tls: failed to verify"):
 		return fmt.Sprintf("%s: %s: say who signed it with target.tls.ca, or take any with target.tls.insecure: true", to.host(), text)
+	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"):
+		return fmt.Sprintf("%s: %s: the application asks for a certificate of its users: say one that it takes with target.tls.cert and key", to.host(), text)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("%s: %s: is the server running, and is that its port?", to.host(), text)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -38,6 +40,23 @@ func TestConfigs(t *testing.T) {
 		if !strings.Contains(text, "127.0.0.1:4711") || !strings.Contains(text, "127.0.0.1:4000") || strings.Contains(text, " ssl") != w.secure {
 			t.Errorf("%s:\n%s", w.name, text)
 		}
+	}
+}
+
+// Users of a scenario file have it beside the certificate; others are told by flags.
+func TestScenario(t *testing.T) {
+	folder := t.TempDir()
+	args, err := way{secure: true}.scenario(options{scenario: "wss.yaml"}, folder)
+	if err != nil || len(args) != 1 || filepath.Dir(args[0]) != folder {
+		t.Fatalf("scenario() = %v, %v, want a file in %s", args, err, folder)
+	}
+	text, err := os.ReadFile(args[0])
+	if err != nil || !strings.Contains(string(text), "ca: "+filepath.Base(certFile(folder))) {
+		t.Errorf("%v: it does not trust the certificate of fronts:\n%s", err, text)
+	}
+	args, err = way{secure: true, resume: true}.scenario(options{messages: 7}, folder)
+	if want := "chat -messages 7 -rate 2 -ca " + certFile(folder) + " -resume"; err != nil || strings.Join(args, " ") != want {
+		t.Errorf("scenario() = %v, %v, want %s", args, err, want)
 	}
 }
 

@@ -21,6 +21,7 @@ type options struct {
 	server, loadtest          string // programs
 	clients, messages, rounds int
 	only                      []string // names of ways; none is all
+	scenario                  string   // file that users follow; "" is a chat
 }
 
 func main() {
@@ -46,6 +47,7 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.clients, "clients", 1000, "`number` of clients")
 	f.IntVar(&o.messages, "messages", 10, "`number` of broadcasts to all, two a second")
 	f.IntVar(&o.rounds, "rounds", 1, "`times` that each way has its turn; the table has the medians")
+	f.StringVar(&o.scenario, "scenario", "", "scenario `file` that users follow instead of a chat, such as scripts/fronts/wss.yaml; cert.pem, beside it then, is the certificate's")
 	f.Func("only", "`names` of ways, with commas (default all: "+strings.Join(names(), ", ")+")", func(list string) error {
 		for name := range strings.SplitSeq(list, ",") {
 			if !slices.Contains(names(), name) {
@@ -90,6 +92,10 @@ func run(ctx context.Context, o options) error {
 			figures[w.name] = append(figures[w.name], f)
 		}
 	}
-	fmt.Printf("\n%d clients, %d broadcasts; medians of %d\n\n%s", o.clients, o.messages, o.rounds, table(figures))
+	what := fmt.Sprintf("%d broadcasts", o.messages)
+	if o.scenario != "" {
+		what = o.scenario
+	}
+	fmt.Printf("\n%d clients, %s; medians of %d\n\n%s", o.clients, what, o.rounds, table(figures))
 	return nil
 }

@@ -102,14 +102,11 @@ func (w way) load(ctx context.Context, o options, at string, server int, folder 
 	if w.secure {
 		url = "wss://" + at
 	}
-	args := []string{"chat", "-url", url, "-server-pid", strconv.Itoa(server), "-clients", strconv.Itoa(o.clients),
-		"-messages", strconv.Itoa(o.messages), "-rate", "2", "-json", "-"}
-	if w.secure {
-		args = append(args, "-ca", certFile(folder))
+	args, err := w.scenario(o, folder)
+	if err != nil {
+		return s, err
 	}
-	if w.resume {
-		args = append(args, "-resume")
-	}
+	args = append(args, "-url", url, "-server-pid", strconv.Itoa(server), "-clients", strconv.Itoa(o.clients), "-json", "-")
 	c := exec.CommandContext(ctx, o.loadtest, args...)
 	var figures, said bytes.Buffer
 	c.Stdout, c.Stderr = &figures, &said
@@ -119,6 +116,27 @@ func (w way) load(ctx context.Context, o options, at string, server int, folder 
 	var result struct{ Summary *summary }
 	result.Summary = &s
 	return s, json.Unmarshal(figures.Bytes(), &result)
+}
+
+// scenario is what clients do, as the load generator takes it. A file is copied into
+// the folder, where the certificate is.
+func (w way) scenario(o options, folder string) (args []string, err error) {
+	if o.scenario != "" {
+		text, err := os.ReadFile(o.scenario)
+		if err != nil {
+			return nil, err
+		}
+		file := filepath.Join(folder, filepath.Base(o.scenario))
+		return []string{file}, os.WriteFile(file, text, 0o600)
+	}
+	args = []string{"chat", "-messages", strconv.Itoa(o.messages), "-rate", "2"}
+	if w.secure {
+		args = append(args, "-ca", certFile(folder))
+	}
+	if w.resume {
+		args = append(args, "-resume")
+	}
+	return args, nil
 }
 
 // watch looks at the memory of a process and its children until the function that it
