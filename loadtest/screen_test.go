@@ -157,6 +157,8 @@ func TestLinesElsewhere(t *testing.T) {
 		}},
 		{"-messages 2 -rate 0.4", []string{`s broadcast connected 50, sent 1 of 2, delivered 50, p99 –, `}},
 		{"idle -for 5s -heartbeat 2s", []string{`s idle +joined 50, [0-9]+ heartbeats \([0-9]+/s\), errors 0`, `s close +joined 50, [1-9][0-9]* heartbeats, `}},
+		{"burst -push 20000 -pushers 5 -messages 2 -size 200", []string{`s close +joined 50, 5 replies, sent 2 of 2, delivered 100, `}},
+		{"rooms -rooms 5 -messages 2 -rate 10", []string{`s close +joined 50, sent 10, delivered 100, `}},
 		{"echo -for 1s -rate 50", []string{`s echo +[0-9]+ replies \([0-9]+/s\), p99 [0-9.]+ ms, `, `s close +joined 50, [0-9]+ replies, `}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -25,8 +26,7 @@ type screen struct {
 	begun    bool         // one was
 	waits    *record.Tick // is not shown yet; nil if all are
 	planned  int64        // messages of all writers; 0 if that is not known
-	idle     bool         // there are heartbeats and nothing else
-	users    bool         // they follow a scenario file
+	scenario plan.Scenario
 }
 
 func newScreen(file *os.File) *screen {
@@ -37,8 +37,8 @@ func newScreen(file *os.File) *screen {
 func (s *screen) show(r record.Record) {
 	switch {
 	case r.Run != nil:
-		scenario := fmt.Sprint(r.Run.Config["scenario"])
-		s.planned, s.idle, s.users = planned(r.Run.Config), scenario == "idle", scenario == "app"
+		s.scenario = plan.Scenario(fmt.Sprint(r.Run.Config["scenario"]))
+		s.planned = planned(s.scenario, r.Run.Config)
 	case r.Tick != nil:
 		s.tick(*r.Tick)
 	case r.Note != nil:
@@ -211,36 +211,37 @@ func classes(errors map[string]int64) string {
 	return strings.Join(kinds, ", ")
 }
 
-// messages is what was sent and came: of echo, the replies, and of idle clients,
-// the heartbeats.
+// messages is how far the run is, by the counts of its scenario.
 func (s *screen) messages(t *record.Tick) string {
-	if s.idle {
-		return fmt.Sprintf("%d heartbeats%s", t.Heartbeats, s.rate(t, t.Heartbeats-s.last.Heartbeats))
+	var parts []string
+	for _, count := range s.scenario.Shows() {
+		switch count {
+		case plan.Heartbeats:
+			parts = append(parts, fmt.Sprintf("%d heartbeats%s", t.Heartbeats, s.rate(t, t.Heartbeats-s.last.Heartbeats)))
+		case plan.Replies:
+			parts = append(parts, fmt.Sprintf("%d replies%s", t.Replies, s.rate(t, t.Replies-s.last.Replies)))
+		case plan.Messages:
+			sent := strconv.FormatInt(t.Sent, 10)
+			if s.planned > 0 && t.Sent > 0 {
+				sent += " of " + strconv.FormatInt(s.planned, 10)
+			}
+			parts = append(parts, fmt.Sprintf("sent %s, delivered %d%s", sent, t.Delivered, s.rate(t, t.Delivered-s.last.Delivered)))
+		}
 	}
-	if s.users {
-		return fmt.Sprintf("%d replies%s, sent %d, delivered %d%s", t.Replies, s.rate(t, t.Replies-s.last.Replies), t.Sent, t.Delivered, s.rate(t, t.Delivered-s.last.Delivered))
-	}
-	if t.Phase == "echo" || t.Replies > 0 {
-		return fmt.Sprintf("%d replies%s", t.Replies, s.rate(t, t.Replies-s.last.Replies))
-	}
-	sent := strconv.FormatInt(t.Sent, 10)
-	if s.planned > 0 && t.Sent > 0 {
-		sent += " of " + strconv.FormatInt(s.planned, 10)
-	}
-	return fmt.Sprintf("sent %s, delivered %d%s", sent, t.Delivered, s.rate(t, t.Delivered-s.last.Delivered))
+	return strings.Join(parts, ", ")
 }
 
-// planned is how many messages a run sends, 0 if its configuration does not tell:
-// rooms may be fewer than asked for, and of servers apart there are several.
-func planned(config map[string]any) int64 {
+// planned is how many messages a run sends, 0 if its configuration does not tell: of
+// servers apart there are several.
+func planned(scenario plan.Scenario, config map[string]any) int64 {
 	number := func(key string) int64 {
 		n, _ := strconv.ParseInt(fmt.Sprint(config[key]), 10, 64)
 		return n
 	}
-	if config["scenario"] == "rooms" || config["apart"] == true {
+	if config["apart"] == true {
 		return 0
 	}
-	return number("messages") * number("writers")
+	return scenario.Planned(number("messages"), number("writers"))
 }
 
 // p99 is that of the receipts since the last tick.

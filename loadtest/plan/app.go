@@ -14,6 +14,7 @@ var app = kind{
 	says:     "users do what a scenario file says, for any application with channels: loadtest app.yaml (loadtest/examples has some)",
 	flags:    []string{"scenario", "rate", "for", "late", "drain"},
 	noRaw:    noTopics,
+	shows:    []Count{Replies, Messages},
 	silent:   true,
 	busy:     true,
 	punctual: func(Config) bool { return true },

@@ -18,6 +18,7 @@ var burst = kind{
 	name:  Burst,
 	says:  "-pushers clients push -push bytes each in one go and read the replies; then -messages of -size bytes come to all in one go: who reads must lose nothing",
 	flags: []string{"messages", "writers", "late", "size", "pushers", "push", "event", "drain"},
+	shows: []Count{Replies, Messages},
 	noRaw: "a plain WebSocket is for pushes or for broadcasts, and this needs both",
 	complete: func(c *Config) {
 		c.Clients, c.Messages = cmp.Or(c.Clients, 1000), cmp.Or(c.Messages, 3)

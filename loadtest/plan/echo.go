@@ -8,6 +8,7 @@ var echo = kind{
 	says:     "clients push and wait for the reply: -inflight at a time as fast as it goes (closed loop), or -rate a second (open loop), for -for",
 	flags:    []string{"inflight", "for", "rate", "size", "drain"},
 	rawPath:  "/echo",
+	shows:    []Count{Replies},
 	silent:   true,
 	busy:     true,
 	punctual: func(c Config) bool { return c.Rate > 0 },

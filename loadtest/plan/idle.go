@@ -20,5 +20,6 @@ var idle = kind{
 		}
 		return nil
 	},
+	shows:  []Count{Heartbeats},
 	silent: true,
 }

@@ -23,6 +23,7 @@ type kind struct {
 	noRaw       string               // why plain WebSocket will not do; "" if it does
 	rawPath     string               // what a plain server is asked for; "" is /chat
 
+	shows      []Count                           // how far a run is; nil is Messages
 	silent     bool                              // rooms get no messages
 	reconnects bool                              // a client that is cut off comes back
 	spare      int                               // servers beside those that have room for all clients
@@ -32,6 +33,16 @@ type kind struct {
 	pace       func(*planner)                    // chooses how much is sent; what was not asked for is 0
 	explain    func(p *planner, say func(format string, args ...any))
 }
+
+// A Count is something that grows while a run goes on.
+type Count string
+
+// Those that show how far a run is.
+const (
+	Messages   Count = "messages"   // sent, and received by clients
+	Replies    Count = "replies"    // to pushes
+	Heartbeats Count = "heartbeats" // that were answered
+)
 
 // Scenarios are the names of all, in the order in which people will want them.
 func Scenarios() (names []Scenario) {
@@ -78,6 +89,23 @@ func (s Scenario) ServerFlags() []string { return s.kind().serverFlags }
 
 // Sends reports whether rooms get messages.
 func (s Scenario) Sends() bool { return !s.kind().silent }
+
+// Shows are the counts by which people see how far a run is.
+func (s Scenario) Shows() []Count {
+	if k := s.kind(); k.shows != nil {
+		return k.shows
+	}
+	return []Count{Messages}
+}
+
+// Planned is how many messages a run sends, as far as its Messages and Writers tell: 0
+// where nobody sends any, and where rooms have writers of their own.
+func (s Scenario) Planned(messages, writers int64) int64 {
+	if k := s.kind(); k.silent || k.rooms != nil {
+		return 0
+	}
+	return messages * writers
+}
 
 // Reconnects reports whether a client that is cut off comes back.
 func (s Scenario) Reconnects() bool { return s.kind().reconnects }

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -54,6 +55,28 @@ func TestScenarioTraits(t *testing.T) {
 		if s.Sends() != test.sends || s.Reconnects() != test.reconnects || len(s.ServerFlags()) != test.serverFlags {
 			t.Errorf("%q: sends %t, reconnects %t, flags of servers %q, want %t, %t and %d",
 				s, s.Sends(), s.Reconnects(), s.ServerFlags(), test.sends, test.reconnects, test.serverFlags)
+		}
+	}
+}
+
+// What people see of a run is its scenario's, and so is how many messages it will send.
+func TestScenarioShows(t *testing.T) {
+	for _, test := range []struct {
+		scenario plan.Scenario
+		shows    string
+		planned  int64 // of three writers with 20 messages each
+	}{
+		{"", "messages", 60},
+		{plan.Chat, "messages", 60},
+		{plan.Echo, "replies", 0},
+		{plan.Idle, "heartbeats", 0},
+		{plan.Rooms, "messages", 0},
+		{plan.Burst, "replies messages", 60},
+		{plan.App, "replies messages", 0},
+	} {
+		shows := strings.Trim(fmt.Sprint(test.scenario.Shows()), "[]")
+		if planned := test.scenario.Planned(20, 3); shows != test.shows || planned != test.planned {
+			t.Errorf("%q shows %s, %d messages planned, want %s and %d", test.scenario, shows, planned, test.shows, test.planned)
 		}
 	}
 }
