@@ -38,11 +38,19 @@ func newReport(o options, args []string) (*report, error) {
 			i++
 			continue
 		}
-		command = append(command, args[i])
+		command = append(command, quoted(args[i]))
 	}
 	machine := fmt.Sprintf("%s, %d cores, Linux %s, %s", cpuName(), runtime.NumCPU(), strings.TrimSpace(string(release)), runtime.Version())
 	return &report{Machine: machine, Time: time.Now().UTC().Truncate(time.Second), Commit: o.commit, Command: command,
 		Messages: o.messages, Rounds: o.rounds, Notes: o.notes}, nil
+}
+
+// quoted is an argument as a shell takes it.
+func quoted(arg string) string {
+	if strings.ContainsAny(arg, " '\"\\$`;&|<>()*?[]#~") || arg == "" {
+		return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+	}
+	return arg
 }
 
 func cpuName() string {

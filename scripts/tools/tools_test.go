@@ -68,6 +68,7 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	o := options{commit: "abc", messages: 10, rounds: 1, notes: []string{"a busy host"}}
 	r, err := newReport(o, strings.Fields("tools -server s -loadtest l -k6 k -commit abc -clients 101 -out x"))
+	r.Command = append(r.Command, quoted("it's busy"), quoted("plain"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("write() = %v, want an error of k6 and of tsung", err)
 	}
 	for name, wants := range map[string][]string{
-		"tools.txt":  {"commit abc", "scripts/tools/run -clients 101 -out x\n", "a busy host"},
+		"tools.txt":  {"commit abc", `scripts/tools/run -clients 101 -out x 'it'\''s busy' plain` + "\n", "a busy host"},
 		"tools.json": {`"cpu_seconds": 1.5`, `"command"`, `"failure": "it ended\nwith many words"`},
 		"README.md": {
 			"| roost | 101 | 5000 | 10.0 | 5.00 | 5.00 | 1010 of 1010 |\n", "| k6 | 101 | – | – | – | – | failed: it ended |\n",
