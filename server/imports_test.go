@@ -14,6 +14,7 @@ const module = "github.com/roost-rt/roost/"
 // onlyIn says which packages import a library directly; no others may.
 var onlyIn = map[string][]string{
 	"github.com/KimMachineGun/automemlimit/memlimit": {"server/chat"},
+	"github.com/cilium/ebpf":                         {"loadtest/vtcp/fast"},
 	"github.com/cloudwego/netpoll":                   {"poller"},
 	"github.com/panjf2000/ants/v2":                   {"poller"},
 	"github.com/vmihailenco/msgpack/v5":              {"server/msgpack"},
@@ -28,7 +29,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":                         {"server/cmd/roost"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script", "server/settings"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
-	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "loadtest/vtcp/tun", "scripts/cost"},
+	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "loadtest/vtcp/fast", "loadtest/vtcp/tun", "scripts/cost"},
 }
 
 // A pkg is a package of this module, or its line in CONTRIBUTING's picture.
