@@ -66,3 +66,27 @@ func BenchmarkPass(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDevice has a kernel's server write to a client behind a TUN device, and
+// take its ACK: ns/op is the whole way, on one processor.
+func BenchmarkDevice(b *testing.B) {
+	device, index := openTUN(b)
+	p := load(b, 1)
+	if err := p.Attach(index); err != nil {
+		b.Fatal(err)
+	}
+	conn, r := connect(b, device, false)
+	frame := text(1, 167)
+	set(b, p, 0, fast.Message{Frame: frame, Room: 1, Number: 1, Sent: order.Now()})
+	p.Records()[0] = r
+	for b.Loop() {
+		p.Records()[0].Received = 0
+		if _, err := conn.Write(frame); err != nil {
+			b.Fatal(err)
+		}
+	}
+	awaitACK(b, conn)
+	if n := p.Counts(0).Received; n != uint64(b.N) {
+		b.Errorf("%d of %d packets were taken", n, b.N)
+	}
+}

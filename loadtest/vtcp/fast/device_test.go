@@ -78,7 +78,7 @@ const optionTimestamps = 1
 // openTUN makes a device in a network namespace that ends with the test, whose
 // goroutine is in it from now on. Behind it are all clients, and at 10.0.0.1 are
 // their servers.
-func openTUN(t *testing.T) (device *os.File, index int) {
+func openTUN(t testing.TB) (device *os.File, index int) {
 	t.Helper()
 	runtime.LockOSThread() // for good: the thread ends with the goroutine
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -115,7 +115,7 @@ func openTUN(t *testing.T) (device *os.File, index int) {
 
 // connect has client 0 connect to a server, with timestamps or without, and returns
 // the server's end and the client's record.
-func connect(t *testing.T, device *os.File, stamped bool) (*net.TCPConn, vtcp.Record) {
+func connect(t testing.TB, device *os.File, stamped bool) (*net.TCPConn, vtcp.Record) {
 	t.Helper()
 	l, err := net.Listen("tcp4", server.String())
 	if err != nil {
@@ -151,7 +151,7 @@ func connect(t *testing.T, device *os.File, stamped bool) (*net.TCPConn, vtcp.Re
 }
 
 // next is the next IPv4 packet that comes out of the device.
-func next(t *testing.T, device *os.File) []byte {
+func next(t testing.TB, device *os.File) []byte {
 	t.Helper()
 	b := make([]byte, 1<<16)
 	if err := device.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -169,7 +169,7 @@ func next(t *testing.T, device *os.File) []byte {
 }
 
 // awaitACK waits until all that the server has sent is acknowledged.
-func awaitACK(t *testing.T, conn *net.TCPConn) {
+func awaitACK(t testing.TB, conn *net.TCPConn) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for tcpInfo(t, conn).Unacked > 0 {
@@ -180,7 +180,7 @@ func awaitACK(t *testing.T, conn *net.TCPConn) {
 	}
 }
 
-func tcpInfo(t *testing.T, conn *net.TCPConn) (info *unix.TCPInfo) {
+func tcpInfo(t testing.TB, conn *net.TCPConn) (info *unix.TCPInfo) {
 	t.Helper()
 	raw, err := conn.SyscallConn()
 	if err != nil {
