@@ -14,7 +14,8 @@
 //
 // # Concurrency
 //
-// A Stack is for one goroutine at a time. The records are shared with a program
-// in the kernel that takes broadcasts past the stack (package fast): either
-// claims the bytes of a segment by moving RcvNxt with one atomic operation.
+// A Stack is for one goroutine at a time. Its records may be shared with a program
+// in the kernel that takes broadcasts past it (package fast). While a record has
+// [Fast] it is the program's, which may change RcvNxt and Received. The stack takes
+// it back before it does anything with it ([Config.Claim]).
 package vtcp

@@ -1,7 +1,5 @@
 package vtcp
 
-import "sync/atomic"
-
 // Times of retransmission, in ticks: that to the first one, which doubles each
 // time up to the longest, RFC 6298 §5; and how often a segment is sent again.
 const (
@@ -25,7 +23,7 @@ type flight struct {
 func (s *Stack) fly(i int, from uint32) *flight {
 	f := &flight{una: from, window: Window, due: s.wheel.now + firstWait}
 	s.flights[uint32(i)] = f
-	s.records[i].Flags &^= Fast
+	s.claim(&s.records[i])
 	s.records[i].Tries = 0
 	return f
 }
@@ -68,7 +66,7 @@ func (s *Stack) pump(i int, f *flight) {
 		s.launch(i, f, n)
 	}
 	if last := f.una + uint32(len(f.data)); f.fin && f.sent == len(f.data) && r.SndNxt == last {
-		atomic.StoreUint32(&r.SndNxt, last+1)
+		r.SndNxt = last + 1
 		s.emit(i, fin|ack, last, nil)
 	}
 }
@@ -79,7 +77,7 @@ func (s *Stack) launch(i int, f *flight, n int) {
 	seq := f.una + uint32(f.sent)
 	f.sent += n
 	if next := seq + uint32(n); after(next, r.SndNxt) {
-		atomic.StoreUint32(&r.SndNxt, next)
+		r.SndNxt = next
 	}
 	s.emit(i, psh|ack, seq, f.data[f.sent-n:f.sent])
 }

@@ -1,5 +1,11 @@
 package vtcp
 
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"unsafe"
+)
+
 // A Record is the TCP of one client. Its bytes are the same in C: in bpf
 // mode the records lie in a map that the kernel's program shares.
 type Record struct {
@@ -13,6 +19,18 @@ type Record struct {
 	Tries    uint8 // how often it has sent its oldest unacknowledged segment again
 	_        uint8
 	Peer     uint16 // the server that it talks to: where in the stack's list
+}
+
+// setFast gives a record to the fast path, after all else that was written to it, or
+// takes it away. Whoever has taken it away waits as Config.Claim does.
+func (r *Record) setFast(fast bool) {
+	word := (*uint32)(unsafe.Pointer(&r.Room)) // Room, State and Flags
+	bit := binary.NativeEndian.Uint32([]byte{3: byte(Fast)})
+	if fast {
+		atomic.OrUint32(word, bit)
+	} else {
+		atomic.AndUint32(word, ^bit)
+	}
 }
 
 // Window is what clients advertise, in bytes, unless they are stalled.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"sync/atomic"
 )
 
 // Clients are found by their number: each address has 1<<portBits of them, with
@@ -38,6 +37,11 @@ type Config struct {
 	// Partial says that who takes a packet completes its TCP checksum, or vouches
 	// for it: it is that of the pseudo header alone.
 	Partial bool
+
+	// Claim waits until the fast path has ended with the packets that it has begun.
+	// It is called after Fast was taken from a record, and before anything else of it
+	// is read or written. Nil means that there is no fast path.
+	Claim func()
 
 	// Timestamps offers the option of RFC 7323, as kernels do. It costs four bytes
 	// a client, and twelve a segment.
@@ -140,6 +144,7 @@ func (s *Stack) Dial(i int, to netip.AddrPort) error {
 		return err
 	}
 	r := &s.records[i]
+	s.claim(r)
 	first := r.SndNxt + 1<<16 // later than all that the last connection has sent: RFC 9293 §3.6.1
 	if r.SndNxt == 0 {
 		first = 1<<28 + uint32(i)*64
@@ -147,7 +152,7 @@ func (s *Stack) Dial(i int, to netip.AddrPort) error {
 	if s.recent != nil {
 		s.recent[i] = 0
 	}
-	atomic.StoreUint32(&r.SndNxt, first+1)
+	r.SndNxt = first + 1
 	r.State, r.Flags, r.Tries, r.Peer, r.Timer = SynSent, 0, 0, peer, 0
 	s.fly(i, first)
 	s.emit(i, syn, first, nil)
@@ -224,6 +229,7 @@ func (s *Stack) Close(i int) {
 
 // Abort ends a connection at once: the server gets RST. No Event follows.
 func (s *Stack) Abort(i int) {
+	s.claim(&s.records[i])
 	if s.records[i].State > SynSent {
 		s.emit(i, rst|ack, s.records[i].SndNxt, nil)
 	}
@@ -240,9 +246,21 @@ func (s *Stack) end(i int) {
 	}
 }
 
+// claim takes a record from the fast path, if that has it.
+func (s *Stack) claim(r *Record) {
+	if r.Flags&Fast == 0 {
+		return
+	}
+	r.setFast(false)
+	if s.config.Claim != nil {
+		s.config.Claim()
+	}
+}
+
 // Stall makes a client read no more: its window is 0 until Resume.
 func (s *Stack) Stall(i int) {
-	s.records[i].Flags = s.records[i].Flags&^Fast | stalled
+	s.claim(&s.records[i])
+	s.records[i].Flags |= stalled
 	s.acknowledge(i)
 }
 
@@ -267,7 +285,7 @@ func (s *Stack) emit(i int, flags uint8, seq uint32, data []byte) {
 		out.window = 0
 	}
 	if flags&ack != 0 {
-		out.ack = atomic.LoadUint32(&r.RcvNxt)
+		out.ack = r.RcvNxt
 		if s.owing == i {
 			s.owing = -1
 		}

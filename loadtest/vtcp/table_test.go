@@ -401,3 +401,53 @@ func TestConfig(t *testing.T) {
 		t.Errorf("Dial to IPv6: no error, or New: %v", err)
 	}
 }
+
+// TestClaim has a fast path that is taking three bytes when the stack takes the
+// record from it: whatever the stack was about to do, it does after that.
+func TestClaim(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(b *bench)
+		sent string
+	}{
+		{"a segment with the same bytes", func(b *bench) {
+			if e := b.take(vtcp.Segment{Flags: vtcp.ACK, Seq: 1, Ack: 1, Data: []byte("abc")}); e.Data != nil || b.Counts().Repeated != 1 {
+				t.Errorf("they come twice: %+v, %+v", e, b.Counts())
+			}
+		}, "A1:4"},
+		{"the next segment", func(b *bench) {
+			if e := b.take(vtcp.Segment{Flags: vtcp.ACK, Seq: 4, Ack: 1, Data: []byte("de")}); string(e.Data) != "de" {
+				t.Errorf("it has %q", e.Data)
+			}
+		}, "A1:6"},
+		{"Send", func(b *bench) { _ = b.Send(0, []byte("x")) }, "PA1:4=x"},
+		{"Close", func(b *bench) { b.Close(0) }, "FA1:4"},
+		{"Abort", func(b *bench) { b.Abort(0) }, "RA1:4"},
+		{"Stall", func(b *bench) { b.Stall(0) }, "A1:4 full"},
+		{"Dial", func(b *bench) { _ = b.Dial(0, server) }, "S65537"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b *bench
+			claims := 0
+			b = newBench(t, vtcp.Config{Claim: func() {
+				claims++
+				if b.records[0].Flags&vtcp.Fast != 0 {
+					t.Error("the fast path still has the record")
+				}
+				b.records[0].RcvNxt += 3
+				b.records[0].Received++
+			}}, 1)
+			b.reach(vtcp.Established)
+			if claims != 0 || b.records[0].Flags&vtcp.Fast == 0 {
+				t.Fatalf("before: %d claims, record %+v", claims, b.records[0])
+			}
+			b.flush()
+			if c.do(b); claims != 1 || b.records[0].Received != 1 {
+				t.Errorf("%d claims, record %+v", claims, b.records[0])
+			}
+			if got := b.flush(); got != c.sent {
+				t.Errorf("sent %q, want %q", got, c.sent)
+			}
+		})
+	}
+}

@@ -1,9 +1,6 @@
 package vtcp
 
-import (
-	"sync/atomic"
-	"syscall"
-)
+import "syscall"
 
 // An Event is what a segment or the time has brought to a client.
 type Event struct {
@@ -32,7 +29,7 @@ func (s *Stack) Take(packet []byte, vouched bool) Event {
 		return Event{Client: -1}
 	}
 	r := &s.records[i]
-	r.Flags &^= Fast
+	s.claim(r)
 	if r.State == SynSent {
 		return s.answered(i, &in)
 	}
@@ -70,7 +67,7 @@ func (s *Stack) answered(i int, in *segment) Event {
 func (s *Stack) established(i int, in *segment) {
 	r := &s.records[i]
 	r.State, r.Tries = Established, 0
-	atomic.StoreUint32(&r.RcvNxt, in.seq+1)
+	r.RcvNxt = in.seq + 1
 	peer := &s.servers[r.Peer]
 	if in.mss == 0 {
 		in.mss = 536 // RFC 9293 §3.7.1
@@ -88,7 +85,7 @@ func (s *Stack) established(i int, in *segment) {
 // arrived takes a segment of a connection that stands, RFC 9293 §3.10.7.4.
 func (s *Stack) arrived(i int, in *segment) Event {
 	r := &s.records[i]
-	next := atomic.LoadUint32(&r.RcvNxt)
+	next := r.RcvNxt
 	switch ahead := int32(in.seq - next); {
 	case in.flags&rst != 0:
 		return s.reset(i, ahead)
@@ -145,10 +142,7 @@ func (s *Stack) received(i int, in *segment, next uint32) Event {
 		if ends {
 			end++
 		}
-		if !atomic.CompareAndSwapUint32(&r.RcvNxt, next, end) { // the fast path was first
-			s.counts.Repeated++
-			break
-		}
+		r.RcvNxt = end
 		s.owing = i
 		return s.delivered(i, data, ends)
 	}
@@ -192,6 +186,6 @@ func (s *Stack) Settle(i int, whole bool) {
 	}
 	r := &s.records[i]
 	if whole && r.State == Established && r.Flags&stalled == 0 && s.flights[uint32(i)] == nil {
-		r.Flags |= Fast
+		r.setFast(true)
 	}
 }
