@@ -152,8 +152,10 @@ type LongPoll struct {
 	MaxSessions int
 
 	// NodeTimeout is how long another node may take to say that it has a request, or
-	// for the next part of it. One that says nothing is taken for dead, and the session
-	// for gone. Zero means 2 s. (Phoenix calls it pubsub_timeout_ms.)
+	// for the next part of it. Within that time it is sent four times, and taken once.
+	// One that says nothing is taken for dead: then a GET makes a new session, and a
+	// POST, whose messages may have been taken, is answered 408. Zero means 2 s.
+	// (Phoenix calls it pubsub_timeout_ms.)
 	NodeTimeout time.Duration
 }
 

@@ -70,3 +70,29 @@ func Reparcel(b []byte) ([]byte, error) {
 	}
 	return p.encode(), nil
 }
+
+// MaxOutcomes is how many outcomes of a node's requests are kept.
+const MaxOutcomes = maxOutcomes
+
+// Outcomes are those of requests 1 to n, whose outcome is 200, as get then tells them;
+// those that may have been forgotten are -1, those that never were 0.
+func Outcomes(n uint64) (get func(n uint64) int) {
+	taken := takenPosts{of: make(map[uint64]*outcomes)}
+	for i := range n {
+		taken.set(requestID{7, i + 1}, 0)
+		taken.set(requestID{7, i + 1}, 200)
+	}
+	return func(n uint64) int {
+		outcome, _ := taken.get(requestID{7, n})
+		return outcome
+	}
+}
+
+// TakenStarts is of how many nodes' starts outcomes are kept after POSTs of n.
+func TakenStarts(n uint64) int {
+	taken := takenPosts{of: make(map[uint64]*outcomes)}
+	for i := range n {
+		taken.set(requestID{i, 1}, 200)
+	}
+	return len(taken.of)
+}

@@ -2,16 +2,21 @@ package phx
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/frame"
 )
 
-// noSession is the status of an answer to another node that there is no such session.
-const noSession = 0
+const (
+	noSession = 0 // as the status of an answer to another node: there is no such session
+	lostPart  = 1 // likewise: a part of the POST is lost, and nothing of it was taken
+	inPart    = 1 // as that of a POST that waits: for its other parts
+)
 
 // A foreign is a request of a client that another node has, to a session of this one.
 type foreign struct {
@@ -19,12 +24,15 @@ type foreign struct {
 	node    string
 	session string // id
 	request requestID
-	conn    uint64
-	timer   *time.Timer // ends the wait for what has become of the answer; guarded by pollSession.mu
+	before  uint64
+
+	// Guarded by pollSession.mu.
+	asked int         // times: what has become of the answer
+	timer *time.Timer // asks again, or ends the wait
 }
 
 func (o *others) foreign(p *parcel) foreign {
-	return foreign{others: o, node: p.node, session: p.session, request: p.request, conn: p.conn}
+	return foreign{others: o, node: p.node, session: p.session, request: p.request, before: p.before}
 }
 
 // say sends the node of the client a parcel without a body.
@@ -39,11 +47,6 @@ func (f *foreign) send(kind parcelKind, status int, body []byte) error {
 	return f.others.send(f.node, parcel{kind: kind, request: f.request, session: f.session, status: status}, body)
 }
 
-// sameConn reports whether a request came over the same connection of a client's.
-func (f *foreign) sameConn(g *foreign) bool {
-	return g != nil && f.node == g.node && f.request.start == g.request.start && f.conn == g.conn
-}
-
 // takePoll takes a GET that another node has.
 func (o *others) takePoll(p *parcel) {
 	from := o.foreign(p)
@@ -56,18 +59,31 @@ func (o *others) takePoll(p *parcel) {
 func (s *pollSession) getFrom(from *foreign) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	switch {
+	case s.ended:
 		return false
-	}
-	p := &poll{session: s, from: from}
-	s.comesLocked(p)
-	if s.waiting = p; len(s.messages) > 0 {
-		s.wakeLocked()
+	case s.waiting.of(from.request): // it has come again
+	case s.last.of(from.request): // likewise: the answer may be lost
+		if !s.asking {
+			from.answer(http.StatusOK, elements(s.last.sent))
+		}
+		return true
+	default:
+		s.waitForLocked(from)
 	}
 	if !s.woken {
 		_ = from.say(parcelWaits) // logged
 	}
 	return true
+}
+
+// waitForLocked has a new poll wait.
+func (s *pollSession) waitForLocked(from *foreign) {
+	p := &poll{session: s, from: from}
+	s.comesLocked(p)
+	if s.waiting = p; len(s.messages) > 0 {
+		s.wakeLocked()
+	}
 }
 
 // taken is how much of the messages one answer takes: to another node about maxTaken
@@ -90,25 +106,35 @@ func (p *poll) taken(messages []byte) []byte {
 	}
 }
 
+// asks is how often something is asked for that another node must know, in the time
+// that it has.
+const asks = 4
+
+var errUnsettled = errors.New("another node has not said whether the client has got its last messages")
+
 // askLocked asks the node that has the last answer what has become of it. Until it
 // says, polls wait.
 func (s *pollSession) askLocked() {
-	last := s.last
-	if err := last.from.say(parcelSettle); err != nil { // logged
-		s.putBackLocked()
-		return
+	last, wait := s.last, max(s.polls.nodeTimeout, 2*confirmTime)/asks
+	last.from.asked++
+	if err := last.from.say(parcelSettle); errors.Is(err, pubsub.ErrUnknownNode) { // logged
+		last.from.asked, wait = asks, 0
 	}
-	s.asking = true
-	last.from.timer = time.AfterFunc(max(s.polls.nodeTimeout, 2*confirmTime), func() { s.unsettled(last) })
+	last.from.timer = time.AfterFunc(wait, func() { s.unsettled(last) })
 }
 
-// unsettled ends the wait for a node that does not say: it may have died.
+// unsettled asks again, or ends the session: the node may have died, and nobody can
+// tell whether the messages would come twice if they went to the client again.
 func (s *pollSession) unsettled(p *poll) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.asking && s.last == p {
-		s.asking = false
-		s.putBackLocked()
+	asking := s.asking && s.last == p
+	again := asking && p.from.asked < asks
+	if again {
+		s.askLocked()
+	}
+	s.mu.Unlock()
+	if asking && !again {
+		s.Kill(errUnsettled)
 	}
 }
 
@@ -120,9 +146,13 @@ func (s *pollSession) settled(request requestID, back bool) {
 	if s.waiting.of(request) && back {
 		s.waiting, s.woken = nil, false
 	}
-	if !s.last.of(request) {
-		return
+	if s.last.of(request) {
+		s.settledLocked(back)
 	}
+}
+
+// settledLocked is settled for the last answer.
+func (s *pollSession) settledLocked(back bool) {
 	if s.asking {
 		s.last.from.timer.Stop()
 	}
@@ -148,11 +178,20 @@ type comingPost struct {
 	limit *time.Timer // ends the wait for the next part
 }
 
-// takePost takes a POST that another node has, or a part of it.
+// takePost takes a POST that another node has, or a part of it. One that has come again
+// is answered again: its messages are taken once.
 func (o *others) takePost(p *parcel) {
 	from := &foreignPost{foreign: o.foreign(p)}
+	status, taken := o.outcome(p.request)
 	s := o.byIDOf(p.session)
 	switch {
+	case taken && p.at > 0: // the first part was answered
+	case taken && status == 0:
+		_ = from.say(parcelWaits) // logged
+	case taken && status == unknownOutcome:
+		from.answer(http.StatusRequestTimeout, nil)
+	case taken:
+		from.answer(status, nil)
 	case s == nil || p.size > maxBody:
 		if p.at == 0 {
 			from.status(http.StatusGone)
@@ -164,17 +203,32 @@ func (o *others) takePost(p *parcel) {
 	}
 }
 
+// outcome is that of a POST: its status, or 0 while it is being taken. It reports false
+// if it was not.
+func (o *others) outcome(request requestID) (status int, taken bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.taken.get(request)
+}
+
+func (o *others) setOutcome(request requestID, status int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken.set(request, status)
+}
+
 // gather puts a part to the others of its POST. If there is no room for it, or one
-// before it is lost, all of them are given up.
+// before it is lost, all of them are given up: then the POST comes again.
 func (o *others) gather(s *pollSession, from *foreignPost, p *parcel) {
 	o.mu.Lock()
+	if p.at == 0 {
+		o.dropLocked(p.request)
+	}
 	c := o.coming[p.request]
 	switch {
-	case c == nil && p.at > 0: // they were
+	case c == nil && p.at > 0:
 		o.mu.Unlock()
-		if p.at+len(p.part) == p.size {
-			from.status(http.StatusGone) // perhaps it was not told
-		}
+		from.lost(p)
 		return
 	case c == nil:
 		c = &comingPost{limit: time.AfterFunc(o.nodeTimeout, func() { o.giveUp(from) })}
@@ -196,14 +250,14 @@ func (o *others) gather(s *pollSession, from *foreignPost, p *parcel) {
 	o.mu.Unlock()
 	switch {
 	case !fits:
-		from.status(http.StatusServiceUnavailable)
+		from.answer(http.StatusServiceUnavailable, nil)
 	case lost:
-		from.status(http.StatusGone)
+		from.lost(p)
 	case whole:
 		from.held = c.parts.Held()
 		from.begin(s, p, nil, c.parts)
 	case p.at == 0: // the rest may take its time
-		_ = from.say(parcelWaits) // logged
+		_ = from.send(parcelWaits, inPart, nil) // logged
 	}
 }
 
@@ -213,7 +267,7 @@ func (o *others) giveUp(from *foreignPost) {
 	there := o.dropLocked(from.request)
 	o.mu.Unlock()
 	if there {
-		from.status(http.StatusGone)
+		from.answer(lostPart, nil)
 	}
 }
 
@@ -227,6 +281,13 @@ func (o *others) dropLocked(request requestID) bool {
 	o.incoming.add(-c.parts.Held(), 0)
 	delete(o.coming, request)
 	return true
+}
+
+// lost answers that a part was, once all have come that will.
+func (f *foreignPost) lost(p *parcel) {
+	if p.at+len(p.part) == p.size {
+		f.answer(lostPart, nil)
+	}
 }
 
 // A foreignPost is a POST that another node has; see asker. Its steps are turns of
@@ -244,6 +305,7 @@ type foreignPost struct {
 func (f *foreignPost) begin(s *pollSession, p *parcel, body []byte, parts frame.Parts) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.others.setOutcome(f.request, 0)
 	if !s.enqueue(&post{asker: f, session: s, ndjson: p.lines, body: body, parts: parts}) {
 		f.status(http.StatusGone)
 	}
@@ -280,6 +342,7 @@ func (f *foreignPost) status(code int) bool {
 	f.over = true
 	f.stop()
 	f.others.incoming.add(-f.held, 0)
+	f.others.setOutcome(f.request, code)
 	return f.answer(code, nil)
 }
 

@@ -21,7 +21,10 @@ type forwarded struct {
 	others *others
 	id     requestID
 	isPost bool        // else it is a GET
+	lines  bool        // messages of its body are lines
 	bytes  int         // of its body, while they count in others.crossing
+	times  int         // that it was sent since the other node has said that it waits
+	joins  bool        // a turn is sending it
 	known  bool        // the other node has it
 	got    frame.Parts // what has come of the answer
 	sentAt uint32      // when the client was sent messages; see clock.mark
@@ -73,52 +76,77 @@ func (f *forwarded) sendPoll() {
 	f.dropBody()
 	f.keepHead() // for create
 	f.others.remember(f, 0)
-	if f.requests.number == 0 {
-		f.requests.number = f.id.n
-	}
-	f.sent(f.say(parcelPoll))
+	f.transmit()
 }
 
-// sendPost sends a large body in a turn, as to copy it would hold the loop.
+// sendPost keeps the body until it is known what has become of it.
 func (f *forwarded) sendPost() {
-	p := parcel{kind: parcelPost, session: f.far.id, lines: isNDJSON(&f.head)}
-	body, parts := f.body, f.parts
+	f.lines = isNDJSON(&f.head)
 	f.dropHead()
-	f.dropBody()
-	large := max(parts.Len(), len(body))
+	n := max(f.parts.Len(), len(f.body))
+	large := n
 	if large <= maxInline {
 		large = 0
 	}
-	if !f.others.remember(f, large) {
+	if !f.requests.hold(n) || !f.others.remember(f, large) {
 		f.refuse()
 		return
 	}
-	p.request = f.id
-	if large == 0 {
-		f.sent(f.others.send(f.far.node, p, body))
+	if f.parts.Len() == 0 {
+		f.keep()
+	}
+	f.transmit()
+}
+
+// transmit sends the request, perhaps not for the first time: the other node takes it
+// once. A large body goes in a turn, as to copy it would hold the loop.
+func (f *forwarded) transmit() {
+	if f.joins { // then sent sees to it
 		return
 	}
-	f.mount.unpackers.Go(turnFunc(func() {
-		if parts.Len() > 0 {
-			body = parts.Join()
-		}
-		err := f.others.send(f.far.node, p, body)
-		f.conn.Post(func() { f.sent(err) })
-	}))
+	f.times++
+	switch {
+	case !f.isPost:
+		f.sent(f.say(parcelPoll))
+	case f.bytes == 0:
+		f.sent(f.others.send(f.far.node, f.post(), f.body))
+	default:
+		f.joins = true
+		p, body, parts := f.post(), f.body, f.parts
+		f.mount.unpackers.Go(turnFunc(func() {
+			if parts.Len() > 0 {
+				body = parts.Join()
+			}
+			err := f.others.send(f.far.node, p, body)
+			f.conn.Post(func() {
+				f.joins = false
+				f.body, f.parts = body, frame.Parts{}
+				f.sent(err)
+			})
+		}))
+	}
+}
+
+func (f *forwarded) post() parcel {
+	return parcel{kind: parcelPost, request: f.id, session: f.far.id, lines: f.lines}
 }
 
 // say sends the node of the session a parcel without a body.
 func (f *forwarded) say(kind parcelKind) error {
-	return f.others.send(f.far.node, parcel{kind: kind, request: f.id, session: f.far.id, conn: f.requests.number}, nil)
+	return f.others.send(f.far.node, parcel{kind: kind, request: f.id, session: f.far.id, before: f.requests.before}, nil)
 }
 
 // sent waits for the other node to say that it has the request, or answers if that was
 // not sent.
 func (f *forwarded) sent(err error) {
-	switch {
-	case f.done, f.known: // it was quick
-	case err == nil:
+	switch again := f.times > 1; {
+	case f.done, f.known, f.over: // it was quick
+	case err == nil && f.bytes > 0: // it may take its time
 		f.conn.SetDeadline(f.polls.nodeTimeout)
+	case err == nil, again && !errors.Is(err, pubsub.ErrUnknownNode):
+		f.conn.SetDeadline(f.polls.nodeTimeout / asks)
+	case again:
+		f.giveUp()
 	case errors.Is(err, pubsub.ErrUnknownNode):
 		f.gone()
 	default:
@@ -146,24 +174,44 @@ func (f *forwarded) refuse() {
 // giveBack tells the node of the session that the client has not got messages by this
 // poll, and will not.
 func (f *forwarded) giveBack() {
-	_ = f.say(parcelBack) // logged
+	if f.done {
+		return
+	}
+	f.others.mu.Lock()
+	f.others.returned.set(f.id.n, 0)
+	f.others.mu.Unlock()
+	_ = f.say(parcelBack) // logged; and it will ask
 	f.forget()
 }
 
-// expire answers when the node of the session has said nothing for too long, or the
-// window has passed; see waiter.
+// giveUp answers when the node of the session does not say what has become of the
+// request: the messages of a POST may have been taken.
+func (f *forwarded) giveUp() {
+	if f.isPost {
+		f.forget()
+		f.status(http.StatusRequestTimeout)
+		return
+	}
+	f.giveBack()
+	if f.known {
+		f.answerPoll(http.StatusNoContent, nil)
+	} else {
+		f.gone()
+	}
+}
+
+// expire sends the request again if the node of the session has said nothing, and
+// answers when that was for too long or the window has passed; see waiter.
 func (f *forwarded) expire() {
 	switch {
 	case f.done:
-	case f.isPost:
-		f.gone()
+	case f.joins:
+		f.conn.SetDeadline(f.polls.nodeTimeout / asks)
+	case f.times < asks && (f.isPost || !f.known):
+		f.known = false
+		f.transmit()
 	default:
-		f.giveBack()
-		if f.known {
-			f.answerPoll(http.StatusNoContent, nil)
-		} else {
-			f.gone()
-		}
+		f.giveUp()
 	}
 }
 
@@ -172,14 +220,15 @@ func (f *forwarded) expire() {
 func (f *forwarded) leave() {
 	if !f.isPost && !f.over {
 		f.known = true
-		f.expire()
+		f.giveUp()
 	}
 }
 
 // answered reports whether the loop need not wait for the answer any more. Who sends
 // more has got the one before; see waiter.
 func (f *forwarded) answered(more bool) bool {
-	if more && f.over {
+	if more && f.over && !f.done {
+		f.requests.before = f.id.n // the next poll tells
 		f.forget()
 	}
 	return f.over
@@ -190,7 +239,10 @@ func (f *forwarded) answered(more bool) bool {
 func (f *forwarded) abandon(why error) {
 	switch {
 	case f.done:
-	case f.isPost, f.over && (why == errTooEarly || f.conn.Delivered()):
+	case f.isPost:
+		f.forget()
+	case f.over && (why == errTooEarly || f.conn.Delivered()):
+		_ = f.say(parcelKept) // logged; and it will ask
 		f.forget()
 	default:
 		f.giveBack()
@@ -210,13 +262,17 @@ func (o *others) hear(p *parcel) {
 }
 
 // stray takes what comes for a request that is not known any more. The other node has
-// been told what there was to give back, but may not have heard it.
+// been told what has become of it, but may not have heard it. Of requests before this
+// node has started, or that are long over, nobody knows.
 func (o *others) stray(p *parcel) {
-	switch {
-	case p.kind == parcelSettle:
-		o.settle(p, p.request.start == o.start)
-	case p.kind == parcelAnswer && p.size > 0:
-		o.settle(p, false)
+	if p.kind != parcelSettle && (p.kind != parcelAnswer || p.size == 0) || p.request.start != o.start {
+		return
+	}
+	o.mu.Lock()
+	outcome, back := o.returned.get(p.request.n)
+	o.mu.Unlock()
+	if outcome != unknownOutcome {
+		o.settle(p, !back)
 	}
 }
 
@@ -238,23 +294,33 @@ func (f *forwarded) hear(p *parcel) {
 		f.settle(p)
 	case f.over:
 	case p.kind == parcelWaits:
-		f.known = true
-		left := f.polls.window
-		if f.isPost { // the other node says when it has passed
-			left += f.polls.nodeTimeout
-		}
-		f.conn.SetDeadline(left)
+		f.waits(p.status)
 	default:
 		f.collect(p)
 	}
+}
+
+// waits goes on to wait, now that the other node says that it has the request, or of
+// a POST inPart. That node answers a POST when its window has passed.
+func (f *forwarded) waits(status int) {
+	f.known = true
+	switch {
+	case !f.isPost:
+		f.conn.SetDeadline(f.polls.window)
+		return
+	case status != inPart:
+		f.times = 0
+	}
+	f.conn.SetDeadline(f.polls.nodeTimeout)
 }
 
 // settle says what has become of the answer, as the client polls some other way: as
 // soon as it is confirmed, its connection ends, or that is late (see confirmTime).
 func (f *forwarded) settle(p *parcel) {
 	switch {
-	case !f.over: // it has not come
-		f.others.settle(p, false)
+	case !f.over: // it has not come, and is not taken any more
+		f.known = true
+		f.giveUp()
 	case f.conn.Delivered():
 		f.others.settle(p, true)
 	case f.mount.since(f.sentAt) > confirmTime:
@@ -271,17 +337,21 @@ func (f *forwarded) collect(p *parcel) {
 		f.finish(p.status, p.part)
 		return
 	}
+	if p.at == 0 { // perhaps not for the first time
+		f.got = frame.Parts{}
+	}
 	if p.at != f.got.Len() {
 		return
 	}
 	f.got.Add(p.part)
 	switch fits := f.requests.hold(f.got.Held()); {
 	case !fits:
-		_ = f.say(parcelBack) // logged
+		f.giveBack()
 		f.refuse()
 	case f.got.Len() == p.size:
 		f.finish(p.status, f.got.Join())
 	default:
+		f.known = true // what is lost of it is given back
 		f.conn.SetDeadline(f.polls.nodeTimeout)
 	}
 }
@@ -293,6 +363,11 @@ func (f *forwarded) finish(status int, messages []byte) {
 		f.gone()
 	case !f.isPost:
 		f.answerPoll(status, messages)
+	case status == lostPart && f.times < asks:
+		f.known = false
+		f.transmit()
+	case status == lostPart:
+		f.refuse()
 	case status == http.StatusServiceUnavailable, status == http.StatusInternalServerError:
 		f.forget()
 		f.respond(status, "", nil)

@@ -64,10 +64,14 @@ func (s *pollSession) comesLocked(p *poll) {
 // them for longer than TCP puts that off, they go over the new one instead.
 func (s *pollSession) settleLastLocked(p *poll) {
 	switch last := s.last; {
-	case last == nil, s.asking:
-	case last.from != nil && last.from.sameConn(p.from), last.from == nil && last.conn == p.conn:
+	case last == nil:
+	case p.from != nil && last.of(requestID{p.from.request.start, p.from.before}):
+		s.settledLocked(false)
+	case s.asking:
+	case last.from == nil && last.conn == p.conn:
 		s.last = nil
 	case last.from != nil:
+		s.asking = true
 		s.askLocked()
 	case s.socket.mount.since(last.sentAt) > confirmTime && !last.conn.Delivered():
 		last.conn.Kill(errAborted)
@@ -132,7 +136,7 @@ func (p *poll) settleLocked(ifNone int) bool {
 	switch sent := p.taken(s.messages); {
 	case len(sent) == 0, s.asking:
 		p.answerLocked(ifNone, nil)
-	case p.answerLocked(http.StatusOK, bytes.TrimSuffix(sent, []byte(","))):
+	case p.answerLocked(http.StatusOK, elements(sent)):
 		s.last, p.sent, p.sentAt = p, sent, s.socket.mount.mark()
 		if s.messages = s.messages[len(sent):]; len(s.messages) == 0 {
 			s.tookLocked()
@@ -140,6 +144,9 @@ func (p *poll) settleLocked(ifNone int) bool {
 	}
 	return true
 }
+
+// elements are packets as the messages of an answer.
+func elements(packets []byte) []byte { return bytes.TrimSuffix(packets, []byte(",")) }
 
 // answerLocked sends the answer and reports whether the connection took it. What has
 // ended has no token any more.

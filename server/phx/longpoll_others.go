@@ -31,6 +31,13 @@ const (
 // What another node has answered is taken back unless it has reached the client: the
 // other node says so when it was not written, or its connection ends before the client
 // has confirmed it, and it is asked when the client polls some other way.
+//
+// Any parcel may be lost. So the node of the client sends a request again until it
+// hears something, and the node of the session takes it once: it knows requests by
+// their numbers. What has become of an answer is asked until it is known. If it cannot
+// be, as a node has gone or the way to it is lost for too long, the client is told: a
+// POST is answered 408, and a session with an answer that may or may not have been read
+// ends.
 type others struct {
 	*pollSessions // immutable
 	topic         string
@@ -42,6 +49,8 @@ type others struct {
 	asked    map[uint64]*forwarded
 	crossing int // bytes; see maxCrossing
 	coming   map[requestID]*comingPost
+	returned outcomes   // polls of this node whose answers, if there were any, their clients have not got
+	taken    takenPosts // of other nodes
 }
 
 // meet makes the sessions of other nodes known, if there are any.
@@ -58,6 +67,7 @@ func (p *pollSessions) meet() {
 		start:        rand.Uint64(),
 		asked:        make(map[uint64]*forwarded),
 		coming:       make(map[requestID]*comingPost),
+		taken:        takenPosts{of: make(map[uint64]*outcomes)},
 	}
 	p.pubsub.Subscribe(p.others.topic, p.others)
 }

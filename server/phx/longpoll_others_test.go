@@ -326,8 +326,8 @@ func TestLongPollOthersForged(t *testing.T) {
 	r.want(beaten(1))
 }
 
-// Of a node that says nothing, the sessions are gone after NodeTimeout; of one that is
-// known to be gone, at once. Who waits there already is answered when the window has
+// Of a node that says nothing, the sessions are gone after NodeTimeout, and what a POST
+// has brought may have been taken; of one that is known to be gone, at once. Who waits there already is answered when the window has
 // passed.
 func TestLongPollOthersSilent(t *testing.T) {
 	t.Parallel()
@@ -340,8 +340,8 @@ func TestLongPollOthersSilent(t *testing.T) {
 	w.set(func() { w.lose = func(to string, _ []byte) bool { return to == "one" } })
 	r.polls = dialWeb(t, nodes[1])
 	r.polls.send("GET", r.target, "")
-	if a := r.post(beat(1)); a.body != `{"status":410}` {
-		t.Errorf("POST: %s, want status 410", a.body)
+	if a := r.post(beat(1)); a.body != `{"status":408}` { // it may have been taken
+		t.Errorf("POST: %s, want status 408", a.body)
 	}
 	if a := r.polls.receive(); a.Status != 410 || a.Token == r.token || a.Token == "" {
 		t.Errorf("GET: %s, want a new session", a.body)
@@ -381,16 +381,20 @@ func TestLongPollOthersOverloaded(t *testing.T) {
 }
 
 // Whatever is lost of an answer, messages are not, and none comes twice: they wait for
-// the next poll.
+// the next poll. If it is not known whether the client has got them, it is told so.
 func TestLongPollOthersLost(t *testing.T) {
 	const answer, settle = 6, 7 // see parcelKind
-	for name, lose := range map[string]func(m []byte) bool{
-		"an answer":           func(m []byte) bool { return m[0] == answer },
-		"a part of an answer": func(m []byte) bool { return m[0] == answer && len(m) > 60_000 },
-		"also the question":   func(m []byte) bool { return m[0] == answer || m[0] == settle },
-		"everything":          func(m []byte) bool { return true },
+	for _, tt := range []struct {
+		name  string
+		lose  func(m []byte) bool
+		known bool
+	}{
+		{"an answer", func(m []byte) bool { return m[0] == answer }, true},
+		{"a part of an answer", func(m []byte) bool { return m[0] == answer && len(m) > 60_000 }, true},
+		{"also the question", func(m []byte) bool { return m[0] == answer || m[0] == settle }, false},
+		{"everything", func(m []byte) bool { return true }, false},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w, nodes := networked(t, time.Minute, time.Second, time.Second, time.Minute)
 			r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
@@ -400,11 +404,17 @@ func TestLongPollOthersLost(t *testing.T) {
 			r.move()
 			r.polls.send("GET", r.target, "")
 			waitingAt(t, nodes[0], 1)
-			w.set(func() { w.lose = func(to string, m []byte) bool { return to == "two" && lose(m) } })
+			w.set(func() { w.lose = func(to string, m []byte) bool { return to == "two" && tt.lose(m) } })
 			r.polls, r.posts = dialWeb(t, nodes[2]), dialWeb(t, nodes[2])
 			r.say(`["1","2","room:a","echo",{"text":"` + text + `"}]`)
 			eventually(t, "the answer is on its way", func() bool { return nodes[0].SentPolls() > len(text) })
 			r.say(beat("behind"))
+			if !tt.known {
+				if a := r.poll(); a.Status != 410 || len(a.Messages) > 0 {
+					t.Errorf("GET: %d %.100s, want status 410", a.code, a.body)
+				}
+				return
+			}
 			r.want(`["1","2","room:a","phx_reply",{"status":"ok","response":{"text":"`+text+`"}}]`, beaten("behind"))
 			r.say(beat("last"))
 			r.want(beaten("last"))
@@ -412,7 +422,67 @@ func TestLongPollOthersLost(t *testing.T) {
 	}
 }
 
-// A body of which a part is lost comes to nothing.
+// Whichever parcel is lost, or however many of them, messages come once, in order, and
+// a POST that was answered with 200 was taken.
+func TestLongPollOthersEachLost(t *testing.T) {
+	t.Parallel()
+	sent := tellRoaming(t, func(int) bool { return false })
+	if sent < 15 {
+		t.Fatalf("%d parcels were sent, want some of each kind", sent)
+	}
+	for i := range sent {
+		t.Run(fmt.Sprint("number ", i), func(t *testing.T) {
+			t.Parallel()
+			tellRoaming(t, func(n int) bool { return n == i })
+		})
+	}
+	for _, every := range []int{7, 11} {
+		t.Run(fmt.Sprint("every ", every), func(t *testing.T) {
+			t.Parallel()
+			tellRoaming(t, func(n int) bool { return n%every == 1 })
+		})
+	}
+}
+
+// tellRoaming has a client talk to its session by way of two other nodes, where the
+// parcels are lost that lose says by their numbers. It returns how many there were.
+func tellRoaming(t *testing.T, lose func(n int) bool) (sent int) {
+	t.Helper()
+	const timeout = 4 * time.Second // what is lost is sent again in a quarter of it
+	w, nodes := networked(t, timeout, timeout, timeout, timeout)
+	r := roam(t, nodes, "/socket/longpoll?vsn=2.0.0")
+	w.set(func() { w.lose = func(string, []byte) bool { sent++; return lose(sent - 1) } })
+	defer w.set(func() { w.lose = nil })
+	r.move()
+	r.say(joinA)
+	r.comes(joinedA)
+	r.say(largeBeat("", 100_000), beat("large"))
+	r.comes(beaten("hb"), beaten("large"))
+	r.move()
+	r.say(beat("a"), beat("b"))
+	r.comes(beaten("a"), beaten("b"))
+	r.say(beat("last"))
+	r.comes(beaten("last"))
+	var all int
+	w.set(func() { all = sent })
+	return all
+}
+
+// comes is want for polls whose windows may pass meanwhile.
+func (r *roamer) comes(texts ...string) {
+	r.t.Helper()
+	var got []string
+	for len(got) < len(texts) {
+		a := r.poll()
+		if a.code != 200 || a.Status != 200 && a.Status != 204 || a.Token != r.token {
+			r.t.Fatalf("GET: %d %s, want status 200 or 204 and the token; before that came %q", a.code, a.body, got)
+		}
+		got = append(got, a.Messages...)
+	}
+	wantMessages(r.t, got, texts...)
+}
+
+// A body of which a part is lost each time comes to nothing.
 func TestLongPollOthersLostBody(t *testing.T) {
 	t.Parallel()
 	w, nodes := networked(t, time.Minute, 500*time.Millisecond, time.Minute)
@@ -420,8 +490,8 @@ func TestLongPollOthersLostBody(t *testing.T) {
 	r.move()
 	for _, small := range []bool{false, true} { // the first parts, or the last one
 		w.set(func() { w.lose = func(_ string, m []byte) bool { return len(m) > 1000 && len(m) < 60_000 == small } })
-		if a := r.post(largeBeat("", 100_000)); a.body != `{"status":410}` {
-			t.Errorf("POST: %s, want status 410", a.body)
+		if a := r.post(largeBeat("", 100_000)); a.code != 503 {
+			t.Errorf("POST: %d %s, want 503", a.code, a.body)
 		}
 		eventuallyHolds(t, nodes[0], "what has come is given up", 0, 0)
 		w.set(func() { w.lose = nil })
@@ -527,4 +597,19 @@ func TestLongPollOthersStray(t *testing.T) {
 	eventually(t, "the answer is back", func() bool { return nodes[0].SentPolls() == 0 && nodes[0].BufferedPolls() > 0 })
 	r.move()
 	r.want(beaten(1))
+}
+
+// Outcomes are bounded, and a request whose outcome is forgotten is not taken for a new
+// one.
+func TestOutcomes(t *testing.T) {
+	const n = 3*phx.MaxOutcomes + 5
+	get := phx.Outcomes(n)
+	for i, want := range map[uint64]int{1: -1, n - phx.MaxOutcomes: -1, n - phx.MaxOutcomes + 1: 200, n: 200, n + 1: 0} {
+		if got := get(i); got != want {
+			t.Errorf("the outcome of request %d of %d is %d, want %d", i, n, got, want)
+		}
+	}
+	if got := phx.TakenStarts(3000); got != 1024 {
+		t.Errorf("outcomes of %d starts, want 1024", got)
+	}
 }

@@ -12,14 +12,14 @@ import (
 //	byte  0     kind
 //	byte  1     1: the body is lines
 //	bytes 2-9   start of the request, big endian
-//	then        its n, conn, status, size, at, each as a uvarint
+//	then        its n, before, status, size, at, each as a uvarint
 //	then        node and session, each after its length as a uvarint
 //	the rest    part
 type parcel struct {
 	kind    parcelKind
 	lines   bool // messages of the body are lines
 	request requestID
-	conn    uint64 // of the client: the same one for all polls that come over it
+	before  uint64 // n of the poll before, if the client has read its answer over the same connection
 	status  int    // of an answer
 	size    int    // of the body in bytes
 	at      int    // where in the body the part begins
@@ -38,7 +38,7 @@ type requestID struct {
 type parcelKind byte
 
 const (
-	// To the node that has the session.
+	// To the node that has the session. The first two may come again.
 	parcelPoll parcelKind = iota + 1 // a GET waits
 	parcelPost                       // a POST
 	parcelBack                       // the GET waits no more, and nobody has got its answer
@@ -65,7 +65,7 @@ func (p *parcel) encode() []byte {
 		b[1] = 1
 	}
 	binary.BigEndian.PutUint64(b[2:], p.request.start)
-	for _, n := range [...]uint64{p.request.n, p.conn, uint64(p.status), uint64(p.size), uint64(p.at)} {
+	for _, n := range [...]uint64{p.request.n, p.before, uint64(p.status), uint64(p.size), uint64(p.at)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	for _, text := range [...]string{p.node, p.session} {
@@ -89,7 +89,7 @@ func decodeParcel(b []byte) (p parcel, err error) {
 		}
 		numbers[i], b = n, b[size:]
 	}
-	p.request.n, p.conn, p.status, p.size, p.at = numbers[0], numbers[1], int(numbers[2]), int(numbers[3]), int(numbers[4])
+	p.request.n, p.before, p.status, p.size, p.at = numbers[0], numbers[1], int(numbers[2]), int(numbers[3]), int(numbers[4])
 	for _, text := range [...]*string{&p.node, &p.session} {
 		n, size := binary.Uvarint(b)
 		if size <= 0 || n > uint64(len(b)-size) {

@@ -47,7 +47,7 @@ type requests struct {
 	began    uint32    // when its body began; see Endpoint.mark
 	held     int       // bytes of that which count in endpoint.incoming
 	visitor  *visitor  // who is counted for the connection, or nil
-	number   uint64    // of the connection, for other nodes; 0 until they hear of it
+	before   uint64    // the last poll whose answer another node has made and the client has read, or 0
 	waiting  waiter    // the request that is being answered or was the last, if it waits or did; or nil
 }
 
