@@ -103,6 +103,26 @@ func TestKneeOfScenarioFile(t *testing.T) {
 	}
 }
 
+// A run that breaks off is no run that holds, whatever it has measured until then: the
+// second one's server ends at once.
+func TestKneeOfARunThatBreaks(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	server := filepath.Join(folder, "server")
+	script := "#!/bin/sh\nmkdir \"$0.once\" 2>/dev/null || exit 3\nexec " + program + " internal-server\n"
+	if err := os.WriteFile(server, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, out := start(t, "knee", "-slo", "lost=0", "-vary", "rate", "-server", server, "-clients", "5", "-from", "20", "-most", "30", "-each", "200ms", "-repeats", "1", "-out", "found")
+	if code := exitCode(t, c.Wait()); code != 0 {
+		t.Fatalf("exit code %d, want 0:\n%s", code, out)
+	}
+	s := readKnee(t, filepath.Join(c.Dir, "found", "knee.json"))
+	if len(s.Trials) < 2 || !s.Trials[0].Held || s.Trials[1].Held || !strings.Contains(s.Trials[1].Reason(), "exit status 3") || s.Holds == nil || s.Holds.Value != 20 {
+		t.Errorf("%+v, want a run that holds and others that broke, because their server ends:\n%s", s.Trials, out)
+	}
+}
+
 // Ctrl-C ends the search with what is known, and no child stays.
 func TestKneeInterrupt(t *testing.T) {
 	t.Parallel()
@@ -150,6 +170,7 @@ func TestKneeArguments(t *testing.T) {
 		{"-slo lost=0 -each 0s", 2, "must be more than 0"},
 		{"-slo lost=0 -out .", 2, "is there already"},
 		{"-slo lost=0 -clients 1000000000 -out found", 1, "too many clients"},
+		{"-slo lost=0 -server /bin/false -clients 2 -out found", 1, "server process 0"},
 		{"-slo lost=0 -url ws://127.0.0.1:1 -clients 2 -out found", 1, "connection refused"},
 	} {
 		t.Run(test.args, func(t *testing.T) {

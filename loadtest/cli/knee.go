@@ -253,7 +253,8 @@ func pointOf(p *knee.Point) *report.SweepPoint {
 	return &report.SweepPoint{Value: p.Load, Held: p.Held, Runs: p.Runs, From: p.From, To: p.To}
 }
 
-// trial makes one run. One that cannot be made does not hold, and is an error.
+// trial makes one run. One that cannot be made, or not to its end, does not hold, and
+// is an error.
 func (k kneeSearch) trial(ctx context.Context, value float64, number int) (report.Trial, error) {
 	folder := filepath.Join(k.out, fmt.Sprintf("%02d-%s", number, strconv.FormatFloat(value, 'g', 5, 64)))
 	said, runErr := k.program.runSelf(ctx, folder, append(k.arguments(value), "-quiet", "-out", folder))
@@ -266,9 +267,21 @@ func (k kneeSearch) trial(ctx context.Context, value float64, number int) (repor
 	}
 	result := runs[0]
 	judge(result, k.slos)
+	if broke(runErr) {
+		err = errors.New(said)
+	}
 	t := report.TrialOf(value, result)
+	if err != nil { // what it has measured meets some thresholds, or is nothing
+		t = report.TrialOf(value, result, said)
+	}
 	t.Folder = filepath.Base(folder)
-	return t, nil
+	return t, err
+}
+
+// broke says that a run did not come to its end, by how its process ended.
+func broke(err error) bool {
+	var exit *exec.ExitError
+	return err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitMissed)
 }
 
 // arguments are those of the run of a value.
