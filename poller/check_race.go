@@ -5,8 +5,6 @@ package poller
 import (
 	"sync"
 
-	"github.com/cloudwego/netpoll"
-
 	"github.com/roost-rt/roost/poller/internal/goroutine"
 )
 
@@ -19,16 +17,16 @@ var runningLoops sync.Map
 
 // enter is check where netpoll calls, which tells the goroutine of a loop.
 func (l *loop) enter() {
-	runningLoops.LoadOrStore(l.poll, goroutine.ID())
+	runningLoops.LoadOrStore(l.set, goroutine.ID())
 	l.check()
 }
 
 // check ends the program unless the loop's goroutine calls.
 func (l *loop) check() {
-	if l.poll == netpoll.Poll(nil) { // a test's
+	if l.set == nil { // a test's
 		return
 	}
-	if on, _ := runningLoops.Load(l.poll); on != goroutine.ID() {
+	if on, _ := runningLoops.Load(l.set); on != goroutine.ID() {
 		goroutine.Wrong("loop only")
 	}
 }

@@ -23,7 +23,7 @@ const sampled = time.Millisecond
 
 // A LoopLag is for how long one event loop was busy without a look at its other
 // connections: a pass. That is what a loop does from one look to the next, with up to
-// 256 connections; also the tasks posted to it, a batch of up to 128 connections
+// 128 connections; also the tasks posted to it, a batch of up to 128 connections
 // accepted, and a tick of its clock. Passes of less than 2 ms are none here.
 type LoopLag struct {
 	// Longest is what the longest pass took since the loop was asked before, and

@@ -114,7 +114,7 @@ func (l *Listener) start() error {
 
 // watchLocked puts the listener on its loop.
 func (l *Listener) watchLocked() error {
-	op := l.loop.poll.Alloc()
+	op := l.loop.set.poll.Alloc()
 	op.FD = l.fd
 	op.OnRead = l.accept
 	if err := op.Control(netpoll.PollReadable); err != nil {

@@ -16,10 +16,9 @@ const readSize = 64 << 10
 // A loop is a Poller's part of one netpoll event loop.
 type loop struct {
 	poller *Poller
-	poll   netpoll.Poll
 	wakeup *netpoll.FDOperator // an eventfd, readable when tasks wait
 	wakeFD int
-	set    *set // the connections
+	set    *set // where its connections are, and those of other Pollers
 
 	buf    []byte      // loop only: what a read fills, from maxRecord on; see tlsLayer.open
 	tls    *tlsBuffers // loop only: nil until they are needed
@@ -39,30 +38,24 @@ type loop struct {
 	spare []func() // loop only: the slice that tasks is swapped with
 }
 
-func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
+func newLoop(p *Poller, s *set) (*loop, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{poller: p, poll: poll, wakeFD: fd, buf: make([]byte, maxRecord+readSize), iov: make([][]byte, 0, maxGather), meter: meter{start: time.Now()}}
-	timer, err := newTimerFD(poll, func() { l.contain(l.tick) })
+	l := &loop{poller: p, set: s, wakeFD: fd, buf: make([]byte, maxRecord+readSize), iov: make([][]byte, 0, maxGather), meter: meter{start: time.Now()}}
+	timer, err := newTimerFD(s.poll, func() { l.contain(l.tick) })
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
 	l.clock = clock{alarm: timer, asleep: true}
-	if l.set, err = newSet(poll, l.serve); err != nil {
-		timer.close()
-		unix.Close(fd)
-		return nil, err
-	}
-	l.wakeup = poll.Alloc()
+	l.wakeup = s.poll.Alloc()
 	l.wakeup.FD = fd
 	l.wakeup.OnRead = l.runTasks
 	if err := l.watch(); err != nil {
 		_ = l.wakeup.Control(netpoll.PollDetach)
 		l.wakeup.Free()
-		l.set.close()
 		timer.close()
 		unix.Close(fd)
 		return nil, err
@@ -74,7 +67,7 @@ func newLoop(p *Poller, poll netpoll.Poll) (*loop, error) {
 // is there: in a build with the race detector netpoll finds an operator by its
 // descriptor, and may call it at once, for an event of who had that number before.
 func (l *loop) watch() error {
-	for _, op := range []*netpoll.FDOperator{l.clock.alarm.(*timerFD).op, l.set.op, l.wakeup} {
+	for _, op := range []*netpoll.FDOperator{l.clock.alarm.(*timerFD).op, l.wakeup} {
 		if err := op.Control(netpoll.PollReadable); err != nil {
 			return os.NewSyscallError("epoll_ctl", err)
 		}
@@ -90,7 +83,6 @@ func (l *loop) close() {
 	l.closed = true
 	l.mu.Unlock()
 	<-done
-	l.set.close()
 	l.clock.alarm.(*timerFD).close()
 	_ = l.wakeup.Control(netpoll.PollDetach)
 	l.wakeup.Free() // waits until the loop has left runTasks

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -12,7 +13,10 @@ import (
 //
 //   - borrowPoll: connection.operator, an *FDOperator, and that its OnRead, if
 //     set, is called with the Poll (poll_default_linux.go, handler);
-//   - set, timerFD, Listener: PollDetach once per operator, Free waits for the
+//   - adopt: defaultPoll.fd, that its loop calls Handler with all events and Reset for
+//     more room for them, and what its handler finds operators by (getOperator, also in
+//     poll_default_linux_race.go);
+//   - loop, timerFD, Listener: PollDetach once per operator, Free waits for the
 //     handler (fd_operator.go, poll_default.go).
 const netpollVersion = "v0.7.2"
 
@@ -30,11 +34,34 @@ func TestNetpollVersion(t *testing.T) {
 }
 
 func TestNetpollLoops(t *testing.T) {
-	polls, err := netpollLoops()
+	sets, err := netpollLoops()
 	if err != nil {
 		t.Fatalf("%v: see the comment at netpollVersion", err)
 	}
-	if len(polls) != runtime.GOMAXPROCS(0) {
-		t.Errorf("%d loops, want %d", len(polls), runtime.GOMAXPROCS(0))
+	if len(sets) != runtime.GOMAXPROCS(0) {
+		t.Errorf("%d loops, want %d", len(sets), runtime.GOMAXPROCS(0))
+	}
+}
+
+// A pass with many events does not make netpoll's memory grow.
+func TestNetpollEvents(t *testing.T) {
+	p, err := New(Config{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	l := p.loops[0]
+	before, after := 0, 0
+	done := make(chan struct{})
+	l.post(func() {
+		defer close(done)
+		poll := reflect.ValueOf(l.set.poll).Elem()
+		before = poll.FieldByName("events").Len()
+		poll.FieldByName("Reset").Interface().(func(size, caps int))(2*before, 32) // as its loop does
+		after = poll.FieldByName("events").Len()
+	})
+	<-done
+	if before != 128 || after != before {
+		t.Errorf("netpoll has room for %d events and then for %d, want 128", before, after)
 	}
 }

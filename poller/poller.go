@@ -100,7 +100,7 @@ type Poller struct {
 
 // New starts a Poller. Close stops it.
 func New(cfg Config) (*Poller, error) {
-	polls, err := netpollLoops()
+	sets, err := netpollLoops()
 	if err != nil {
 		return nil, fmt.Errorf("start event loops: %w", err)
 	}
@@ -114,9 +114,9 @@ func New(cfg Config) (*Poller, error) {
 		log:         cmp.Or(cfg.Logger, slog.Default()),
 	}
 	p.outboundHigh = cmp.Or(cfg.OutboundHigh, min(16<<20, p.outboundMax))
-	n := min(cmp.Or(max(cfg.Loops, 0), (runtime.GOMAXPROCS(0)+1)/2), len(polls))
-	for _, poll := range polls[:n] {
-		l, err := newLoop(p, poll)
+	n := min(cmp.Or(max(cfg.Loops, 0), (runtime.GOMAXPROCS(0)+1)/2), len(sets))
+	for _, s := range sets[:n] {
+		l, err := newLoop(p, s)
 		if err != nil {
 			p.Close()
 			return nil, fmt.Errorf("start event loop: %w", err)

@@ -1,20 +1,8 @@
 package poller
 
 import (
-	"os"
-
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
-)
-
-// maxEvents is how many connections have their turns in a pass of the loop.
-const maxEvents = 256
-
-// A loop that had so many events looks at its connections again before it asks
-// netpoll, so many times in all.
-const (
-	busy      = 4
-	maxPasses = 4
 )
 
 // What a connection is watched for.
@@ -24,37 +12,21 @@ const (
 	hungUp   = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR // the last two are always told
 )
 
-// A set is the epoll set of a loop's connections. To netpoll's loop it is one
-// descriptor, readable when a connection has something. So a connection needs 9
-// bytes here, where an operator of netpoll's and its callbacks take 153. All of it
-// belongs to the loop, except control.
+// A set is one of netpoll's loops with the connections in it, which it knows by their
+// slots here, and not as operators. So a connection needs 9 bytes, where an operator and
+// its callbacks take 153. All of it belongs to the loop, except control.
 type set struct {
-	fd     int
-	op     *netpoll.FDOperator
-	events []unix.EpollEvent
-	conns  []*Conn  // by slot, nil where there is none; the first is nobody's
-	free   []uint32 // slots
-	left   []uint32 // slots that become free after the pass: it may have events for those who had them
+	poll   netpoll.Poll
+	fd     int                                 // its epoll set
+	handle func(events []unix.EpollEvent) bool // its handler, of operators
+	conns  []*Conn                             // by slot, nil where there is none; the first is nobody's
+	free   []uint32                            // slots
+	left   []uint32                            // slots that become free after the pass: it may have events for those who had them
 }
 
-// newSet makes one of which netpoll's loop calls ready, once it is watched.
-func newSet(poll netpoll.Poll, ready func(netpoll.Poll) error) (*set, error) {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	s := &set{fd: fd, op: poll.Alloc(), events: make([]unix.EpollEvent, maxEvents), conns: make([]*Conn, 1)}
-	s.op.FD = fd
-	s.op.OnRead = ready
-	return s, nil
-}
-
-// close takes the set off netpoll's loop. Not on the loop.
-func (s *set) close() {
-	_ = s.op.Control(netpoll.PollDetach)
-	s.op.Free() // waits until the loop has left ready
-	unix.Close(s.fd)
-}
+// ours is what events of connections have beside the slot. Those of operators have half
+// of a pointer there, or 0.
+const ours = -1
 
 // add gives a connection its slot.
 func (s *set) add(c *Conn) {
@@ -77,27 +49,40 @@ func (s *set) remove(c *Conn) {
 
 // control changes what a connection is watched for. Any goroutine.
 func (s *set) control(op int, c *Conn, mask uint32) error {
-	return unix.EpollCtl(s.fd, op, int(c.fd), &unix.EpollEvent{Events: mask, Fd: int32(c.slot)})
+	return unix.EpollCtl(s.fd, op, int(c.fd), &unix.EpollEvent{Events: mask, Fd: int32(c.slot), Pad: ours})
 }
 
-// serve tells the connections what has come for them.
-func (l *loop) serve(netpoll.Poll) error {
-	s := l.set
-	l.meter.begin()
-	for range maxPasses {
-		n, _ := rawEpollWait(s.fd, s.events) // -1 for EINTR: netpoll will come again
-		for _, e := range s.events[:max(n, 0)] {
-			if c := s.conns[e.Fd]; c != nil {
-				c.event(e.Events)
-			}
+// serve tells the connections what has come for them, and netpoll's operators. It reports
+// whether netpoll's loop is over.
+func (s *set) serve(events []unix.EpollEvent) bool {
+	var l *loop // that serves: Pollers have loops of their own on a set
+	others := events[:0]
+	for _, e := range events {
+		if e.Pad != ours {
+			others = append(others, e)
+			continue
 		}
-		s.passed()
-		l.meter.end()
-		if n < busy {
-			break
+		c := s.conns[e.Fd]
+		if c == nil {
+			continue
 		}
+		if c.loop != l {
+			l.served()
+			l = c.loop
+			l.meter.begin()
+		}
+		c.event(e.Events)
 	}
-	return nil
+	l.served()
+	s.passed()
+	return len(others) > 0 && s.handle(others)
+}
+
+// served is the end of a pass. l may be nil.
+func (l *loop) served() {
+	if l != nil {
+		l.meter.end()
+	}
 }
 
 // passed is the end of a pass.

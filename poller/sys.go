@@ -3,11 +3,9 @@ package poller
 import (
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
-// The four system calls of the hot path go past Go's scheduler: they never
+// The three system calls of the hot path go past Go's scheduler: they never
 // block, and telling it costs a microsecond when all processors are busy.
 
 func rawRead(fd int, b []byte) (int, syscall.Errno) {
@@ -18,11 +16,6 @@ func rawRead(fd int, b []byte) (int, syscall.Errno) {
 func rawSend(fd int, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-	return int(n), errno
-}
-
-func rawEpollWait(fd int, events []unix.EpollEvent) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
 	return int(n), errno
 }
 
