@@ -26,8 +26,8 @@ var (
 )
 
 // An Adapter carries messages to the other nodes of a cluster, each node once,
-// at most once and without waiting (spec §6.4). What one goroutine broadcasts
-// arrives in that order. Message.From stays behind.
+// at most once and without waiting (spec §6.4). What one goroutine broadcasts to one
+// topic arrives in that order. Message.From stays behind.
 type Adapter interface {
 	// Start joins the cluster. From then on deliver is called with what comes from
 	// other nodes, by several goroutines; its error means that nobody has got it.
@@ -66,6 +66,19 @@ type Counter interface {
 	// Count asks all other nodes, and returns what they have together. When ctx is
 	// done before all have answered, it returns what was heard, and a *SilentError.
 	Count(ctx context.Context, topic string) (n int, err error)
+}
+
+// A Selective adapter brings broadcasts of those topics that this node listens to, and
+// perhaps of some others. What another node broadcasts after Listen has returned
+// arrives, under the promises of Adapter. What one broadcast shortly before may arrive,
+// too.
+type Selective interface {
+	// Listen begins to bring the broadcasts of a topic. It must not wait. It is called
+	// by several goroutines, also before Start, once before each Ignore of the topic.
+	Listen(topic string)
+
+	// Ignore ends what Listen has begun. It must not wait.
+	Ignore(topic string)
 }
 
 // ErrNoCounter is returned where an adapter is no Counter.

@@ -77,8 +77,9 @@ func New(cfg Config, pool lane.Pool) *PubSub {
 	if ps.inspect == nil {
 		ps.inspect = func(*Message) error { return nil }
 	}
+	selective, _ := cfg.Adapter.(Selective)
 	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
-		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: ps.behind, topics: make(map[string]*topic)})
+		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: ps.behind, adapter: selective, topics: make(map[string]*topic)})
 	}
 	ps.shards = append(ps.shards, ps.shards...)
 	return ps

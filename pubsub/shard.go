@@ -66,6 +66,7 @@ type shard struct {
 	pool    lane.Pool
 	pending *atomic.Int64           // of the PubSub
 	behind  func(topic string) bool // of the PubSub
+	adapter Selective               // or nil; told of the first subscriber of a topic, and of the last
 
 	mu     sync.Mutex        // guards the rest and what topics say; never held while delivering
 	topics map[string]*topic // by name, those whose name leads here
@@ -100,6 +101,9 @@ func (s *shard) topicLocked(name string) *topic {
 	if t == nil {
 		t = &topic{shard: s, name: name}
 		s.topics[name] = t
+		if s.adapter != nil {
+			s.adapter.Listen(name)
+		}
 	}
 	return t
 }
@@ -149,6 +153,9 @@ func (t *topic) idleLocked() bool { return t.walk == nil && len(t.waiting) == 0 
 func (t *topic) dropLocked() {
 	if t.roster.n == 0 && t.crowd == nil && t.idleLocked() {
 		delete(t.shard.topics, t.name)
+		if t.shard.adapter != nil {
+			t.shard.adapter.Ignore(t.name)
+		}
 	}
 }
 

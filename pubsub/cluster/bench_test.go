@@ -14,7 +14,7 @@ import (
 func hop(b *testing.B) (from *cluster.Link, in chan *pubsub.Message) {
 	s := serve(b, natsserver.Config{})
 	in = make(chan *pubsub.Message, 1024)
-	to := cluster.New(cluster.Config{URL: s.URL(), Node: "to", Logger: quiet})
+	to := newNode(cluster.Config{URL: s.URL(), Node: "to", Logger: quiet})
 	if err := to.Start(func(m *pubsub.Message) error { in <- m; return nil }, noGap); err != nil {
 		b.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func BenchmarkBroadcast(b *testing.B) {
 	}
 	b.ReportMetric(float64(refused)/float64(b.N), "refused/op")
 	eventually(b, "all sent", func() bool { return from.Stats().Pending == 0 })
-	if err := from.Broadcast(&pubsub.Message{Event: "end"}); err != nil {
+	if err := from.Broadcast(&pubsub.Message{Topic: "room:1", Event: "end"}); err != nil {
 		b.Fatal(err)
 	}
 	<-done

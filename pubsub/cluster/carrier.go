@@ -16,13 +16,13 @@ type Carrier interface {
 // A Session is what a Conn needs to know of its Link. The functions may be called by
 // any goroutine, also before Connect has returned.
 type Session struct {
-	Node       string       // name of this node, for lists of connections
-	Cluster    string       // what all subjects begin with: "roost.default"
-	Subjects   []string     // to listen to, each in order and not behind another
-	MaxInbound int          // bytes that may wait to be received, for each subject
-	Log        *slog.Logger // never waits
+	Node     string       // name of this node, for lists of connections
+	Cluster  string       // what all subjects begin with: "roost.default"
+	Subjects []string     // to listen to from the start
+	Log      *slog.Logger // never waits
 
-	// Receive takes what comes, and may wait. It keeps data.
+	// Receive takes what comes, that of each subject in order, and of all subjects if
+	// the carrier can. It does not wait, and keeps data.
 	Receive func(subject string, data []byte)
 
 	// Down is called when the connection is lost, and Up when it is back and
@@ -40,14 +40,19 @@ type Conn interface {
 	// sent nothing; otherwise it may have. It keeps data, which is not changed.
 	Publish(subject string, data []byte) error
 
+	// Listen listens to further subjects. What others publish, once they have got what
+	// is published here after it has returned, comes. It may wait for the network. If it
+	// fails, it is done when the connection is back.
+	Listen(subjects []string) error
+
+	// Ignore listens to some subjects no more. What comes all the same is thrown away.
+	Ignore(subjects []string) error
+
 	// Flush waits until all has left that was published.
 	Flush(timeout time.Duration) error
 
 	// Renew gives up the connection and connects again. It does not wait.
 	Renew() error
-
-	// Dropped is how many messages for a subject were dropped since too much waited.
-	Dropped(subject string) int
 
 	// Limit is that of Session.Up.
 	Limit() int64
@@ -68,15 +73,16 @@ func (l *Link) connect() (err error) {
 	l.mu.Lock()
 	l.up, l.ups = true, 1 // before any call of the functions
 	l.mu.Unlock()
+	here := l.interest.all()
+	l.peers.listening(here, time.Now()) // before any table comes
 	l.conn, err = carrier.Connect(Session{
-		Node:       l.cfg.Node,
-		Cluster:    l.prefix(),
-		Subjects:   []string{l.all, l.subject(l.id), l.repairs(l.id)},
-		MaxInbound: l.cfg.MaxInbound,
-		Log:        l.log,
-		Receive:    l.receive,
-		Down:       l.wentDown,
-		Up:         l.cameUp,
+		Node:     l.cfg.Node,
+		Cluster:  l.prefix(),
+		Subjects: append(l.subjectsOf(here), l.all, l.subject(l.id), l.repairs(l.id)),
+		Log:      l.log,
+		Receive:  l.inbound.put,
+		Down:     l.wentDown,
+		Up:       l.cameUp,
 	})
 	if err != nil {
 		return err

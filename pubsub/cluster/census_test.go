@@ -28,7 +28,7 @@ func soon(t *testing.T, d time.Duration) context.Context {
 // with room.
 func counting(t *testing.T, url, name string, n int) *node {
 	t.Helper()
-	c := &node{Link: cluster.New(cluster.Config{URL: url, Node: name, Logger: quiet})}
+	c := newNode(cluster.Config{URL: url, Node: name, Logger: quiet})
 	c.CountWith(func(topic string) int {
 		if strings.HasPrefix(topic, "room") {
 			return n

@@ -5,17 +5,21 @@
 //
 // # What crosses
 //
-// Every node listens to three subjects, whose first parts keep clusters apart:
+// Topics lie in 1,024 buckets, by a hash of their names: millions of rooms are not
+// millions of subjects. A node listens to these subjects, whose first parts keep
+// clusters apart:
 //
-//	roost.<cluster>.all          what is for all nodes
+//	roost.<cluster>.b.<bucket>   broadcasts to the topics of a bucket; only while one of
+//	                             them has subscribers here, and six beats longer
+//	roost.<cluster>.all          what is for all nodes: who is here, and their tables
 //	roost.<cluster>.node.<id>    what is for this one; id is new with each start
 //	roost.<cluster>.repair.<id>  what another node asks it to send again, or to count,
 //	                             and what it has asked for itself
 //
-// So a broadcast crosses to each node once, whatever its topic and however many
-// have subscribed to it. See envelope.go for the bytes. Whoever may publish to
-// these subjects may broadcast to every client: the NATS server has to be private,
-// or ask for credentials.
+// So a broadcast crosses to each node that listens to its bucket once, however many have
+// subscribed, and costs the others nothing. See envelope.go for the bytes. Whoever may
+// publish to these subjects may broadcast to every client: the NATS server has to be
+// private, or ask for credentials.
 //
 // # What is lost
 //
@@ -27,22 +31,37 @@
 // loses nothing. Subscribers of this node never wait: what is published is delivered
 // to them all the same.
 //
-// Broadcasts are numbered, and each node keeps what it has sent last: up to
-// Config.MaxKept bytes, for up to 2 × Config.MaxWait. A node sees from the numbers
-// what it has missed, for whatever reason: a link or a NATS server that died or
+// Broadcasts are numbered, from 1 on in each bucket, and each node keeps what it has sent
+// last: up to Config.MaxKept bytes, for up to 2 × Config.MaxWait. A node sees from the
+// numbers what it has missed, for whatever reason: a link or a NATS server that died or
 // hung, or NATS dropping what comes too fast. It asks the sender for it, and what
-// comes meanwhile waits for its turn. So the broadcasts of a node arrive in order
-// and once, or not at all if they are not kept any more or nobody has answered for
+// comes meanwhile waits for its turn. So the broadcasts of a node to a topic arrive in
+// order and once, or not at all if they are not kept any more or nobody has answered for
 // Config.MaxWait. Both ends count that ([pubsub.AdapterStats]) and log once in each
 // Config.Beat. What is sent to one node only has no numbers.
+//
+// That the last ones of a bucket are missing shows no number after them, but the next
+// beat: its table has the numbers of all buckets that were ever used.
 //
 // A number is a claim, which only the node that is meant can confirm: one that is
 // forged or came late makes a node ask, but skip nothing.
 //
+// # Who subscribes
+//
+// Subscribers do not wait until the network knows of them. The rule is: what another
+// node broadcasts after Subscribe has returned arrives, if it is still kept. For it takes
+// until the carrier has it that this node listens to a new bucket, and so much was sent
+// meanwhile. Then the node says hello to all, and each answers with its table. Where
+// that tells of a broadcast that is no older than the subscriber, the node asks for all
+// that was sent since then, and what comes meanwhile waits. It does not know how long its
+// question was on the way, so it gets a little more, of a few milliseconds before, as if
+// that had been on its way for as long.
+//
 // # Concurrency
 //
 // Broadcast, Send, Node and Stats may be called from any goroutine and never wait
-// for the network; Count, which may be, too, does nothing else. One goroutine of a Link sends to the others; those of the NATS
-// client receive, and one asks again for what is missing. Close must not be called
-// from deliver.
+// for the network; Count, which may be, too, does nothing else. Listen and Ignore take a
+// lock for the first topic of a bucket and the last. One goroutine of a Link sends to
+// the others, three receive, one asks again for what is missing, and one tells the
+// carrier what to listen to. Close must not be called from deliver.
 package cluster

@@ -8,7 +8,7 @@ import (
 
 // An envelope is what crosses from node to node:
 //
-//	byte   0      version, 1
+//	byte   0      version, 2
 //	byte   1      kind
 //	byte   2      flags; bit 0: the payload is binary
 //	bytes  3-10   id of the sending node, big endian
@@ -18,21 +18,23 @@ import (
 type envelope struct {
 	kind               kind
 	binary             bool
+	bucket             uint16 // of the topic, or the one that a question or a verdict is about
 	id, number         uint64
 	node, topic, event string
 	payload            []byte
+	rows               []row // of the table, if it tells one; decoded only
 }
 
 // A kind says what an envelope is for.
 type kind byte
 
 const (
-	broadcast kind = iota + 1 // to all; has the next number
+	broadcast kind = iota + 1 // to all that listen to the bucket of its topic; has the next number there
 	direct                    // to one node; no number
-	join                      // to all: here I am, answer; the number of the next broadcast
-	beat                      // to all: still here; the number of the next broadcast
-	answer                    // to one that joined; the number of the next broadcast
-	leave                     // to all: goodbye; the number of the next broadcast
+	join                      // to all: here I am, answer; a table
+	beat                      // to all: still here; a table
+	answer                    // to one that joined; a table
+	leave                     // to all: goodbye; a table
 	again                     // to one node: send your broadcasts from a number on; a question
 	have                      // to the one that asked: what follows; a verdict
 	ask                       // to one node: how many subscriptions has the topic; the number of the census
@@ -42,22 +44,22 @@ const (
 // carries reports whether there is a message inside.
 func (k kind) carries() bool { return k == broadcast || k == direct }
 
-// toAll reports whether it goes to all nodes, and so comes before a later goodbye.
-func (k kind) toAll() bool { return k != direct && k < answer || k == leave }
+// tells reports whether there is a table inside: the numbers of the next broadcasts.
+func (k kind) tells() bool { return k >= join && k <= leave }
 
 // inTurn reports whether it has to do with the order of broadcasts.
 func (k kind) inTurn() bool { return k != direct && k < again || k == have }
 
 const (
-	version    = 1
+	version    = 2
 	flagBinary = 1
 
 	numberAt = 11 // where the number begins
 	headSize = 19
 	maxName  = 255
 
-	questionSize = 8  // bytes of payload, after the number: until
-	verdictSize  = 32 // from, until, next, upTo
+	questionSize = 18 // bytes of payload, after the number: bucket, until, age
+	verdictSize  = 34 // bucket, from, until, next, upTo
 	countSize    = 8
 
 	// maxNumber leaves room to count on. No node gets there.
@@ -68,7 +70,7 @@ const (
 var sizes = map[kind]int{again: questionSize, have: verdictSize, count: countSize}
 
 // errInvalid is returned for bytes that are no envelope of this version.
-var errInvalid = errors.New("not an envelope of version 1")
+var errInvalid = errors.New("not an envelope of version 2")
 
 // encode makes the bytes, of which only the number may be changed: setNumber.
 func (e *envelope) encode() []byte {
@@ -91,9 +93,6 @@ func (e *envelope) encode() []byte {
 
 // size is what a held or waiting envelope counts.
 func (e *envelope) size() int { return len(e.payload) + letterSize }
-
-// inOrder reports whether the number is one in the order of broadcasts.
-func (e *envelope) inOrder() bool { return e.number != 0 && e.kind != direct && e.kind < again }
 
 // setNumber puts the number into an encoded envelope.
 func setNumber(b []byte, number uint64) { binary.BigEndian.PutUint64(b[numberAt:], number) }
@@ -130,6 +129,19 @@ func decode(b []byte) (envelope, error) {
 	}
 	e.payload = rest
 	if size, fixed := sizes[e.kind]; fixed && len(rest) != size {
+		return envelope{}, errInvalid
+	}
+	ok := true
+	switch {
+	case e.kind == broadcast:
+		e.bucket, ok = bucketOf(e.topic), e.number > 0
+	case e.kind == again || e.kind == have:
+		e.bucket = binary.BigEndian.Uint16(rest)
+		ok = e.bucket < buckets
+	case e.kind.tells():
+		e.rows, ok = readTable(rest)
+	}
+	if !ok {
 		return envelope{}, errInvalid
 	}
 	return e, nil

@@ -10,3 +10,14 @@ func Recode(b []byte) ([]byte, error) {
 }
 
 var ErrInvalid = errInvalid
+
+// Row is a row of an encoded table: where a node is in the bucket of a topic.
+func Row(topic string, number uint64) string {
+	return string(appendRow(nil, row{bucketOf(topic), number, 0}))
+}
+
+// Bucket is where broadcasts of a topic go.
+func (l *Link) Bucket(topic string) string { return l.buckets[bucketOf(topic)] }
+
+// NATS is the carrier that a Link uses if it is given no other.
+func NATS(cfg Config) Carrier { return natsCarrier{cfg.withDefaults()} }

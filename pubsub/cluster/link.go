@@ -15,22 +15,26 @@ import (
 // A Link is this node's way to the others: the [pubsub.Adapter] over NATS, or
 // another [Carrier]. It reconnects for ever.
 type Link struct {
-	cfg    Config       // immutable, with defaults
-	log    *slog.Logger // its handler never waits
-	endLog func()
-	id     uint64 // of this start of the node
-	all    string // subject of all nodes
-	outbox *outbox
-	peers  *peers
-	counts counts
-	limit  atomic.Int64 // bytes that the carrier takes at once; 0 is any number
+	cfg      Config       // immutable, with defaults
+	log      *slog.Logger // its handler never waits
+	endLog   func()
+	id       uint64          // of this start of the node
+	all      string          // subject of all nodes
+	buckets  [buckets]string // subjects of those who listen to a bucket
+	outbox   *outbox
+	inbound  *inbound
+	interest *interest
+	peers    *peers
+	counts   counts
+	limit    atomic.Int64  // bytes that the carrier takes at once; 0 is any number
+	chases   chan struct{} // holds one token when something is missing that a table told of
 
 	// Set by Start.
 	deliver func(*pubsub.Message) error
 	gap     func(pubsub.Gap)
 	count   func(topic string) int // set by CountWith
 	conn    Conn
-	readers sync.WaitGroup // goroutines that call deliver, besides those of conn
+	readers sync.WaitGroup // goroutines that call deliver or conn, besides the sending one
 
 	receiving sync.Mutex // held while broadcasts are put in order and delivered; before all other locks
 
@@ -45,6 +49,7 @@ type Link struct {
 	lost      time.Time  // when it was lost last
 	asked     []uint64   // nodes that wait for an answer
 	questions []question // of nodes that miss broadcasts
+	curious   bool       // all nodes shall tell their tables
 
 	censuses   map[uint64]*census // that wait for answers, by number
 	lastCensus uint64             // the number of the last one
@@ -76,14 +81,20 @@ func New(cfg Config) *Link {
 		endLog: func() { _ = closeLog(logPatience) }, // what it could not write it cannot tell
 		id:     rand.Uint64(),
 		outbox: newOutbox(cfg.MaxPending, cfg.MaxKept),
-		peers:  &peers{beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound, byID: make(map[uint64]*peer)},
-		quit:   make(chan struct{}),
-		ended:  make(chan struct{}),
+		peers: &peers{
+			beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound,
+			byID: make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
+		},
+		interest: newInterest(),
+		chases:   make(chan struct{}, 1),
+		quit:     make(chan struct{}),
+		ended:    make(chan struct{}),
 
 		count:    func(string) int { return 0 },
 		censuses: make(map[uint64]*census),
 	}
-	l.all = l.prefix() + ".all"
+	l.all, l.buckets = l.prefix()+".all", subjectsOfBuckets(l.prefix())
+	l.inbound = newInbound(l, cfg.MaxInbound)
 	return l
 }
 
@@ -118,7 +129,11 @@ func (l *Link) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) 
 	l.enter(started, starting)
 	l.outbox.setOpen(true)
 	go l.send()               // Close waits for it
-	l.readers.Go(l.lookAfter) // Close waits for it
+	l.readers.Go(l.lookAfter) // Close waits for it, and for the next ones
+	l.readers.Go(l.follow)
+	for _, in := range l.inbound.all() {
+		l.readers.Go(func() { in.empty(l.receive) })
+	}
 	return nil
 }
 
@@ -140,7 +155,10 @@ func (l *Link) isUp() bool {
 }
 
 // Broadcast implements [pubsub.Adapter].
-func (l *Link) Broadcast(m *pubsub.Message) error { return l.post(broadcast, l.all, m) }
+func (l *Link) Broadcast(m *pubsub.Message) error {
+	b := bucketOf(m.Topic)
+	return l.post(letter{kind: broadcast, bucket: b, subject: l.buckets[b]}, m)
+}
 
 // Send implements [pubsub.Adapter].
 func (l *Link) Send(node string, m *pubsub.Message) error {
@@ -148,18 +166,18 @@ func (l *Link) Send(node string, m *pubsub.Message) error {
 	if !ok {
 		return fmt.Errorf("send to node %q: %w", node, pubsub.ErrUnknownNode)
 	}
-	return l.post(direct, l.subject(id), m)
+	return l.post(letter{kind: direct, subject: l.subject(id)}, m)
 }
 
-func (l *Link) post(k kind, subject string, m *pubsub.Message) error {
-	e := l.envelope(k)
+func (l *Link) post(to letter, m *pubsub.Message) error {
+	e := l.envelope(to.kind)
 	e.topic, e.event, e.binary, e.payload = m.Topic, m.Event, m.Binary, m.Payload
-	data := e.encode()
-	if limit := l.limit.Load(); limit > 0 && int64(len(data)) > limit {
+	to.data, to.since = e.encode(), time.Now()
+	if limit := l.limit.Load(); limit > 0 && int64(len(to.data)) > limit {
 		return fmt.Errorf("%s %s: %w: it has %d bytes and %d are taken: for NATS raise max_payload there",
-			m.Topic, m.Event, pubsub.ErrTooLarge, len(data), limit)
+			m.Topic, m.Event, pubsub.ErrTooLarge, len(to.data), limit)
 	}
-	taken, err := l.outbox.put(letter{kind: k, subject: subject, data: data, since: time.Now()}, l.isUp())
+	taken, err := l.outbox.put(to, l.isUp())
 	if err == nil && !taken {
 		l.counts.dropped.Add(1) // logged with the next beat
 	}
@@ -202,6 +220,9 @@ func (l *Link) Close() {
 		close(l.quit)
 		<-l.ended
 		l.conn.Close()
+		for _, in := range l.inbound.all() {
+			in.close()
+		}
 		l.readers.Wait()
 	})
 }

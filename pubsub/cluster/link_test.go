@@ -36,7 +36,8 @@ func TestMessageArrivesWhole(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
 	in := make(chan *pubsub.Message, 1)
-	b := cluster.New(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
+	b := newNode(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
+	b.Listen("räume:1")
 	if err := b.Start(func(m *pubsub.Message) error { in <- m; return nil }, noGap); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ type nobody struct{ pubsub.Subscriber }
 func TestInvalidMessage(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
-	b := cluster.New(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
+	b := newNode(cluster.Config{URL: s.URL(), Node: "b", Logger: quiet})
 	if err := b.Start(func(m *pubsub.Message) error { return fmt.Errorf("not for us: %w", pubsub.ErrInvalid) }, noGap); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 func TestStartAgainAfterFailure(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	s.Close()
-	n := &node{Link: cluster.New(cluster.Config{URL: s.URL(), Logger: quiet})}
+	n := newNode(cluster.Config{URL: s.URL(), Logger: quiet})
 	defer n.Close()
 	if err := n.Start(n.deliver, n.gap); err == nil {
 		t.Fatal("Start without a server succeeds")

@@ -26,7 +26,7 @@ func TestStalledLog(t *testing.T) {
 	log := stalled{released: make(chan struct{})}
 	defer close(log.released)
 	server := serve(t, natsserver.Config{})
-	deaf := &node{Link: cluster.New(cluster.Config{URL: server.URL(), Node: "deaf", Beat: 50 * time.Millisecond, Logger: slog.New(log)})}
+	deaf := newNode(cluster.Config{URL: server.URL(), Node: "deaf", Beat: 50 * time.Millisecond, Logger: slog.New(log)})
 	if err := deaf.Start(deaf.deliver, deaf.gap); err != nil {
 		t.Fatal(err)
 	}

@@ -208,7 +208,7 @@ func TestSlowNodeAsksTooLate(t *testing.T) {
 func slowNode(t *testing.T, kept int) pubsub.AdapterStats {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL(), MaxKept: kept}, "a", "b")
-	slow := &node{Link: cluster.New(cluster.Config{URL: s.URL(), Node: "c", MaxInbound: 2 << 20, Beat: 50e6, Logger: quiet})}
+	slow := newNode(cluster.Config{URL: s.URL(), Node: "c", MaxInbound: 2 << 20, Beat: 50e6, Logger: quiet})
 	proceed := make(chan struct{})
 	release := sync.OnceFunc(func() { close(proceed) })
 	defer release()
@@ -260,7 +260,7 @@ func TestSlowNodeMissesWhatIsForItOnly(t *testing.T) {
 func TestOverloadedNode(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
-	full := cluster.New(cluster.Config{URL: s.URL(), Node: "b", MaxWait: 50 * time.Millisecond, Logger: quiet})
+	full := newNode(cluster.Config{URL: s.URL(), Node: "b", MaxWait: 50 * time.Millisecond, Logger: quiet})
 	if err := full.Start(func(*pubsub.Message) error { return pubsub.ErrOverloaded }, noGap); err != nil {
 		t.Fatal(err)
 	}
@@ -338,9 +338,11 @@ func TestNumbers(t *testing.T) {
 		{"late", []string{say(1, "1"), say(3, "3"), say(2, "2"), say(4, "4")}, "1234", 0},
 		{"came in the middle", []string{say(7, "7"), say(8, "8")}, "78", 0},
 		{"a gap before silence", []string{say(1, "1"), hello(4)}, "1", 2},
-		{"goodbye after a gap", []string{say(1, "1"), head(6, 0, 4) + "\x00\x00"}, "1", 2},
+		{"goodbye after a gap", []string{say(1, "1"), tell(6, 4)}, "1", 2},
+		{"goodbye before what it sent", []string{say(1, "1"), tell(6, 4), say(2, "2"), say(3, "3")}, "123", 0},
 		{"known since a beat", []string{hello(3), say(4, "4")}, "4", 1},
-		{"a join says nothing", []string{head(3, 0, 0) + "\x00\x00", say(9, "9")}, "9", 0},
+		{"has sent nothing", []string{hello(1), say(3, "3")}, "3", 2},
+		{"an answer is not in turn", []string{tell(5, 9), say(7, "7"), say(8, "8")}, "78", 0},
 		{"no number", []string{say(5, "5"), head(2, 0, 0) + "\x01t\x01x", say(6, "6")}, "5x6", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -348,7 +350,11 @@ func TestNumbers(t *testing.T) {
 			n := open(t, cluster.Config{URL: s.URL(), MaxWait: 200 * time.Millisecond})
 			nc := outsider(t, s)
 			for _, b := range append(c.in, "the end") {
-				if err := nc.Publish("roost.default.all", []byte(b)); err != nil {
+				subject := "roost.default.all"
+				if strings.HasPrefix(b, head(1, 0, 0)[:2]) {
+					subject = n.Bucket("room:1")
+				}
+				if err := nc.Publish(subject, []byte(b)); err != nil {
 					t.Fatal(err)
 				}
 			}

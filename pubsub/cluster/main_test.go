@@ -94,11 +94,18 @@ func open(t testing.TB, cfg cluster.Config) *node {
 		cfg.Beat = 50 * time.Millisecond
 	}
 	cfg.Logger = quiet
-	n := &node{Link: cluster.New(cfg)}
+	n := newNode(cfg)
 	if err := n.Start(n.deliver, n.gap); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.Close)
+	return n
+}
+
+// newNode returns a node that is not started and listens to room:1.
+func newNode(cfg cluster.Config) *node {
+	n := &node{Link: cluster.New(cfg)}
+	n.Listen("room:1")
 	return n
 }
 

@@ -19,7 +19,8 @@ const (
 	dialTimeout  = 5 * time.Second  // for connection, TLS and credentials
 	writeTimeout = 10 * time.Second // then the link counts as lost
 	pingEvery    = 10 * time.Second
-	maxPings     = 2 // without an answer; with the next one, after 30 s at most, the link counts as lost
+	rush         = 16 << 10 // messages that may come before they are put into an inbox
+	maxPings     = 2        // without an answer; with the next one, after 30 s at most, the link counts as lost
 
 	firstWait = 100 * time.Millisecond // before the first attempt to reconnect
 	lastWait  = 2 * time.Second        // before later ones
@@ -32,9 +33,12 @@ type natsCarrier struct{ cfg Config }
 type natsConn struct {
 	Session
 	conn    *nats.Conn
-	subs    map[string]*nats.Subscription // by subject; immutable once connected
-	readers sync.WaitGroup                // goroutines that call Receive
-	hungUp  chan struct{}                 // closed when the NATS client makes no more calls
+	in      chan *nats.Msg // of all subjects, as the server sends them
+	readers sync.WaitGroup // the goroutine that calls Receive
+	hungUp  chan struct{}  // closed when the NATS client makes no more calls
+
+	mu   sync.Mutex // guards the rest
+	subs map[string]*nats.Subscription
 }
 
 // Connect implements [Carrier].
@@ -43,7 +47,7 @@ func (c natsCarrier) Connect(s Session) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &natsConn{Session: s, subs: make(map[string]*nats.Subscription), hungUp: make(chan struct{})}
+	n := &natsConn{Session: s, in: make(chan *nats.Msg, rush), subs: make(map[string]*nats.Subscription), hungUp: make(chan struct{})}
 	options := append([]nats.Option{
 		nats.Name("roost " + s.Node),
 		nats.NoEcho(),
@@ -73,10 +77,9 @@ func (c natsCarrier) Connect(s Session) (Conn, error) {
 
 // listen returns when the server has taken all subscriptions or refused one.
 func (n *natsConn) listen() error {
-	for _, subject := range n.Subjects {
-		if err := n.subscribe(subject); err != nil {
-			return err
-		}
+	n.readers.Go(n.read)
+	if err := n.Listen(n.Subjects); err != nil {
+		return err
 	}
 	if err := n.conn.FlushTimeout(dialTimeout); err != nil {
 		return err
@@ -84,15 +87,46 @@ func (n *natsConn) listen() error {
 	return n.conn.LastError()
 }
 
-func (n *natsConn) subscribe(subject string) error {
-	sub, err := n.conn.Subscribe(subject, func(m *nats.Msg) { n.Receive(m.Subject, m.Data) })
-	if err != nil {
-		return err
+// read receives what comes. That waits nowhere, so there is room in the Go channel.
+func (n *natsConn) read() {
+	for {
+		select {
+		case m := <-n.in:
+			n.Receive(m.Subject, m.Data)
+		case <-n.hungUp:
+			return
+		}
 	}
-	n.subs[subject] = sub
-	n.readers.Add(1)
-	sub.SetClosedHandler(func(string) { n.readers.Done() })
-	return sub.SetPendingLimits(-1, n.MaxInbound)
+}
+
+// Listen implements [Conn]. The server has it before what is published next, and passes
+// both on to other servers in that order.
+func (n *natsConn) Listen(subjects []string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, subject := range subjects {
+		sub, err := n.conn.ChanSubscribe(subject, n.in)
+		if err != nil {
+			return err
+		}
+		n.subs[subject] = sub
+	}
+	return nil
+}
+
+// Ignore implements [Conn].
+func (n *natsConn) Ignore(subjects []string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, subject := range subjects {
+		if sub := n.subs[subject]; sub != nil {
+			delete(n.subs, subject)
+			if err := sub.Unsubscribe(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Publish implements [Conn].
@@ -117,15 +151,6 @@ func (n *natsConn) Renew() error { return n.conn.ForceReconnect() }
 
 // Limit implements [Conn].
 func (n *natsConn) Limit() int64 { return n.conn.MaxPayload() }
-
-// Dropped implements [Conn].
-func (n *natsConn) Dropped(subject string) int {
-	dropped, err := n.subs[subject].Dropped()
-	if err != nil {
-		return 0 // closed
-	}
-	return dropped
-}
 
 // Close implements [Conn].
 func (n *natsConn) Close() {

@@ -19,7 +19,8 @@ const letterSize = 128
 // A letter is an envelope on its way to the carrier.
 type letter struct {
 	kind    kind
-	number  uint64 // in data: of this broadcast, or of the next
+	bucket  uint16 // of a broadcast
+	number  uint64 // of a broadcast; in data
 	subject string
 	data    []byte
 	since   time.Time
@@ -37,14 +38,24 @@ type outbox struct {
 	mu        sync.Mutex // guards the rest
 	letters   []letter
 	bytes     int
-	kept      []letter
+	buckets   [buckets]bucket
+	kept      []uint16 // buckets of the broadcasts that are kept, oldest first
 	keptBytes int
-	number    uint64 // of the next broadcast
 	open      bool
 }
 
+// A bucket is the broadcasts to the topics of one bucket. They have numbers of their
+// own, from 1 on.
+type bucket struct {
+	put     uint64 // so many were put into the outbox, or dropped for want of room
+	sent    uint64 // so many of those have left it
+	waiting int    // letters
+	kept    []letter
+	last    time.Time // when the last one was put
+}
+
 func newOutbox(max, maxKept int) *outbox {
-	return &outbox{max: max, maxKept: maxKept, wake: make(chan struct{}, 1), number: 1}
+	return &outbox{max: max, maxKept: maxKept, wake: make(chan struct{}, 1)}
 }
 
 // put adds a message. When too much waits already it fails with ErrOverloaded if
@@ -60,28 +71,51 @@ func (o *outbox) put(l letter, up bool) (taken bool, err error) {
 	case full && up:
 		return false, pubsub.ErrOverloaded
 	}
+	if l.kind == broadcast {
+		b := &o.buckets[l.bucket]
+		b.put++
+		b.last, l.number = l.since, b.put
+		setNumber(l.data, l.number)
+		if !full {
+			b.waiting++
+		} else if b.waiting == 0 {
+			b.sent = b.put
+		}
+	}
 	if !full {
 		o.addLocked(l)
-	}
-	if l.kind == broadcast {
-		o.number++
 	}
 	return !full, nil
 }
 
-// putNotice adds what is no message, but tells the number of the next broadcast.
+// putNotice adds what is no message, but tells the numbers of the next broadcasts.
 // It has to be there in time, so there is always room for it.
 func (o *outbox) putNotice(l letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	l.data = o.appendTableLocked(l.data, func(b *bucket) uint64 { return b.put })
 	o.addLocked(l)
 }
 
-func (o *outbox) addLocked(l letter) {
-	l.number = o.number
-	if l.kind != direct {
-		setNumber(l.data, l.number)
+// appendTable adds to an envelope what tells the numbers of the next broadcasts that
+// are handed to the carrier.
+func (o *outbox) appendTable(data []byte) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.appendTableLocked(data, func(b *bucket) uint64 { return b.sent })
+}
+
+func (o *outbox) appendTableLocked(data []byte, before func(*bucket) uint64) []byte {
+	now := time.Now()
+	for i := range o.buckets {
+		if b := &o.buckets[i]; before(b) > 0 {
+			data = appendRow(data, row{uint16(i), before(b) + 1, now.Sub(b.last)})
+		}
 	}
+	return data
+}
+
+func (o *outbox) addLocked(l letter) {
 	o.letters = append(o.letters, l)
 	o.bytes += l.size()
 	o.nudge()
@@ -112,17 +146,29 @@ func (o *outbox) pop(sent bool) {
 	defer o.mu.Unlock()
 	l := dequeue(&o.letters)
 	o.bytes -= l.size()
-	if !sent || l.kind != broadcast {
+	if l.kind != broadcast {
 		return
 	}
-	o.kept = append(o.kept, l)
+	b := &o.buckets[l.bucket]
+	if b.waiting--; b.waiting > 0 {
+		b.sent = l.number
+	} else {
+		b.sent = b.put // those that were dropped since, too
+	}
+	if !sent {
+		return
+	}
+	b.kept = append(b.kept, l)
+	o.kept = append(o.kept, l.bucket)
 	for o.keptBytes += l.size(); o.keptBytes > o.maxKept; {
 		o.expelLocked()
 	}
 }
 
+// expelLocked gives up the oldest broadcast of all that are kept.
 func (o *outbox) expelLocked() {
-	l := dequeue(&o.kept)
+	l := dequeue(&o.buckets[o.kept[0]].kept)
+	o.kept = o.kept[1:]
 	o.keptBytes -= l.size()
 }
 
@@ -130,7 +176,7 @@ func (o *outbox) expelLocked() {
 func (o *outbox) expire(before time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.kept) > 0 && o.kept[0].since.Before(before) {
+	for len(o.kept) > 0 && o.buckets[o.kept[0]].kept[0].since.Before(before) {
 		o.expelLocked()
 	}
 }
@@ -149,15 +195,15 @@ func dequeue(queue *[]letter) letter {
 
 // look finds out what can be said to a question, and what of it is sent now: as
 // much as has about repairSize bytes.
-func (o *outbox) look(q question) (v verdict, part []letter) {
+func (o *outbox) look(q question, now time.Time) (v verdict, part []letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	v = verdict{question: q, next: o.sentLocked()}
+	b := &o.buckets[q.bucket]
+	v = verdict{question: q, next: b.sent + 1}
 	end := min(q.until, v.next)
-	i, _ := slices.BinarySearchFunc(o.kept, q.from, func(l letter, n uint64) int { return cmp.Compare(l.number, n) })
-	for size := 0; i < len(o.kept) && o.kept[i].number < end && size < repairSize; i++ {
-		part = append(part, o.kept[i])
-		size += o.kept[i].size()
+	for i, size := q.begin(b.kept, now), 0; i < len(b.kept) && b.kept[i].number < end && size < repairSize; i++ {
+		part = append(part, b.kept[i])
+		size += b.kept[i].size()
 	}
 	if len(part) == 0 {
 		v.first, v.upTo = end, end
@@ -167,18 +213,15 @@ func (o *outbox) look(q question) (v verdict, part []letter) {
 	return v, part
 }
 
-// sent is the number of the next broadcast that is handed to the carrier.
-func (o *outbox) sent() uint64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.sentLocked()
-}
-
-func (o *outbox) sentLocked() uint64 {
-	if len(o.letters) > 0 {
-		return o.letters[0].number
+// begin is where in kept the answer to a question begins.
+func (q *question) begin(kept []letter, now time.Time) int {
+	if q.from == 0 {
+		since := now.Add(-q.age)
+		i, _ := slices.BinarySearchFunc(kept, since, func(l letter, t time.Time) int { return l.since.Compare(t) })
+		return i
 	}
-	return o.number
+	i, _ := slices.BinarySearchFunc(kept, q.from, func(l letter, n uint64) int { return cmp.Compare(l.number, n) })
+	return i
 }
 
 // clear throws away all letters and returns how many carried a message.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +20,9 @@ type peer struct {
 	here    bool // heard lately
 	left    bool // has said goodbye
 	awaited bool // was here when the link was lost, and not heard since
-	sequence
+
+	told      time.Time            // when its last table came
+	sequences map[uint16]*sequence // by bucket, of those that this node listens to and it has sent to
 }
 
 // peers are the other nodes by id.
@@ -30,20 +33,35 @@ type peers struct {
 
 	mu      sync.Mutex // guards the rest
 	byID    map[uint64]*peer
-	awaited int // how many are
-	bytes   int // of broadcasts held
+	awaited int                // how many are
+	bytes   int                // of broadcasts held
+	ears    map[uint16]ear     // buckets that this node listens to
+	open    map[place]struct{} // sequences in which something is missing
+}
+
+// An ear is since when this node listens to a bucket.
+type ear struct {
+	moment time.Time // subscribers are there; zero if there were none before
+	from   time.Time // the carrier brings what is sent; zero while it may not
+}
+
+// A place is where a sequence is.
+type place struct {
+	id     uint64
+	bucket uint16
 }
 
 // heard is what an envelope told about its sender.
 type heard struct {
-	came bool // it was not here before
-	left bool // it was, and said goodbye
-	all  bool // nobody is awaited any more
-	due  bool // it is a broadcast to deliver now
+	came  bool // it was not here before
+	left  bool // it was, and said goodbye
+	all   bool // nobody is awaited any more
+	opens bool // its table tells of what is missing
+	due   bool // it is a broadcast to deliver now
 	news
 }
 
-// news are what there is to do for the broadcasts of a peer, in this order.
+// news are what there is to do for broadcasts of a peer, in this order.
 type news struct {
 	node  string     // whose they are
 	lost  uint64     // so many will not come any more
@@ -52,8 +70,7 @@ type news struct {
 	question
 }
 
-// hear takes note of an envelope. Numbers tell what is missing; zero tells
-// nothing, and so does the first one of a node.
+// hear takes note of an envelope.
 func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,73 +79,184 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		if e.kind == leave || len(p.byID) == maxPeers {
 			return h
 		}
-		r = &peer{name: e.node}
+		r = newPeer(e.node)
 		p.byID[e.id] = r
 	}
 	switch {
-	case r.left && !e.kind.toAll(): // sent before the goodbye, which has overtaken it
-		return h
+	case r.left && e.kind != join && e.kind != beat: // sent before the goodbye, which has overtaken it
 	case r.left:
-		*r = peer{name: r.name}
+		p.closeLocked(r, e.id)
+		*r = *newPeer(r.name)
+		fallthrough
+	default:
+		h.came, r.here, r.heard = !r.here, true, now
 	}
-	h.came, r.here, r.heard = !r.here, true, now
 	if r.awaited {
 		h.all = p.arrivedLocked(r)
 	}
 	h.node = r.name
-	before := r.bytes
-	defer func() { p.bytes += r.bytes - before }()
 	switch {
-	case e.inOrder():
-		h.due = r.take(e, p.maxBytes-p.bytes+r.bytes, now)
-		h.ready, _ = r.skip(r.next)
-	case e.kind == have:
-		v := verdictOf(e)
-		h.ready, h.lost = r.judge(&v, now)
+	case e.kind == broadcast || e.kind == have:
+		p.orderLocked(r, e, now, &h)
+	case e.kind.tells():
+		h.opens = p.learnLocked(r, e, now)
 	}
-	if e.kind == leave { // nobody is left to ask
+	if e.kind == leave && !r.left {
 		h.came, h.left = false, !h.came
-		h.ready, h.lost = r.skip(r.end)
-		p.byID[e.id] = &peer{name: r.name, heard: now, left: true}
-		return h
-	}
-	if h.question, h.asks = r.ask(now); h.asks {
-		h.id = e.id
+		r.left, r.here = true, false
 	}
 	return h
 }
 
-// chase looks after a peer whose broadcasts are missing: it is asked again, or the
-// wait is over.
-func (p *peers) chase(id uint64, now time.Time) (n news) {
+func newPeer(name string) *peer { return &peer{name: name, sequences: make(map[uint16]*sequence)} }
+
+// orderLocked puts a broadcast, or a verdict on some, into the order of its bucket.
+func (p *peers) orderLocked(r *peer, e *envelope, now time.Time, h *heard) {
+	s := p.sequenceLocked(r, e.bucket, now)
+	if s == nil {
+		return
+	}
+	before := s.bytes
+	if e.kind == broadcast {
+		h.due = s.take(e, p.maxBytes-p.bytes+s.bytes, now)
+		h.ready, _ = s.skip(s.next)
+	} else {
+		v := verdictOf(e)
+		h.ready, h.lost = s.judge(&v, now)
+	}
+	p.bytes += s.bytes - before
+	p.askLocked(s, place{e.id, e.bucket}, now, &h.news)
+}
+
+// sequenceLocked returns that of a peer in a bucket, or nil if this node does not
+// listen to it.
+func (p *peers) sequenceLocked(r *peer, b uint16, now time.Time) *sequence {
+	s := r.sequences[b]
+	if s != nil {
+		return s
+	}
+	ear, listens := p.ears[b]
+	if !listens {
+		return nil
+	}
+	s = new(sequence)
+	switch {
+	case !ear.from.IsZero() && r.told.After(ear.from): // and its table had no row
+		s.next = 1
+	case now.Sub(ear.moment) < 2*p.maxWait: // it has kept all since
+		s.sought = sought{ear.moment, doubt}
+	}
+	r.sequences[b] = s
+	return s
+}
+
+// learnLocked reads the table of a peer. It reports whether something new is missing.
+func (p *peers) learnLocked(r *peer, e *envelope, now time.Time) (opens bool) {
+	for i := range e.rows {
+		b := e.rows[i].bucket
+		s := p.sequenceLocked(r, b, now)
+		if s == nil {
+			continue
+		}
+		before := s.bytes
+		s.learn(&e.rows[i], e.kind == answer, now)
+		p.bytes += s.bytes - before
+		if s.open() {
+			p.open[place{e.id, b}] = struct{}{}
+			opens = opens || s.noted.IsZero()
+		}
+	}
+	r.told = now
+	return opens
+}
+
+// askLocked asks when it is time for that.
+func (p *peers) askLocked(s *sequence, at place, now time.Time, n *news) {
+	if s.open() {
+		p.open[at] = struct{}{}
+	} else if len(p.open) > 0 {
+		delete(p.open, at)
+	}
+	if n.question, n.asks = s.ask(now); n.asks {
+		n.id, n.bucket = at.id, at.bucket
+	}
+}
+
+// closeLocked throws away all sequences of a peer.
+func (p *peers) closeLocked(r *peer, id uint64) {
+	for b, s := range r.sequences {
+		p.bytes -= s.bytes
+		delete(p.open, place{id, b})
+	}
+	clear(r.sequences)
+}
+
+// chase looks after broadcasts that are missing: the peer is asked again, or the wait
+// is over.
+func (p *peers) chase(at place, now time.Time) (n news) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.byID[id]
-	if r == nil {
+	r := p.byID[at.id]
+	if r == nil || r.sequences[at.bucket] == nil {
+		delete(p.open, at)
 		return n
 	}
 	n.node = r.name
-	before := r.bytes
-	if r.open() && now.Sub(r.since) > p.maxWait {
-		n.ready, n.lost = r.giveUp()
+	s := r.sequences[at.bucket]
+	before := s.bytes
+	wait := p.maxWait
+	if r.left { // nobody answers, but what it sent may come behind its goodbye
+		wait = min(wait, askEvery)
 	}
-	p.bytes += r.bytes - before
-	if n.question, n.asks = r.ask(now); n.asks {
-		n.id = id
+	if s.open() && !s.noted.IsZero() && now.Sub(s.since) > wait {
+		n.ready, n.lost = s.giveUp()
 	}
+	p.bytes += s.bytes - before
+	p.askLocked(s, at, now, &n)
+	n.asks = n.asks && !r.left
 	return n
 }
 
-// troubled are the peers whose broadcasts are missing.
-func (p *peers) troubled() (ids []uint64) {
+// troubled are where broadcasts are missing.
+func (p *peers) troubled() []place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for id, r := range p.byID {
-		if r.open() {
-			ids = append(ids, id)
+	return slices.Collect(maps.Keys(p.open))
+}
+
+// listen takes note of buckets that have had subscribers since a moment. The carrier
+// does not know of them yet.
+func (p *peers) listen(gains map[uint16]time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for b, moment := range gains {
+		p.ears[b] = ear{moment: moment}
+	}
+}
+
+// listening says that the carrier brings what is sent to some buckets since a time.
+func (p *peers) listening(some []uint16, from time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range some {
+		p.ears[b] = ear{p.ears[b].moment, from}
+	}
+}
+
+// ignore forgets what was sent to some buckets.
+func (p *peers) ignore(some []uint16) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range some {
+		delete(p.ears, b)
+		for id, r := range p.byID {
+			if s := r.sequences[b]; s != nil {
+				p.bytes -= s.bytes
+				delete(r.sequences, b)
+				delete(p.open, place{id, b})
+			}
 		}
 	}
-	return ids
 }
 
 // hold stops the clock of those that have been asked: nobody can answer while the
@@ -136,8 +264,10 @@ func (p *peers) troubled() (ids []uint64) {
 func (p *peers) hold(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.byID {
-		r.since = now
+	for at := range p.open {
+		if r := p.byID[at.id]; r != nil && r.sequences[at.bucket] != nil {
+			r.sequences[at.bucket].since = now
+		}
 	}
 }
 
@@ -188,7 +318,7 @@ func (p *peers) sweep(now time.Time) (gone []string) {
 			if r.awaited {
 				p.arrivedLocked(r)
 			}
-			p.bytes -= r.bytes
+			p.closeLocked(r, id)
 			delete(p.byID, id)
 		case quiet > silence*p.beat && r.here:
 			r.here = false

@@ -10,8 +10,8 @@ import (
 // overloadPause is the time between two attempts to deliver.
 const overloadPause = 5 * time.Millisecond
 
-// receive takes what comes, each subject in a goroutine of its own.
-func (l *Link) receive(subject string, data []byte) {
+// receive takes what comes, each inbox in a goroutine of its own.
+func (l *Link) receive(in *inbox, data []byte) {
 	e, err := decode(data)
 	if err != nil {
 		l.counts.invalid.Add(1) // logged with the next beat
@@ -30,7 +30,7 @@ func (l *Link) receive(subject string, data []byte) {
 		l.deliverHere(&e)
 	case h.due:
 		l.deliverHere(&e)
-		if subject != l.all {
+		if in == &l.inbound.repairs {
 			l.counts.repaired.Add(1)
 		}
 	case e.kind == join || e.kind == again:
@@ -56,6 +56,12 @@ func (l *Link) hear(e *envelope) heard {
 	}
 	if h.all {
 		l.outbox.nudge()
+	}
+	if h.opens {
+		select {
+		case l.chases <- struct{}{}:
+		default:
+		}
 	}
 	return h
 }
@@ -97,11 +103,13 @@ func (l *Link) missed(node string, messages uint64) {
 
 // lookAfter asks again for what is missing, until the link closes.
 func (l *Link) lookAfter() {
-	ticks := time.NewTicker(min(askEvery, l.cfg.Beat))
+	ticks := time.NewTicker(min(settle, l.cfg.Beat))
 	defer ticks.Stop()
 	for {
 		select {
 		case <-ticks.C:
+			l.chase()
+		case <-l.chases:
 			l.chase()
 		case <-l.quit:
 			return
@@ -114,9 +122,9 @@ func (l *Link) chase() {
 		l.peers.hold(time.Now())
 		return
 	}
-	for _, id := range l.peers.troubled() {
+	for _, at := range l.peers.troubled() {
 		l.receiving.Lock()
-		n := l.peers.chase(id, time.Now())
+		n := l.peers.chase(at, time.Now())
 		l.catchUp(&n)
 		l.receiving.Unlock()
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-// record returns the first envelope of a node that comes on the subject of all.
+// record returns the first envelope of a node.
 func record(t *testing.T, s *natsserver.Server, nc *nats.Conn, kind byte, cause func()) []byte {
 	t.Helper()
-	sub, err := nc.SubscribeSync("roost.default.all")
+	sub, err := nc.SubscribeSync("roost.default.>")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +46,14 @@ func TestForgedNumber(t *testing.T) {
 			forged := record(t, s, nc, 1, func() { send(t, all[0], "0") })
 			want(t, all[1], "0")
 			for i, kind := range []byte{1, 4, 3} { // a broadcast, a beat, a join
-				forged[1] = kind
-				binary.BigEndian.PutUint64(forged[11:], number)
-				if err := nc.Publish("roost.default.all", forged); err != nil {
+				subject := all[0].Bucket("room:1")
+				if kind == 1 {
+					binary.BigEndian.PutUint64(forged[11:], number)
+				} else {
+					subject = "roost.default.all"
+					forged = append(append([]byte{2, kind}, forged[2:21]...), "\x00\x00"+cluster.Row("room:1", number)...)
+				}
+				if err := nc.Publish(subject, forged); err != nil {
 					t.Fatal(err)
 				}
 				if err := nc.Flush(); err != nil {
@@ -73,7 +78,7 @@ func TestForgedFirstNumber(t *testing.T) {
 	forged := record(t, s, nc, 1, func() { send(t, a, "0") })
 	b := open(t, cluster.Config{URL: s.URL(), Node: "b", Beat: time.Hour})
 	binary.BigEndian.PutUint64(forged[11:], 1<<60)
-	if err := nc.Publish("roost.default.all", forged); err != nil {
+	if err := nc.Publish(a.Bucket("room:1"), forged); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "b has got it", func() bool { return len(b.got()) == 1 })

@@ -64,15 +64,18 @@ func (s *sender) work() {
 // questions. It reports whether the link is up.
 func (s *sender) greet() bool {
 	s.mu.Lock()
-	up, ups, lost, asked, questions := s.up, s.ups, s.lost, s.asked, s.questions
-	s.asked, s.questions = nil, nil
+	up, ups, lost, asked, questions, curious := s.up, s.ups, s.lost, s.asked, s.questions, s.curious
+	s.asked, s.questions, s.curious = nil, nil, false
 	s.mu.Unlock()
-	if ups != s.seen {
+	switch {
+	case ups != s.seen:
 		s.seen = ups
 		if ups > 1 {
 			s.peers.await(lost)
 		}
 		s.giveUp = time.After(patience)
+		s.sayWhere(join, s.all)
+	case curious:
 		s.sayWhere(join, s.all)
 	}
 	for _, id := range asked {
@@ -91,17 +94,17 @@ func (l *Link) say(e *envelope, subject string) {
 	}
 }
 
-// sayWhere says hello, with the number of the next broadcast.
+// sayWhere says hello, with the numbers of the next broadcasts.
 func (s *sender) sayWhere(k kind, subject string) {
 	e := s.envelope(k)
-	e.number = s.outbox.sent()
+	e.payload = s.outbox.appendTable(nil)
 	s.say(&e, subject)
 }
 
 // repair sends broadcasts again to the node that has asked for them.
 func (s *sender) repair(q question) {
 	subject := s.repairs(q.id)
-	v, part := s.outbox.look(q)
+	v, part := s.outbox.look(q, time.Now())
 	e := s.envelope(have)
 	v.put(&e)
 	s.say(&e, subject)
@@ -181,7 +184,7 @@ func (s *sender) tick() {
 	s.reportLosses()
 }
 
-// notice sends what tells the number of the next broadcast: behind all before.
+// notice sends what tells the numbers of the next broadcasts: behind all before.
 func (s *sender) notice(k kind) {
 	e := s.envelope(k)
 	s.outbox.putNotice(letter{kind: k, subject: s.all, data: e.encode(), since: time.Now()})
@@ -201,7 +204,7 @@ func (s *sender) dropLate() {
 
 // reportLosses logs what was lost since it did so last.
 func (s *sender) reportLosses() {
-	if n := s.conn.Dropped(s.subject(s.id)); n > s.overflow {
+	if n := s.inbound.direct.lost(); n > s.overflow {
 		s.missed("", uint64(n-s.overflow))
 		s.overflow = n
 	}

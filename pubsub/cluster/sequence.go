@@ -8,56 +8,95 @@ import (
 	"time"
 )
 
-// askEvery is how long an answer may take before a peer is asked again.
-const askEvery = 2 * time.Second
+const (
+	// askEvery is how long an answer may take before a peer is asked again.
+	askEvery = 2 * time.Second
 
-// A sequence puts the broadcasts of one peer in order. When some are missing, or
-// a number cannot be right, the peer is asked: only it knows what it has sent.
-// Until it has answered nothing is skipped, so that no number from the network,
+	// settle is how long broadcasts may take that a table told of: some carriers bring
+	// it before them.
+	settle = 100 * time.Millisecond
+
+	// doubt is how long a question may be on its way at first; see sought.
+	doubt = 5 * time.Millisecond
+)
+
+// A sequence puts the broadcasts of one peer in one bucket in order. When some are
+// missing, or a number cannot be right, the peer is asked: only it knows what it has
+// sent. Until it has answered nothing is skipped, so that no number from the network,
 // forged or late, silences a peer.
 type sequence struct {
+	sought // until next is known
+
 	next  uint64     // number of the next broadcast to deliver, or 0 if not known
 	end   uint64     // the peer has sent all below, as far as is heard
 	late  uint64     // lowest number below next that came since the peer answered, or 0
 	held  []envelope // broadcasts that came before their turn, by number
 	bytes int        // of held
 
-	asked time.Time // when the peer was asked last; zero when all is well
+	noted time.Time // when something was missing first; zero when all is well
+	asked time.Time // when the peer was asked last since; zero if it was not
 	upTo  uint64    // end of the part that the peer has sent in answer
 	since time.Time // of the last step forward while something was missing
 }
 
-// A question asks a peer for its broadcasts from one number to before another.
-type question struct{ id, from, until uint64 }
+// What is sought is the first broadcast since a moment: then this node began to listen
+// to the bucket, before the carrier knew of it. The peer is asked for what it has sent
+// for so long, and for doubt longer: that is how long the question may be on its way,
+// or it is asked once more. What it sent in that time before the moment comes, too.
+type sought struct {
+	moment time.Time // zero if nothing is sought: the first broadcast to come is the first
+	doubt  time.Duration
+}
 
-// take takes note of the number of e. It reports whether e is a broadcast whose
-// turn it is. What comes before its turn is held in up to room bytes.
+// A question asks a peer for its broadcasts in a bucket from one number to before
+// another, or, if from is 0, for those that are no older than age.
+type question struct {
+	id, from, until uint64
+	bucket          uint16
+	age             time.Duration
+}
+
+// take takes note of a broadcast. It reports whether its turn has come. What comes
+// before its turn is held in up to room bytes.
 func (s *sequence) take(e *envelope, room int, now time.Time) (due bool) {
-	if s.next == 0 {
-		if e.kind == answer { // it has overtaken broadcasts
-			return false
-		}
+	if s.next == 0 && (s.moment.IsZero() || e.number == 1) {
 		s.next = e.number
 	}
-	end := e.number
-	if e.kind == broadcast {
-		end++
-	}
-	s.end = max(s.end, end)
+	s.end = max(s.end, e.number+1)
 	switch {
-	case e.number < s.next:
-		if s.late == 0 || e.number < s.late {
-			s.late = e.number
-		}
-	case e.kind != broadcast:
+	case s.next == 0 || e.number > s.next:
+		s.hold(e, room)
 	case e.number == s.next:
 		s.next++
 		s.since = now
 		return true
-	default:
-		s.hold(e, room)
+	case s.late == 0 || e.number < s.late:
+		s.late = e.number
 	}
 	return false
+}
+
+// learn takes note of a row of the peer's table. One that answers has overtaken
+// broadcasts.
+func (s *sequence) learn(r *row, answers bool, now time.Time) {
+	switch {
+	case s.next != 0:
+	case s.moment.IsZero() && answers:
+		return
+	case s.moment.IsZero(), now.Add(-r.age).Before(s.moment):
+		s.begin(r.number)
+	}
+	s.end = max(s.end, r.number)
+}
+
+// begin makes a number the first one.
+func (s *sequence) begin(number uint64) {
+	s.next = number
+	n, _ := s.find(number)
+	for i := range s.held[:n] {
+		s.bytes -= s.held[i].size()
+	}
+	s.held = s.held[n:]
 }
 
 // hold keeps a broadcast until its turn. For what has no room here the peer will
@@ -101,17 +140,26 @@ func (s *sequence) open() bool { return s.next < s.end || s.late != 0 }
 
 // ask returns a question when it is time for one.
 func (s *sequence) ask(now time.Time) (q question, ok bool) {
-	switch {
-	case !s.open():
-		s.asked = time.Time{}
+	if !s.open() {
+		s.noted, s.asked = time.Time{}, time.Time{}
 		return q, false
-	case s.asked.IsZero():
-		s.since = now
-	case s.next < s.upTo && now.Sub(s.asked) < askEvery:
+	}
+	if s.noted.IsZero() {
+		s.noted, s.since = now, now
+	}
+	onlyTold := s.next != 0 && len(s.held) == 0 && s.late == 0
+	switch {
+	case s.asked.IsZero() && onlyTold && now.Sub(s.noted) < settle:
+		return q, false
+	case !s.asked.IsZero() && s.next < s.upTo && now.Sub(s.asked) < askEvery:
 		return q, false
 	}
 	s.asked, s.upTo = now, math.MaxUint64
-	return question{from: s.next, until: s.end}, true
+	q = question{from: s.next, until: s.end}
+	if s.next == 0 && !s.moment.IsZero() {
+		q.age = now.Sub(s.moment) + s.doubt
+	}
+	return q, true
 }
 
 // A verdict is what a peer answers to a question. What it can still send, up to
@@ -126,8 +174,15 @@ type verdict struct {
 // judge goes on with what the peer says. Broadcasts that it has never sent are
 // thrown away, with later ones: for those it will be asked once more.
 func (s *sequence) judge(v *verdict, now time.Time) (ready []envelope, lost uint64) {
-	if v.from != s.next { // to a question of long ago
+	if v.from != s.next || s.asked.IsZero() { // to a question of long ago
 		return nil, 0
+	}
+	if s.next == 0 {
+		if took := now.Sub(s.asked); took > s.doubt { // what was sent first may be missing
+			s.doubt, s.asked = 2*took, time.Time{}
+			return nil, 0
+		}
+		s.begin(min(v.first, v.next))
 	}
 	if v.next < v.until {
 		s.forget(v.next)
@@ -137,7 +192,7 @@ func (s *sequence) judge(v *verdict, now time.Time) (ready []envelope, lost uint
 		if s.late != 0 {
 			s.next = min(s.next, s.late)
 		}
-		s.late, s.asked = 0, time.Time{}
+		s.late, s.noted, s.asked = 0, time.Time{}, time.Time{}
 		return nil, 0
 	}
 	s.late, s.upTo, s.since = 0, v.upTo, now
@@ -157,30 +212,45 @@ func (s *sequence) forget(from uint64) {
 // giveUp ends the wait for a peer that has not answered: it goes on with what has
 // come.
 func (s *sequence) giveUp() (ready []envelope, lost uint64) {
-	to := s.end
-	if len(s.held) > 0 {
-		to = s.held[0].number
+	to := s.first()
+	s.late, s.noted, s.asked = 0, time.Time{}, time.Time{}
+	if s.next == 0 { // whether there was one before nobody knows
+		s.begin(to)
 	}
-	s.late, s.asked = 0, time.Time{}
 	return s.skip(to)
+}
+
+// first is the number of the first broadcast that has come and waits, or of the next
+// one to come.
+func (s *sequence) first() uint64 {
+	if len(s.held) > 0 {
+		return s.held[0].number
+	}
+	return s.end
 }
 
 // questionOf reads the question in an envelope.
 func questionOf(e *envelope) question {
-	return question{e.id, e.number, binary.BigEndian.Uint64(e.payload)}
+	return question{
+		id: e.id, from: e.number, bucket: e.bucket,
+		until: binary.BigEndian.Uint64(e.payload[2:]),
+		age:   time.Duration(min(binary.BigEndian.Uint64(e.payload[10:]), math.MaxInt64)),
+	}
 }
 
 // put writes the question into an envelope: where to begin is its number.
 func (q *question) put(e *envelope) {
 	e.number = q.from
+	e.payload = binary.BigEndian.AppendUint16(e.payload, q.bucket)
 	e.payload = binary.BigEndian.AppendUint64(e.payload, q.until)
+	e.payload = binary.BigEndian.AppendUint64(e.payload, uint64(q.age))
 }
 
 // verdictOf reads the verdict in an envelope.
 func verdictOf(e *envelope) (v verdict) {
-	v.first = e.number
+	v.first, v.bucket = e.number, e.bucket
 	for i, n := range []*uint64{&v.from, &v.until, &v.next, &v.upTo} {
-		*n = binary.BigEndian.Uint64(e.payload[8*i:])
+		*n = binary.BigEndian.Uint64(e.payload[2+8*i:])
 	}
 	return v
 }
@@ -188,6 +258,7 @@ func verdictOf(e *envelope) (v verdict) {
 // put writes the verdict into an envelope: the first broadcast is its number.
 func (v *verdict) put(e *envelope) {
 	e.number = v.first
+	e.payload = binary.BigEndian.AppendUint16(e.payload, v.bucket)
 	for _, n := range []uint64{v.from, v.until, v.next, v.upTo} {
 		e.payload = binary.BigEndian.AppendUint64(e.payload, n)
 	}

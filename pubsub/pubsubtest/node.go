@@ -11,6 +11,9 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
+// strange is a topic with all that an engine may take for its own.
+const strange = "räume:\x00 * > .\r\n"
+
 // patience is how long a test waits before it fails. No test passes by waiting.
 const patience = 30 * time.Second
 
@@ -53,6 +56,15 @@ func (c *cluster) start(t *testing.T, names ...string) (all []*node) {
 	return all
 }
 
+// listen begins to bring topics here, if the adapter wants to be told.
+func (n *node) listen(topics ...string) {
+	if s, ok := n.Adapter.(pubsub.Selective); ok {
+		for _, topic := range topics {
+			s.Listen(topic)
+		}
+	}
+}
+
 // close closes the nodes that the test has not closed.
 func (c *cluster) close() {
 	for _, n := range c.nodes {
@@ -65,6 +77,7 @@ func (n *node) Close() { n.closed.Do(n.Adapter.Close) }
 
 func (n *node) start(t *testing.T) {
 	t.Helper()
+	n.listen("room:1", "room:2", "", strange)
 	if err := n.Start(n.deliver, n.gap); err != nil {
 		t.Fatalf("Start = %v", err)
 	}

@@ -2,10 +2,12 @@ package pubsubtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +23,7 @@ func eachNodeOnce(t *testing.T, c *cluster) {
 		{Topic: "room:1", Event: "json", Payload: []byte(`{"x":"ü"}`), From: new(sender)},
 		{Topic: "room:1", Event: "binary", Payload: []byte{0, 255, '\r', '\n', 0}, Binary: true},
 		{Topic: "", Event: "", Payload: nil},
-		{Topic: "räume:\x00 * > .\r\n", Event: strings.Repeat("e", 1000)},
+		{Topic: strange, Event: strings.Repeat("e", 1000)},
 		{Topic: "room:2", Event: "large", Payload: bytes.Repeat([]byte("0123456789abcdef"), 256<<10/16)},
 	}
 	for _, m := range sent {
@@ -29,7 +31,9 @@ func eachNodeOnce(t *testing.T, c *cluster) {
 	}
 	for _, n := range nodes[1:] {
 		eventually(t, "all arrive at "+n.Node(), func() bool { return len(n.events()) >= len(sent) })
-		for i, got := range n.messages() {
+		all := n.messages() // those of a topic in order
+		slices.SortStableFunc(all, func(a, b *pubsub.Message) int { return cmp.Compare(place(sent, a), place(sent, b)) })
+		for i, got := range all {
 			if want := sent[i]; got.Topic != want.Topic || got.Event != want.Event || got.Binary != want.Binary || !bytes.Equal(got.Payload, want.Payload) || got.From != nil {
 				t.Errorf("%s got %.40q %.40q %.40q, binary %v, from %v, want what was sent: %.40q %.40q %.40q", n.Node(),
 					got.Topic, got.Event, got.Payload, got.Binary, got.From, want.Topic, want.Event, want.Payload)
@@ -42,6 +46,11 @@ func eachNodeOnce(t *testing.T, c *cluster) {
 	nodes[0].counted(t, pubsub.AdapterStats{Published: uint64(len(sent)), Received: 2})
 	nodes[1].counted(t, pubsub.AdapterStats{Published: 1, Received: uint64(len(sent))})
 	nodes[2].counted(t, pubsub.AdapterStats{Published: 1, Received: uint64(len(sent)) + 1})
+}
+
+// place is where the topic of a message is first.
+func place(sent []*pubsub.Message, m *pubsub.Message) int {
+	return slices.IndexFunc(sent, func(s *pubsub.Message) bool { return s.Topic == m.Topic })
 }
 
 // A sender is who is left out here, and not known elsewhere.
@@ -92,6 +101,43 @@ func toOneNode(t *testing.T, c *cluster) {
 		}
 	}
 	nodes[0].counted(t, pubsub.AdapterStats{Published: 3, Received: 1})
+}
+
+// What is broadcast after Listen has returned arrives in order, although the engine
+// may not know yet that somebody listens.
+func sinceItListens(t *testing.T, c *cluster) {
+	const topics, each = 60, 3
+	nodes := c.start(t, "a", "b", "c")
+	for i := range topics {
+		topic := fmt.Sprint("late:", i)
+		nodes[1+i%2].listen(topic)
+		for k := range each {
+			publish(t, nodes[0].Broadcast, &pubsub.Message{Topic: topic, Event: fmt.Sprint(k)})
+		}
+	}
+	got := make(map[string]string)
+	eventually(t, "all arrive", func() bool {
+		clear(got)
+		for i, n := range nodes[1:] {
+			for _, m := range n.messages() {
+				if number, err := strconv.Atoi(strings.TrimPrefix(m.Topic, "late:")); err == nil && number%2 == i {
+					got[m.Topic] += m.Event
+				}
+			}
+		}
+		whole := 0
+		for _, events := range got {
+			if len(events) >= each {
+				whole++
+			}
+		}
+		return whole == topics
+	})
+	for topic, events := range got {
+		if events != "012" {
+			t.Errorf("%s: got %q, want 012", topic, events)
+		}
+	}
 }
 
 // A node that leaves is no peer any more. One that comes in its place is.

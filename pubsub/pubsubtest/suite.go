@@ -32,6 +32,7 @@ func Run(t *testing.T, start func(t *testing.T) Cluster) {
 		{"each node once", eachNodeOnce},
 		{"order of a publisher", orderOfPublisher},
 		{"to one node", toOneNode},
+		{"since it listens", sinceItListens},
 		{"nodes come and go", comeAndGo},
 		{"too large", tooLarge},
 		{"overloaded", overloaded},

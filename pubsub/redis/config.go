@@ -4,9 +4,9 @@
 //
 //	link := cluster.New(cluster.Config{Carrier: redis.New(redis.Config{URL: "redis://10.0.0.5:6379"})})
 //
-// Nothing is stored. Each node listens to three channels of Redis, whose names are
-// the subjects of package cluster, and publishes to them: one PUBLISH for a broadcast,
-// whatever its topic. Redis brings it back to its sender, too, which ignores it.
+// Nothing is stored. The channels of Redis that nodes listen to, and publish to, are
+// the subjects of package cluster: one PUBLISH for a broadcast. Redis brings it back to its
+// sender, too, if that listens, which ignores it.
 //
 // Redis drops a client that does not read for a while (client-output-buffer-limit
 // pubsub: 32 MiB, or 8 MiB for a minute). The node connects again, and asks the others

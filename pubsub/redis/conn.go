@@ -30,17 +30,17 @@ type conn struct {
 	cluster.Session
 	cfg     Config
 	options rueidis.ClientOption
-	inboxes map[string]*inbox // by subject; immutable
-	running sync.WaitGroup    // the goroutines of the conn
-	ctx     context.Context   // done when the conn closes
+	running sync.WaitGroup  // the goroutines of the conn
+	ctx     context.Context // done when the conn closes
 	close   context.CancelFunc
 
-	mu      sync.Mutex // guards the rest
-	changed *sync.Cond
-	line    *line // nil while there is none
-	batch   []letter
-	bytes   int  // of batch
-	writing bool // what was batch before
+	mu       sync.Mutex // guards the rest
+	changed  *sync.Cond
+	subjects map[string]bool // to listen to
+	line     *line           // nil while there is none
+	batch    []letter
+	bytes    int  // of batch
+	writing  bool // what was batch before
 }
 
 // A letter is what waits to be written.
@@ -55,18 +55,15 @@ func (c *Carrier) Connect(s cluster.Session) (cluster.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &conn{Session: s, cfg: c.cfg, options: options, inboxes: make(map[string]*inbox)}
+	n := &conn{Session: s, cfg: c.cfg, options: options, subjects: make(map[string]bool)}
 	n.changed = sync.NewCond(&n.mu)
 	n.ctx, n.close = context.WithCancel(context.Background())
 	for _, subject := range s.Subjects {
-		n.inboxes[subject] = newInbox(s.MaxInbound)
+		n.subjects[subject] = true
 	}
 	if n.line, err = n.dial(); err != nil {
 		n.close()
 		return nil, explain(&options, &s, err)
-	}
-	for subject, in := range n.inboxes {
-		n.running.Go(func() { in.empty(func(data []byte) { s.Receive(subject, data) }) })
 	}
 	n.running.Go(n.keep)
 	return n, nil
@@ -75,7 +72,10 @@ func (c *Carrier) Connect(s cluster.Session) (cluster.Conn, error) {
 // keep has a line at all times, as far as it can, until the conn closes.
 func (n *conn) keep() {
 	for l := n.line; l != nil; {
-		err := n.carry(l)
+		err := l.listen(n.all()) // what came while it was dialed
+		if err == nil {
+			err = n.carry(l)
+		}
 		n.setLine(nil)
 		l.hangUp()
 		if n.ctx.Err() != nil {
@@ -129,7 +129,7 @@ func (n *conn) carry(l *line) error {
 		if batch == nil {
 			return context.Cause(l.ctx)
 		}
-		if err := l.write(batch, n.cfg.Sharded); err != nil {
+		if err := l.write(batch); err != nil {
 			return err
 		}
 	}
@@ -208,14 +208,40 @@ func (n *conn) Renew() error {
 // Limit implements [cluster.Conn].
 func (n *conn) Limit() int64 { return int64(n.cfg.MaxMessage) }
 
-// Dropped implements [cluster.Conn].
-func (n *conn) Dropped(subject string) int { return n.inboxes[subject].lost() }
+// Listen implements [cluster.Conn].
+func (n *conn) Listen(subjects []string) error {
+	l := n.note(subjects, true)
+	if l == nil {
+		return cluster.ErrDown
+	}
+	return l.listen(subjects)
+}
+
+// Ignore implements [cluster.Conn].
+func (n *conn) Ignore(subjects []string) error {
+	l := n.note(subjects, false)
+	if l == nil {
+		return nil
+	}
+	return l.ignore(subjects)
+}
+
+// note keeps what to listen to on each line, and returns the one that there is.
+func (n *conn) note(subjects []string, listens bool) *line {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, subject := range subjects {
+		if listens {
+			n.subjects[subject] = true
+		} else {
+			delete(n.subjects, subject)
+		}
+	}
+	return n.line
+}
 
 // Close implements [cluster.Conn].
 func (n *conn) Close() {
 	n.close()
-	for _, in := range n.inboxes {
-		in.close()
-	}
 	n.running.Wait()
 }

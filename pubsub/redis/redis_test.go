@@ -169,6 +169,7 @@ func pair(t *testing.T, s *server, cfg cluster.Config) (a, b *node) {
 		cfg.Carrier, cfg.Node = redis.New(redis.Config{URL: s.url("")}), name
 		cfg.Beat, cfg.Logger = 50*time.Millisecond, quiet
 		n := &node{Link: cluster.New(cfg), hold: make(chan struct{})}
+		n.Listen("a")
 		if err := n.Start(n.deliver, func(pubsub.Gap) {}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,46 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// A row of a table says where a node is in one bucket. A bucket without a row is at
+// the beginning.
+type row struct {
+	bucket uint16
+	number uint64        // of the next broadcast, 2 or more
+	age    time.Duration // of the last one
+}
+
+// appendRow adds a row to an encoded table: bucket, number, and age in ms, each as a
+// uvarint.
+func appendRow(b []byte, r row) []byte {
+	b = binary.AppendUvarint(b, uint64(r.bucket))
+	b = binary.AppendUvarint(b, r.number)
+	return binary.AppendUvarint(b, uint64(max(r.age, 0).Milliseconds()))
+}
+
+// maxAge is beyond what a node remembers.
+const maxAge = uint64(1 << 40)
+
+// readTable reads an encoded table, whose rows are in the order of buckets. It reports
+// false for what is none.
+func readTable(b []byte) (rows []row, ok bool) {
+	for next := uint64(0); len(b) > 0; {
+		var v [3]uint64
+		for i := range v {
+			x, n := binary.Uvarint(b)
+			if n <= 0 {
+				return nil, false
+			}
+			v[i], b = x, b[n:]
+		}
+		if v[0] < next || v[0] >= buckets || v[1] < 2 || v[1] > maxNumber || v[2] > maxAge {
+			return nil, false
+		}
+		next = v[0] + 1
+		rows = append(rows, row{uint16(v[0]), v[1], time.Duration(v[2]) * time.Millisecond})
+	}
+	return rows, true
+}
