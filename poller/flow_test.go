@@ -128,6 +128,40 @@ func TestUnreadAtTheEnd(t *testing.T) {
 	}
 }
 
+// Many clients who send much at the same time do not have it all read in one pass of the
+// loop, for which all others would wait.
+func TestPassReads(t *testing.T) {
+	const conns, size = 120, 50 << 10
+	p := start(t, poller.Config{Loops: 1})
+	opened, begun, done := make(chan *poller.Conn, conns), make(chan int, 1), make(chan bool, 1)
+	total := 0 // loop only
+	h := hooks{data: func(c *poller.Conn, b []byte) {
+		if total == 0 {
+			c.Post(func() { begun <- total }) // after this pass and the next
+		}
+		if total += len(b); total == conns*size {
+			done <- true
+		}
+	}}
+	addr := listen(t, p, func(c *poller.Conn) poller.Handler { opened <- c; return h })
+	clients := make([]net.Conn, conns)
+	var last *poller.Conn
+	for i := range clients {
+		clients[i] = dial(t, addr)
+		last = within(t, opened)
+	}
+	hold := make(chan bool)
+	last.Post(func() { <-hold })
+	for _, nc := range clients {
+		nc.Write(make([]byte, size))
+	}
+	close(hold)
+	if n := within(t, begun); n > 4<<20 {
+		t.Errorf("two passes read %d bytes, want at most 2 MiB each", n)
+	}
+	within(t, done)
+}
+
 // While a connection is paused its handler hears nothing, not even of time; the
 // rest follows in order, and the end last.
 func TestPause(t *testing.T) {

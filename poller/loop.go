@@ -10,8 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSize is how much a read takes, into a buffer that all of a loop share.
-const readSize = 64 << 10
+// readSize is how much a read takes, into a buffer that all of a loop share. If many
+// connections have something, it is less, so that a pass reads no more than passSize: as
+// it has up to 128 events, at least 16 KiB.
+const (
+	readSize = 64 << 10
+	passSize = 2 << 20
+)
 
 // A loop is a Poller's part of one netpoll event loop.
 type loop struct {
@@ -21,6 +26,7 @@ type loop struct {
 	set    *set // where its connections are, and those of other Pollers
 
 	buf    []byte      // loop only: what a read fills, from maxRecord on; see tlsLayer.open
+	room   int         // loop only: what of buf a read may fill
 	tls    *tlsBuffers // loop only: nil until they are needed
 	lent   []byte      // loop only: what Data has of an Unread, which need not be copied
 	iov    [][]byte    // loop only: what a write gathers
@@ -43,7 +49,7 @@ func newLoop(p *Poller, s *set) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{poller: p, set: s, wakeFD: fd, buf: make([]byte, maxRecord+readSize), iov: make([][]byte, 0, maxGather), meter: meter{start: time.Now()}}
+	l := &loop{poller: p, set: s, wakeFD: fd, buf: make([]byte, maxRecord+readSize), room: readSize, iov: make([][]byte, 0, maxGather), meter: meter{start: time.Now()}}
 	timer, err := newTimerFD(s.poll, func() { l.contain(l.tick) })
 	if err != nil {
 		unix.Close(fd)

@@ -6,7 +6,7 @@ import (
 )
 
 // maxReads bounds how much of one connection is read before the others of the
-// loop have their turn: 64 KiB.
+// loop have their turn: 64 KiB at most.
 const maxReads = 1
 
 // appetite is what becomes of the input of a connection.
@@ -53,7 +53,7 @@ func (c *Conn) read(times int) (more bool) {
 		if a == waits {
 			return true
 		}
-		n, errno := rawRead(int(c.fd), l.buf[maxRecord:])
+		n, errno := rawRead(int(c.fd), l.buf[maxRecord:maxRecord+l.room])
 		switch {
 		case errno == syscall.EINTR:
 			continue
@@ -72,7 +72,7 @@ func (c *Conn) read(times int) (more bool) {
 		default:
 			c.heard()
 		}
-		if n < readSize {
+		if n < l.room {
 			return false
 		}
 	}

@@ -70,6 +70,7 @@ func (s *set) serve(events []unix.EpollEvent) bool {
 			l.served()
 			l = c.loop
 			l.meter.begin()
+			l.room = min(readSize, passSize/len(events))
 		}
 		c.event(e.Events)
 	}
