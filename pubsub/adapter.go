@@ -123,4 +123,5 @@ type AdapterStats struct {
 	Missed    uint64 // messages of other nodes that did not reach this one or found it overloaded
 	Gaps      uint64 // times that some were missed, one or many in a row
 	Invalid   uint64 // messages that nobody here can read, or that deliver returned ErrInvalid for
+	Forged    uint64 // messages, and what else nodes send each other, that were not from a node of the cluster
 }

@@ -29,6 +29,12 @@ type Config struct {
 	// means host name and process id: "host-4711".
 	Node string
 
+	// Secret signs what nodes send to each other: at least 20 random bytes, the same at
+	// all of them. What is signed by nobody who knows it, or was sent before and is sent
+	// again, is dropped and counted. Clocks may differ by a minute. Empty means that
+	// nothing is signed.
+	Secret string `json:"-"`
+
 	// MaxPending is how many bytes of messages may wait for the link, with 128 bytes
 	// for each on top. What comes then is refused with pubsub.ErrOverloaded, or, if
 	// the link is down, dropped and counted. Zero means 64 MiB.
@@ -101,6 +107,8 @@ func (c Config) check() error {
 		return fmt.Errorf("cluster: Config.Cluster is %q: use only letters, digits, - and _", c.Cluster)
 	case len(c.Node) > maxName:
 		return fmt.Errorf("cluster: Config.Node has %d bytes: use at most %d", len(c.Node), maxName)
+	case c.Secret != "" && len(c.Secret) < fewestSecret:
+		return fmt.Errorf("cluster: Config.Secret has %d bytes: use at least %d random ones", len(c.Secret), fewestSecret)
 	case c.MaxPending < 0 || c.MaxWait < 0 || c.MaxKept < 0 || c.MaxInbound < 0 || c.Beat < 0:
 		return errors.New("cluster: Config.MaxPending, MaxWait, MaxKept, MaxInbound or Beat is negative: use 0 for the default")
 	}

@@ -19,7 +19,7 @@
 // So a broadcast crosses to each node that listens to its bucket once, however many have
 // subscribed, and costs the others nothing. See envelope.go for the bytes. Whoever may
 // publish to these subjects may broadcast to every client: the NATS server has to be
-// private, or ask for credentials.
+// private, or ask for credentials, or nodes have to sign: Config.Secret.
 //
 // # What is lost
 //

@@ -10,11 +10,12 @@ import (
 //
 //	byte   0      version, 2
 //	byte   1      kind
-//	byte   2      flags; bit 0: the payload is binary
+//	byte   2      flags; bit 0: the payload is binary; bit 1: signed, see seal
 //	bytes  3-10   id of the sending node, big endian
 //	bytes  11-18  number, big endian; zero for none
 //	then          node name, topic and event, each after its length as a uvarint
-//	the rest      payload
+//	then          payload
+//	the rest      a seal, if it is signed
 type envelope struct {
 	kind               kind
 	binary             bool
@@ -22,7 +23,8 @@ type envelope struct {
 	id, number         uint64
 	node, topic, event string
 	payload            []byte
-	rows               []row // of the table, if it tells one; decoded only
+	rows               []row  // of the table, if it tells one; decoded only
+	serial             uint64 // of the seal, or 0; decoded only
 }
 
 // A kind says what an envelope is for.
@@ -53,6 +55,7 @@ func (k kind) inTurn() bool { return k != direct && k < again || k == have }
 const (
 	version    = 2
 	flagBinary = 1
+	flagSigned = 2
 
 	numberAt = 11 // where the number begins
 	headSize = 19
@@ -72,10 +75,11 @@ var sizes = map[kind]int{again: questionSize, have: verdictSize, count: countSiz
 // errInvalid is returned for bytes that are no envelope of this version.
 var errInvalid = errors.New("not an envelope of version 2")
 
-// encode makes the bytes, of which only the number may be changed: setNumber.
+// encode makes the bytes, of which only the number may be changed: setNumber. There is
+// room behind them for a seal.
 func (e *envelope) encode() []byte {
 	texts := [...]string{e.node, e.topic, e.event}
-	size := headSize + len(texts)*binary.MaxVarintLen32 + len(e.payload)
+	size := headSize + len(texts)*binary.MaxVarintLen32 + len(e.payload) + sealSize
 	for _, s := range texts {
 		size += len(s)
 	}

@@ -1,5 +1,7 @@
 package cluster
 
+import "time"
+
 // Recode decodes an envelope and encodes it again.
 func Recode(b []byte) ([]byte, error) {
 	e, err := decode(b)
@@ -21,3 +23,12 @@ func (l *Link) Bucket(topic string) string { return l.buckets[bucketOf(topic)] }
 
 // NATS is the carrier that a Link uses if it is given no other.
 func NATS(cfg Config) Carrier { return natsCarrier{cfg.withDefaults()} }
+
+// Seal returns how a cluster with a secret signs and verifies.
+func Seal(secret string, maxWait time.Duration) (sign func(subject string, data []byte) []byte, verify func(subject string, data []byte) bool) {
+	s := newSeal(secret, maxWait)
+	return s.sign, func(subject string, data []byte) bool { _, ok := s.verify(subject, data); return ok }
+}
+
+// Serials returns isNew of a node's serials.
+func Serials() (isNew func(uint64) bool) { return new(serials).isNew }

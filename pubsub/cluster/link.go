@@ -21,6 +21,7 @@ type Link struct {
 	id       uint64          // of this start of the node
 	all      string          // subject of all nodes
 	buckets  [buckets]string // subjects of those who listen to a bucket
+	seal     *seal           // nil if nothing is signed
 	outbox   *outbox
 	inbound  *inbound
 	interest *interest
@@ -38,6 +39,7 @@ type Link struct {
 
 	receiving sync.Mutex // held while broadcasts are put in order and delivered; before all other locks
 
+	forgery sync.Once // said
 	closing sync.Once
 	quit    chan struct{} // closed by Close: send what waits, then end
 	ended   chan struct{} // closed when the sending goroutine has
@@ -69,7 +71,7 @@ const (
 const logPatience = time.Second
 
 // counts are for pubsub.AdapterStats.
-type counts struct{ published, dropped, received, repaired, missed, gaps, invalid atomic.Uint64 }
+type counts struct{ published, dropped, received, repaired, missed, gaps, invalid, forged atomic.Uint64 }
 
 // New returns a Link that does nothing until it is started.
 func New(cfg Config) *Link {
@@ -83,8 +85,10 @@ func New(cfg Config) *Link {
 		outbox: newOutbox(cfg.MaxPending, cfg.MaxKept),
 		peers: &peers{
 			beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound,
-			byID: make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
+			window: 2 * (2*cfg.MaxWait + skew),
+			byID:   make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
 		},
+		seal:     newSeal(cfg.Secret, cfg.MaxWait),
 		interest: newInterest(),
 		chases:   make(chan struct{}, 1),
 		quit:     make(chan struct{}),
@@ -173,9 +177,9 @@ func (l *Link) post(to letter, m *pubsub.Message) error {
 	e := l.envelope(to.kind)
 	e.topic, e.event, e.binary, e.payload = m.Topic, m.Event, m.Binary, m.Payload
 	to.data, to.since = e.encode(), time.Now()
-	if limit := l.limit.Load(); limit > 0 && int64(len(to.data)) > limit {
+	if limit, size := l.limit.Load(), len(to.data)+l.seal.size(); limit > 0 && int64(size) > limit {
 		return fmt.Errorf("%s %s: %w: it has %d bytes and %d are taken: for NATS raise max_payload there",
-			m.Topic, m.Event, pubsub.ErrTooLarge, len(to.data), limit)
+			m.Topic, m.Event, pubsub.ErrTooLarge, size, limit)
 	}
 	taken, err := l.outbox.put(to, l.isUp())
 	if err == nil && !taken {
@@ -199,6 +203,7 @@ func (l *Link) Stats() pubsub.AdapterStats {
 		Missed:    l.counts.missed.Load(),
 		Gaps:      l.counts.gaps.Load(),
 		Invalid:   l.counts.invalid.Load(),
+		Forged:    l.counts.forged.Load(),
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -140,12 +140,13 @@ func (o *outbox) head() (l letter, ok bool) {
 }
 
 // pop takes away the oldest letter. If it was sent and is a broadcast, it is kept
-// for a while.
-func (o *outbox) pop(sent bool) {
+// for a while as it was sent.
+func (o *outbox) pop(sent bool, data []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := dequeue(&o.letters)
 	o.bytes -= l.size()
+	l.data = data
 	if l.kind != broadcast {
 		return
 	}

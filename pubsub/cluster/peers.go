@@ -21,6 +21,7 @@ type peer struct {
 	left    bool // has said goodbye
 	awaited bool // was here when the link was lost, and not heard since
 
+	serials   serials              // of what it has signed
 	told      time.Time            // when its last table came
 	sequences map[uint16]*sequence // by bucket, of those that this node listens to and it has sent to
 }
@@ -30,6 +31,7 @@ type peers struct {
 	beat     time.Duration // immutable
 	maxWait  time.Duration // immutable; for the answer to a question
 	maxBytes int           // immutable; of broadcasts held for their turn
+	window   time.Duration // immutable; for how long a node is remembered at least
 
 	mu      sync.Mutex // guards the rest
 	byID    map[uint64]*peer
@@ -53,11 +55,12 @@ type place struct {
 
 // heard is what an envelope told about its sender.
 type heard struct {
-	came  bool // it was not here before
-	left  bool // it was, and said goodbye
-	all   bool // nobody is awaited any more
-	opens bool // its table tells of what is missing
-	due   bool // it is a broadcast to deliver now
+	came   bool // it was not here before
+	left   bool // it was, and said goodbye
+	all    bool // nobody is awaited any more
+	opens  bool // its table tells of what is missing
+	replay bool // it has come before: it told nothing
+	due    bool // it is a broadcast to deliver now
 	news
 }
 
@@ -82,11 +85,17 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		r = newPeer(e.node)
 		p.byID[e.id] = r
 	}
+	if e.serial != 0 && e.kind != broadcast && !r.serials.isNew(e.serial) { // broadcasts have their number
+		h.replay = true
+		return h
+	}
 	switch {
 	case r.left && e.kind != join && e.kind != beat: // sent before the goodbye, which has overtaken it
 	case r.left:
 		p.closeLocked(r, e.id)
-		*r = *newPeer(r.name)
+		again := newPeer(r.name)
+		again.serials = r.serials
+		*r = *again
 		fallthrough
 	default:
 		h.came, r.here, r.heard = !r.here, true, now
@@ -314,7 +323,7 @@ func (p *peers) sweep(now time.Time) (gone []string) {
 	defer p.mu.Unlock()
 	for id, r := range p.byID {
 		switch quiet := now.Sub(r.heard); {
-		case quiet > max(memory*p.beat, 2*p.maxWait): // the wait for what is missing is over
+		case quiet > max(memory*p.beat, p.window): // the wait for what is missing is over, and nobody takes what it has signed
 			if r.awaited {
 				p.arrivedLocked(r)
 			}

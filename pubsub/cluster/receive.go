@@ -12,12 +12,15 @@ const overloadPause = 5 * time.Millisecond
 
 // receive takes what comes, each inbox in a goroutine of its own.
 func (l *Link) receive(in *inbox, data []byte) {
-	e, err := decode(data)
-	if err != nil {
+	e, err := l.read(in, data)
+	switch {
+	case errors.Is(err, errForged):
+		l.forged()
+		return
+	case err != nil:
 		l.counts.invalid.Add(1) // logged with the next beat
 		return
-	}
-	if e.id == l.id {
+	case e.id == l.id:
 		return // some carriers bring back what this node has sent
 	}
 	if e.kind.inTurn() {
@@ -26,6 +29,9 @@ func (l *Link) receive(in *inbox, data []byte) {
 	}
 	h := l.hear(&e)
 	switch {
+	case h.replay:
+		l.forged()
+		return
 	case e.kind == direct:
 		l.deliverHere(&e)
 	case h.due:
@@ -41,6 +47,49 @@ func (l *Link) receive(in *inbox, data []byte) {
 		l.tally(&e)
 	}
 	l.catchUp(&h.news)
+}
+
+// errForged is returned for what nobody has signed who knows the secret, or long ago.
+var errForged = errors.New("not signed")
+
+// read reads an envelope that came into an inbox.
+func (l *Link) read(in *inbox, data []byte) (e envelope, err error) {
+	if l.seal == nil {
+		return decode(data)
+	}
+	end := len(data) - sealSize
+	if end < headSize || data[2]&flagSigned == 0 {
+		return e, errForged
+	}
+	data[2] &^= flagSigned
+	e, err = decode(data[:end:end])
+	data[2] |= flagSigned
+	subject := l.all
+	switch {
+	case err != nil:
+		return e, err
+	case e.kind == broadcast: // also if it is sent again
+		subject = l.buckets[e.bucket]
+	case in == &l.inbound.direct:
+		subject = l.inbound.toThis
+	case in == &l.inbound.repairs:
+		subject = l.inbound.again
+	}
+	serial, ok := l.seal.verify(subject, data)
+	if !ok {
+		return e, errForged
+	}
+	e.serial = serial
+	return e, nil
+}
+
+// forged counts what is not from a node of this cluster, or was sent again. That is said once.
+func (l *Link) forged() {
+	l.counts.forged.Add(1)
+	l.forgery.Do(func() {
+		l.log.Error("messages between nodes are dropped: not signed with the secret of this cluster, sent again, or by a clock that is wrong",
+			"fix", "give all nodes the same Config.Secret and the time, and let nobody else publish")
+	})
 }
 
 // hear takes note of the sender, and logs what is new.

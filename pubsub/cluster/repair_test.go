@@ -14,8 +14,8 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-// record returns the first envelope of a node.
-func record(t *testing.T, s *natsserver.Server, nc *nats.Conn, kind byte, cause func()) []byte {
+// recordFirst returns the first envelope of a node.
+func recordFirst(t *testing.T, s *natsserver.Server, nc *nats.Conn, kind byte, cause func()) []byte {
 	t.Helper()
 	sub, err := nc.SubscribeSync("roost.default.>")
 	if err != nil {
@@ -43,7 +43,7 @@ func TestForgedNumber(t *testing.T) {
 			s := serve(t, natsserver.Config{})
 			nc := outsider(t, s)
 			all := openAll(t, cluster.Config{URL: s.URL()}, "a", "b")
-			forged := record(t, s, nc, 1, func() { send(t, all[0], "0") })
+			forged := recordFirst(t, s, nc, 1, func() { send(t, all[0], "0") })
 			want(t, all[1], "0")
 			for i, kind := range []byte{1, 4, 3} { // a broadcast, a beat, a join
 				subject := all[0].Bucket("room:1")
@@ -75,7 +75,7 @@ func TestForgedFirstNumber(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)
 	a := open(t, cluster.Config{URL: s.URL(), Node: "a", Beat: time.Hour})
-	forged := record(t, s, nc, 1, func() { send(t, a, "0") })
+	forged := recordFirst(t, s, nc, 1, func() { send(t, a, "0") })
 	b := open(t, cluster.Config{URL: s.URL(), Node: "b", Beat: time.Hour})
 	binary.BigEndian.PutUint64(forged[11:], 1<<60)
 	if err := nc.Publish(a.Bucket("room:1"), forged); err != nil {
@@ -112,7 +112,7 @@ func TestGoodbyeOvertakes(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)
 	a := open(t, cluster.Config{URL: s.URL(), Node: "a"})
-	id := record(t, s, nc, 1, func() { send(t, a, "0") })[3:11]
+	id := recordFirst(t, s, nc, 1, func() { send(t, a, "0") })[3:11]
 	say := func(subject, text string) {
 		t.Helper()
 		if err := errors.Join(nc.Publish(subject, []byte(text)), nc.Flush()); err != nil {

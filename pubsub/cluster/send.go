@@ -89,7 +89,7 @@ func (s *sender) greet() bool {
 
 // say sends what is lost with the link: it will be said again when that is back.
 func (l *Link) say(e *envelope, subject string) {
-	if err := l.conn.Publish(subject, e.encode()); err != nil {
+	if err := l.conn.Publish(subject, l.seal.sign(subject, e.encode())); err != nil {
 		l.log.Debug("not said to other nodes", "kind", e.kind, "err", err)
 	}
 }
@@ -127,17 +127,20 @@ func (s *sender) flush() (more bool) {
 		if !done {
 			return false
 		}
-		s.outbox.pop(sent)
+		s.outbox.pop(sent, m.data)
 	}
 	return true
 }
 
 // hand gives one letter to the carrier or drops it, or reports that it is not done: the
-// letter has to wait.
+// letter has to wait. What is sent is signed.
 func (s *sender) hand(m *letter) (done, sent bool) {
 	err := errLate
 	if time.Since(m.since) <= s.cfg.MaxWait {
-		err = s.conn.Publish(m.subject, m.data)
+		signed := s.seal.sign(m.subject, m.data)
+		if err = s.conn.Publish(m.subject, signed); err == nil {
+			m.data = signed
+		}
 	}
 	switch {
 	case err == nil, errors.Is(err, errLate), errors.Is(err, pubsub.ErrTooLarge):
@@ -198,7 +201,7 @@ func (s *sender) dropLate() {
 			return
 		}
 		_, sent := s.hand(&m)
-		s.outbox.pop(sent)
+		s.outbox.pop(sent, m.data)
 	}
 }
 

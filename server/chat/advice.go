@@ -69,6 +69,7 @@ var flagOf = map[string]string{
 	"TrustedProxies": "-trusted-proxies", "Hosts": "-hosts", "ProxyProtocol": "-proxy-protocol",
 	"Config.URL": "-cluster", "Config.CA": "-cluster-ca", "Config.Cert and Key": "-cluster-cert and -cluster-key",
 	"Config.Cert": "-cluster-cert", "Config.Key": "-cluster-key", "Config.Creds": "-cluster-creds", "Config.NKey": "-cluster-nkey",
+	"Config.Secret": "-cluster-secret-file",
 }
 
 // fields are what may be one of them in the text of an error.

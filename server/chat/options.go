@@ -15,15 +15,15 @@ import (
 )
 
 // program is what its settings are called.
-var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "admin-token", "api-token"}}
+var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "cluster-secret", "admin-token", "api-token"}}
 
 // groups are the flags by what they are for. Each is in one of them.
 var groups = []settings.Group{
 	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready"},
 	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle drain outbound-max loops workers"},
-	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey secret-file"},
+	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey cluster-secret-file secret-file"},
 	{Title: "operators and other programs", Flags: "admin api pprof log log-rate config"},
-	{Title: "in the environment or the file of -config alone", Flags: "secret admin-token api-token"},
+	{Title: "in the environment or the file of -config alone", Flags: "secret cluster-secret admin-token api-token"},
 }
 
 // options are what the program can be told.
@@ -34,11 +34,14 @@ type options struct {
 	link       cluster.Config
 	secretFile string
 	secret     string
-	cert       certificate
-	admin      admin
-	outside    outside
-	profiling  string
-	idle       time.Duration
+
+	clusterSecretFile, clusterSecret string
+
+	cert      certificate
+	admin     admin
+	outside   outside
+	profiling string
+	idle      time.Duration
 
 	values *settings.Values
 }
@@ -60,6 +63,8 @@ func (o *options) flags() *flag.FlagSet {
 	clusterFlags(f, &o.link)
 	f.StringVar(&o.secretFile, "secret-file", "", "`file` of the secret that signs sessions of long polling, at least 20 random bytes, the same on all servers of a cluster; default one of this server's own")
 	f.StringVar(&o.secret, "secret", "", "the `secret` itself")
+	f.StringVar(&o.clusterSecretFile, "cluster-secret-file", "", "`file` of the secret with which servers of a cluster sign what they send to each other, at least 20 random bytes, the same on all of them; default they do not")
+	f.StringVar(&o.clusterSecret, "cluster-secret", "", "the `secret` itself")
 	o.cert.flags(f)
 	f.DurationVar(&o.idle, "idle", time.Minute, "`time`, such as 90s, without any bytes from a client after which it is closed; clients send a heartbeat every 30 s")
 	o.admin.flags(f)
@@ -98,5 +103,5 @@ func (o *options) check() error {
 	if o.lines.Rate < 1 {
 		err = errors.Join(err, fmt.Errorf("-log-rate is %d: want at least 1; -log error keeps a log small", o.lines.Rate))
 	}
-	return errors.Join(err, o.readSecret(), o.cert.check())
+	return errors.Join(err, o.readSecrets(), o.cert.check())
 }

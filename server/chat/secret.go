@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -8,25 +9,33 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// fewestSecret is how many bytes phx.Config.Secret has at least.
+// fewestSecret is how many bytes phx.Config.Secret has at least, and cluster.Config.Secret.
 const fewestSecret = 20
 
-// readSecret takes the secret from a file, or else as it was given. It is empty without
+// readSecrets takes each secret from a file, or else as it was given. It is empty without
 // either.
-func (o *options) readSecret() error {
-	text, from := o.secret, o.values.From("secret")
-	if o.secretFile != "" {
-		read, err := os.ReadFile(o.secretFile)
+func (o *options) readSecrets() (err error) {
+	o.endpoint.Secret, err = o.readSecret("secret", o.secret, o.secretFile)
+	link, linkErr := o.readSecret("cluster-secret", o.clusterSecret, o.clusterSecretFile)
+	o.link.Secret = link
+	return errors.Join(err, linkErr)
+}
+
+// readSecret reads one of them. Its flag is called name, and that of its file name-file.
+func (o *options) readSecret(name, text, file string) (string, error) {
+	from := o.values.From(name)
+	if file != "" {
+		read, err := os.ReadFile(file)
 		if err != nil {
-			return fmt.Errorf("-secret-file: %w", err)
+			return "", fmt.Errorf("-%s-file: %w", name, err)
 		}
-		text, from = string(read), "the file of -secret-file"
+		text, from = string(read), fmt.Sprintf("the file of -%s-file", name)
 	}
-	o.endpoint.Secret = strings.TrimSpace(text) // editors end a file with a newline
-	if n := len(o.endpoint.Secret); n < fewestSecret && (n > 0 || o.secretFile != "") {
-		return fmt.Errorf("%s has %d bytes: want at least %d random ones, as openssl rand -hex 32 makes them", from, n, fewestSecret)
+	text = strings.TrimSpace(text) // editors end a file with a newline
+	if n := len(text); n < fewestSecret && (n > 0 || file != "") {
+		return "", fmt.Errorf("%s has %d bytes: want at least %d random ones, as openssl rand -hex 32 makes them", from, n, fewestSecret)
 	}
-	return nil
+	return text, nil
 }
 
 // warnNoSecret says what is amiss in a cluster whose servers have a secret each.

@@ -35,6 +35,8 @@ func TestSecretRefused(t *testing.T) {
 		{nil, map[string]string{"ROOST_SECRET_FILE": short}, "the file of -secret-file has 9 bytes: want at least 20"},
 		{[]string{"-secret-file", empty}, nil, "the file of -secret-file has 0 bytes"},
 		{[]string{"-secret-file", "/nowhere/file"}, nil, "-secret-file: open /nowhere/file"},
+		{nil, map[string]string{"ROOST_CLUSTER_SECRET": "hush hush"}, "ROOST_CLUSTER_SECRET has 9 bytes: want at least 20 random ones"},
+		{[]string{"-cluster-secret-file", short}, nil, "the file of -cluster-secret-file has 9 bytes: want at least 20"},
 	} {
 		for name, value := range tt.env {
 			t.Setenv(name, value)
@@ -131,8 +133,9 @@ func TestServersShareSessions(t *testing.T) {
 	t.Run("one secret", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "secret")
 		write(t, file, []byte(secret+"\n"))
-		a, log := runServer(t, "-secret-file "+file)
+		a, log := runServer(t, "-secret-file "+file+" -cluster-secret-file "+file)
 		t.Setenv("ROOST_SECRET", secret)
+		t.Setenv("ROOST_CLUSTER_SECRET", secret)
 		b, _ := runServer(t, "")
 		eventually(t, "one takes what is for a session of the other", func() bool {
 			_, token := status(t, "GET", a, "", "")

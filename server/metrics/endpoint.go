@@ -42,6 +42,7 @@ var (
 	missed     = counter("roost_cluster_missed_total", "Messages of other nodes that were lost for this one.")
 	gaps       = counter("roost_cluster_gaps_total", "Times that messages were missed, one or many in a row.")
 	invalid    = counter("roost_cluster_invalid_total", "Messages of other nodes that nobody here can read.")
+	forged     = counter("roost_cluster_forged_total", "Messages that are not from a node of the cluster: not signed with its secret, or sent again.")
 )
 
 // endpoint collects the metrics of one.
@@ -124,7 +125,7 @@ func (to sink) cluster(st pubsub.AdapterStats) {
 		n uint64
 	}{
 		{reconnects, st.Reconnects}, {published, st.Published}, {dropped, st.Dropped}, {received, st.Received},
-		{repaired, st.Repaired}, {missed, st.Missed}, {gaps, st.Gaps}, {invalid, st.Invalid},
+		{repaired, st.Repaired}, {missed, st.Missed}, {gaps, st.Gaps}, {invalid, st.Invalid}, {forged, st.Forged},
 	} {
 		to.send(c.family, float64(c.n))
 	}

@@ -193,7 +193,7 @@ func (link) Node() string                                              { return 
 func (link) Close()                                                    {}
 func (link) Stats() pubsub.AdapterStats {
 	return pubsub.AdapterStats{Connected: true, Reconnects: 1, Peers: []string{"a", "b"}, Pending: 3,
-		Published: 4, Dropped: 5, Received: 6, Repaired: 7, Missed: 8, Gaps: 9, Invalid: 10}
+		Published: 4, Dropped: 5, Received: 6, Repaired: 7, Missed: 8, Gaps: 9, Invalid: 10, Forged: 11}
 }
 
 // The names are such as Prometheus's own linter has nothing against, of a node of a
@@ -207,7 +207,7 @@ func TestLint(t *testing.T) {
 	phxtest.Connect(t, ep, "/socket", nil).Join("room:1", nil).Push("echo", nil).ExpectReply("ok", phxtest.Any)
 	expect(t, metrics.Handler(ep.Endpoint, events), "roost_cluster_connected 1", "roost_cluster_reconnects_total 1", "roost_cluster_peers 2", "roost_cluster_pending_bytes 3",
 		"roost_cluster_published_total 4", "roost_cluster_dropped_total 5", "roost_cluster_received_total 6", "roost_cluster_repaired_total 7",
-		"roost_cluster_missed_total 8", "roost_cluster_gaps_total 9", "roost_cluster_invalid_total 10", `roost_loop_slow_passes_total{at_least="1",loop="0"} 0`)
+		"roost_cluster_missed_total 8", "roost_cluster_gaps_total 9", "roost_cluster_invalid_total 10", "roost_cluster_forged_total 11", `roost_loop_slow_passes_total{at_least="1",loop="0"} 0`)
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(metrics.Collector(ep.Endpoint), events)
 	families, err := registry.Gather()
