@@ -77,7 +77,7 @@ func exists(name string) error {
 		return fmt.Errorf("%s is no name of a test", name)
 	}
 	var sources strings.Builder
-	for _, parent := range [...]string{"..", "../..", "../../pubsub"} {
+	for _, parent := range [...]string{"..", "../cmd", "../internal", "../..", "../../loadtest", "../../pubsub"} {
 		files, _ := filepath.Glob(filepath.Join(parent, test[1], "*_test.go")) // the pattern is right
 		for _, file := range files {
 			source, err := os.ReadFile(file)
