@@ -6,9 +6,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -61,6 +64,44 @@ func TestMetricsAndJUnit(t *testing.T) {
 	}
 }
 
+// A run is sent to a receiver of OTLP, to its last state, and one that fails meanwhile
+// is a line and nothing else.
+func TestOTLP(t *testing.T) {
+	t.Parallel()
+	for _, breaks := range []bool{false, true} {
+		var mu sync.Mutex
+		var bodies []string
+		receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body) // what is missing is not found
+			mu.Lock()
+			bodies = append(bodies, r.Header.Get("Authorization")+" "+string(body))
+			failed := breaks && len(bodies) > 1
+			mu.Unlock()
+			if failed {
+				http.Error(w, "full", http.StatusServiceUnavailable)
+			}
+		}))
+		defer receiver.Close()
+		c := exec.Command(program, "-quiet", "-clients", "20", "-messages", "5", "-rate", "20", "-otlp", receiver.URL, "-json", "x")
+		c.Env, c.Dir = append(os.Environ(), "OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20abc"), t.TempDir()
+		out, err := c.CombinedOutput()
+		if code := exitCode(t, err); code != 0 || !strings.Contains(string(out), "All delivered: 100 messages") {
+			t.Errorf("exit code %d, want 0:\n%s", code, out)
+		}
+		if told := strings.Contains(string(out), `messages did not arrive, the first: HTTP 503: "full\n"`); told != breaks {
+			t.Errorf("breaks %v: the output is\n%s", breaks, out)
+		}
+		mu.Lock()
+		last := bodies[len(bodies)-1]
+		mu.Unlock()
+		for _, want := range []string{"Bearer abc ", `"name":"loadtest_receipts_total"`, `"asDouble":100`} {
+			if !strings.Contains(last, want) {
+				t.Errorf("the last of %d messages has no %s:\n%s", len(bodies), want, last)
+			}
+		}
+	}
+}
+
 // What cannot be served or written ends the run before it begins.
 func TestMetricsAndJUnitErrors(t *testing.T) {
 	t.Parallel()
@@ -71,6 +112,8 @@ func TestMetricsAndJUnitErrors(t *testing.T) {
 	defer ln.Close()
 	for args, want := range map[string]string{
 		fmt.Sprintf("-metrics %s", ln.Addr()): "address already in use",
+		"-otlp http://127.0.0.1:1":            "otlp: dial tcp 127.0.0.1:1: connect: connection refused",
+		"-otlp 127.0.0.1:4318":                "otlp: want http://host:port",
 		"-junit /dev/null/x":                  "not a directory",
 	} {
 		c, out := start(t, append(strings.Fields(args), "-clients", "2", "-json", "x")...)

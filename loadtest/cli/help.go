@@ -19,7 +19,7 @@ var flagGroups = []settings.Group{
 	{Title: "clients", Flags: "clients connect-rate heartbeat from agents netns force"},
 	{Title: "scenario", Flags: "scenario for rate messages size writers inflight rooms zipf churn slow how pushers push"},
 	{Title: "verdict", Flags: "slo late drain timeout"},
-	{Title: "report", Flags: "out json junit metrics quiet server-pid"},
+	{Title: "report", Flags: "out json junit metrics otlp quiet server-pid"},
 }
 
 // printHelp is what -help shows: all flags, or those of the scenario that was

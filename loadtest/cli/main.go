@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -343,12 +344,17 @@ func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent
 	return result, errors.Join(err, writeErr, reportErr)
 }
 
-// watchers are told each record while the run goes on: the screen, and who serves
-// metrics. stop ends them.
+// watchers are told each record while the run goes on: the screen, who serves
+// metrics, and who sends them. stop ends them.
 func (o options) watchers(people *os.File) (shown []func(record.Record), stop func(), err error) {
-	stop = func() {}
+	var ends []func()
+	stop = func() {
+		for _, end := range slices.Backward(ends) {
+			end()
+		}
+	}
+	run := new(live.Run)
 	if o.metrics != "" {
-		run := new(live.Run)
 		addr, stopServing, err := run.Serve(o.metrics)
 		if err != nil {
 			return nil, nil, err
@@ -356,11 +362,26 @@ func (o options) watchers(people *os.File) (shown []func(record.Record), stop fu
 		if !o.quiet {
 			fmt.Fprintf(people, "metrics: http://%s/metrics\n\n", addr)
 		}
-		shown, stop = append(shown, run.Show), stopServing
+		ends = append(ends, stopServing)
 	}
-	if o.quiet {
-		return shown, stop, nil
+	if o.otlp != "" {
+		stopSending, err := run.Push(o.otlp, os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		ends = append(ends, func() {
+			if err := stopSending(); err != nil { // the run is none the worse for it
+				fmt.Fprintf(os.Stderr, "loadtest: %v\n", err)
+			}
+		})
 	}
-	screen, stopMetrics := newScreen(people), stop
-	return append(shown, screen.show), func() { screen.end(); stopMetrics() }, nil
+	if o.metrics != "" || o.otlp != "" {
+		shown = append(shown, run.Show)
+	}
+	if !o.quiet {
+		screen := newScreen(people)
+		shown, ends = append(shown, screen.show), append(ends, screen.end)
+	}
+	return shown, stop, nil
 }

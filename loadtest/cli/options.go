@@ -54,6 +54,7 @@ type options struct {
 	json       string
 	junit      string // file; "" for none
 	metrics    string // address to be scraped at; "" for none
+	otlp       string // URL of a receiver; "" for none
 	quiet      bool
 	thresholds thresholds
 	server     string // command of another server
@@ -170,6 +171,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON, - for the standard output and all else on the other one; without -out there is no folder then")
 	f.StringVar(&o.junit, "junit", "", "`file` for the verdict and each threshold as test cases in JUnit's XML, for a pipeline")
 	f.StringVar(&o.metrics, "metrics", "", "`address` at which Prometheus can scrape the run while it goes on, such as 127.0.0.1:9464, at /metrics")
+	f.StringVar(&o.otlp, "otlp", "", "receiver of OTLP over HTTP that gets the same metrics once a second, such as `http://host:4318`; headers as in OTEL_EXPORTER_OTLP_HEADERS")
 	f.BoolVar(&o.quiet, "quiet", false, "no plan and no progress: the report alone")
 	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
 	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` of the whole run (default none)")

@@ -46,6 +46,7 @@ var trials = map[string]trial{
 	"late":         {"1s", writing + " burst app", ""},
 	"messages":     {"5", writing + " burst", ""},
 	"metrics":      {"127.0.0.1:9091", all, ""},
+	"otlp":         {"http://127.0.0.1:4318", all, ""},
 	"nats":         {"nats://h:1", all, ""},
 	"netns":        {"no", all, ""},
 	"one-room":     {"true", all, "-server x"},

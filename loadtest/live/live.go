@@ -36,13 +36,11 @@ func (r *Run) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the state of the run. Before its first tick there is nothing.
 func (r *Run) Collect(to chan<- prometheus.Metric) {
-	r.mu.Lock()
-	t := r.tick // nobody changes it any more
-	r.mu.Unlock()
+	t := r.last()
 	if t == nil {
 		return
 	}
-	send := func(name, help string, total bool, value float64, labels ...string) {
+	each(*t, func(name, help string, total bool, value float64, labels ...string) {
 		var names, values []string
 		for i := 0; i < len(labels); i += 2 {
 			names, values = append(names, labels[i]), append(values, labels[i+1])
@@ -52,14 +50,14 @@ func (r *Run) Collect(to chan<- prometheus.Metric) {
 			kind = prometheus.CounterValue
 		}
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
-	}
-	for _, m := range metrics() {
-		send(m.name, m.help, m.total, m.of(*t))
-	}
-	send("loadtest_phase", "1 for the phase that the run is in.", false, 1, "phase", t.Phase)
-	for kind, n := range t.Errors {
-		send("loadtest_errors_total", "Errors of clients, by kind.", true, float64(n), "kind", kind)
-	}
+	})
+}
+
+// last is the state of the run, nil before its first tick.
+func (r *Run) last() *record.Tick {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tick // nobody changes it any more
 }
 
 // Handler answers requests for the metrics.

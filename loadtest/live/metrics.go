@@ -1,6 +1,11 @@
 package live
 
-import "github.com/roost-rt/roost/loadtest/record"
+import (
+	"maps"
+	"slices"
+
+	"github.com/roost-rt/roost/loadtest/record"
+)
 
 // A metric is one number of a tick.
 type metric struct {
@@ -36,5 +41,16 @@ func metrics() []metric {
 		{"loadtest_server_resident_memory_bytes", "Resident memory of all server processes.", false, count(func(t record.Tick) int64 { return t.ServerRSS })},
 		{"loadtest_client_resident_memory_bytes", "Resident memory of all client processes.", false, count(func(t record.Tick) int64 { return t.ClientRSS })},
 		{"loadtest_kernel_memory_bytes", "Kernel memory of the host above the start of the run: slab and TCP buffers.", false, count(func(t record.Tick) int64 { return t.KernelBytes })},
+	}
+}
+
+// each calls send with all metrics of a tick; labels are names, each before its value.
+func each(t record.Tick, send func(name, help string, total bool, value float64, labels ...string)) {
+	for _, m := range metrics() {
+		send(m.name, m.help, m.total, m.of(t))
+	}
+	send("loadtest_phase", "1 for the phase that the run is in.", false, 1, "phase", t.Phase)
+	for _, kind := range slices.Sorted(maps.Keys(t.Errors)) {
+		send("loadtest_errors_total", "Errors of clients, by kind.", true, float64(t.Errors[kind]), "kind", kind)
 	}
 }
