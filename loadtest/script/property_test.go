@@ -30,7 +30,7 @@ func TestPayloadsHoldAnyText(t *testing.T) {
 	const text = "target: {url: ws://a/}\ntopics: [{topic: \"room:{{user.name}}\"}]\nrounds: 1\nsteps:\n" +
 		"  - push: a\n    payload: {alone: \"{{user.name}}\", within: \"<{{user.name}}>\", list: [\"{{user.name}}\", {n: \"{{n | number}}\"}]}\n"
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
+	for range 50 {
 		name := oddText(r)
 		src := script.Source{Text: []byte(text), Columns: []string{"name"}, Rows: [][]string{{name}}}
 		s, err := src.Script()
@@ -88,7 +88,7 @@ func TestMatchesIsForMoreFields(t *testing.T) {
 		}
 		return script.Matches(g, w)
 	}
-	for range 500 {
+	for range 200 {
 		inner := randomJSON(r, 3)
 		if !matches(inner, inner) {
 			t.Fatalf("%v does not match itself", inner)
