@@ -128,6 +128,7 @@ const inFlight = 1024
 func (r *run) orders(addrs [][]string, extents []plan.Extent) *order.Orders {
 	o := &order.Orders{
 		Event:     r.cfg.Event,
+		TCP:       r.plan.ClientTCP,
 		PerSource: r.plan.PerSource,
 		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
 		Heartbeat: r.plan.Heartbeat,

@@ -3,7 +3,9 @@ package conduct_test
 import (
 	"context"
 	"errors"
+	"log"
 	"math"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,6 +22,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(clientTCP) != "" {
+		if err := loopbackUp(); err != nil {
+			log.Fatal(err)
+		}
+	}
 	// What ants starts by being imported, and the event loops of netpoll, live
 	// as long as the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(),
@@ -66,6 +73,7 @@ func planFor(t *testing.T, cfg plan.Config) plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.ClientTCP = order.TCP(os.Getenv(clientTCP))
 	return p
 }
 

@@ -32,6 +32,7 @@ type Orders struct {
 	Event     string        `json:"event"`
 	Shares    []Share       `json:"shares"`
 	From      Sources       `json:"from,omitempty"` // what clients connect from; none is PerSource
+	TCP       TCP           `json:"tcp,omitempty"`  // of the clients
 	PerSource int           `json:"per_source"`     // connections from one address to one server; 0 leaves the address to the kernel
 	Window    int           `json:"window"`         // connects and joins in flight
 	Heartbeat time.Duration `json:"heartbeat"`

@@ -66,6 +66,9 @@ type Config struct {
 	// machine cannot hold that many, and 1,000 in Burst.
 	Clients int `json:"clients"`
 
+	// ClientTCP is whose TCP the clients have. Empty means order.KernelTCP.
+	ClientTCP order.TCP `json:"client_tcp,omitempty"`
+
 	// Writers is how many clients of each room write. Zero means 1.
 	Writers int `json:"writers"`
 

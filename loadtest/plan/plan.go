@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // defaultClients is how many there are when nobody says.
@@ -29,9 +30,10 @@ type Plan struct {
 	Spread    bool       // each room is at all servers, and has a topic of its own
 	Processes [][]Extent // of clients
 	Sites     []int      // that the processes are at, one for each, as numbered for NewAt; none if they are here
-	Punctual  int        // how many of these, the first, send at given moments
-	Ramping   int        // how many of these connect at a time
-	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
+	ClientTCP order.TCP
+	Punctual  int // how many of these, the first, send at given moments
+	Ramping   int // how many of these connect at a time
+	PerSource int // connections from one address to one server; 0 leaves the address to the kernel
 
 	// How many processors Go uses in each server and in each process of clients; 0
 	// is all. Where there are more processes than processors it is one: they share
@@ -57,7 +59,7 @@ func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 func New(c Config, h kernel.Host) (Plan, error) {
 	c = c.Complete()
 	p := &planner{config: c, host: h}
-	p.Local = c.isLoopback()
+	p.Local, p.ClientTCP = c.isLoopback(), c.ClientTCP
 	if c.URL != "" && (!p.Local || len(c.From) > 0) {
 		p.pairs = c.pairs()
 	}

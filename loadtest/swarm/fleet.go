@@ -79,11 +79,10 @@ func newFleet(o order.Orders) (*fleet, error) {
 			return nil, err
 		}
 	}
-	s, err := newSockets(f)
-	if err != nil {
+	var err error
+	if f.network, err = newNetwork(f); err != nil {
 		return nil, err
 	}
-	f.network = s
 	return f, nil
 }
 

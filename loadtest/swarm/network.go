@@ -3,6 +3,8 @@ package swarm
 import (
 	"sort"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // A network carries the connections of a fleet's clients, and has the event loop that
@@ -31,6 +33,13 @@ type network interface {
 
 	// close ends all connections, and returns when no client is touched any more.
 	close()
+}
+
+func newNetwork(f *fleet) (network, error) {
+	if f.orders.TCP == order.TUN {
+		return newVirtual(f)
+	}
+	return newSockets(f)
 }
 
 // A connection is the TCP of one client: a *poller.Conn, with the methods that it has.

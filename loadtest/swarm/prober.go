@@ -3,14 +3,18 @@ package swarm
 import (
 	"encoding/binary"
 	"net"
+	"net/netip"
 )
+
+// discard is the port that they are sent to, RFC 863.
+const discard = 9
 
 // A prober sends datagrams to the virtual network, each with a moment in it. They
 // are for no client.
 type prober struct{ *net.UDPConn }
 
-func newProber() (*prober, error) {
-	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: virtualNetwork.Addr().Next().AsSlice(), Port: 9})
+func newProber(network netip.Prefix) (*prober, error) {
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(network.Addr().Next(), discard)))
 	if err != nil {
 		return nil, err
 	}

@@ -15,9 +15,6 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// virtualNetwork has the addresses of clients whose TCP is in user space.
-var virtualNetwork = netip.MustParsePrefix("10.64.0.0/10")
-
 // mostWaiting is how many bytes of one client may be unacknowledged, as those that
 // wait for a socket, unless the orders say otherwise.
 const mostWaiting = 64 << 20
@@ -41,7 +38,7 @@ type virtual struct {
 }
 
 func newVirtual(f *fleet) (*virtual, error) {
-	device, err := tun.Open(virtualNetwork)
+	device, err := tun.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +50,7 @@ func newVirtual(f *fleet) (*virtual, error) {
 		done:    make(chan struct{}),
 		slow:    make(map[int]chan struct{}),
 	}
-	v.stack, err = vtcp.New(vtcp.Config{Records: v.records, MTU: tun.MTU, Partial: true, Send: v.write})
+	v.stack, err = vtcp.New(vtcp.Config{Records: v.records, Network: device.Network().Addr(), MTU: tun.MTU, Partial: true, Send: v.write})
 	if err != nil {
 		_ = device.Close() // err says more
 		return nil, err
@@ -208,7 +205,7 @@ func (v *virtual) connLocked(c *client) connection { return (*end)(c) }
 // watch sends packets to the device, which wait for the loop as what servers send
 // does, and in the same queue.
 func (v *virtual) watch(over <-chan struct{}) {
-	p, err := newProber()
+	p, err := newProber(v.device.Network())
 	if err != nil {
 		return // then the lag is not measured
 	}

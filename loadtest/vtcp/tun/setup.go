@@ -6,13 +6,21 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
+// Names and networks of devices.
+const (
+	prefix       = "vtcp"
+	firstNetwork = 64 // 10.64.0.0/16
+)
+
 // setUp makes a device of an open /dev/net/tun, and switches it on.
-func (d *Device) setUp(fd int, network netip.Prefix) error {
-	req, err := unix.NewIfreq("vtcp%d")
+func (d *Device) setUp(fd int) error {
+	req, err := unix.NewIfreq(prefix + "%d") // the kernel counts
 	if err != nil {
 		return err
 	}
@@ -21,6 +29,11 @@ func (d *Device) setUp(fd int, network netip.Prefix) error {
 		return fmt.Errorf("make it: %w (it needs CAP_NET_ADMIN)", err)
 	}
 	d.name = req.Name()
+	n, err := strconv.Atoi(strings.TrimPrefix(d.name, prefix))
+	if err != nil || n > 255-firstNetwork {
+		return fmt.Errorf("%s has no addresses: they are for %d devices", d.name, 256-firstNetwork)
+	}
+	d.network = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(firstNetwork + n)}), 16)
 	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM); err != nil {
 		return fmt.Errorf("leave checksums to it: %w", err)
 	}
@@ -30,12 +43,12 @@ func (d *Device) setUp(fd int, network netip.Prefix) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+d.name+"/route_localnet", []byte("1"), 0); err != nil {
 		return err
 	}
-	return d.configure(network)
+	return d.configure()
 }
 
-// configure sets what a device is born without. The last address of the network is
+// configure sets what a device is born without. The last address of its network is
 // its own, which makes a route to the others.
-func (d *Device) configure(network netip.Prefix) error {
+func (d *Device) configure() error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -59,8 +72,8 @@ func (d *Device) configure(network netip.Prefix) error {
 	}{
 		{"MTU", unix.SIOCSIFMTU, number(MTU)},
 		{"queue length", unix.SIOCSIFTXQLEN, number(queueLength)},
-		{"address", unix.SIOCSIFADDR, address(last(network))},
-		{"netmask", unix.SIOCSIFNETMASK, address(netip.AddrFrom4([4]byte(net.CIDRMask(network.Bits(), 32))))},
+		{"address", unix.SIOCSIFADDR, address(last(d.network))},
+		{"netmask", unix.SIOCSIFNETMASK, address(netip.AddrFrom4([4]byte(net.CIDRMask(d.network.Bits(), 32))))},
 		{"switch on", unix.SIOCSIFFLAGS, up},
 	} {
 		if err := set(s, d.name, step.request, step.fill); err != nil {

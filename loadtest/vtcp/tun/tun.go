@@ -42,27 +42,27 @@ const (
 
 // A Device is a TUN device, which is there until it is closed.
 type Device struct {
-	name  string
-	index int
-	file  *os.File
-	in    [header + MTU]byte
-	out   [header + MTU]byte
+	name    string
+	index   int
+	network netip.Prefix
+	file    *os.File
+	in      [header + MTU]byte
+	out     [header + MTU]byte
 
 	mu    sync.Mutex
 	stats *os.File // guarded by mu
 }
 
-// Open makes a device, with a route to the network of the clients, in the
-// network namespace of the calling thread.
-func Open(network netip.Prefix) (*Device, error) {
+// Open makes a device in the network namespace of the calling thread.
+func Open() (*Device, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
 	d := &Device{}
-	if err := d.setUp(fd, network); err != nil {
+	if err := d.setUp(fd); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("set up a TUN device for %s: %w", network, err)
+		return nil, fmt.Errorf("set up a TUN device: %w", err)
 	}
 	// It stays that of this namespace.
 	if d.stats, err = os.Open("/proc/thread-self/net/dev"); err != nil {
@@ -78,6 +78,10 @@ func Open(network netip.Prefix) (*Device, error) {
 
 // Index is the number of the device, for programs that are attached to it.
 func (d *Device) Index() int { return d.index }
+
+// Network has the addresses that lead to this device: 10.64.0.0/16 for the first of
+// a namespace, 10.65.0.0/16 for the second and so on.
+func (d *Device) Network() netip.Prefix { return d.network }
 
 // Read waits for a packet, which is lent until the next call. vouched says that
 // its checksum is right, or would have been completed by a network card. The

@@ -19,10 +19,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/vtcp/tun"
 )
 
-var (
-	network = netip.MustParsePrefix("10.64.0.0/10")
-	host    = netip.MustParseAddr("127.0.0.1")
-)
+var host = netip.MustParseAddr("127.0.0.1")
 
 // enterNamespace puts a test into a network namespace of its own, with loopback on.
 // All sockets and devices are to be made in the test's goroutine.
@@ -61,12 +58,12 @@ type lab struct {
 
 func newLab(t *testing.T, clients int, timestamps bool) *lab {
 	t.Helper()
-	d, err := tun.Open(network)
+	d, err := tun.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := &lab{t: t, device: d, records: make([]vtcp.Record, clients), started: time.Now()}
-	l.Stack, err = vtcp.New(vtcp.Config{Records: l.records, MTU: tun.MTU, Partial: true, Timestamps: timestamps, Send: func(p []byte) {
+	l.Stack, err = vtcp.New(vtcp.Config{Records: l.records, Network: d.Network().Addr(), MTU: tun.MTU, Partial: true, Timestamps: timestamps, Send: func(p []byte) {
 		if err := d.Write(p); err != nil {
 			t.Errorf("write: %v", err)
 		}
@@ -331,5 +328,25 @@ func TestClose(t *testing.T) {
 	}
 	if _, err := l.device.Dropped(); err == nil {
 		t.Error("Dropped of a closed device: no error")
+	}
+}
+
+// TestDevices has two in one namespace, each with clients of its own.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	at := listen(t, func(c *net.TCPConn) { _, _ = c.Write([]byte(c.RemoteAddr().String())) })
+	for i, want := range []string{"10.64.0.1:16384", "10.65.0.1:16384"} {
+		l := newLab(t, 1, false)
+		defer l.device.Close()
+		if err := l.Dial(0, at); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		over := false
+		l.run(func(e vtcp.Event) { got = append(got, e.Data...); over = over || e.Closed }, func() bool { return over })
+		if string(got) != want {
+			t.Errorf("device %d: the server sees %s, want %s", i, got, want)
+		}
 	}
 }
