@@ -23,11 +23,16 @@ func TestVirtualClients(t *testing.T) {
 		t.Skip("a network namespace and a TUN device need root, and this is not")
 	}
 	t.Parallel()
-	c := exec.CommandContext(t.Context(), os.Args[0], "-test.parallel=8", "-test.run=^Test(RunCatchesEachFault|RunCatchesOneInAThousand|Churn|Burst|Slow)$")
-	c.Env = append(os.Environ(), clientTCP+"="+string(order.TUN))
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
+	for _, tcp := range []order.TCP{order.TUN, order.BPF} {
+		t.Run(string(tcp), func(t *testing.T) {
+			t.Parallel()
+			c := exec.CommandContext(t.Context(), os.Args[0], "-test.parallel=8", "-test.run=^Test(RunCatchesEachFault|RunCatchesOneInAThousand|Churn|Burst|Slow)$")
+			c.Env = append(os.Environ(), clientTCP+"="+string(tcp))
+			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
 	}
 }
 

@@ -15,6 +15,11 @@ func Observe(h *hdrhistogram.Histogram, ns int64) {
 	_ = h.RecordValue(min(max(ns/1000, 0), maxLatency)) // it fails only beyond maxLatency
 }
 
+// ObserveMany observes a duration so many times.
+func ObserveMany(h *hdrhistogram.Histogram, ns, times int64) {
+	_ = h.RecordValues(min(max(ns/1000, 0), maxLatency), times) // as in Observe
+}
+
 // Encode returns nil for a histogram of nothing.
 func Encode(h *hdrhistogram.Histogram) []byte {
 	if h.TotalCount() == 0 {

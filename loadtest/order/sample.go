@@ -23,6 +23,17 @@ type Sample struct {
 // Add adds one, in nanoseconds.
 func (s *Sample) Add(ns int64) { s.add(min(max(ns/1000, 0), maxLatency)) }
 
+// AddMany adds a duration so many times.
+func (s *Sample) AddMany(ns, times int64) {
+	if s.many == nil && int64(len(s.few))+times <= fewest {
+		for range times {
+			s.Add(ns)
+		}
+		return
+	}
+	ObserveMany(s.all(), ns, times)
+}
+
 func (s *Sample) add(us int64) {
 	if s.many == nil && len(s.few) < fewest {
 		s.few = append(s.few, us)

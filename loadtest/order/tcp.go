@@ -7,4 +7,5 @@ type TCP string
 const (
 	KernelTCP TCP = "kernel" // sockets
 	TUN       TCP = "tun"    // the process's own, behind a TUN device
+	BPF       TCP = "bpf"    // likewise, but a program in the kernel takes most broadcasts
 )

@@ -158,7 +158,7 @@ func (c *client) recognized(text []byte, now int64) bool {
 	if payload, ok := bytes.CutPrefix(text, g.broadcastHead); ok {
 		s, ok := channels.FindStamp(payload)
 		if ok {
-			g.fleet.seen.keep(text, s)
+			g.saw(text, s)
 			c.broadcast(s, now)
 		}
 		return ok
@@ -199,7 +199,7 @@ func (c *client) decoded(conn connection, text []byte, now int64) {
 			f.unreadable(text)
 			return
 		}
-		f.seen.keep(text, s)
+		c.group.saw(text, s)
 		c.broadcast(s, now)
 	}
 }

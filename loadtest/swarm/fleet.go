@@ -17,9 +17,10 @@ import (
 
 // A fleet is the clients of one process.
 type fleet struct {
-	orders  order.Orders
-	network network
-	groups  []*group
+	orders    order.Orders
+	network   network
+	groups    []*group
+	audiences map[int]*audience // by room; immutable
 
 	// What all clients send. Nobody changes these bytes.
 	upgrade, heartbeat []byte
@@ -64,6 +65,7 @@ func newFleet(o order.Orders) (*fleet, error) {
 		heartbeat:   heartbeatFrame(o),
 		frames:      frame.Config{Client: true},
 		slots:       make(chan struct{}, o.Window),
+		audiences:   make(map[int]*audience),
 		heads:       make(map[uint32][]byte),
 		absences:    make(map[uint32][]absence),
 		ramped:      make(chan struct{}, 1),
@@ -116,7 +118,7 @@ func (f *fleet) addGroup(s order.Share) error {
 		gaps:     make(map[int][]order.Span),
 		speakers: make([]*client, f.orders.Writers),
 		vacant:   f.orders.Writers,
-		receipts: make([]*receipts, f.orders.Writers*f.orders.Messages),
+		audience: f.audience(s.Room),
 
 		broadcastHead: fmt.Appendf(nil, `[null,null,%q,%q,`, s.Topic, f.orders.Event),
 		okHead:        fmt.Appendf(nil, `",%q,"phx_reply",{"status":"ok",`, s.Topic),
@@ -127,6 +129,16 @@ func (f *fleet) addGroup(s order.Share) error {
 	f.groups = append(f.groups, g)
 	f.pending += s.Count
 	return nil
+}
+
+// audience is that of a room, which may be new.
+func (f *fleet) audience(room int) *audience {
+	a := f.audiences[room]
+	if a == nil {
+		a = &audience{fleet: f, room: room, mark: markOf(len(f.audiences)), receipts: make([]*receipts, f.orders.Writers*f.orders.Messages)}
+		f.audiences[room] = a
+	}
+	return a
 }
 
 // connect makes all connections, as many at a time as there are slots, and
@@ -229,10 +241,10 @@ func (f *fleet) settleLocked() {
 		return
 	}
 	r := &order.Ramped{Joined: make(map[int]int64), Groups: make(map[int]int), FirstDial: f.firstDial, LastJoin: f.lastJoin}
-	for _, g := range f.groups {
-		r.Joined[g.room] += g.joined
-		if g.joined > 0 {
-			r.Groups[g.room]++
+	for _, a := range f.audiences {
+		r.Joined[a.room] = a.joined
+		if a.joined > 0 {
+			r.Groups[a.room] = 1
 		}
 	}
 	f.events = append(f.events, order.Event{Ramped: r})
@@ -240,11 +252,11 @@ func (f *fleet) settleLocked() {
 }
 
 // reportLocked reports the receipts of one message, and forgets them.
-func (f *fleet) reportLocked(g *group, writer, seq int) {
-	place := g.receiptsOf(writer, seq)
+func (f *fleet) reportLocked(a *audience, writer, seq int) {
+	place := a.receiptsOf(writer, seq)
 	in := *place
 	f.events = append(f.events, order.Event{Receipts: &order.Receipts{
-		Voice: order.Voice{Room: g.room, Writer: writer}, Seq: seq, First: in.first, Last: in.last, Latency: in.latency,
+		Voice: order.Voice{Room: a.room, Writer: writer}, Seq: seq, First: in.first, Last: in.last, Latency: in.latency,
 	}})
 	*place = f.reported
 }
@@ -255,8 +267,8 @@ func (f *fleet) report() []order.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
-	for _, g := range f.groups {
-		g.tellLocked(now)
+	for _, a := range f.audiences {
+		a.tellLocked(now)
 	}
 	p := f.progressLocked(used, strain)
 	p.Latency = order.Encode(f.interval)

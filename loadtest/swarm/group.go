@@ -7,7 +7,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A group is the clients of one room that one process holds.
+// A group is the clients of one room that one process holds, at one server.
 type group struct {
 	fleet   *fleet               // immutable
 	room    int                  // immutable
@@ -23,14 +23,24 @@ type group struct {
 
 	broadcastHead, okHead []byte // immutable; see recognized
 
+	*audience // immutable; that of the room
+
 	// Behind fleet.mu.
-	joined   int64            // once
-	gone     int64            // of these, that are not there now
 	speakers []*client        // by writer: a joined one, which sends its messages; nil if there is none
 	vacant   int              // how many of them are nil
 	remotes  []netip.AddrPort // of the server, by turns
-	receipts []*receipts      // by writer and message, see receiptsOf; the length is fixed
-	open     []message        // those that wait for receipts, in the order of the first one
+}
+
+// An audience is the clients of one room that one process holds, at all servers. It
+// is guarded by fleet.mu.
+type audience struct {
+	fleet    *fleet      // immutable
+	room     int         // immutable
+	mark     uint16      // immutable; see markOf
+	joined   int64       // once
+	gone     int64       // of these, that are not there now
+	receipts []*receipts // by writer and message, see receiptsOf; the length is fixed
+	open     []message   // those that wait for receipts, in the order of the first one
 }
 
 // ledgerAt is where a client's ledger of a writer is kept.
@@ -64,8 +74,8 @@ func (g *group) receive(c *client, writer int, n int32) receipt {
 }
 
 // receiptsOf is the place for the receipts of one message.
-func (g *group) receiptsOf(writer, seq int) **receipts {
-	return &g.receipts[writer*g.fleet.orders.Messages+seq-1]
+func (a *audience) receiptsOf(writer, seq int) **receipts {
+	return &a.receipts[writer*a.fleet.orders.Messages+seq-1]
 }
 
 // receipts are how one message came to the clients of a group.
@@ -159,66 +169,75 @@ func (g *group) received(c *client, writer int, s channels.Stamp, r receipt, now
 	case reordered:
 		f.counts.Reordered++
 	}
-	f.counts.Delivered++
 	f.lastReceipt = max(f.lastReceipt, now)
-	took := now - s.Intended
 	if now < s.Sent {
-		took = 0
 		f.faultLocked("receipt before its send: clocks differ") // and no perfect latency
-	} else {
-		order.Observe(f.latency, took)
-		order.Observe(f.rawLatency, now-s.Sent)
-		order.Observe(f.interval, took)
+		now = 0
+	}
+	g.takeLocked(writer, s, now, 1)
+}
+
+// takeLocked counts receipts of a message at a moment, which is 0 if it is not known.
+func (a *audience) takeLocked(writer int, s channels.Stamp, at, times int64) {
+	f := a.fleet
+	f.counts.Delivered += times
+	f.lastReceipt = max(f.lastReceipt, at)
+	took := max(0, at-s.Intended)
+	if at > 0 {
+		order.ObserveMany(f.latency, took, times)
+		order.ObserveMany(f.rawLatency, at-s.Sent, times)
+		order.ObserveMany(f.interval, took, times)
 	}
 	if took > int64(f.orders.Late) {
-		f.counts.Late++
+		f.counts.Late += times
 	}
 
-	place := g.receiptsOf(writer, int(s.Seq))
+	place := a.receiptsOf(writer, int(s.Seq))
 	in := *place
 	switch in {
 	case nil:
-		in = &receipts{first: took, want: g.joined - g.gone}
+		in = &receipts{first: took, want: a.joined - a.gone}
 		*place = in
-		g.open = append(g.open, message{writer, int(s.Seq), s.Intended})
+		a.open = append(a.open, message{writer, int(s.Seq), s.Intended})
 	case f.reported:
 		return // it comes too late, or to one more than there seemed to be
 	}
 	in.last = took
-	in.latency.Add(in.last)
+	in.latency.AddMany(took, times)
 	if in.latency.Count() >= in.want {
-		f.reportLocked(g, writer, int(s.Seq))
+		f.reportLocked(a, writer, int(s.Seq))
 	}
 }
 
 // goneLocked notes that a client has left or was cut off: nobody waits for the
 // receipts that it owes.
 func (g *group) goneLocked(c *client) {
-	g.gone++
-	for _, at := range g.open {
-		in := *g.receiptsOf(at.writer, at.seq)
+	a := g.audience
+	a.gone++
+	for _, at := range a.open {
+		in := *a.receiptsOf(at.writer, at.seq)
 		if in == g.fleet.reported || g.ledger(c, at.writer).has(int32(at.seq)) {
 			continue
 		}
 		in.want--
 		if in.latency.Count() >= in.want {
-			g.fleet.reportLocked(g, at.writer, at.seq)
+			g.fleet.reportLocked(a, at.writer, at.seq)
 		}
 	}
 }
 
 // tellLocked reports the messages that were sent so long ago that what is missing
 // is not waited for. It keeps memory bounded: a histogram is 25 KB.
-func (g *group) tellLocked(now int64) {
-	limit := int64(g.fleet.orders.Tell)
-	for len(g.open) > 0 {
-		at := g.open[0]
-		if *g.receiptsOf(at.writer, at.seq) != g.fleet.reported {
+func (a *audience) tellLocked(now int64) {
+	limit := int64(a.fleet.orders.Tell)
+	for len(a.open) > 0 {
+		at := a.open[0]
+		if *a.receiptsOf(at.writer, at.seq) != a.fleet.reported {
 			if limit == 0 || now-at.intended < limit {
 				return
 			}
-			g.fleet.reportLocked(g, at.writer, at.seq)
+			a.fleet.reportLocked(a, at.writer, at.seq)
 		}
-		g.open = g.open[1:]
+		a.open = a.open[1:]
 	}
 }

@@ -26,3 +26,11 @@ type sighting struct {
 func (s *sighting) keep(text []byte, st channels.Stamp) {
 	s.text, s.stamp = append(s.text[:0], text...), st
 }
+
+// saw notes a broadcast that a client of the group has read.
+func (g *group) saw(text []byte, s channels.Stamp) {
+	g.fleet.seen.keep(text, s)
+	if v, ok := g.fleet.network.(*virtual); ok && v.fast != nil {
+		v.fast.add(g, text, s)
+	}
+}

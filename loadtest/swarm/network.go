@@ -36,7 +36,7 @@ type network interface {
 }
 
 func newNetwork(f *fleet) (network, error) {
-	if f.orders.TCP == order.TUN {
+	if f.orders.TCP == order.TUN || f.orders.TCP == order.BPF {
 		return newVirtual(f)
 	}
 	return newSockets(f)
@@ -61,6 +61,14 @@ func (c *client) connLocked() connection {
 
 // place is the client's among those of the process.
 func (c *client) place() int { return c.group.place + int(c.number-c.group.first) }
+
+// places is how many clients there are.
+func (f *fleet) places() (n int) {
+	for _, g := range f.groups {
+		n += len(g.clients)
+	}
+	return n
+}
 
 // client is the one at a place.
 func (f *fleet) client(place int) *client {

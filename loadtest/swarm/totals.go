@@ -41,9 +41,11 @@ func (f *fleet) total(s order.Stop) *order.Totals {
 		for i := range g.clients {
 			g.audit(t, &g.clients[i], s, slowest)
 		}
-		for i, in := range g.receipts { // those that did not reach all
+	}
+	for _, a := range f.audiences {
+		for i, in := range a.receipts { // those that did not reach all
 			if in != nil && in != f.reported {
-				f.reportLocked(g, i/f.orders.Messages, i%f.orders.Messages+1)
+				f.reportLocked(a, i/f.orders.Messages, i%f.orders.Messages+1)
 			}
 		}
 	}

@@ -11,8 +11,10 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/vtcp"
+	"github.com/roost-rt/roost/loadtest/vtcp/fast"
 	"github.com/roost-rt/roost/loadtest/vtcp/tun"
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/frame"
 )
 
 // mostWaiting is how many bytes of one client may be unacknowledged, as those that
@@ -24,13 +26,15 @@ const mostWaiting = 64 << 20
 type virtual struct {
 	fleet  *fleet
 	device *tun.Device
+	fast   *fastPath     // loop only; nil without one
 	began  int64         // order.Now
 	done   chan struct{} // closed when the loop has ended
 
 	mu      sync.Mutex // guards the next; held while a packet is written, which never waits
 	stack   *vtcp.Stack
-	records []vtcp.Record         // by place
-	slow    map[int]chan struct{} // likewise, of clients that do not read: closed when the server has cut them off
+	records []vtcp.Record         // by place; the fast path's, while it has one
+	slow    map[int]chan struct{} // by place, of clients that do not read: closed when the server has cut them off
+	gone    bool                  // all of it
 
 	waiting  sync.Mutex // guards the next; taken behind mu, if both
 	tasks    []func()
@@ -43,20 +47,43 @@ func newVirtual(f *fleet) (*virtual, error) {
 		return nil, err
 	}
 	v := &virtual{
-		fleet:   f,
-		device:  device,
-		records: make([]vtcp.Record, f.pending),
-		began:   order.Now(),
-		done:    make(chan struct{}),
-		slow:    make(map[int]chan struct{}),
+		fleet:  f,
+		device: device,
+		began:  order.Now(),
+		done:   make(chan struct{}),
+		slow:   make(map[int]chan struct{}),
 	}
-	v.stack, err = vtcp.New(vtcp.Config{Records: v.records, Network: device.Network().Addr(), MTU: tun.MTU, Partial: true, Send: v.write})
-	if err != nil {
+	if err := v.makeStack(); err != nil {
+		if v.fast != nil {
+			v.fast.close()
+		}
 		_ = device.Close() // err says more
 		return nil, err
 	}
 	go v.run() // until close, which waits for it
 	return v, nil
+}
+
+// makeStack makes the records of all clients, and what works on them.
+func (v *virtual) makeStack() (err error) {
+	f, network := v.fleet, v.device.Network().Addr()
+	c := vtcp.Config{Network: network, MTU: tun.MTU, Partial: true, Send: v.write}
+	if f.orders.TCP == order.BPF {
+		path, err := fast.Load(max(f.pending, 1), network)
+		if err != nil {
+			return err
+		}
+		v.fast = &fastPath{fleet: f, path: path}
+		if err := path.Attach(v.device.Index()); err != nil {
+			return err
+		}
+		c.Records, c.Claim = path.Records(), path.Settle
+	} else {
+		c.Records = make([]vtcp.Record, f.pending)
+	}
+	v.records = c.Records
+	v.stack, err = vtcp.New(c)
+	return err
 }
 
 // write sends a packet. What the device does not take is lost on the way: it will
@@ -119,6 +146,9 @@ func (v *virtual) expire() {
 	v.mu.Lock()
 	v.stack.Advance(uint32((order.Now() - v.began) / int64(vtcp.Tick)))
 	v.mu.Unlock()
+	if v.fast != nil {
+		v.fast.collectAll()
+	}
 	for {
 		v.mu.Lock()
 		e, ok := v.stack.Next()
@@ -126,7 +156,7 @@ func (v *virtual) expire() {
 		if !ok {
 			return
 		}
-		v.handle(e)
+		v.serve(e.Client, func() { v.handle(e) })
 	}
 }
 
@@ -139,13 +169,36 @@ func (v *virtual) take(packet []byte, vouched bool) {
 	v.mu.Lock()
 	e := v.stack.Take(packet, vouched)
 	v.mu.Unlock()
-	if e.Client < 0 {
-		return
+	if e.Client >= 0 {
+		v.serve(e.Client, func() { v.handle(e) })
 	}
-	v.handle(e)
+}
+
+// serve does something with a client, whose record is not the fast path's meanwhile.
+func (v *virtual) serve(i int, do func()) {
+	c := v.fleet.client(i)
+	if v.fast != nil {
+		v.mu.Lock()
+		v.stack.Claim(i)
+		received := v.records[i].Received
+		v.mu.Unlock()
+		c.group.caughtUp(c, received)
+	}
+	do()
 	v.mu.Lock()
-	v.stack.Settle(e.Client, true)
-	v.mu.Unlock()
+	defer v.mu.Unlock()
+	// A client without a connection may be another goroutine's, which makes one.
+	steady := v.fast != nil && v.records[i].State == vtcp.Established && c.steady()
+	if steady {
+		v.records[i].Received = uint32(c.group.tops[c.group.ledgerAt(c, 0)])
+	}
+	v.stack.Settle(i, steady)
+}
+
+// steady reports whether all that a client waits for is the next broadcast of the
+// only writer.
+func (c *client) steady() bool {
+	return c.phase == joined && len(c.group.speakers) == 1 && c.frames == frame.Decoder{}
 }
 
 // handle has a client take what has come to it.
@@ -191,6 +244,7 @@ func (v *virtual) dial(c *client) error {
 func (v *virtual) open(c *client, remote netip.AddrPort) {
 	v.mu.Lock()
 	err := v.stack.Dial(c.place(), remote)
+	v.records[c.place()].Room = c.group.mark
 	v.mu.Unlock()
 	if err != nil {
 		c.closed(nil, err)
@@ -220,20 +274,42 @@ func (v *virtual) close() {
 	v.stopping = true
 	v.waiting.Unlock()
 	<-v.done
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.gone = true
+	if v.fast != nil {
+		v.fast.close()
+	}
 	_ = v.device.Close() // nobody reads or writes any more
 }
 
-// abort ends the connections that there are.
+// enter locks the stack, and reports false if it is gone.
+func (v *virtual) enter() bool {
+	v.mu.Lock()
+	if v.gone {
+		v.mu.Unlock()
+	}
+	return !v.gone
+}
+
+// abort ends the connections that there are. What the fast path has is counted then.
 func (v *virtual) abort() {
-	for i := range v.records {
+	for i := range v.fleet.places() {
 		v.mu.Lock()
 		told := v.records[i].State == vtcp.Closed || v.records[i].State == vtcp.LastAck || v.slow[i] != nil
 		v.stack.Abort(i)
+		received := v.records[i].Received
 		v.mu.Unlock()
+		c := v.fleet.client(i)
+		if v.fast != nil {
+			c.group.caughtUp(c, received)
+		}
 		if !told {
-			c := v.fleet.client(i)
 			c.closed((*end)(c), poller.ErrStopped)
 		}
+	}
+	if v.fast != nil {
+		v.fast.collectAll()
 	}
 }
 
@@ -250,7 +326,9 @@ func (e *end) SendShared(b []byte) error { return e.send(b, (*vtcp.Stack).SendSh
 
 func (e *end) send(b []byte, send func(*vtcp.Stack, int, []byte) error) error {
 	v, i := e.virtual(), e.place()
-	v.mu.Lock()
+	if !v.enter() {
+		return poller.ErrStopped
+	}
 	defer v.mu.Unlock()
 	if v.stack.Waiting(i) <= cmp.Or(v.fleet.orders.Queue, mostWaiting) {
 		return send(v.stack, i, b)
@@ -261,18 +339,21 @@ func (e *end) send(b []byte, send func(*vtcp.Stack, int, []byte) error) error {
 }
 
 func (e *end) SetDeadline(d time.Duration) {
-	v := e.virtual()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.stack.SetDeadline(e.place(), d)
+	if v := e.virtual(); v.enter() {
+		defer v.mu.Unlock()
+		v.stack.SetDeadline(e.place(), d)
+	}
 }
 
 // Kill ends the connection. No call of closed follows.
 func (e *end) Kill(error) {
-	v := e.virtual()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.stack.Abort(e.place())
+	if v := e.virtual(); v.enter() {
+		defer v.mu.Unlock()
+		v.stack.Abort(e.place())
+	}
 }
 
-func (e *end) Post(task func()) bool { return e.virtual().post(task) }
+func (e *end) Post(task func()) bool {
+	v := e.virtual()
+	return v.post(func() { v.serve(e.place(), task) })
+}

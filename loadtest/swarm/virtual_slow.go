@@ -37,7 +37,9 @@ func (v *virtual) handleSlow(e vtcp.Event) bool {
 
 // resume has the slow clients read what there is.
 func (v *virtual) resume() {
-	v.mu.Lock()
+	if !v.enter() {
+		return
+	}
 	slow := v.slow
 	for i := range slow {
 		v.stack.Resume(i)
@@ -53,9 +55,10 @@ func (v *virtual) resume() {
 			f.counts.CutOff++
 			f.mu.Unlock()
 		case <-limit.Done():
-			v.mu.Lock()
-			v.stack.Abort(i)
-			v.mu.Unlock()
+			if v.enter() {
+				v.stack.Abort(i)
+				v.mu.Unlock()
+			}
 		}
 		f.disconnected()
 	}

@@ -246,6 +246,10 @@ func (s *Stack) end(i int) {
 	}
 }
 
+// Claim takes a client's record from the fast path, until Settle gives it back.
+// What the path has received for it is final then. Take and what sends do so, too.
+func (s *Stack) Claim(i int) { s.claim(&s.records[i]) }
+
 // claim takes a record from the fast path, if that has it.
 func (s *Stack) claim(r *Record) {
 	if r.Flags&Fast == 0 {

@@ -1,0 +1,102 @@
+package swarm
+
+import (
+	"math"
+
+	"github.com/roost-rt/roost/loadtest/channels"
+	"github.com/roost-rt/roost/loadtest/vtcp/fast"
+	"github.com/roost-rt/roost/server/frame"
+)
+
+// A fastPath has the kernel take broadcasts for virtual clients. The loop tells it
+// what a client has read the first time, and later learns who has that, too. It is
+// the loop's.
+type fastPath struct {
+	fleet *fleet
+	path  *fast.Path
+	slots [fast.Slots]slot
+	next  int // where the next message goes
+}
+
+// A slot has a message that the kernel may take.
+type slot struct {
+	audience *audience // nil: none
+	stamp    channels.Stamp
+	counted  []uint64 // receipts by bucket
+}
+
+// add makes a message current that a client of a group has read.
+func (p *fastPath) add(g *group, text []byte, s channels.Stamp) {
+	if s.Writer != g.writer || g.audience.mark == 0 {
+		return // somebody else's, or of a room beyond those that can be told apart
+	}
+	for i := range p.slots {
+		if p.slots[i].audience == g.audience && p.slots[i].stamp == s {
+			return
+		}
+	}
+	p.free(p.next)
+	err := p.path.Set(p.next, fast.Message{
+		Frame:  frame.Append(nil, opText, text),
+		Room:   g.audience.mark,
+		Number: uint32(s.Seq),
+		Sent:   s.Intended - p.fleet.orders.Clock,
+	})
+	if err != nil {
+		return // it is too long, and each client takes it by itself
+	}
+	p.slots[p.next] = slot{audience: g.audience, stamp: s}
+	p.next = (p.next + 1) % len(p.slots)
+}
+
+// free takes a message back from the kernel.
+func (p *fastPath) free(i int) {
+	_ = p.path.Set(i, fast.Message{}) // it only fails for what is too long
+	p.collect(i)
+	p.slots[i] = slot{}
+}
+
+// collect counts the receipts that are new.
+func (p *fastPath) collect(i int) {
+	s := &p.slots[i]
+	if s.audience == nil {
+		return
+	}
+	is := p.path.Counts(i).Latency
+	if s.counted == nil {
+		s.counted = make([]uint64, len(is))
+	}
+	p.fleet.mu.Lock()
+	defer p.fleet.mu.Unlock()
+	for b := range is {
+		if times := int64(is[b] - s.counted[b]); times > 0 {
+			s.audience.takeLocked(0, s.stamp, s.stamp.Intended+fast.Latency(b)*1000, times)
+		}
+	}
+	s.counted = is
+}
+
+// collectAll does so for all messages.
+func (p *fastPath) collectAll() {
+	for i := range p.slots {
+		p.collect(i)
+	}
+}
+
+// close ends it. The records are gone then.
+func (p *fastPath) close() { _ = p.path.Close() } // there is nothing left to lose
+
+// caughtUp enters in the ledger what the kernel took up to a number, in order.
+func (g *group) caughtUp(c *client, number uint32) {
+	if top := &g.tops[g.ledgerAt(c, 0)]; int32(number) > *top {
+		*top = int32(number)
+	}
+}
+
+// markOf is what the kernel knows the n-th audience by; 0 is none.
+func markOf(n int) uint16 {
+	if n >= math.MaxUint16 {
+		return 0
+	}
+	return uint16(n + 1)
+}
