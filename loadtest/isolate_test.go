@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -27,6 +28,38 @@ func TestOwnNamespace(t *testing.T) {
 func TestNamespaceAndForeignServer(t *testing.T) {
 	c, out := start(t, "-netns", "yes", "-url", "ws://127.0.0.1:1")
 	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "no way to -url") {
+		t.Errorf("exit code %d, want 2 and why:\n%s", code, out)
+	}
+}
+
+// Clients whose TCP is in their process bring the run into a namespace, few as they
+// are, and reach the same servers there. Nobody else can have them.
+func TestClientTCP(t *testing.T) {
+	for _, tcp := range []string{"tun", "bpf"} {
+		c, out := start(t, "-client-tcp", tcp, "-clients", "200", "-servers", "2", "-messages", "3", "-out", "run")
+		code := exitCode(t, c.Wait())
+		text := strings.Join(strings.Fields(out.String()), " ")
+		if os.Geteuid() != 0 {
+			if code != 2 || !strings.Contains(text, "client-tcp: "+tcp+" needs root") {
+				t.Errorf("exit code %d, want 2 and why:\n%s", code, out)
+			}
+			continue
+		}
+		for _, want := range []string{
+			"The clients' TCP is in their process (-client-tcp " + tcp + "): it was asked for.", "1 process of clients.", "network namespace of its own",
+			"Truer than over loopback", "All delivered: 600 messages to 200 clients",
+		} {
+			if code != 0 || !strings.Contains(text, want) {
+				t.Errorf("exit code %d, want 0 and %q:\n%s", code, want, out)
+			}
+		}
+	}
+}
+
+// They reach no server that runs already.
+func TestClientTCPAndForeignServer(t *testing.T) {
+	c, out := start(t, "-client-tcp", "tun", "-url", "ws://127.0.0.1:1")
+	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "client-tcp: tun will not do") {
 		t.Errorf("exit code %d, want 2 and why:\n%s", code, out)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/server/settings"
 )
 
@@ -48,6 +49,11 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 	f.SetOutput(io.Discard)
 	f.Int64Var((*int64)(&d.Clients), "clients", defaultDemand, "`number` of clients")
 	f.BoolVar(&d.SameHost, "same-host", false, "the clients are on this host, too (default: only the servers)")
+	clientTCP := plan.AutoTCP
+	f.Func("client-tcp", "with servers and clients both here, whose TCP the clients have: `kernel`, tun or bpf, as in a run (default kernel)", func(name string) (err error) {
+		clientTCP, err = plan.ParseTCP(name)
+		return err
+	})
 	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
 	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to reckon with (default: that of this process)")
 	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with clients here, `number` of addresses that they connect from (default: as many of 127.0.0.0/8 as it takes; with -role load one)")
@@ -92,6 +98,10 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 	}
 	if (d.Users || d.TLS) && !d.Remote && !d.SameHost {
 		return p.misused(stderr, "doctor", errors.New("-users and -tls are about clients, of which there are none here: say -role load or both"))
+	}
+	d.OneEnd = clientTCP == order.TUN || clientTCP == order.BPF
+	if d.OneEnd && (!d.SameHost || d.Users || d.TLS) {
+		return p.misused(stderr, "doctor", errors.New("-client-tcp: those without sockets are on the host of their servers, and neither users nor of TLS: say -role both"))
 	}
 	if len(from) > 0 {
 		d.Addresses = kernel.Count(from.Count())

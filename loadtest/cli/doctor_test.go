@@ -52,6 +52,8 @@ func TestDoctor(t *testing.T) {
 	}{
 		{"-clients 1k", 2, "parse error: want a number such as 1000"},
 		{"-clients 1000 -same-host", 0, "Enough for 1,000 clients. The first limit is memory (host), at 856,"},
+		{"-clients 1000 -same-host -client-tcp tun", 0, "Enough for 1,000 clients. The first limit is memory (host), at 1,"},
+		{"-clients 1000 -client-tcp tun", 2, "say -role both"},
 		{"-clients 1000 -same-host -tls", 0, "Enough for 1,000 clients. The first limit is memory (host), at 510,"},
 		{"-clients 1000 -same-host -users", 0, "Enough for 1,000 clients. The first limit is memory (host), at 237,"},
 		{"-clients 1000 -role both -users -tls", 0, "Enough for 1,000 clients. The first limit is memory (host), at 166,"},

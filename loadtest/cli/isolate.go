@@ -9,6 +9,9 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // isolateFrom is from how many clients on a run gets a network namespace of its
@@ -46,12 +49,18 @@ func (w *whether) Set(s string) error {
 // program anew in it: it has all ports of the loopback addresses to itself, and
 // a hash table of connections that is large enough: the host's is made for a
 // few hundred thousand, and beyond every packet looks through a longer chain.
-// It returns a sentence for the plan.
-func (o options) isolate() (says string, err error) {
+// Clients without sockets have their network device there, whatever their number. It
+// returns a sentence for the plan.
+func (o *options) isolate(h kernel.Host) (says string, err error) {
 	if buckets := os.Getenv(isolatedEnv); buckets != "" {
 		return fmt.Sprintf("All of it is in a network namespace of its own, with a TCP hash table of %s buckets and congestion control reno.", buckets), nil
 	}
+	tcp, _, err := o.config.ChooseTCP(h)
 	switch {
+	case err != nil:
+		return "", err
+	case tcp != order.KernelTCP:
+		return o.isolateLink(tcp)
 	case o.netns == no:
 		return "", nil
 	case o.config.URL != "" || o.nats != "":
@@ -62,17 +71,36 @@ func (o options) isolate() (says string, err error) {
 	case o.netns == auto && o.config.Clients < isolateFrom:
 		return "", nil
 	}
-	// A power of two, with two sockets for each client at a load of a half.
-	buckets := min(1<<bits.Len(uint(4*max(o.config.Clients, 1)-1)), maxBuckets)
-	err = enterNamespace(buckets)
+	err = enterNamespace(2 * o.config.Clients)
 	if o.netns == yes {
 		return "", fmt.Errorf("-netns yes: %w", err)
 	}
 	return fmt.Sprintf("It uses the host's network namespace, because one of its own cannot be had: %v.", err), nil
 }
 
-// enterNamespace only returns if it fails, with this process as it was.
-func enterNamespace(buckets int) error {
+// isolateLink is isolate for clients without sockets. They have some where nobody asked
+// for a namespace, or for them, that cannot be had.
+func (o *options) isolateLink(tcp order.TCP) (says string, err error) {
+	switch {
+	case o.netns == no:
+		err = errors.New("-netns no")
+	case o.nats != "":
+		err = errors.New("there is no way to -nats from there")
+	default:
+		err = enterNamespace(o.config.Clients)
+	}
+	err = fmt.Errorf("-client-tcp %s takes a network namespace of its own: %w", tcp, err)
+	if o.netns == yes || o.config.ClientTCP == tcp {
+		return "", err
+	}
+	o.config.ClientTCP = order.KernelTCP
+	return fmt.Sprintf("The clients have sockets, as %v.", err), nil
+}
+
+// enterNamespace makes a namespace for a number of sockets. It only returns if it
+// fails, with this process as it was.
+func enterNamespace(sockets int) error {
+	buckets := min(1<<bits.Len(uint(2*max(sockets, 1)-1)), maxBuckets) // a power of two, at a load of a half
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -108,6 +136,11 @@ func makeNamespace(buckets int) error {
 		{"net/ipv4/ip_local_port_range", "1024 65535"},
 		{"net/core/somaxconn", "65535"},
 		{"net/ipv4/tcp_max_syn_backlog", "65535"},
+		// Clients behind a device of their own reach servers on 127.0.0.1, from addresses
+		// that only it has.
+		{"net/ipv4/conf/all/route_localnet", "1"},
+		{"net/ipv4/conf/all/rp_filter", "0"},
+		{"net/ipv4/conf/default/rp_filter", "0"},
 		{"net/ipv4/tcp_congestion_control", "reno"}, // bbr paces each connection with a timer: 6 % more CPU a message
 	} {
 		if err := setting(s[0], s[1]); err != nil {

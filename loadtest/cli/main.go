@@ -193,7 +193,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err := errors.Join(o.config.Check(), checkFolder(o.out)); err != nil {
 		return exitUsage, err
 	}
-	namespace, err := o.isolate()
+	host, err := kernel.Here()
+	if err != nil {
+		return exitBroken, err
+	}
+	namespace, err := o.isolate(host)
 	if err != nil {
 		return exitUsage, err
 	}

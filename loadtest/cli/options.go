@@ -165,6 +165,10 @@ func (o *options) flags() *flag.FlagSet {
 		o.agents = strings.Split(list, ",")
 		return nil
 	})
+	f.Func("client-tcp", "where the TCP of the clients is: `kernel` for sockets, tun for their own process, bpf for that and a program in the kernel that takes most broadcasts, or auto: bpf from 100,000 clients on, but not for -url and echo, and not without root (default auto)", func(name string) (err error) {
+		c.ClientTCP, err = plan.ParseTCP(name)
+		return err
+	})
 	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")

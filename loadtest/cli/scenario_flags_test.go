@@ -29,6 +29,7 @@ var trials = map[string]trial{
 	"cert":         {"x", all, ""},
 	"churn":        {"5", "churn", ""},
 	"clients":      {"10", all, ""},
+	"client-tcp":   {"kernel", all, ""},
 	"connect-rate": {"5", all, ""},
 	"drain":        {"1s", writing + " echo burst app", ""},
 	"event":        {"x", writing + " burst", ""},

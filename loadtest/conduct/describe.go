@@ -20,6 +20,7 @@ func (r *run) describe() *record.Run {
 		r.note("warn", fmt.Sprintf("the configuration cannot be recorded: %v", err))
 	}
 	settings["clients"], settings["messages"], settings["rate"] = r.plan.Clients, r.plan.Messages, r.plan.Rate
+	settings["client_tcp"] = string(r.plan.ClientTCP)    // as it is when it has been read
 	settings["heartbeat_ns"] = float64(r.plan.Heartbeat) // a number like the other times
 	return &record.Run{
 		Schema:  record.Schema,

@@ -37,6 +37,10 @@ func TestFirstLimit(t *testing.T) {
 			kernel.Demand{Clients: million, SameHost: true, Addresses: 1}, "net.ipv4.ip_local_port_range", 28_131},
 		{"conntrack", machine{"proc/sys/net/netfilter/nf_conntrack_max": "262144\n"}, bothEnds(), "net.netfilter.nf_conntrack_max", 262_100},
 		{"memory: (1,024,000,000 - 13,000,000) / 8,900", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n"}, bothEnds(), "memory", 113_595},
+		{"memory of servers and one process: (1,024,000,000 - 13,000,000) / 4,950", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n"},
+			kernel.Demand{Clients: million, SameHost: true, OneEnd: true}, "memory", 204_242},
+		{"files of servers alone: 1,500,000 - 1,000 - 2 x 16", machine{"proc/sys/fs/file-nr": "1000\t0\t1500000\n"},
+			kernel.Demand{Clients: 2 * million, SameHost: true, OneEnd: true}, "fs.file-max", 1_498_968},
 		{"memory of servers: (1,024,000,000 - 6,500,000) / 4,450", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n"}, kernel.Demand{Clients: million}, "memory", 228_651},
 		{"cgroup v2, set two levels up: (510,000,000 - 20,000,000 - 13,000,000) / 8,900", machine{
 			"proc/self/cgroup":                         "0::/kube/pod/app\n",

@@ -36,6 +36,8 @@ type Host struct {
 	Quota              Quota   // of the cgroups of this process
 	Cores              int     // processors that may be used at a time: fewer than there are if there is a quota
 	FilesExempt        bool    // fs.file-max does not bind this process
+	TUN                bool    // this process may make a network namespace, and a TUN device in it
+	BPF                bool    // and load a program that takes the device's packets
 }
 
 // Here is the host that this process is on.
@@ -68,6 +70,8 @@ func Read(r Root) (Host, error) {
 		Processors:    runtime.NumCPU(),
 		Quota:         r.quota(),
 		FilesExempt:   r.filesExempt(),
+		TUN:           r.tun(),
+		BPF:           r.tun() && r.inFirstUsers(),
 		TimeWaitReuse: r.sysctl("net.ipv4.tcp_tw_reuse"),
 		Neighbours:    r.sysctl("net.ipv4.neigh.default.gc_thresh3"),
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// capSysAdmin is the number of CAP_SYS_ADMIN, capabilities(7).
+	// Numbers of CAP_NET_ADMIN and CAP_SYS_ADMIN, capabilities(7).
+	capNetAdmin = 12
 	capSysAdmin = 21
 
 	// firstUsers is the first user namespace (PROC_USER_INIT_INO of the kernel).
@@ -17,7 +18,17 @@ const (
 // filesExempt reports whether fs.file-max does not bind this process: the kernel
 // asks for CAP_SYS_ADMIN in the first user namespace (alloc_empty_file). Root of a
 // container has neither by itself.
-func (r Root) filesExempt() bool {
+func (r Root) filesExempt() bool { return r.capable(capSysAdmin) && r.inFirstUsers() }
+
+// tun reports whether this process may make a network namespace, and a TUN device in
+// it.
+func (r Root) tun() bool {
+	_, err := os.Stat(r.path("dev/net/tun"))
+	return err == nil && r.capable(capSysAdmin) && r.capable(capNetAdmin)
+}
+
+// capable reports whether this process has a capability, in its user namespace.
+func (r Root) capable(number int) bool {
 	text, err := r.text("proc/self/status")
 	if err != nil {
 		return false
@@ -25,7 +36,7 @@ func (r Root) filesExempt() bool {
 	for line := range strings.Lines(text) {
 		if mask, found := strings.CutPrefix(line, "CapEff:"); found {
 			effective, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-			return err == nil && effective>>capSysAdmin&1 == 1 && r.inFirstUsers()
+			return err == nil && effective>>number&1 == 1
 		}
 	}
 	return false

@@ -121,6 +121,9 @@ func (h Host) portRule(l layout) rule {
 	case !l.SameHost:
 		r.reason = "no bound here: ports are taken where clients connect from, one for each connection from an address to a server"
 		return r
+	case l.OneEnd:
+		r.reason = "no bound: clients whose TCP is in their process have addresses and ports of their own"
+		return r
 	case addresses == 0:
 		r.reason = "no bound: clients connect from as many addresses of 127.0.0.0/8 as it takes"
 		return r

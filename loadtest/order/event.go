@@ -25,8 +25,9 @@ type Progress struct {
 // A Strain is how well a process of clients kept up since it told last, and its
 // host, which is that of a moment.
 type Strain struct {
-	Late Sample `json:"late"` // sends, after the moment that they were meant for; none in a closed loop
-	Lag  Sample `json:"lag"`  // what was readable, until the event loop read it
+	Late Sample `json:"late"`          // sends, after the moment that they were meant for; none in a closed loop
+	Lag  Sample `json:"lag"`           // what was readable, until the event loop read it
+	Link Link   `json:"link,omitzero"` // so far
 
 	// The next are read about once a second: without processors it is not now.
 	WaitNs int64 `json:"wait_ns,omitempty"` // in which threads of the process were ready to run and had no processor, so far

@@ -66,7 +66,8 @@ type Config struct {
 	// machine cannot hold that many, and 1,000 in Burst.
 	Clients int `json:"clients"`
 
-	// ClientTCP is whose TCP the clients have. Empty means order.KernelTCP.
+	// ClientTCP is whose TCP the clients have, or AutoTCP, which is what empty means;
+	// see [Config.ChooseTCP].
 	ClientTCP order.TCP `json:"client_tcp,omitempty"`
 
 	// Writers is how many clients of each room write. Zero means 1.
@@ -219,7 +220,7 @@ func (c Config) Check() error {
 			return err
 		}
 	}
-	if err := c.checkProtocol(); err != nil {
+	if err := cmp.Or(c.checkProtocol(), c.checkTCP()); err != nil {
 		return err
 	}
 	return c.checkTarget()

@@ -35,7 +35,7 @@ func (p *planner) divide() error {
 	}
 	p.divideClients()
 	p.divideProcessors()
-	if p.Local && len(p.config.From) == 0 {
+	if p.Local && len(p.config.From) == 0 && !p.virtual() {
 		// Past half of the range the kernel has tried all ports of one parity
 		// and scans them anew for each connect: 20 µs become 800.
 		ports := int(max(0, p.host.Ports))
@@ -99,7 +99,7 @@ func (p *planner) divideClients() {
 
 // processes is how many hold the clients.
 func (p *planner) processes() int {
-	if len(p.config.ClientCommand) == 0 {
+	if len(p.config.ClientCommand) == 0 || p.virtual() {
 		return 1
 	}
 	n := max(atLeast(p.Clients, p.perProcess()), min(p.host.Cores/2, atLeast(p.Clients, clientsPerLoop)))

@@ -29,8 +29,9 @@ func (p *planner) explain() {
 		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own.",
 			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
 	}
+	p.explainTCP(say)
 	because := ""
-	if atLeast(p.Clients, p.perProcess()) > 1 {
+	if atLeast(p.Clients, p.perProcess()) > 1 && !p.virtual() {
 		because = ": " + limit
 	}
 	say("%s of clients%s.", plural(len(p.Processes), "process", "processes"), because)

@@ -24,7 +24,7 @@ func (p *planner) check(clients int) kernel.Report {
 func (p *planner) demandOf(clients int) kernel.Demand {
 	return kernel.Demand{
 		Clients: kernel.Count(clients), SameHost: p.Local, Remote: !p.Local, Addresses: kernel.Count(p.pairs), OneAddress: p.config.URL != "",
-		Users: p.config.Script != nil, TLS: strings.HasPrefix(p.config.URL, "wss:"),
+		OneEnd: p.virtual(), Users: p.config.Script != nil, TLS: strings.HasPrefix(p.config.URL, "wss:"),
 	}
 }
 

@@ -30,10 +30,10 @@ type Plan struct {
 	Spread    bool       // each room is at all servers, and has a topic of its own
 	Processes [][]Extent // of clients
 	Sites     []int      // that the processes are at, one for each, as numbered for NewAt; none if they are here
-	ClientTCP order.TCP
-	Punctual  int // how many of these, the first, send at given moments
-	Ramping   int // how many of these connect at a time
-	PerSource int // connections from one address to one server; 0 leaves the address to the kernel
+	ClientTCP order.TCP  // of the clients
+	Punctual  int        // how many of these, the first, send at given moments
+	Ramping   int        // how many of these connect at a time
+	PerSource int        // connections from one address to one server; 0 leaves the address to the kernel
 
 	// How many processors Go uses in each server and in each process of clients; 0
 	// is all. Where there are more processes than processors it is one: they share
@@ -59,7 +59,11 @@ func (p *Plan) Clustered() bool { return len(p.Servers) > 1 && !p.apart }
 func New(c Config, h kernel.Host) (Plan, error) {
 	c = c.Complete()
 	p := &planner{config: c, host: h}
-	p.Local, p.ClientTCP = c.isLoopback(), c.ClientTCP
+	p.Local = c.isLoopback()
+	var err error
+	if p.ClientTCP, p.whyTCP, err = c.ChooseTCP(h); err != nil {
+		return Plan{}, err
+	}
 	if c.URL != "" && (!p.Local || len(c.From) > 0) {
 		p.pairs = c.pairs()
 	}
@@ -83,6 +87,7 @@ type planner struct {
 	Plan
 	config Config
 	host   kernel.Host
+	whyTCP string
 	pairs  int // of addresses to connect from and to; 0 is as many as it takes
 }
 

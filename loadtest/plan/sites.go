@@ -54,7 +54,7 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 
 // merged is the plan of all shares: one room at one server.
 func merged(shares []Plan) Plan {
-	p := Plan{PerSource: shares[0].PerSource, ClientProcs: shares[0].ClientProcs}
+	p := Plan{ClientTCP: shares[0].ClientTCP, PerSource: shares[0].PerSource, ClientProcs: shares[0].ClientProcs}
 	first := make([]int, len(shares)) // number of the first client of each
 	longest := 0
 	for i, s := range shares {

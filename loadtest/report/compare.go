@@ -137,7 +137,7 @@ func checkSides(sides []Side) error {
 		}
 		names[s.Name] = true
 	}
-	return nil
+	return checkTCP(sides)
 }
 
 func (s Side) names() SideRuns {

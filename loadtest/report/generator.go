@@ -41,7 +41,8 @@ const (
 // generatorSays is what the thresholds are, for readers of a page.
 const generatorSays = "The generator is ok while the p99 of late sends is at most 10 ms or a tenth of the p99 latency, " +
 	"the p99 of the event loops' lag at most 20 ms or half of it, the processors of its hosts at most 90% busy, its busiest process and the busiest processor in softirq " +
-	"at most 90% and 80% of one processor, other guests take at most 5% of them, memory is waited for in at most 5% of the time, and no link is more than 90% used. " +
+	"at most 90% and 80% of one processor, other guests take at most 5% of them, memory is waited for in at most 5% of the time, no link is more than 90% used, " +
+	"and between servers and clients without sockets no packet was lost. " +
 	"All is of the time in which the scenario played."
 
 // generator judges that of the run; nil if it was not watched.
@@ -86,6 +87,12 @@ func (g *Generator) judge(rec *record.Generator, latency *Percentiles) {
 	}
 	if share := percentOf(rec.ClientMostNs, rec.Ms, 1); share > mostLoop {
 		suspect("one of its processes used %.0f%% of a processor, and has one event loop", share)
+	}
+	if n := rec.LinkDropped; n > 0 {
+		suspect("packets between servers and clients were dropped: %s", count(n))
+	}
+	if n := rec.LinkResent; n > 0 {
+		suspect("clients had to send segments again: %s", count(n))
 	}
 	for _, h := range rec.Hosts {
 		busy := percentOf(h.BusyNs, rec.Ms, h.Cores)

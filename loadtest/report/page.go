@@ -25,6 +25,7 @@ type page struct {
 	Reasons         []string
 	Thresholds      []Threshold
 	Generator       *Generator
+	ClientTCPSays   string
 	Examples        []string
 	Cards           []card
 	Blocks          []block // what the scenario came to
@@ -77,6 +78,7 @@ func (r *Result) page() page {
 	}
 	p.OK, p.Reasons = Verdict(r.Summary)
 	p.Thresholds, p.Generator = r.Summary.Thresholds, r.Summary.Generator
+	p.ClientTCPSays = r.Summary.ClientTCPSays
 	p.Charts = r.charts()
 	if p.Blocks = r.Summary.scenarioBlocks(); len(p.Blocks) > 0 {
 		p.Blocks = append(p.Blocks, r.Summary.latencyBlock())

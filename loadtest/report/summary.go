@@ -30,6 +30,9 @@ type Summary struct {
 	Late       *int64           `json:"late"`   // receipts, delivered all the same, later than the run's late_ns
 	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
 
+	ClientTCP     string `json:"client_tcp,omitempty"`      // where the clients' TCP was: "kernel", "tun" or "bpf"; "" is kernel, in old records
+	ClientTCPSays string `json:"client_tcp_says,omitempty"` // what that makes of the figures; "" for kernel
+
 	TLS *Secured `json:"tls,omitempty"` // nil without TLS
 
 	ConnectJoinPerSecond *float64 `json:"connect_join_per_second"` // from the first connect to the last join reply
@@ -85,7 +88,8 @@ func (s Summary) complete() bool {
 }
 
 func (r *Result) summarize() Summary {
-	s := Summary{Scenario: r.scenario(), Broadcasts: len(r.Broadcasts), Shortfall: r.shortfall}
+	s := Summary{Scenario: r.scenario(), Broadcasts: len(r.Broadcasts), Shortfall: r.shortfall, ClientTCP: r.clientTCP()}
+	s.ClientTCPSays = tcpSays(s.ClientTCP)
 	s.memory(r.memory)
 	if r.end != nil {
 		s.totals(r.end)

@@ -90,6 +90,10 @@ func (r *Result) textFigures(t *table) {
 	}
 	t.blocks(s.latencyBlock())
 	t.line("")
+	if s.ClientTCPSays != "" {
+		t.wrapped("", s.ClientTCPSays)
+		t.line("")
+	}
 	if g := s.Generator; g != nil {
 		t.wrapped("", g.String())
 		t.wrapped("  ", g.Measures())

@@ -264,6 +264,7 @@ func (f *fleet) reportLocked(a *audience, writer, seq int) {
 // report returns what happened since the last call.
 func (f *fleet) report() []order.Event {
 	used, strain := proc.OwnUsage(), f.look.Strain()
+	strain.Link = f.network.link()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"fmt"
 	"sort"
 	"time"
 
@@ -28,6 +29,9 @@ type network interface {
 	// that the server has cut off. It waits for that.
 	resume()
 
+	// link is what has gone wrong between it and the servers so far.
+	link() order.Link
+
 	// watch measures how late the loop is until over is closed.
 	watch(over <-chan struct{})
 
@@ -35,11 +39,15 @@ type network interface {
 	close()
 }
 
+// newNetwork makes the one that the fleet's orders ask for.
 func newNetwork(f *fleet) (network, error) {
-	if f.orders.TCP == order.TUN || f.orders.TCP == order.BPF {
+	switch f.orders.TCP {
+	case "", order.KernelTCP:
+		return newSockets(f)
+	case order.TUN, order.BPF:
 		return newVirtual(f)
 	}
-	return newSockets(f)
+	return nil, fmt.Errorf("TCP %q: unknown here", f.orders.TCP)
 }
 
 // A connection is the TCP of one client: a *poller.Conn, with the methods that it has.

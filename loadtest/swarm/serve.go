@@ -180,6 +180,7 @@ func (s *session) tell(events func() []order.Event) error {
 // neither, but for those under way at the end.
 func (f *fleet) answer(i order.Inquiry) []order.Event {
 	used, strain := proc.OwnUsage(), f.look.Anew()
+	strain.Link = f.network.link()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if i.Anew && f.echoing != nil {

@@ -65,6 +65,9 @@ func (s *sockets) source(c *client, remote netip.Addr) netip.Addr {
 
 func (s *sockets) connLocked(c *client) connection { return s.conns[c.place()] }
 
+// link is nothing: what goes wrong is the kernel's to mend, and to hide.
+func (*sockets) link() order.Link { return order.Link{} }
+
 func (s *sockets) close() {
 	s.fleet.mu.Lock()
 	slow := s.slow

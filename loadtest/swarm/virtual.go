@@ -256,6 +256,14 @@ func (v *virtual) open(c *client, remote netip.AddrPort) {
 
 func (v *virtual) connLocked(c *client) connection { return (*end)(c) }
 
+func (v *virtual) link() (l order.Link) {
+	l.Dropped, _ = v.device.Dropped() // if it cannot be read, what was lost is sent again, and counted by servers alone
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l.Resent = v.stack.Counts().Retransmitted
+	return l
+}
+
 // watch sends packets to the device, which wait for the loop as what servers send
 // does, and in the same queue.
 func (v *virtual) watch(over <-chan struct{}) {

@@ -63,6 +63,7 @@ type Contest struct {
 	messages   int
 	rate       float64       // of messages, a second; 0: what a run chooses by itself
 	echo       time.Duration // 0: none
+	clientTCP  string        // where that of the clients is, for all servers
 	oneRoom    bool          // of all processes of a server
 	out        string        // folder
 	notes      []string      // of the user, for the report
@@ -101,6 +102,7 @@ func Parse(args []string, p Program, help io.Writer) (c Contest, err error) {
 	f.Float64Var(&c.rate, "rate", 0, "messages `a second` in each room (default 2, fewer where the processors could not)")
 	f.DurationVar(&c.echo, "echo", 10*time.Second, "`time` that the echo goes on; 0 for none")
 	f.BoolVar(&c.oneRoom, "one-room", false, "where a server is several processes these are a cluster and one room; with other servers, their commands must see to it")
+	f.StringVar(&c.clientTCP, "client-tcp", "kernel", "where the TCP of the clients is, for all servers: `kernel`, tun or bpf, as in a run; auto would not be the same for all runs")
 	f.StringVar(&c.out, "out", "", "`folder` for the results, a new one (default results/TIME-servers)")
 	f.Func("note", "`sentence` for the report: a version, what was tuned; may be repeated", func(text string) error {
 		c.notes = append(c.notes, text)
@@ -120,6 +122,8 @@ func Parse(args []string, p Program, help io.Writer) (c Contest, err error) {
 		return c, errors.New("no -server and no -raw to compare with")
 	case len(c.contenders) > report.MaxSides:
 		return c, fmt.Errorf("%d servers: want at most %d beside Roost", len(c.contenders)-1, report.MaxSides-1)
+	case !slices.Contains([]string{"kernel", "tun", "bpf"}, c.clientTCP):
+		return c, fmt.Errorf("-client-tcp %s: want kernel, tun or bpf", c.clientTCP)
 	case c.rounds < 1 || c.messages < 1 || c.rate < 0 || c.echo < 0:
 		return c, errors.New("rounds and messages must be at least 1, rate and echo not negative")
 	}

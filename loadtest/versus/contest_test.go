@@ -76,7 +76,7 @@ func TestPlayAsksForWhatIsMeant(t *testing.T) {
 	chat, echo := records(t)
 	log := filepath.Join(t.TempDir(), "log")
 	c := contest(t, program(t, fmt.Sprintf(`echo "$all" >> %s; if [ $kind = echo ]; then cp %s $out/records.jsonl; else cp %s $out/records.jsonl; fi`, log, echo, chat)),
-		"-raw", "plain=./peer -x", "-rounds", "2", "-messages", "7", "-rate", "0.5", "-echo", "3s", "--", "-size", "200")
+		"-raw", "plain=./peer -x", "-rounds", "2", "-client-tcp", "tun", "-messages", "7", "-rate", "0.5", "-echo", "3s", "--", "-size", "200")
 	bouts := c.Play(t.Context())
 	if len(bouts) != 1 || len(Faults(bouts)) != 0 {
 		t.Fatalf("%d bouts, faults %q, want one without", len(bouts), Faults(bouts))
@@ -105,7 +105,7 @@ func TestPlayAsksForWhatIsMeant(t *testing.T) {
 		case strings.Contains(line, "/plain/"):
 			more = " -server ./peer -x -protocol raw"
 		}
-		if !strings.HasPrefix(line, kind+"-apart -heartbeat 30s -clients 10 -out ") || !strings.HasSuffix(line, more+" -size 200") {
+		if !strings.HasPrefix(line, kind+"-apart -client-tcp tun -heartbeat 30s -clients 10 -out ") || !strings.HasSuffix(line, more+" -size 200") {
 			t.Errorf("run %d: %q, want %q … %q", i, line, kind, more+" -size 200")
 		}
 	}

@@ -106,7 +106,7 @@ func (c Contest) makeRun(ctx context.Context, who contender, clients int, folder
 	case who.command != "": // ours are one anyway
 		args = append(args, "-one-room")
 	}
-	args = append(args, "-heartbeat", "30s", // as official clients
+	args = append(args, "-client-tcp", c.clientTCP, "-heartbeat", "30s", // as official clients
 		"-clients", strconv.Itoa(clients), "-out", folder)
 	if who.command != "" {
 		args = append(args, "-server", who.command)

@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
+	"github.com/roost-rt/roost/loadtest/order"
+)
+
+// AutoTCP has ChooseTCP choose.
+const AutoTCP order.TCP = "auto"
+
+// virtualFrom is from how many clients on AutoTCP leaves the kernel's sockets.
+const virtualFrom = 100_000
+
+// ParseTCP takes a value of Config.ClientTCP.
+func ParseTCP(name string) (order.TCP, error) {
+	switch tcp := order.TCP(name); tcp {
+	case order.KernelTCP, order.TUN, order.BPF, AutoTCP:
+		return tcp, nil
+	}
+	return "", fmt.Errorf("%q: want %s, %s, %s or %s", name, order.KernelTCP, order.TUN, order.BPF, AutoTCP)
+}
+
+// ChooseTCP says whose TCP the clients are to have on a host, and why. AutoTCP is BPF,
+// or TUN where no program can be loaded, for 100,000 clients or more of servers that are
+// started here. It is KernelTCP for fewer, where the host has no way to either, for servers
+// elsewhere, for users of a scenario file, and for Echo, whose latencies are also those of
+// who waits. It fails where the host has no way to what was asked for.
+func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) {
+	if c.ClientTCP != "" && c.ClientTCP != AutoTCP {
+		if c.ClientTCP == order.TUN && !h.TUN || c.ClientTCP == order.BPF && !h.BPF {
+			return "", "", fmt.Errorf("client-tcp: %s needs root, and /dev/net/tun (modprobe tun)", c.ClientTCP)
+		}
+		return c.ClientTCP, "it was asked for", nil
+	}
+	needs := c.needSockets()
+	switch {
+	case needs != nil:
+		return order.KernelTCP, needs.Error(), nil
+	case c.Clients < virtualFrom:
+		return order.KernelTCP, fmt.Sprintf("they are fewer than %s", grouped(virtualFrom)), nil
+	case c.Scenario == Echo:
+		return order.KernelTCP, "that a client wakes up is a part of an echo's latency", nil
+	case !h.TUN:
+		return order.KernelTCP, "without, it takes root, and /dev/net/tun", nil
+	}
+	why = fmt.Sprintf("they are %s or more", grouped(virtualFrom))
+	if !h.BPF {
+		return order.TUN, why + ", and a program in the kernel takes root of the host", nil
+	}
+	return order.BPF, why, nil
+}
+
+// checkTCP finds what no client without a socket can do.
+func (c Config) checkTCP() error {
+	if c.ClientTCP != order.TUN && c.ClientTCP != order.BPF {
+		return nil
+	}
+	if err := c.needSockets(); err != nil {
+		return fmt.Errorf("client-tcp: %s will not do: %w", c.ClientTCP, err)
+	}
+	return nil
+}
+
+// needSockets is why the clients must have sockets; nil if they need not.
+func (c Config) needSockets() error {
+	switch {
+	case c.URL != "":
+		return errors.New("without sockets clients reach no servers but those that are started here")
+	case c.Script != nil:
+		return errors.New("users of a scenario file have sockets")
+	}
+	return nil
+}
+
+// virtual says that the clients have no sockets.
+func (p *planner) virtual() bool { return p.ClientTCP != order.KernelTCP }
+
+// explainTCP says whose TCP the clients have, if they are many or somebody asked.
+func (p *planner) explainTCP(say func(format string, args ...any)) {
+	switch {
+	case p.virtual():
+		say("The clients' TCP is in their process (-client-tcp %s): %s. They take no files, no ports and no memory of the kernel's.", p.ClientTCP, p.whyTCP)
+	case p.Clients >= virtualFrom || p.config.ClientTCP == order.KernelTCP:
+		say("The clients have sockets of the kernel (-client-tcp %s): %s.", p.ClientTCP, p.whyTCP)
+	}
+	if p.ClientTCP == order.BPF {
+		say("A program in the kernel compares and acknowledges most broadcasts. The process has all else.")
+	}
+}

@@ -1,0 +1,53 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Where the clients' TCP was, as the configuration of a run has it.
+const (
+	kernelTCP = "kernel"
+	tunTCP    = "tun"
+	bpfTCP    = "bpf"
+)
+
+// clientTCP is where it was; "" in records that are older than the choice.
+func (r *Result) clientTCP() string {
+	if r.Run == nil {
+		return ""
+	}
+	tcp, _ := r.Run.Config["client_tcp"].(string)
+	return tcp
+}
+
+// tcpSays is what a virtual link measures more and less truly than loopback; "" for
+// loopback.
+func tcpSays(tcp string) string {
+	const both = "The clients' TCP was in their process, behind a network device. Truer than over loopback: " +
+		"the server pays for its own TCP and not for the receivers', and the kernel's memory is that of the servers' ends. " +
+		"Less true: there is no network card and no round trip, so next to nothing waits for its acknowledgement, "
+	switch tcp {
+	case tunTCP:
+		return both + "which comes as soon as the process has read the packet."
+	case bpfTCP:
+		return both + "which comes within the server's write. Most receipts are of a program in the kernel: " +
+			"they say that the message left the server whole and in its turn, not that a process read it, and what the program costs is in the server's CPU."
+	}
+	return ""
+}
+
+// checkTCP refuses sides whose clients had their TCP in different places: figures of
+// the one say nothing of the other.
+func checkTCP(sides []Side) error {
+	first := ""
+	for _, s := range sides {
+		for _, r := range s.Runs {
+			tcp := cmp.Or(r.Summary.ClientTCP, kernelTCP)
+			if first = cmp.Or(first, tcp); tcp != first {
+				return fmt.Errorf("clients with TCP of %s and of %s are not the same to a server: make all runs with one -client-tcp", first, tcp)
+			}
+		}
+	}
+	return nil
+}
