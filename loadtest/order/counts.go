@@ -15,6 +15,7 @@ type Counts struct {
 	Sent         int64            `json:"sent"`
 	Unsent       int64            `json:"unsent,omitempty"` // messages that could not be
 	Delivered    int64            `json:"delivered"`
+	Taken        int64            `json:"taken,omitempty"` // of these, by the kernel for a client
 	Duplicated   int64            `json:"duplicated"`
 	Reordered    int64            `json:"reordered"`
 	Late         int64            `json:"late,omitempty"`
@@ -51,6 +52,7 @@ func (c *Counts) Add(o Counts) {
 	c.Sent += o.Sent
 	c.Unsent += o.Unsent
 	c.Delivered += o.Delivered
+	c.Taken += o.Taken
 	c.Duplicated += o.Duplicated
 	c.Reordered += o.Reordered
 	c.Late += o.Late

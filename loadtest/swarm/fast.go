@@ -22,13 +22,13 @@ type fastPath struct {
 type slot struct {
 	audience *audience // nil: none
 	stamp    channels.Stamp
-	counted  []uint64 // receipts by bucket
+	counted  fast.Counts // of what the fleet has counted
 }
 
 // add makes a message current that a client of a group has read.
 func (p *fastPath) add(g *group, text []byte, s channels.Stamp) {
-	if s.Writer != g.writer || g.audience.mark == 0 {
-		return // somebody else's, or of a room beyond those that can be told apart
+	if s.Writer != g.writer || g.audience.mark == 0 || s.Seq < 1 || int(s.Seq) > p.fleet.orders.Messages {
+		return // somebody else's, of a room beyond those that can be told apart, or never sent
 	}
 	for i := range p.slots {
 		if p.slots[i].audience == g.audience && p.slots[i].stamp == s {
@@ -59,27 +59,57 @@ func (p *fastPath) free(i int) {
 // collect counts the receipts that are new.
 func (p *fastPath) collect(i int) {
 	s := &p.slots[i]
-	if s.audience == nil {
+	if s.audience == nil || p.path.Received(i) == s.counted.Received {
 		return
 	}
-	is := p.path.Counts(i).Latency
-	if s.counted == nil {
-		s.counted = make([]uint64, len(is))
-	}
+	is := p.path.Counts(i)
 	p.fleet.mu.Lock()
 	defer p.fleet.mu.Unlock()
-	for b := range is {
-		if times := int64(is[b] - s.counted[b]); times > 0 {
-			s.audience.takeLocked(0, s.stamp, s.stamp.Intended+fast.Latency(b)*1000, times)
-		}
-	}
+	s.audience.takenLocked(s.stamp, is, s.counted)
 	s.counted = is
 }
 
-// collectAll does so for all messages.
+// takenLocked counts the receipts of a message that the kernel has taken, and had not
+// before. A moment is as exact as its bucket, but for the first and the last.
+func (a *audience) takenLocked(s channels.Stamp, is, before fast.Counts) {
+	f := a.fleet
+	first, last := is.First+f.orders.Clock, is.Last+f.orders.Clock
+	for b := range is.Latency {
+		times := int64(is.Latency[b])
+		if before.Latency != nil {
+			times -= int64(before.Latency[b])
+		}
+		if times > 0 {
+			at := s.Intended + fast.Latency(b)*1000
+			a.takeLocked(0, s, min(max(at, first), last), times)
+			f.counts.Taken += times
+		}
+	}
+	f.lastReceipt = max(f.lastReceipt, last)
+	if in := *a.receiptsOf(0, int(s.Seq)); in != f.reported {
+		in.last = max(in.last, last-s.Intended)
+	}
+}
+
+// collectAll does so for all messages, and reports those that all clients have. It
+// alone does: whoever counted the last receipt, messages are reported in their order.
 func (p *fastPath) collectAll() {
 	for i := range p.slots {
 		p.collect(i)
+	}
+	p.fleet.mu.Lock()
+	defer p.fleet.mu.Unlock()
+	for _, a := range p.fleet.audiences {
+		a.completeLocked()
+	}
+}
+
+// completeLocked reports the messages that have all their receipts.
+func (a *audience) completeLocked() {
+	for _, at := range a.open {
+		if in := *a.receiptsOf(at.writer, at.seq); in != a.fleet.reported && in.latency.Count() >= in.want {
+			a.fleet.reportLocked(a, at.writer, at.seq)
+		}
 	}
 }
 

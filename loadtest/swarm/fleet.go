@@ -28,9 +28,10 @@ type fleet struct {
 
 	slots chan struct{} // as many as connects and joins may be in flight
 
-	seen   sighting          // loop only
-	heads  map[uint32][]byte // by number of a client, the response to the upgrade that arrives in pieces; loop only
-	ramped chan struct{}     // gets one value when all have joined or failed: the next process waits for it
+	batched bool              // immutable; complete messages are reported by fastPath.collectAll
+	seen    sighting          // loop only
+	heads   map[uint32][]byte // by number of a client, the response to the upgrade that arrives in pieces; loop only
+	ramped  chan struct{}     // gets one value when all have joined or failed: the next process waits for it
 
 	look     proc.Look // session.mu
 	reported *receipts // immutable; stands for all messages whose receipts were told

@@ -204,7 +204,7 @@ func (a *audience) takeLocked(writer int, s channels.Stamp, at, times int64) {
 	}
 	in.last = took
 	in.latency.AddMany(took, times)
-	if in.latency.Count() >= in.want {
+	if in.latency.Count() >= in.want && !f.batched {
 		f.reportLocked(a, writer, int(s.Seq))
 	}
 }

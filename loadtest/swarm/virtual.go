@@ -73,7 +73,7 @@ func (v *virtual) makeStack() (err error) {
 		if err != nil {
 			return err
 		}
-		v.fast = &fastPath{fleet: f, path: path}
+		v.fast, f.batched = &fastPath{fleet: f, path: path}, true
 		if err := path.Attach(v.device.Index()); err != nil {
 			return err
 		}

@@ -19,6 +19,14 @@ type Counts struct {
 	Latency []uint64
 }
 
+// Received returns how many receipts the program has counted of the message in a slot.
+func (p *Path) Received(slot int) (n uint64) {
+	for i := range p.processors {
+		n += atomic.LoadUint64(&p.processors[i].Counts[slot].Received)
+	}
+	return n
+}
+
 // Counts returns what the program has counted of the message in a slot.
 // While it counts, the sums may be some receipts apart.
 func (p *Path) Counts(slot int) Counts {
