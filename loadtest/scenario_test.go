@@ -11,6 +11,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
@@ -37,7 +38,18 @@ func readRun(t *testing.T, folder string) (activities []*record.Activity, end *r
 
 // The smallest of each scenario that shows that it does what it says. The
 // figures themselves depend on the machine.
-func TestScenarios(t *testing.T) {
+func TestScenarios(t *testing.T) { testScenarios(t, order.KernelTCP) }
+
+// Whose TCP clients have is nothing to a scenario.
+func TestScenariosOfVirtualClients(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a network namespace and a TUN device need root, and this is not")
+	}
+	testScenarios(t, order.TUN)
+}
+
+func testScenarios(t *testing.T, tcp order.TCP) {
+	t.Helper()
 	const clients = 300
 	for _, test := range []struct {
 		args      string
@@ -61,7 +73,7 @@ func TestScenarios(t *testing.T) {
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
-			args := append(strings.Fields(test.args), "-clients", "300", "-out", "run")
+			args := append(strings.Fields(test.args), "-clients", "300", "-client-tcp", string(tcp), "-out", "run")
 			c, out := start(t, args...)
 			if code := exitCode(t, c.Wait()); code != 0 {
 				t.Fatalf("exit code %d, want 0:\n%s", code, out)
