@@ -57,6 +57,15 @@
 // question was on the way, so it gets a little more, of a few milliseconds before, as if
 // that had been on its way for as long.
 //
+// # Busy hosts
+//
+// A node whose process does not run for a while, as its host is busy, keeps its link,
+// and others do not count as gone for what it has not read meanwhile. A NATS server hangs
+// up (EOF) on a node that does not read for its write_deadline, once the buffers of the
+// connection are full, with some megabytes: after 10 s by default, 30 s in package
+// natsserver. Set write_deadline: "30s" in a server of your own that has a hundred nodes
+// on one host. Whoever is hung up on connects again and asks for what is missing.
+//
 // # Concurrency
 //
 // Broadcast, Send, Node and Stats may be called from any goroutine and never wait

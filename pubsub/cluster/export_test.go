@@ -32,3 +32,14 @@ func Seal(secret string, maxWait time.Duration) (sign func(subject string, data 
 
 // Serials returns isNew of a node's serials.
 func Serials() (isNew func(uint64) bool) { return new(serials).isNew }
+
+// Gone is how many of one peer have gone silent that was heard of once, if a node looks
+// at those times since.
+func Gone(beat time.Duration, at ...time.Duration) (gone int) {
+	heard := time.Now()
+	p := &peers{beat: beat, byID: map[uint64]*peer{1: {name: "a", heard: heard, here: true}}}
+	for _, d := range at {
+		gone += len(p.sweep(heard.Add(d)))
+	}
+	return gone
+}

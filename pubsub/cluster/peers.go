@@ -35,6 +35,7 @@ type peers struct {
 
 	mu      sync.Mutex // guards the rest
 	byID    map[uint64]*peer
+	swept   time.Time          // when sweep was called last
 	awaited int                // how many are
 	bytes   int                // of broadcasts held
 	ears    map[uint16]ear     // buckets that this node listens to
@@ -317,10 +318,18 @@ func (p *peers) waiting() bool {
 }
 
 // sweep returns the names of those that have gone silent, and forgets those that
-// have been for long.
+// have been for long. It is called with each beat. If it comes late this node, or all
+// of a busy host, stood still meanwhile: what others have said may wait to be read, so
+// that time is no silence of theirs.
 func (p *peers) sweep(now time.Time) (gone []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if late := now.Sub(p.swept) - p.beat; late > 0 && !p.swept.IsZero() {
+		for _, r := range p.byID {
+			r.heard = r.heard.Add(min(late, now.Sub(r.heard)))
+		}
+	}
+	p.swept = now
 	for id, r := range p.byID {
 		switch quiet := now.Sub(r.heard); {
 		case quiet > max(memory*p.beat, p.window): // the wait for what is missing is over, and nobody takes what it has signed
