@@ -55,7 +55,7 @@ func palette() []string { return []string{"blue", "orange", "teal", "purple", "r
 
 // WriteHTML writes one page that needs no other file and no network.
 func (c *Comparison) WriteHTML(w io.Writer) error {
-	if err := pageTemplate.ExecuteTemplate(w, "compare.html", c.page()); err != nil {
+	if err := pageTemplate().ExecuteTemplate(w, "compare.html", c.page()); err != nil {
 		return fmt.Errorf("write HTML comparison: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/roost-rt/roost/loadtest/record"
 )
@@ -15,7 +16,11 @@ import (
 //go:embed assets
 var assets embed.FS
 
-var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{"breakable": breakable}).ParseFS(assets, "assets/*"))
+// pageTemplate is parsed when the first page is written: most processes of a run are
+// servers and clients, which never do, and would each have 200 KB of it.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"breakable": breakable}).ParseFS(assets, "assets/*"))
+})
 
 // A page is all that the template shows, already in words.
 type page struct {
@@ -57,7 +62,7 @@ type broadcastRow struct {
 
 // WriteHTML writes one page that needs no other file and no network.
 func (r *Result) WriteHTML(w io.Writer) error {
-	if err := pageTemplate.ExecuteTemplate(w, "page.html", r.page()); err != nil {
+	if err := pageTemplate().ExecuteTemplate(w, "page.html", r.page()); err != nil {
 		return fmt.Errorf("write HTML report: %w", err)
 	}
 	return nil

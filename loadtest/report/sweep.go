@@ -282,7 +282,7 @@ func (s *Sweep) WriteHTML(w io.Writer) error {
 		Title: "The knee by " + s.Vary, Subtitle: s.Start + " · each run had to hold " + s.SLO, Headline: s.Headline(), OK: s.Holds != nil,
 		Remarks: s.Remarks(), Charts: []chart{s.chart()}, Trials: s.sorted(), Command: shellQuote(s.Command), Vary: s.Vary, SLO: s.SLO,
 	}
-	if err := pageTemplate.ExecuteTemplate(w, "knee.html", p); err != nil {
+	if err := pageTemplate().ExecuteTemplate(w, "knee.html", p); err != nil {
 		return fmt.Errorf("write HTML of the knee: %w", err)
 	}
 	return nil
