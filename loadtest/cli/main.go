@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -64,7 +63,7 @@ func (p Program) Main(ctx context.Context, args []string) int {
 	if len(args) > 0 {
 		switch args[0] {
 		case serverRole:
-			return beServer(args[1:])
+			return chat.Child(args[1:])
 		case clientsRole:
 			return beClients()
 		case "agent":
@@ -119,16 +118,6 @@ func (p Program) list() int {
 	return exitOK
 }
 
-// beServer runs the chat server until the standard input ends.
-func beServer(args []string) int {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { // ends with the process
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	return chat.Main(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), os.Stdout, os.Stderr)
-}
-
 // beClients is a process full of clients.
 func beClients() int {
 	proc.YieldToServers()
@@ -175,6 +164,8 @@ func (o *options) setCommands() (err error) {
 	case o.server != "":
 		c.ServerCommand = strings.Fields(o.server)
 		c.Apart = !o.oneRoom
+	case c.Node != "":
+		c.ServerCommand = []string{c.Node}
 	case c.URL == "":
 		c.ServerCommand, err = o.program.self(serverRole)
 	}
@@ -190,7 +181,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 	if err := o.setCommands(); err != nil {
 		return exitBroken, err
 	}
-	if err := errors.Join(o.config.Check(), checkFolder(o.out)); err != nil {
+	if err := errors.Join(o.config.Check(), checkFolder(o.out), checkNode(o.config.Node)); err != nil {
 		return exitUsage, err
 	}
 	host, err := kernel.Here()

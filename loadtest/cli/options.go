@@ -142,6 +142,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.IntVar(&c.Push, "push", 16_000_000, "`bytes` that each of them pushes in one go, in messages of 20 kB")
 	f.IntVar(&c.Servers, "servers", 0, "least `number` of server processes (default as many as the file limit asks for)")
 	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
+	f.StringVar(&c.Node, "node", "", "`program` built of ./loadtest/node, to be the servers: where they are many they take less of the host (default this program)")
 	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and are one room (Roost's do anyway)")
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short; in burst 1,000; what a scenario file says)")
 	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")

@@ -70,6 +70,10 @@ func (o options) idle(name string, given map[string]bool) string {
 		case o.config.Apart:
 			return "beside -apart: there is no cluster"
 		}
+	case "node":
+		if elsewhere || o.server != "" {
+			return "but for our own servers"
+		}
 	case "one-room":
 		if o.server == "" {
 			return "without -server"

@@ -50,6 +50,7 @@ var trials = map[string]trial{
 	"otlp":         {"http://127.0.0.1:4318", all, ""},
 	"nats":         {"nats://h:1", all, ""},
 	"netns":        {"no", all, ""},
+	"node":         {"x", all, ""},
 	"one-room":     {"true", all, "-server x"},
 	"out":          {"x", all, ""},
 	"param":        {"a=b", all, ""},

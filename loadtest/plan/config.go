@@ -148,6 +148,10 @@ type Config struct {
 	// in a line with "msg=memory", and ends when its standard input does.
 	ServerCommand []string `json:"-"`
 
+	// Node is the program of ServerCommand if that is our server and nothing else, as
+	// package loadtest/node is. Empty means no such program.
+	Node string `json:"node,omitempty"`
+
 	// Apart makes each server process a room of its own, where otherwise several
 	// are one cluster, over the NATS server that ServerCommand is told of.
 	Apart bool `json:"apart,omitempty"`

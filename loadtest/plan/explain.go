@@ -29,6 +29,9 @@ func (p *planner) explain() {
 		say("%s clients of %d server processes with up to %s each: %s. Each process is a room of its own.",
 			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
 	}
+	if p.config.Node != "" {
+		say("The servers are %s, which has nothing of the load generator in it.", p.config.Node)
+	}
 	p.explainTCP(say)
 	because := ""
 	if atLeast(p.Clients, p.perProcess()) > 1 && !p.virtual() {
@@ -119,10 +122,10 @@ func perSecond(rate float64) string {
 	return strconv.FormatFloat(rate, 'g', 3, 64)
 }
 
-// foreign says that the servers are not this program, which ours and its clients
-// are.
+// foreign says that the servers are not ours: those are this program, as its clients
+// are, or Node.
 func (c Config) foreign() bool {
-	return len(c.ServerCommand) > 0 && len(c.ClientCommand) > 0 && c.ServerCommand[0] != c.ClientCommand[0]
+	return c.Node == "" && len(c.ServerCommand) > 0 && len(c.ClientCommand) > 0 && c.ServerCommand[0] != c.ClientCommand[0]
 }
 
 // grouped writes 1234567 as 1,234,567.

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"runtime/debug"
+)
+
+// nodePath is the package of programs that -node takes.
+const nodePath = "github.com/roost-rt/roost/loadtest/node"
+
+// checkNode finds a program that is not the server which the records name. Empty is none.
+func checkNode(program string) error {
+	if program == "" {
+		return nil
+	}
+	info, err := buildinfo.ReadFile(program)
+	switch {
+	case err != nil:
+		return fmt.Errorf("-node: %w", err)
+	case info.Path != nodePath:
+		return fmt.Errorf("-node %s: it is %q: build it by go build -o %s ./loadtest/node; for servers other than Roost there is -server", program, info.Path, program)
+	}
+	own, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	if is, want := Stamped(info.Settings), Stamped(own.Settings); is != "" && want != "" && is != want {
+		return fmt.Errorf("-node %s: it is of commit %s, this is of %s: build both of the same", program, is, want)
+	}
+	return nil
+}
