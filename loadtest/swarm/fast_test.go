@@ -179,7 +179,7 @@ func (r *room) join(clients int) (members []net.Conn) {
 			r.t.Fatal(err)
 		}
 		r.t.Cleanup(func() { c.Close() })
-		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			r.t.Fatal(err)
 		}
 		in := bufio.NewReader(c)

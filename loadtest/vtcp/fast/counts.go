@@ -10,8 +10,8 @@ const precision = 8
 
 // Counts are the receipts of one message.
 type Counts struct {
-	Received uint64
-	First    int64 // CLOCK_MONOTONIC in nanoseconds; 0: none
+	Received uint64 // the sum of Latency
+	First    int64  // CLOCK_MONOTONIC in nanoseconds; 0: none
 	Last     int64
 
 	// Latency has the receipts by time since Message.Sent; [Latency] says what
@@ -19,7 +19,8 @@ type Counts struct {
 	Latency []uint64
 }
 
-// Received returns how many receipts the program has counted of the message in a slot.
+// Received returns how many receipts the program has counted of the message in a
+// slot. While it counts one, this and Counts may differ by it.
 func (p *Path) Received(slot int) (n uint64) {
 	for i := range p.processors {
 		n += atomic.LoadUint64(&p.processors[i].Counts[slot].Received)
@@ -27,21 +28,25 @@ func (p *Path) Received(slot int) (n uint64) {
 	return n
 }
 
-// Counts returns what the program has counted of the message in a slot.
-// While it counts, the sums may be some receipts apart.
+// Counts returns what the program has counted of the message in a slot. A receipt
+// that it counts just now may be in First and Last, and not in the sums yet.
 func (p *Path) Counts(slot int) Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	sum := Counts{Latency: make([]uint64, len(p.processors[0].Counts[slot].Latency))}
 	for i := range p.processors {
 		c := &p.processors[i].Counts[slot]
-		sum.Received += atomic.LoadUint64(&c.Received)
+		if atomic.LoadUint64(&c.Received) == 0 {
+			continue // the processor has taken none
+		}
 		if first := int64(atomic.LoadUint64(&c.First)); first > 0 && (sum.First == 0 || first < sum.First) {
 			sum.First = first
 		}
 		sum.Last = max(sum.Last, int64(atomic.LoadUint64(&c.Last)))
 		for b := range c.Latency {
-			sum.Latency[b] += uint64(atomic.LoadUint32(&c.Latency[b]))
+			n := uint64(atomic.LoadUint32(&c.Latency[b]))
+			sum.Latency[b] += n
+			sum.Received += n
 		}
 	}
 	return sum

@@ -30,7 +30,9 @@ func (p *Path) Set(slot int, m Message) error {
 		return fmt.Errorf("%w: %d", ErrFrame, len(m.Frame))
 	}
 	for i := range p.processors {
-		clear(p.processors[i].Counts[slot : slot+1])
+		if c := p.processors[i].Counts[slot : slot+1]; c[0].Received > 0 { // else they are clear
+			clear(c)
+		}
 	}
 	c.Sent, c.Number, c.Room = uint64(m.Sent), m.Number, uint32(m.Room)
 	clear(c.Frame[copy(c.Frame[:], m.Frame):])
