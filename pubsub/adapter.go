@@ -56,6 +56,29 @@ type Adapter interface {
 	Close()
 }
 
+// A Watcher is an Adapter that tells which other nodes come and go.
+type Watcher interface {
+	// WatchWith says whom to tell, one event after the other. It is called before
+	// Start. told must not wait.
+	WatchWith(told func(NodeEvent))
+}
+
+// A NodeEvent is another node that has come or gone.
+type NodeEvent struct {
+	Node   string // its name
+	Change NodeChange
+}
+
+// A NodeChange is what has become of a node. One that starts again under its name has
+// gone first.
+type NodeChange string
+
+const (
+	NodeUp    NodeChange = "up"    // it has come
+	NodeDown  NodeChange = "down"  // it has said goodbye, or is not heard of any more
+	NodeAgain NodeChange = "again" // it was down, but only out of reach: it has not started again
+)
+
 // A Counter is an Adapter that can ask the other nodes how many subscriptions a topic
 // has there.
 type Counter interface {

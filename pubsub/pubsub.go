@@ -56,6 +56,10 @@ type Config struct {
 	// Gap is told what is lost between nodes. It must not wait; it may publish. Nil
 	// tells nobody.
 	Gap func(Gap) `json:"-"`
+
+	// Node is told of other nodes that come and go, one after the other, if the adapter
+	// is a Watcher. It must not wait; it may publish. Nil tells nobody.
+	Node func(NodeEvent) `json:"-"`
 }
 
 // A PubSub is the topics of one node and who subscribed to them.
@@ -63,6 +67,7 @@ type PubSub struct {
 	adapter    Adapter // or nil
 	inspect    func(*Message) error
 	gap        func(Gap)                    // or nil
+	node       func(NodeEvent)              // or nil
 	full       func() func(Subscriber) bool // or nil
 	shards     []*shard                     // twice in a row: each has all others behind it
 	seed       maphash.Seed                 // of the hash that leads from a topic's name to its shard
@@ -73,7 +78,7 @@ type PubSub struct {
 // New returns a PubSub whose shards take their turns on pool. With an adapter,
 // it has to be started.
 func New(cfg Config, pool lane.Pool) *PubSub {
-	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, full: cfg.Full, seed: maphash.MakeSeed(), maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
+	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, node: cfg.Node, full: cfg.Full, seed: maphash.MakeSeed(), maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	if ps.inspect == nil {
 		ps.inspect = func(*Message) error { return nil }
 	}
@@ -174,6 +179,9 @@ func (ps *PubSub) Start() error {
 	}
 	if counter, ok := ps.adapter.(Counter); ok {
 		counter.CountWith(ps.Subscribers)
+	}
+	if watcher, ok := ps.adapter.(Watcher); ok && ps.node != nil {
+		watcher.WatchWith(ps.node)
 	}
 	return ps.adapter.Start(func(m *Message) error {
 		if err := ps.inspect(m); err != nil {

@@ -34,12 +34,14 @@ type Link struct {
 	deliver func(*pubsub.Message) error
 	gap     func(pubsub.Gap)
 	count   func(topic string) int // set by CountWith
+	watch   func(pubsub.NodeEvent) // set by WatchWith
 	conn    Conn
 	readers sync.WaitGroup // goroutines that call deliver or conn, besides the sending one
 
 	receiving sync.Mutex // held while broadcasts are put in order and delivered; before all other locks
 
-	forgery sync.Once // said
+	telling sync.Mutex // held while watch is called; before all other locks but receiving
+	forgery sync.Once  // said
 	closing sync.Once
 	quit    chan struct{} // closed by Close: send what waits, then end
 	ended   chan struct{} // closed when the sending goroutine has
@@ -95,6 +97,7 @@ func New(cfg Config) *Link {
 		ended:    make(chan struct{}),
 
 		count:    func(string) int { return 0 },
+		watch:    func(pubsub.NodeEvent) {},
 		censuses: make(map[uint64]*census),
 	}
 	l.all, l.buckets = l.prefix()+".all", subjectsOfBuckets(l.prefix())
@@ -111,6 +114,18 @@ func (l *Link) subject(id uint64) string { return fmt.Sprintf("%s.node.%016x", l
 // repairs is the subject of questions to one node, and of what it asked for.
 func (l *Link) repairs(id uint64) string {
 	return fmt.Sprintf("%s.repair.%016x", l.prefix(), id)
+}
+
+// WatchWith implements [pubsub.Watcher].
+func (l *Link) WatchWith(told func(pubsub.NodeEvent)) { l.watch = told }
+
+// tellChanges tells of nodes that have come or gone, in that order.
+func (l *Link) tellChanges() {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	for _, e := range l.peers.takeEvents() {
+		l.watch(e)
+	}
 }
 
 // Node implements [pubsub.Adapter].

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/roost-rt/roost/pubsub"
 )
 
 const (
@@ -40,6 +42,7 @@ type peers struct {
 	bytes   int                // of broadcasts held
 	ears    map[uint16]ear     // buckets that this node listens to
 	open    map[place]struct{} // sequences in which something is missing
+	events  []pubsub.NodeEvent // to be told
 }
 
 // An ear is since when this node listens to a bucket.
@@ -79,27 +82,28 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.byID[e.id]
+	change := pubsub.NodeAgain
 	if r == nil {
 		if e.kind == leave || len(p.byID) == maxPeers {
 			return h
 		}
-		r = newPeer(e.node)
+		r, change = newPeer(e.node), pubsub.NodeUp
 		p.byID[e.id] = r
 	}
 	if e.serial != 0 && e.kind != broadcast && !r.serials.isNew(e.serial) { // broadcasts have their number
 		h.replay = true
 		return h
 	}
-	switch {
-	case r.left && e.kind != join && e.kind != beat: // sent before the goodbye, which has overtaken it
-	case r.left:
+	if r.left && (e.kind == join || e.kind == beat) { // else it was sent before the goodbye, which has overtaken it
 		p.closeLocked(r, e.id)
-		again := newPeer(r.name)
-		again.serials = r.serials
-		*r = *again
-		fallthrough
-	default:
-		h.came, r.here, r.heard = !r.here, true, now
+		*r = peer{name: r.name, serials: r.serials, sequences: r.sequences}
+		change = pubsub.NodeUp
+	}
+	if h.came = !r.here && !r.left && e.kind != leave; h.came {
+		p.changeLocked(r, change)
+	}
+	if !r.left {
+		r.here, r.heard = true, now
 	}
 	if r.awaited {
 		h.all = p.arrivedLocked(r)
@@ -111,11 +115,35 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	case e.kind.tells():
 		h.opens = p.learnLocked(r, e, now)
 	}
-	if e.kind == leave && !r.left {
-		h.came, h.left = false, !h.came
+	if h.left = e.kind == leave && !r.left; h.left {
+		p.changeLocked(r, pubsub.NodeDown)
 		r.left, r.here = true, false
 	}
 	return h
+}
+
+// changeLocked notes what is to be told of a node, or what was one before it started
+// again: another one of that name is the same node.
+func (p *peers) changeLocked(r *peer, change pubsub.NodeChange) {
+	for _, other := range p.byID {
+		if other == r || !other.here || other.name != r.name {
+			continue
+		}
+		if change != pubsub.NodeUp {
+			return
+		}
+		p.events = append(p.events, pubsub.NodeEvent{Node: r.name, Change: pubsub.NodeDown})
+		break
+	}
+	p.events = append(p.events, pubsub.NodeEvent{Node: r.name, Change: change})
+}
+
+// takeEvents returns what is to be told.
+func (p *peers) takeEvents() (all []pubsub.NodeEvent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all, p.events = p.events, nil
+	return all
 }
 
 func newPeer(name string) *peer { return &peer{name: name, sequences: make(map[uint16]*sequence)} }
@@ -340,6 +368,7 @@ func (p *peers) sweep(now time.Time) (gone []string) {
 			delete(p.byID, id)
 		case quiet > silence*p.beat && r.here:
 			r.here = false
+			p.changeLocked(r, pubsub.NodeDown)
 			gone = append(gone, r.name)
 		}
 	}

@@ -103,6 +103,9 @@ func (l *Link) hear(e *envelope) heard {
 	case h.left:
 		l.log.Info("node has left", "peer", e.node)
 	}
+	if h.came || h.left {
+		l.tellChanges()
+	}
 	if h.all {
 		l.outbox.nudge()
 	}

@@ -181,8 +181,12 @@ func (s *sender) tick() {
 		s.dropLate()
 	}
 	s.outbox.expire(time.Now().Add(-2 * s.cfg.MaxWait))
-	for _, name := range s.peers.sweep(time.Now()) {
+	gone := s.peers.sweep(time.Now())
+	for _, name := range gone {
 		s.log.Warn("node is not heard of any more", "peer", name)
+	}
+	if len(gone) > 0 {
+		s.tellChanges()
 	}
 	s.reportLosses()
 }

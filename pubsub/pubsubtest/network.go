@@ -49,6 +49,7 @@ type Node struct {
 	deliver func(*pubsub.Message) error
 	gap     func(pubsub.Gap)
 	here    func(topic string) int
+	told    func(pubsub.NodeEvent)
 
 	quit chan struct{} // closed by Close
 	done chan struct{} // closed when nothing is delivered any more
@@ -59,6 +60,7 @@ type Node struct {
 	pending int // bytes in inbox
 	news    *sync.Cond
 	stats   pubsub.AdapterStats
+	changes []pubsub.NodeEvent // to be told
 }
 
 // A state is where a Node is in its life.
@@ -84,6 +86,7 @@ func (w *Network) Node(name string) *Node {
 		network: w,
 		name:    name,
 		here:    func(string) int { return 0 },
+		told:    func(pubsub.NodeEvent) {},
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 		news:    sync.NewCond(&w.mu),
@@ -95,6 +98,20 @@ func (n *Node) Node() string { return n.name }
 
 // CountWith implements [pubsub.Counter].
 func (n *Node) CountWith(here func(topic string) int) { n.here = here }
+
+// WatchWith implements [pubsub.Watcher].
+func (n *Node) WatchWith(told func(pubsub.NodeEvent)) { n.told = told }
+
+// changeLocked has others told of a change of n.
+func (n *Node) changeLocked(c pubsub.NodeChange) {
+	for _, other := range n.othersLocked() {
+		other.changes = append(other.changes, pubsub.NodeEvent{Node: n.name, Change: c})
+		other.news.Signal()
+		if c == pubsub.NodeUp {
+			n.changes = append(n.changes, pubsub.NodeEvent{Node: other.name, Change: c})
+		}
+	}
+}
 
 // Start implements [pubsub.Adapter]. It fails when the network has a node of that
 // name, or when the node was started before.
@@ -113,6 +130,7 @@ func (n *Node) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) 
 	}
 	n.deliver, n.gap, n.state = deliver, gap, started
 	w.nodes[n.name] = n
+	n.changeLocked(pubsub.NodeUp)
 	go n.receive() // Close waits for it
 	return nil
 }
@@ -124,6 +142,7 @@ func (n *Node) Close() {
 	before := n.state
 	n.state = closed
 	if before == started {
+		n.changeLocked(pubsub.NodeDown)
 		delete(w.nodes, n.name)
 		close(n.quit)
 		n.news.Signal()
@@ -194,27 +213,37 @@ func (n *Node) othersLocked() (all []*Node) {
 func (n *Node) receive() {
 	defer close(n.done)
 	for {
-		p, ok := n.next()
+		p, changes, ok := n.next()
 		if !ok {
 			return
 		}
-		n.take(p, n.deliverInTime(p.message))
+		for _, c := range changes {
+			n.told(c)
+		}
+		if p.message != nil {
+			n.take(p, n.deliverInTime(p.message))
+		}
 	}
 }
 
-func (n *Node) next() (p parcel, ok bool) {
+// next waits for changes to tell, or a message.
+func (n *Node) next() (p parcel, changes []pubsub.NodeEvent, ok bool) {
 	n.network.mu.Lock()
 	defer n.network.mu.Unlock()
-	for len(n.inbox) == 0 && n.state == started {
+	for len(n.inbox) == 0 && len(n.changes) == 0 && n.state == started {
 		n.news.Wait()
 	}
 	if n.state != started {
-		return p, false
+		return p, nil, false
+	}
+	changes, n.changes = n.changes, nil
+	if len(n.inbox) == 0 {
+		return p, changes, true
 	}
 	p = n.inbox[0]
 	n.inbox[0] = parcel{}
 	n.inbox = n.inbox[1:]
-	return p, true
+	return p, changes, true
 }
 
 // deliverInTime delivers m when this node has room for it. What comes in that time

@@ -438,3 +438,43 @@ func count(t *testing.T, c *cluster) {
 		t.Errorf("Count after Close: %v, want ErrNotConnected", err)
 	}
 }
+
+// A Watcher tells of each node that comes and goes.
+func watch(t *testing.T, c *cluster) {
+	a := c.add("a")
+	watcher, ok := a.Adapter.(pubsub.Watcher)
+	if !ok {
+		return // it need not be one
+	}
+	var mu sync.Mutex
+	var told []pubsub.NodeEvent
+	watcher.WatchWith(func(e pubsub.NodeEvent) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n := len(told); e.Change == pubsub.NodeAgain && n > 0 && told[n-1] == (pubsub.NodeEvent{Node: e.Node, Change: pubsub.NodeDown}) {
+			told = told[:n-1] // this host is busy, and it was silent for so long
+			return
+		}
+		told = append(told, e)
+	})
+	a.start(t)
+	var want []pubsub.NodeEvent
+	for _, name := range []string{"b", "c", "b"} {
+		n := c.add(name)
+		n.start(t)
+		a.knows(t, "a", name)
+		n.Close()
+		a.knows(t, "a")
+		want = append(want, pubsub.NodeEvent{Node: name, Change: pubsub.NodeUp}, pubsub.NodeEvent{Node: name, Change: pubsub.NodeDown})
+	}
+	eventually(t, "all is told", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Equal(told, want) || len(told) > len(want)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
+}

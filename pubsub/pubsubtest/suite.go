@@ -44,6 +44,7 @@ func Run(t *testing.T, start func(t *testing.T) Cluster) {
 		{"close waits for deliver", closeWaits},
 		{"close while all publish", closeWhilePublishing},
 		{"count", count},
+		{"watch", watch},
 	} {
 		t.Run(promise.name, func(t *testing.T) {
 			c := &cluster{Cluster: start(t)}

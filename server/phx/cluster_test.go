@@ -130,8 +130,11 @@ func TestSubscribersEverywhere(t *testing.T) {
 // A lossy adapter is alone in its cluster.
 type lossy struct {
 	pubsub.Adapter
-	gap func(pubsub.Gap)
+	gap  func(pubsub.Gap)
+	told func(pubsub.NodeEvent)
 }
+
+func (l *lossy) WatchWith(told func(pubsub.NodeEvent)) { l.told = told }
 
 func (l *lossy) Start(_ func(*pubsub.Message) error, gap func(pubsub.Gap)) error {
 	l.gap = gap
@@ -140,7 +143,8 @@ func (l *lossy) Start(_ func(*pubsub.Message) error, gap func(pubsub.Gap)) error
 
 func (l *lossy) Close() {}
 
-// An application can tell its clients what was lost between nodes.
+// An application can tell its clients what was lost between nodes, and which of them
+// there are.
 func TestGap(t *testing.T) {
 	adapter := new(lossy)
 	var ep *phx.Endpoint
@@ -151,10 +155,16 @@ func TestGap(t *testing.T) {
 			if err := ep.LocalBroadcast("a", "reload", map[string]any{"node": g.Node, "missed": g.Messages}); err != nil {
 				t.Error(err)
 			}
+		}, Node: func(e pubsub.NodeEvent) {
+			if err := ep.LocalBroadcast("a", string(e.Change), map[string]any{"node": e.Node}); err != nil {
+				t.Error(err)
+			}
 		}},
 	})
 	c := dial(t, ep)
 	c.join("a")
 	adapter.gap(pubsub.Gap{Node: "node2", Messages: 3})
 	c.want(`[null,null,"a","reload",{"missed":3,"node":"node2"}]`)
+	adapter.told(pubsub.NodeEvent{Node: "node2", Change: pubsub.NodeDown})
+	c.want(`[null,null,"a","down",{"node":"node2"}]`)
 }

@@ -95,6 +95,7 @@ func (ep *Endpoint) start() (err error) {
 		Inspect:    ep.inspect,
 		Full:       ep.full,
 		Gap:        func(g pubsub.Gap) { tell(&ep.services, ep.hooks.Gap, g) },
+		Node:       func(e pubsub.NodeEvent) { tell(&ep.services, ep.hooks.Node, e) },
 	}, ep.fanOut)
 	ep.poller, err = poller.New(poller.Config{
 		Loops: cfg.Loops, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger,

@@ -32,6 +32,10 @@ type Telemetry struct {
 	// will not come any more. It may tell clients with LocalBroadcast to load anew
 	// what they show.
 	Gap func(pubsub.Gap)
+
+	// Node is told of other nodes of the cluster that come and go; Endpoint.Cluster
+	// has the names of those that are there.
+	Node func(pubsub.NodeEvent)
 }
 
 // A ConnectEvent is a client that has connected or was refused.
@@ -124,6 +128,7 @@ func JoinTelemetry(all ...*Telemetry) *Telemetry {
 		Pushed:       joinHooks(all, func(t *Telemetry) func(PushEvent) { return t.Pushed }),
 		Broadcast:    joinHooks(all, func(t *Telemetry) func(BroadcastEvent) { return t.Broadcast }),
 		Gap:          joinHooks(all, func(t *Telemetry) func(pubsub.Gap) { return t.Gap }),
+		Node:         joinHooks(all, func(t *Telemetry) func(pubsub.NodeEvent) { return t.Node }),
 	}
 }
 
