@@ -132,10 +132,10 @@ func TestLayout(t *testing.T) {
 func TestBuckets(t *testing.T) {
 	o := startOracle(t)
 	var values []int64
-	for v := range int64(2000) {
+	for v := range int64(1100) {
 		values = append(values, v)
 	}
-	for v := int64(1024); v < 1<<31; v += v / 100 {
+	for v := int64(1024); v < 1<<31; v += v / 40 {
 		values = append(values, v)
 	}
 	for shift := range 31 {

@@ -15,7 +15,7 @@ import (
 // TestAsTheOracle has the kernel and the oracle do the same with packets that are
 // mostly right.
 func TestAsTheOracle(t *testing.T) {
-	const rounds = 6_000
+	const rounds = 3_000
 	g := &generator{Rand: rand.New(rand.NewPCG(1, uint64(order.Now())))}
 	o, p := startOracle(t), load(t, oracleClients)
 	var taken, counted int

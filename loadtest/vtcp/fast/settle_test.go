@@ -14,7 +14,7 @@ import (
 // TestSettles changes the message in a slot while processors are at work with it. What
 // was counted of a message when Set has ended it, is all that was taken of it.
 func TestSettles(t *testing.T) {
-	const messages, clients, tries = 100, 4, 10
+	const messages, clients, tries = 60, 4, 8
 	p := load(t, clients)
 	var (
 		current atomic.Uint32
