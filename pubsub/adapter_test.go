@@ -3,6 +3,7 @@ package pubsub_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/roost-rt/roost/pubsub"
@@ -235,4 +236,65 @@ func TestInspect(t *testing.T) {
 	publish(t, ps, "a", "good here")
 	pool.run()
 	want(t, "subscriber", in, "good", "good here")
+}
+
+// A selective adapter notes what the node listens to.
+type selectiveNode struct {
+	*busNode
+	said []string
+}
+
+func (n *selectiveNode) Listen(topic string) { n.said = append(n.said, "+"+topic) }
+func (n *selectiveNode) Ignore(topic string) { n.said = append(n.said, "-"+topic) }
+
+// An adapter is told of the first subscriber of a topic and of the last, however many
+// come between, and whatever waits to be delivered then.
+func TestSelective(t *testing.T) {
+	pool, adapter := new(line), &selectiveNode{busNode: &busNode{bus: bus{}, name: "n1"}}
+	ps := pubsub.New(pubsub.Config{Shards: 4, Adapter: adapter}, pool)
+	if err := ps.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer ps.Close()
+	want := func(when string, all ...string) {
+		t.Helper()
+		if !slices.Equal(adapter.said, all) {
+			t.Errorf("%s: told %v, want %v", when, adapter.said, all)
+		}
+		adapter.said = nil
+	}
+	crowd := make([]sink, 5000)
+	for i := range crowd {
+		ps.Subscribe("a", &crowd[i])
+	}
+	want("all have come", "+a")
+	if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "e"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range crowd {
+		ps.Unsubscribe(&crowd[i])
+	}
+	pool.run()
+	want("all have gone", "-a")
+	s := new(sink)
+	ps.Subscribe("b", s)
+	ps.Unsubscribe(s)
+	ps.Unsubscribe(s)
+	want("one comes and goes", "+b", "-b")
+}
+
+// What is for nobody here is not looked at, and does not wait: adapters bring more than
+// a node listens to.
+func TestForNobodyHere(t *testing.T) {
+	b := bus{}
+	sender := &busNode{bus: b, name: "n2"}
+	inspect := func(m *pubsub.Message) error { t.Errorf("asked about %s", m.Topic); return nil }
+	ps := pubsub.New(pubsub.Config{Adapter: &busNode{bus: b, name: "n1"}, Inspect: inspect}, new(line))
+	if err := ps.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer ps.Close()
+	if err := sender.Broadcast(&pubsub.Message{Topic: "a", Event: "e"}); err != nil {
+		t.Errorf("deliver = %v, want nil", err)
+	}
 }

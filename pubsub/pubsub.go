@@ -42,7 +42,7 @@ type Config struct {
 	// Adapter is the way to the other nodes. Nil means that there are none.
 	Adapter Adapter `json:"-"`
 
-	// Inspect is asked about each message of another node before anybody gets it.
+	// Inspect is asked about each message of another node before anybody here gets it.
 	// If it returns an error nobody does, and the adapter is told ErrInvalid. It
 	// is called by several goroutines. Nil lets all through.
 	Inspect func(*Message) error `json:"-"`
@@ -184,6 +184,9 @@ func (ps *PubSub) Start() error {
 		watcher.WatchWith(ps.node)
 	}
 	return ps.adapter.Start(func(m *Message) error {
+		if ps.Subscribers(m.Topic) == 0 { // the adapter brings more than this node listens to
+			return nil
+		}
 		if err := ps.inspect(m); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}

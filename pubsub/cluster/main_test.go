@@ -18,12 +18,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if addrs := os.Getenv(natsAddrs); addrs != "" {
-		if err := runNATS(addrs); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for variable, run := range map[string]func(string) error{natsAddrs: runNATS, natsURL: runDeaf} {
+		if value := os.Getenv(variable); value != "" {
+			if err := run(value); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	if order := os.Getenv(busyNodes); order != "" {
 		if err := runNodes(order); err != nil {

@@ -61,7 +61,7 @@ type process struct {
 }
 
 // startNATS starts n NATS servers that are one cluster until the test ends.
-func startNATS(t *testing.T, n int) (all []*process) {
+func startNATS(t testing.TB, n int) (all []*process) {
 	t.Helper()
 	nodes, routes := free(t, n), free(t, n)
 	for i := range n {
@@ -74,7 +74,7 @@ func startNATS(t *testing.T, n int) (all []*process) {
 }
 
 // free are addresses on which nobody listens.
-func free(t *testing.T, n int) (addrs []string) {
+func free(t testing.TB, n int) (addrs []string) {
 	t.Helper()
 	for range n {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -90,7 +90,7 @@ func free(t *testing.T, n int) (addrs []string) {
 // url is where nodes find the server.
 func (p *process) url() string { return "nats://" + strings.Fields(p.addrs)[0] }
 
-func (p *process) start(t *testing.T) {
+func (p *process) start(t testing.TB) {
 	t.Helper()
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append(os.Environ(), natsAddrs+"="+p.addrs)

@@ -41,7 +41,7 @@ type server struct {
 }
 
 // serve runs a Redis server until the test ends.
-func serve(t *testing.T, args ...string) *server {
+func serve(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatalf("%v: apt-get install redis-server, or run scripts/test, which does", err)
@@ -57,7 +57,7 @@ func serve(t *testing.T, args ...string) *server {
 	return s
 }
 
-func (s *server) start(t *testing.T) {
+func (s *server) start(t testing.TB) {
 	t.Helper()
 	args := append([]string{"--port", "0", "--unixsocket", s.socket(), "--dir", s.dir, "--save", ""}, s.args...)
 	s.cmd = exec.Command("redis-server", args...)
@@ -183,7 +183,7 @@ func pair(t *testing.T, s *server, cfg cluster.Config) (a, b *node) {
 }
 
 // eventually waits for a condition that nothing announces.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
