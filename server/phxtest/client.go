@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/clientside"
 )
 
 // A Client is the client's end of a socket.
@@ -25,7 +26,7 @@ type Client struct {
 	timeout  time.Duration
 	conn     net.Conn
 	in       *bufio.Reader // of conn
-	protocol protocol
+	protocol clientside.Protocol
 	decoder  frame.Decoder
 	data     []byte // read, not decoded yet
 

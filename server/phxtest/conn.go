@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/clientside"
 )
 
 // Opcodes of RFC 6455 §5.2.
@@ -29,6 +30,12 @@ const (
 
 // mask is what frames are masked with. It guards proxies, and there are none.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
+
+// An outgoing is a client message. An empty joinRef is null.
+type outgoing struct {
+	joinRef, ref, topic, event string
+	body                       body
+}
 
 // A closeError is the end of the connection.
 type closeError struct {
@@ -72,7 +79,9 @@ func (c *Client) write(m outgoing) error {
 	if c.closed != nil {
 		return c.closed
 	}
-	data, binary, err := c.protocol.encode(m)
+	data, binary, err := c.protocol.Encode(clientside.Outgoing{
+		JoinRef: m.joinRef, Ref: m.ref, Topic: m.topic, Event: m.event, Payload: m.body.data, Binary: m.body.binary,
+	})
 	switch {
 	case err != nil:
 		return err
@@ -135,7 +144,7 @@ func (c *Client) receive(deadline time.Time) error {
 func (c *Client) handle(f frame.Frame) error {
 	switch f.Op {
 	case opText, opBinary:
-		m, err := c.protocol.decode(f.Payload, f.Op == opBinary)
+		m, err := c.protocol.Decode(f.Payload, f.Op == opBinary)
 		if err != nil {
 			return fmt.Errorf("the server sent %q: %w", f.Payload, err)
 		}
@@ -150,8 +159,11 @@ func (c *Client) handle(f frame.Frame) error {
 }
 
 // file keeps a message until it is expected.
-func (c *Client) file(m Message) {
-	m.t = c.t
+func (c *Client) file(came clientside.Message) {
+	m := Message{
+		JoinRef: came.JoinRef, Ref: came.Ref, Topic: came.Topic, Event: came.Event, Status: came.Status,
+		JSON: came.JSON, Binary: came.Binary, kind: came.Kind, t: c.t,
+	}
 	if m.Topic == "phoenix" {
 		c.beat = m.Ref
 		return

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+
+	"github.com/roost-rt/roost/server/internal/clientside"
 )
 
 // A Message is what the server sent.
@@ -23,13 +25,13 @@ type Message struct {
 	t    testing.TB
 }
 
-type kind string
+type kind = clientside.Kind
 
 const (
-	push      kind = "push"
-	reply     kind = "reply"
-	broadcast kind = "broadcast"
-	message   kind = "message" // push or broadcast: V1 does not say
+	push      = clientside.Push
+	reply     = clientside.Reply
+	broadcast = clientside.Broadcast
+	message   = clientside.Either
 )
 
 // String shows the message without its topic and refs.

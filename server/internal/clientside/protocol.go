@@ -1,4 +1,9 @@
-package phxtest
+// Package clientside is the client's side of the protocol: its messages and its
+// handshake, as the official client has them.
+//
+// It shares no code with package wire: a mistake there would be made on both sides,
+// and go unseen. It is pure: no I/O, no goroutines, no clock.
+package clientside
 
 import (
 	"encoding/json"
@@ -6,23 +11,48 @@ import (
 	"fmt"
 )
 
-// A protocol is the client's side of a version: what package wire is not.
-type protocol interface {
-	// encode makes a client message.
-	encode(m outgoing) (data []byte, binary bool, err error)
+// A Protocol is a version of the messages. All may use it at a time.
+type Protocol interface {
+	// Encode makes a client message, for a text or a binary frame.
+	Encode(m Outgoing) (data []byte, binary bool, err error)
 
-	// decode reads a server message.
-	decode(data []byte, binary bool) (Message, error)
+	// Decode reads a server message. It keeps nothing of data.
+	Decode(data []byte, binary bool) (Message, error)
 }
 
-// An outgoing is a client message. An empty joinRef is null.
-type outgoing struct {
-	joinRef, ref, topic, event string
-	body                       body
+// An Outgoing is a client message. An empty JoinRef is null.
+type Outgoing struct {
+	JoinRef, Ref, Topic, Event string
+
+	Payload []byte // JSON, unless Binary says otherwise
+	Binary  bool
 }
 
-// v1 is spec §2.1. Clients of that time send no join_ref.
-type v1 struct{}
+// A Message is what a server sends. A ref that is null is "".
+type Message struct {
+	JoinRef, Ref, Topic, Event string
+	Status                     string // of a reply
+
+	// JSON is the payload or, of a reply, the response. It is nil if that is
+	// Binary, which in turn is nil if it is JSON.
+	JSON   json.RawMessage
+	Binary []byte
+
+	Kind Kind
+}
+
+// A Kind is how a message was sent.
+type Kind string
+
+const (
+	Push      Kind = "push"
+	Reply     Kind = "reply"
+	Broadcast Kind = "broadcast"
+	Either    Kind = "message" // push or broadcast: V1 does not say
+)
+
+// V1 is spec §2.1. Clients of that time send no join_ref.
+type V1 struct{}
 
 type v1Message struct {
 	Topic   string          `json:"topic"`
@@ -31,15 +61,15 @@ type v1Message struct {
 	Ref     *string         `json:"ref"`
 }
 
-func (v1) encode(m outgoing) ([]byte, bool, error) {
-	if m.body.binary {
+func (V1) Encode(m Outgoing) ([]byte, bool, error) {
+	if m.Binary {
 		return nil, false, errors.New("version 1 has no binary payloads")
 	}
-	data, err := json.Marshal(v1Message{m.topic, m.event, m.body.data, &m.ref})
+	data, err := json.Marshal(v1Message{m.Topic, m.Event, m.Payload, &m.Ref})
 	return data, false, err
 }
 
-func (v1) decode(data []byte, binary bool) (Message, error) {
+func (V1) Decode(data []byte, binary bool) (Message, error) {
 	if binary {
 		return Message{}, errors.New("a binary frame, which V1 clients cannot read")
 	}
@@ -47,22 +77,22 @@ func (v1) decode(data []byte, binary bool) (Message, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Message{}, err
 	}
-	return finish(Message{Ref: text(m.Ref), Topic: m.Topic, Event: m.Event, JSON: m.Payload, kind: message})
+	return finish(Message{Ref: text(m.Ref), Topic: m.Topic, Event: m.Event, JSON: m.Payload, Kind: Either})
 }
 
-// v2 is spec §2.2 and §2.3.
-type v2 struct{}
+// V2 is spec §2.2 and §2.3.
+type V2 struct{}
 
-func (v2) encode(m outgoing) ([]byte, bool, error) {
-	if m.body.binary {
-		data, err := appendBinary(m.body.data, m.joinRef, m.ref, m.topic, m.event)
+func (V2) Encode(m Outgoing) ([]byte, bool, error) {
+	if m.Binary {
+		data, err := appendBinary(m.Payload, m.JoinRef, m.Ref, m.Topic, m.Event)
 		return data, true, err
 	}
 	var joinRef *string
-	if m.joinRef != "" {
-		joinRef = &m.joinRef
+	if m.JoinRef != "" {
+		joinRef = &m.JoinRef
 	}
-	data, err := json.Marshal([]any{joinRef, m.ref, m.topic, m.event, json.RawMessage(m.body.data)})
+	data, err := json.Marshal([]any{joinRef, m.Ref, m.Topic, m.Event, json.RawMessage(m.Payload)})
 	return data, false, err
 }
 
@@ -81,7 +111,7 @@ func appendBinary(data []byte, fields ...string) ([]byte, error) {
 	return append(out, data...), nil
 }
 
-func (v2) decode(data []byte, binary bool) (Message, error) {
+func (V2) Decode(data []byte, binary bool) (Message, error) {
 	if binary {
 		return decodeBinary(data)
 	}
@@ -95,9 +125,9 @@ func (v2) decode(data []byte, binary bool) (Message, error) {
 	if len(elements) != n {
 		return Message{}, fmt.Errorf("an array of %d elements, want %d", len(elements), n)
 	}
-	m.JoinRef, m.Ref, m.kind = text(joinRef), text(ref), push
+	m.JoinRef, m.Ref, m.Kind = text(joinRef), text(ref), Push
 	if joinRef == nil {
-		m.kind = broadcast
+		m.Kind = Broadcast
 	}
 	return finish(m)
 }
@@ -114,8 +144,8 @@ func decodeBinary(data []byte) (Message, error) {
 		return Message{}, errors.New("not the header of a binary message")
 	}
 	fields := layouts[data[0]]
-	m.kind = [...]kind{push, reply, broadcast}[data[0]]
-	if m.kind == reply {
+	m.Kind = [...]Kind{Push, Reply, Broadcast}[data[0]]
+	if m.Kind == Reply {
 		m.Event = "phx_reply"
 	}
 	rest := data[1+len(fields):]
@@ -142,7 +172,7 @@ func finish(m Message) (Message, error) {
 	if err := json.Unmarshal(m.JSON, &p); err != nil {
 		return Message{}, err
 	}
-	m.Status, m.JSON, m.kind = p.Status, p.Response, reply
+	m.Status, m.JSON, m.Kind = p.Status, p.Response, Reply
 	return m, nil
 }
 
