@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/knee"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
@@ -294,6 +295,9 @@ func (k kneeSearch) arguments(value float64) []string {
 	}
 	rate := value
 	if k.vary == "clients" {
+		if tcp := k.given.config.ClientTCP; tcp == "" || tcp == plan.AutoTCP { // it would change on the way
+			args = append(args, "-client-tcp", string(order.KernelTCP))
+		}
 		rate = cmp.Or(k.given.config.Rate, 2)
 	}
 	number := strconv.FormatFloat(value, 'f', -1, 64)
