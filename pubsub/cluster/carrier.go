@@ -54,6 +54,9 @@ type Conn interface {
 	// Renew gives up the connection and connects again. It does not wait.
 	Renew() error
 
+	// Dropped is how many messages for a subject it could not receive fast enough.
+	Dropped(subject string) int
+
 	// Limit is that of Session.Up.
 	Limit() int64
 

@@ -152,6 +152,21 @@ func (n *natsConn) Renew() error { return n.conn.ForceReconnect() }
 // Limit implements [Conn].
 func (n *natsConn) Limit() int64 { return n.conn.MaxPayload() }
 
+// Dropped implements [Conn].
+func (n *natsConn) Dropped(subject string) int {
+	n.mu.Lock()
+	sub := n.subs[subject]
+	n.mu.Unlock()
+	if sub == nil {
+		return 0
+	}
+	dropped, err := sub.Dropped()
+	if err != nil {
+		return 0 // closed
+	}
+	return dropped
+}
+
 // Close implements [Conn].
 func (n *natsConn) Close() {
 	n.conn.Close()

@@ -63,14 +63,27 @@ type process struct {
 // startNATS starts n NATS servers that are one cluster until the test ends.
 func startNATS(t testing.TB, n int) (all []*process) {
 	t.Helper()
-	nodes, routes := free(t, n), free(t, n)
-	for i := range n {
-		p := &process{addrs: strings.Join(append([]string{nodes[i], routes[i]}, routes...), " ")}
-		p.start(t)
-		t.Cleanup(func() { p.end(syscall.SIGKILL) })
-		all = append(all, p)
+	for range 5 { // others of this host may take what is free now
+		nodes, routes := free(t, n), free(t, n)
+		for i := range n {
+			p := &process{addrs: strings.Join(append([]string{nodes[i], routes[i]}, routes...), " ")}
+			if err := p.run(); err != nil {
+				t.Log(err)
+				break
+			}
+			t.Cleanup(func() { p.end(syscall.SIGKILL) })
+			all = append(all, p)
+		}
+		if len(all) == n {
+			return all
+		}
+		for _, p := range all {
+			p.end(syscall.SIGKILL)
+		}
+		all = nil
 	}
-	return all
+	t.Fatal("no NATS servers in five attempts")
+	return nil
 }
 
 // free are addresses on which nobody listens.
@@ -92,22 +105,30 @@ func (p *process) url() string { return "nats://" + strings.Fields(p.addrs)[0] }
 
 func (p *process) start(t testing.TB) {
 	t.Helper()
+	if err := p.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) run() error {
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append(os.Environ(), natsAddrs+"="+p.addrs)
 	p.cmd.Stderr = os.Stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		t.Fatalf("NATS server says %q, %v", line, err)
+		p.end(syscall.SIGKILL)
+		return fmt.Errorf("NATS server says %q, %w", line, err)
 	}
+	return nil
 }
 
 func (p *process) signal(t *testing.T, sig syscall.Signal) {

@@ -24,7 +24,7 @@ func TestAdapterWithSecret(t *testing.T) {
 		url := serve(t, natsserver.Config{MaxPayload: 1 << 20}).URL()
 		return pubsubtest.Cluster{
 			Node: func(name string) pubsub.Adapter {
-				return cluster.New(cluster.Config{URL: url, Node: name, Secret: secret, MaxPending: 64 << 10, Beat: 50 * time.Millisecond, Logger: quiet})
+				return cluster.New(cluster.Config{URL: url, Node: name, Secret: secret, MaxPending: 64 << 10, Beat: time.Second, Logger: quiet})
 			},
 			TooLarge: 1 << 20,
 		}

@@ -211,7 +211,7 @@ func (s *sender) dropLate() {
 
 // reportLosses logs what was lost since it did so last.
 func (s *sender) reportLosses() {
-	if n := s.inbound.direct.lost(); n > s.overflow {
+	if n := s.inbound.direct.lost() + s.conn.Dropped(s.inbound.toThis); n > s.overflow {
 		s.missed("", uint64(n-s.overflow))
 		s.overflow = n
 	}

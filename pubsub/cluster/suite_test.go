@@ -17,7 +17,7 @@ func suiteCluster(maxPayload int, urls ...string) pubsubtest.Cluster {
 		Node: func(name string) pubsub.Adapter {
 			next++
 			return cluster.New(cluster.Config{
-				URL: urls[next%len(urls)], Node: name, MaxPending: 64 << 10, Beat: 50 * time.Millisecond, Logger: quiet,
+				URL: urls[next%len(urls)], Node: name, MaxPending: 64 << 10, Beat: time.Second, Logger: quiet,
 			})
 		},
 		TooLarge: maxPayload,

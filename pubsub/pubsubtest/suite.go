@@ -12,8 +12,9 @@ import (
 type Cluster struct {
 	// Node returns a node of one cluster, new and not started, whose name is its own.
 	// No more than some 64 KiB should wait to be sent: the suite publishes until it is
-	// refused. Nodes should make themselves heard often, ten times a second: the suite
-	// waits for them to know each other.
+	// refused. Nodes should make themselves heard at once, and not count as gone while a
+	// busy host lets them wait for a second or two: the suite waits for them to know
+	// each other.
 	Node func(name string) pubsub.Adapter
 
 	// TooLarge is a number of bytes that a payload must not have. It is required, and

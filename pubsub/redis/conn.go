@@ -240,6 +240,9 @@ func (n *conn) note(subjects []string, listens bool) *line {
 	return n.line
 }
 
+// Dropped implements [cluster.Conn]. The Link takes everything.
+func (n *conn) Dropped(string) int { return 0 }
+
 // Close implements [cluster.Conn].
 func (n *conn) Close() {
 	n.close()

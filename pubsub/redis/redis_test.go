@@ -128,7 +128,7 @@ func TestAdapter(t *testing.T) {
 					Node: func(name string) pubsub.Adapter {
 						return cluster.New(cluster.Config{
 							Carrier: redis.New(cfg), Cluster: fmt.Sprint("test", clusters), Node: name,
-							MaxPending: 64 << 10, Beat: 50 * time.Millisecond, Logger: quiet,
+							MaxPending: 64 << 10, Beat: time.Second, Logger: quiet,
 						})
 					},
 					TooLarge: 1 << 20,
