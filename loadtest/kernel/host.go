@@ -71,7 +71,7 @@ func Read(r Root) (Host, error) {
 		Quota:         r.quota(),
 		FilesExempt:   r.filesExempt(),
 		TUN:           r.tun(),
-		BPF:           r.tun() && r.inFirstUsers(),
+		BPF:           r.tun() && r.inFirstUsers() && r.isLinux(6, 6), // TCX
 		TimeWaitReuse: r.sysctl("net.ipv4.tcp_tw_reuse"),
 		Neighbours:    r.sysctl("net.ipv4.neigh.default.gc_thresh3"),
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -25,6 +26,17 @@ func (r Root) filesExempt() bool { return r.capable(capSysAdmin) && r.inFirstUse
 func (r Root) tun() bool {
 	_, err := os.Stat(r.path("dev/net/tun"))
 	return err == nil && r.capable(capSysAdmin) && r.capable(capNetAdmin)
+}
+
+// isLinux reports whether the kernel is of a version, or of a later one.
+func (r Root) isLinux(major, minor int) bool {
+	text, err := r.text(sysctl("kernel.osrelease"))
+	if err != nil {
+		return false
+	}
+	var x, y int
+	_, err = fmt.Sscanf(text, "%d.%d", &x, &y)
+	return err == nil && (x > major || x == major && y >= minor)
 }
 
 // capable reports whether this process has a capability, in its user namespace.

@@ -106,6 +106,34 @@ func TestFilesExempt(t *testing.T) {
 	}
 }
 
+// Clients without sockets take a device, and who may make it; a program for it takes root
+// of the host, and a kernel that attaches it.
+func TestVirtualClients(t *testing.T) {
+	const (
+		root   = "Name:\tx\nCapEff:\t000001ffffffffff\n"
+		docker = "Name:\tx\nCapEff:\t00000000a80425fb\n"
+	)
+	for _, test := range []struct {
+		name, status, device, ids, release string
+		tun, bpf                           bool
+	}{
+		{"root of the host", root, "x", "0 0 4294967295", "6.18.44-fc", true, true},
+		{"the oldest kernel that does", root, "x", "0 0 4294967295", "6.6.0", true, true},
+		{"one too old", root, "x", "0 0 4294967295", "6.5.13-generic", true, false},
+		{"and another", root, "x", "0 0 4294967295", "5.15.0", true, false},
+		{"root of a rootless container", root, "x", "0 1000 1", "6.18.44", true, false},
+		{"root of Docker", docker, "x", "0 0 4294967295", "6.18.44", false, false},
+		{"no device", root, "", "0 0 4294967295", "6.18.44", false, false},
+	} {
+		h := bigMachine().with(machine{
+			"proc/self/status": test.status, "dev/net/tun": test.device, "proc/self/uid_map": test.ids, "proc/sys/kernel/osrelease": test.release + "\n",
+		}).host(t)
+		if h.TUN != test.tun || h.BPF != test.bpf {
+			t.Errorf("%s: TUN %v, BPF %v, want %v, %v", test.name, h.TUN, h.BPF, test.tun, test.bpf)
+		}
+	}
+}
+
 // The least quota on the way up is shown, and bounds the processors that are planned
 // with.
 func TestQuota(t *testing.T) {

@@ -30,8 +30,11 @@ func ParseTCP(name string) (order.TCP, error) {
 // who waits. It fails where the host has no way to what was asked for.
 func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) {
 	if c.ClientTCP != "" && c.ClientTCP != AutoTCP {
-		if c.ClientTCP == order.TUN && !h.TUN || c.ClientTCP == order.BPF && !h.BPF {
-			return "", "", fmt.Errorf("client-tcp: %s needs root, and /dev/net/tun (modprobe tun)", c.ClientTCP)
+		switch {
+		case c.ClientTCP == order.TUN && !h.TUN:
+			return "", "", errors.New("client-tcp: tun needs root, and /dev/net/tun (modprobe tun)")
+		case c.ClientTCP == order.BPF && !h.BPF:
+			return "", "", errors.New("client-tcp: bpf needs root of the host, Linux 6.6, and /dev/net/tun (modprobe tun)")
 		}
 		return c.ClientTCP, "it was asked for", nil
 	}
@@ -48,7 +51,7 @@ func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) 
 	}
 	why = fmt.Sprintf("they are %s or more", grouped(virtualFrom))
 	if !h.BPF {
-		return order.TUN, why + ", and a program in the kernel takes root of the host", nil
+		return order.TUN, why + ", and a program in the kernel takes root of the host, and Linux 6.6", nil
 	}
 	return order.BPF, why, nil
 }

@@ -254,6 +254,13 @@ func (c Contest) whatToKnow(bouts []Bout) (sentences []string) {
 		c.rounds, c.messages, c.echoSays())
 	say("Clients and kernel settings were the same for all. Clients share the processors with the server and have the scheduling policy SCHED_BATCH, which does not interrupt a server that writes: " +
 		"what is per second or in milliseconds is of both together, what is server CPU of the server alone.")
+	for _, b := range bouts {
+		for _, m := range b.good(c.contenders[0].name) { // all have the same
+			if says := m.result.Summary.ClientTCPSays; says != "" && !slices.Contains(sentences, says) {
+				say("%s", says)
+			}
+		}
+	}
 	say("Memory is resident memory of the server's process, from before the first client to when all have joined, idle, and until after the messages. It is asked to collect its garbage (SIGUSR1) before each look. " +
 		"That flatters a server that would not do so by itself.")
 	say("The kernel counts CPU time in steps of 10 ms: with few clients the figures of CPU are coarse.")
