@@ -16,7 +16,7 @@ import (
 var flagGroups = []settings.Group{
 	{Title: "target", Flags: "url header param subprotocol auth-token ca cert key server-name insecure resume protocol topic event"},
 	{Title: "servers started here, without -url", Flags: "servers node server one-room apart nats"},
-	{Title: "clients", Flags: "clients connect-rate heartbeat from agents client-tcp netns force"},
+	{Title: "clients", Flags: "clients connect-rate heartbeat from agents client-tcp client-timestamps netns force"},
 	{Title: "scenario", Flags: "scenario for rate messages size writers inflight rooms zipf churn slow how pushers push"},
 	{Title: "verdict", Flags: "slo late drain timeout"},
 	{Title: "report", Flags: "out json junit metrics otlp quiet server-pid"},

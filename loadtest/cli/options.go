@@ -170,6 +170,7 @@ func (o *options) flags() *flag.FlagSet {
 		c.ClientTCP, err = plan.ParseTCP(name)
 		return err
 	})
+	f.BoolVar(&c.Timestamps, "client-timestamps", false, "clients without sockets offer TCP's timestamps, as sockets do")
 	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
 	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")

@@ -127,19 +127,20 @@ const inFlight = 1024
 
 func (r *run) orders(addrs [][]string, extents []plan.Extent) *order.Orders {
 	o := &order.Orders{
-		Event:     r.cfg.Event,
-		TCP:       r.plan.ClientTCP,
-		PerSource: r.plan.PerSource,
-		Window:    max(16, min(256, inFlight/r.plan.Ramping)),
-		Heartbeat: r.plan.Heartbeat,
-		Report:    r.plan.Report,
-		Messages:  r.plan.Messages,
-		Writers:   r.plan.Writers,
-		Late:      r.cfg.Late,
-		Tell:      r.waits(),
-		Raw:       r.cfg.Protocol == plan.Raw,
-		Reconnect: r.cfg.Scenario.Reconnects(),
-		Writer:    uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
+		Event:      r.cfg.Event,
+		TCP:        r.plan.ClientTCP,
+		Timestamps: r.cfg.Timestamps,
+		PerSource:  r.plan.PerSource,
+		Window:     max(16, min(256, inFlight/r.plan.Ramping)),
+		Heartbeat:  r.plan.Heartbeat,
+		Report:     r.plan.Report,
+		Messages:   r.plan.Messages,
+		Writers:    r.plan.Writers,
+		Late:       r.cfg.Late,
+		Tell:       r.waits(),
+		Raw:        r.cfg.Protocol == plan.Raw,
+		Reconnect:  r.cfg.Scenario.Reconnects(),
+		Writer:     uint32(r.start>>10)<<10 | 1, // another run's writers in the same room have other names
 	}
 	if r.part.orders != nil {
 		r.part.orders(r, o)

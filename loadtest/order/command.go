@@ -27,27 +27,28 @@ type Command struct {
 
 // Orders say what a process of clients is to be.
 type Orders struct {
-	Target    Target        `json:"target"`
-	Files     PEM           `json:"files,omitzero"` // of Target.TLS
-	Event     string        `json:"event"`
-	Shares    []Share       `json:"shares"`
-	From      Sources       `json:"from,omitempty"` // what clients connect from; none is PerSource
-	TCP       TCP           `json:"tcp,omitempty"`  // of the clients
-	PerSource int           `json:"per_source"`     // connections from one address to one server; 0 leaves the address to the kernel
-	Window    int           `json:"window"`         // connects and joins in flight
-	Heartbeat time.Duration `json:"heartbeat"`
-	Report    time.Duration `json:"report,omitempty"`    // between two reports; 0 is 250 ms
-	Turn      time.Duration `json:"turn,omitempty"`      // when this process has its turn to report, less than Report
-	Messages  int           `json:"messages"`            // of each writer
-	Writers   int           `json:"writers"`             // of each room
-	Writer    uint32        `json:"writer"`              // the name of the first of room 0; the others follow
-	Late      time.Duration `json:"late"`                // a receipt after more than this is late
-	Tell      time.Duration `json:"tell,omitempty"`      // the receipts of a message are told after this, though some may be missing; 0 waits for them
-	Slow      float64       `json:"slow,omitempty"`      // percent of the clients that do not read once they have joined
-	Queue     int           `json:"queue,omitempty"`     // bytes that a client may have to send at a time; 0 is the default of the poller
-	Raw       bool          `json:"raw,omitempty"`       // plain WebSocket, no Channels
-	Reconnect bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
-	Clock     int64         `json:"clock,omitempty"`     // nanoseconds that the coordinator's clock is ahead
+	Target     Target        `json:"target"`
+	Files      PEM           `json:"files,omitzero"` // of Target.TLS
+	Event      string        `json:"event"`
+	Shares     []Share       `json:"shares"`
+	From       Sources       `json:"from,omitempty"`       // what clients connect from; none is PerSource
+	TCP        TCP           `json:"tcp,omitempty"`        // of the clients
+	Timestamps bool          `json:"timestamps,omitempty"` // their segments have them, if their TCP is not the kernel's, whose setting that is
+	PerSource  int           `json:"per_source"`           // connections from one address to one server; 0 leaves the address to the kernel
+	Window     int           `json:"window"`               // connects and joins in flight
+	Heartbeat  time.Duration `json:"heartbeat"`
+	Report     time.Duration `json:"report,omitempty"`    // between two reports; 0 is 250 ms
+	Turn       time.Duration `json:"turn,omitempty"`      // when this process has its turn to report, less than Report
+	Messages   int           `json:"messages"`            // of each writer
+	Writers    int           `json:"writers"`             // of each room
+	Writer     uint32        `json:"writer"`              // the name of the first of room 0; the others follow
+	Late       time.Duration `json:"late"`                // a receipt after more than this is late
+	Tell       time.Duration `json:"tell,omitempty"`      // the receipts of a message are told after this, though some may be missing; 0 waits for them
+	Slow       float64       `json:"slow,omitempty"`      // percent of the clients that do not read once they have joined
+	Queue      int           `json:"queue,omitempty"`     // bytes that a client may have to send at a time; 0 is the default of the poller
+	Raw        bool          `json:"raw,omitempty"`       // plain WebSocket, no Channels
+	Reconnect  bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
+	Clock      int64         `json:"clock,omitempty"`     // nanoseconds that the coordinator's clock is ahead
 
 	// Users of a script have all else in it, and need but the times and names above.
 	Script    *script.Source `json:"script,omitempty"`

@@ -70,6 +70,10 @@ type Config struct {
 	// see [Config.ChooseTCP].
 	ClientTCP order.TCP `json:"client_tcp,omitempty"`
 
+	// Timestamps has clients without sockets offer TCP's timestamps (RFC 7323), as
+	// sockets do where net.ipv4.tcp_timestamps says so.
+	Timestamps bool `json:"timestamps,omitempty"`
+
 	// Writers is how many clients of each room write. Zero means 1.
 	Writers int `json:"writers"`
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -63,6 +64,9 @@ func New(c Config, h kernel.Host) (Plan, error) {
 	var err error
 	if p.ClientTCP, p.whyTCP, err = c.ChooseTCP(h); err != nil {
 		return Plan{}, err
+	}
+	if c.Timestamps && !p.virtual() {
+		return Plan{}, fmt.Errorf("client-timestamps: the clients have sockets of the kernel (%s), which offer them as net.ipv4.tcp_timestamps says: ask for client-tcp tun or bpf", p.whyTCP)
 	}
 	if c.URL != "" && (!p.Local || len(c.From) > 0) {
 		p.pairs = c.pairs()

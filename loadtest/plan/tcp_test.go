@@ -54,6 +54,10 @@ func TestChooseTCP(t *testing.T) {
 			t.Errorf("%s: ChooseTCP = %q because %q, want %q because %q", test.name, got, why, test.want, test.why)
 		}
 	}
+	few.Timestamps, few.ServerCommand = true, []string{"x"}
+	if _, err := plan.New(few, all); err == nil || !strings.Contains(err.Error(), "client-timestamps: the clients have sockets") {
+		t.Errorf("New = %v, want that sockets have timestamps of their own", err)
+	}
 	for _, c := range []plan.Config{as(order.TUN, url), as(order.BPF, users)} {
 		c.ServerCommand = []string{"x"}
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "client-tcp: "+string(c.ClientTCP)+" will not do") {

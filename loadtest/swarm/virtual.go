@@ -34,6 +34,7 @@ type virtual struct {
 	stack   *vtcp.Stack
 	records []vtcp.Record         // by place; the fast path's, while it has one
 	slow    map[int]chan struct{} // by place, of clients that do not read: closed when the server has cut them off
+	dropped int64                 // packets, as last seen
 	gone    bool                  // all of it
 
 	waiting  sync.Mutex // guards the next; taken behind mu, if both
@@ -42,7 +43,7 @@ type virtual struct {
 }
 
 func newVirtual(f *fleet) (*virtual, error) {
-	device, err := tun.Open()
+	device, err := tun.Open(tun.Queue)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func newVirtual(f *fleet) (*virtual, error) {
 // makeStack makes the records of all clients, and what works on them.
 func (v *virtual) makeStack() (err error) {
 	f, network := v.fleet, v.device.Network().Addr()
-	c := vtcp.Config{Network: network, MTU: tun.MTU, Partial: true, Send: v.write}
+	c := vtcp.Config{Network: network, MTU: tun.MTU, Partial: true, Send: v.write, Timestamps: f.orders.Timestamps}
 	if f.orders.TCP == order.BPF {
 		path, err := fast.Load(max(f.pending, 1), network)
 		if err != nil {
@@ -143,8 +144,12 @@ func (v *virtual) postLocked(task func()) bool {
 
 // expire moves the clock.
 func (v *virtual) expire() {
+	now := uint32((order.Now() - v.began) / int64(vtcp.Tick))
 	v.mu.Lock()
-	v.stack.Advance(uint32((order.Now() - v.began) / int64(vtcp.Tick)))
+	if v.fast != nil {
+		v.fast.path.Stamp(vtcp.Stamp(now)) // nothing is sent in between that has the one before
+	}
+	v.stack.Advance(now)
 	v.mu.Unlock()
 	if v.fast != nil {
 		v.fast.collectAll()
@@ -256,12 +261,13 @@ func (v *virtual) open(c *client, remote netip.AddrPort) {
 
 func (v *virtual) connLocked(c *client) connection { return (*end)(c) }
 
-func (v *virtual) link() (l order.Link) {
-	l.Dropped, _ = v.device.Dropped() // if it cannot be read, what was lost is sent again, and counted by servers alone
+func (v *virtual) link() order.Link {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	l.Resent = v.stack.Counts().Retransmitted
-	return l
+	if n, err := v.device.Dropped(); err == nil { // else it is closed, and told its last
+		v.dropped = n
+	}
+	return order.Link{Dropped: v.dropped, Resent: v.stack.Counts().Retransmitted}
 }
 
 // watch sends packets to the device, which wait for the loop as what servers send
@@ -282,6 +288,7 @@ func (v *virtual) close() {
 	v.stopping = true
 	v.waiting.Unlock()
 	<-v.done
+	v.link()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.gone = true

@@ -306,7 +306,7 @@ func (s *Stack) outOptions(i int, flags uint8) []byte {
 	}
 	if s.recent != nil && (flags&syn != 0 || s.records[i].Flags&stamped != 0) {
 		b = append(b, optionNop, optionNop, optionTimestamp, 10)
-		b = binary.BigEndian.AppendUint32(b, s.wheel.now+1)
+		b = binary.BigEndian.AppendUint32(b, Stamp(s.wheel.now))
 		b = binary.BigEndian.AppendUint32(b, s.recent[i])
 	}
 	return b

@@ -8,6 +8,9 @@ import (
 // Tick is the grain of all times.
 const Tick = 100 * time.Millisecond
 
+// Stamp is the TSval of what is sent in a tick.
+func Stamp(now uint32) uint32 { return now + 1 }
+
 // SetDeadline has Next tell that d from now has passed, up to a tick later. It
 // takes the place of the one before; zero or less means never. It is cut to 29
 // hours.

@@ -19,7 +19,7 @@ const (
 )
 
 // setUp makes a device of an open /dev/net/tun, and switches it on.
-func (d *Device) setUp(fd int) error {
+func (d *Device) setUp(fd, queue int) error {
 	req, err := unix.NewIfreq(prefix + "%d") // the kernel counts
 	if err != nil {
 		return err
@@ -43,12 +43,12 @@ func (d *Device) setUp(fd int) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+d.name+"/route_localnet", []byte("1"), 0); err != nil {
 		return err
 	}
-	return d.configure()
+	return d.configure(queue)
 }
 
 // configure sets what a device is born without. The last address of its network is
 // its own, which makes a route to the others.
-func (d *Device) configure() error {
+func (d *Device) configure(queue int) error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (d *Device) configure() error {
 		fill    func(*unix.Ifreq) error
 	}{
 		{"MTU", unix.SIOCSIFMTU, number(MTU)},
-		{"queue length", unix.SIOCSIFTXQLEN, number(queueLength)},
+		{"queue length", unix.SIOCSIFTXQLEN, number(uint32(queue))},
 		{"address", unix.SIOCSIFADDR, address(last(d.network))},
 		{"netmask", unix.SIOCSIFNETMASK, address(netip.AddrFrom4([4]byte(net.CIDRMask(d.network.Bits(), 32))))},
 		{"switch on", unix.SIOCSIFFLAGS, up},

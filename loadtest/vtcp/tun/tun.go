@@ -25,9 +25,9 @@ import (
 // MTU is the largest packet, in bytes: a frame of 64 KB less is one.
 const MTU = 65000
 
-// queueLength is how many packets may wait to be read. What comes to a full queue
-// is dropped.
-const queueLength = 65000
+// Queue is about as many packets as the kernel lets wait to be read. A broadcast comes
+// as fast as servers write, and what comes to a full queue is dropped.
+const Queue = 500_000
 
 // header is the length of struct virtio_net_hdr, which stands before each packet.
 // It says that a checksum is to be completed, or need not be: so nobody adds up
@@ -53,14 +53,15 @@ type Device struct {
 	stats *os.File // guarded by mu
 }
 
-// Open makes a device in the network namespace of the calling thread.
-func Open() (*Device, error) {
+// Open makes a device in the network namespace of the calling thread, with a queue of
+// so many packets, such as Queue.
+func Open(queue int) (*Device, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
 	d := &Device{}
-	if err := d.setUp(fd); err != nil {
+	if err := d.setUp(fd, queue); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set up a TUN device: %w", err)
 	}
