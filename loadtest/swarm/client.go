@@ -146,6 +146,8 @@ func (c *client) message(conn connection, text []byte, now int64) {
 		c.broadcast(f.seen.stamp, now)
 	case bytes.Equal(text, heartbeatReply):
 		c.beaten()
+	case c.phase == joining && bytes.Equal(text, c.group.welcome):
+		c.admitted(conn, channels.Answer{Status: "ok"}, now)
 	case !c.recognized(text, now):
 		c.decoded(conn, text, now)
 	}
@@ -188,7 +190,10 @@ func (c *client) decoded(conn connection, text []byte, now int64) {
 		c.beaten()
 	case m.Topic != c.group.topic: // nothing was asked for there
 	case m.Event == channels.Reply:
-		c.reply(conn, m, now)
+		was := c.phase
+		if c.reply(conn, m, now); was == joining && c.phase == joined {
+			c.group.welcome = bytes.Clone(text)
+		}
 	case c.phase == leaving && m.Event == channels.Close:
 		c.hasLeft(conn, now)
 	case m.Event == channels.Error, m.Event == channels.Close:

@@ -22,6 +22,7 @@ type group struct {
 	gaps    map[int][]order.Span // likewise, of the few whose ledgers have any
 
 	broadcastHead, okHead []byte // immutable; see recognized
+	welcome               []byte // the last answer to a join that let a client in, which others are known by; loop only
 
 	*audience // immutable; that of the room
 
