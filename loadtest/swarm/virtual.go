@@ -173,8 +173,13 @@ func (v *virtual) take(packet []byte, vouched bool) {
 	}
 	v.mu.Lock()
 	e := v.stack.Take(packet, vouched)
+	// Between two connections a client is not the loop's.
+	goes := e.Client >= 0 && (e.Closed || len(e.Data) > 0 || v.records[e.Client].State == vtcp.Established)
+	if !goes {
+		v.stack.Settle(e.Client, false)
+	}
 	v.mu.Unlock()
-	if e.Client >= 0 {
+	if goes {
 		v.serve(e.Client, func() { v.handle(e) })
 	}
 }
