@@ -1,0 +1,16 @@
+package phxclient
+
+// Late is what happens when the answer to a join has not come in time.
+func Late(ch *Channel) {
+	ch.client.mu.Lock()
+	ref := ch.joinRef
+	ch.client.mu.Unlock()
+	ch.late(ref)
+}
+
+// Queued is what waits to be sent.
+func (c *Client) Queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queued
+}
