@@ -17,7 +17,8 @@
 //		…
 //	}
 //
-// It speaks WebSocket, not long polling, and is no load generator.
+// It speaks WebSocket, without compression, neither long polling nor through an HTTP
+// proxy, and is no load generator.
 //
 // # Connection and channels
 //
@@ -39,7 +40,8 @@
 // together; at that, Push and Request wait. What waits in a channel for the reader of
 // Messages has [Config.InboxMax] bytes; at that, it is dropped, and the channel joins
 // again, as after a crash: a message is never left out in silence. One channel that is
-// read too slowly holds nobody else up.
+// read too slowly holds nobody else up. A message of the server beyond 10,000,000 bytes,
+// or 8,000,000 if it comes in fragments, ends the connection with 1009.
 //
 // # Concurrency
 //

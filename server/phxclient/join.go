@@ -44,26 +44,40 @@ func (ch *Channel) leaveLocked() *call {
 	return leave
 }
 
-// receiveLocked is a message of this join or of no certain one.
+// receiveLocked is a message of this join or, where it does not say, perhaps of an
+// earlier one.
 func (ch *Channel) receiveLocked(m clientside.Message) {
-	current := ch.state == joining || ch.state == joined || ch.state == leaving
-	switch {
-	case m.Event == "phx_reply" && ch.state == joining && m.Ref == ch.joinRef:
-		ch.answeredLocked(m)
-	case m.Event == "phx_reply":
-		if call := ch.calls[m.Ref]; call != nil {
-			delete(ch.calls, m.Ref)
-			r, err := response(m)
-			call.done <- result{r, err}
+	switch m.Event {
+	case "phx_reply":
+		ch.repliedLocked(m)
+	case "phx_close":
+		if ch.state == joined || ch.state == leaving {
+			ch.endLocked(ErrEnded)
 		}
-	case m.Event == "phx_close" && (ch.state == joined || ch.state == leaving):
-		ch.endLocked(ErrEnded)
-	case m.Event == "phx_error" && ch.state == leaving:
-		ch.endLocked(ErrEnded)
-	case m.Event == "phx_error" && current:
-		ch.retryLocked(errors.New("channel crashed"))
-	case ch.state == joined && m.Event != "phx_close":
-		ch.deliverLocked(Message{Event: m.Event, JSON: m.JSON, Binary: m.Binary})
+	case "phx_error":
+		switch ch.state {
+		case joining, joined:
+			ch.retryLocked(errors.New("channel crashed"))
+		case leaving:
+			ch.endLocked(ErrEnded)
+		}
+	default:
+		if ch.state == joined {
+			ch.deliverLocked(Message{Event: m.Event, JSON: m.JSON, Binary: m.Binary})
+		}
+	}
+}
+
+// repliedLocked finds out who waits for a reply.
+func (ch *Channel) repliedLocked(m clientside.Message) {
+	if ch.state == joining && m.Ref == ch.joinRef {
+		ch.answeredLocked(m)
+		return
+	}
+	if call := ch.calls[m.Ref]; call != nil {
+		delete(ch.calls, m.Ref)
+		r, err := response(m)
+		call.done <- result{r, err}
 	}
 }
 

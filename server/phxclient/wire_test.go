@@ -30,6 +30,7 @@ func newScript(t testing.TB) script {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	return script{t, l}
 }
 
