@@ -97,6 +97,29 @@ for (const version of ["1.6.16", "1.7.21", "1.8.5", "newest"]) {
       }
     });
 
+    test("a state in several messages", async () => {
+      const ann = await enter("ann", "presence:parts");
+      const crowd = [];
+      for (let i = 0; i < 8; i++) { // of 3 KiB each; a message has 8
+        const user = await enter(`user ${i}`, "presence:parts");
+        await reply(user.channel.push("away", { st: "x".repeat(3_000) }));
+        crowd.push(user);
+      }
+      const all = ["ann", "bob", ...crowd.map((_, i) => `user ${i}`)];
+      const bob = await enter("bob", "presence:parts");
+      await bob.sees(...all);
+      await ann.sees(...all);
+      for (const key of all) assert.equal(bob.presence.state[key].metas.length, 1, key);
+      assert.equal(bob.log.filter((line) => line === "join user 7 1").length, 1);
+
+      for (const user of crowd) user.socket.disconnect(); // while bob comes again
+      bob.channel.push("crash", {});
+      await bob.sees("ann", "bob");
+      await ann.sees("ann", "bob");
+      await until("he is back", () => bob.channel.state === "joined");
+      await bob.sees("ann", "bob");
+    });
+
     if (version !== "1.6.16" && version !== "1.7.21") { // these need XMLHttpRequest
       test("over long polling", async () => {
         const ann = await enter("ann", "presence:poll", { transport: LongPoll });

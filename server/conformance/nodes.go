@@ -41,7 +41,7 @@ func startNodes(ctx context.Context, addr string, n int, log *slog.Logger) (node
 	}
 	secret := rand.Text()
 	for range n {
-		here := presence.New(presence.Config{AnyKey: true, Logger: log}) // as Phoenix does
+		here := presence.New(presence.Config{AnyKey: true, MaxMessage: 8 << 10, Logger: log}) // keys as Phoenix has them; and states in parts
 		mounts := append(general(here), integration(ctx)...)
 		ep, err := phx.Start(phx.Config{Addr: addr, Mounts: mounts, HTTP: control(), Adapter: adapter(), Secret: secret, Logger: log})
 		if errors.Is(err, syscall.EADDRINUSE) {

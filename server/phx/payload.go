@@ -16,6 +16,13 @@ type Payload struct{ body wire.Payload }
 // ArrayBuffer; V1 clients cannot be sent any.
 type Binary []byte
 
+// Encode makes a payload of what Push takes, once for all who are sent it: a Push of
+// it costs no encoding. It fails where v is no JSON.
+func Encode(v any) (Payload, error) {
+	body, err := marshal(v)
+	return Payload{body}, err
+}
+
 // payloadOf is the payload of a broadcast.
 func payloadOf(m *pubsub.Message) Payload {
 	return Payload{wire.Payload{Data: m.Payload, Binary: m.Binary}}

@@ -174,3 +174,14 @@ func TestBinary(t *testing.T) {
 	c.send(ws.OpBinary, []byte("\x00\x00\x02\x07\x09hbphoenixheartbeat"))
 	c.want(`[null,"hb","phoenix","phx_reply",{"status":"ok","response":{}}]`)
 }
+
+// What is encoded once is what all are sent.
+func TestEncode(t *testing.T) {
+	p, err := phx.Encode(map[string]any{"a": json.RawMessage(`[ 1 ]`)})
+	if err != nil || string(p.JSON()) != `{"a":[1]}` {
+		t.Errorf("%s, %v", p.JSON(), err)
+	}
+	if _, err := phx.Encode(func() {}); err == nil {
+		t.Error("a function is JSON")
+	}
+}

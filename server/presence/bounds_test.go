@@ -113,9 +113,10 @@ func TestCallsFromWithin(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for want, cfg := range map[string]presence.Config{
-		"Sample":    {Sample: -1},
-		"MaxMeta":   {MaxMeta: 1 << 20},
-		"DownAfter": {DownAfter: time.Second, Period: time.Second},
+		"Sample":     {Sample: -1},
+		"MaxMeta":    {MaxMeta: 1 << 20},
+		"MaxMessage": {MaxMessage: 16 << 20},
+		"DownAfter":  {DownAfter: time.Second, Period: time.Second},
 	} {
 		ep := phxtest.Start(t, phx.Config{Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}}}}})
 		if err := presence.New(cfg).Attach(ep.Endpoint); err == nil || !strings.Contains(err.Error(), want) {

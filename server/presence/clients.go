@@ -81,7 +81,7 @@ func (p *Presence) tell(t *topic, now time.Time) {
 	news, count := t.pending, t.count()
 	t.pending = diff{}
 	if !news.empty() {
-		t.version++ // before anybody gets the diff: who comes after that has what is in it
+		t.renew() // before anybody gets the diff: who comes after that has what is in it
 	}
 	counts := (t.level > 0 || only) && count != t.told
 	if counts {
@@ -92,7 +92,7 @@ func (p *Presence) tell(t *topic, now time.Time) {
 	}
 	p.mu.Unlock()
 
-	if news.empty() || p.tellDiff(t.name, news, count) {
+	if news.empty() || p.tellDiff(t, &news, count) {
 		news = diff{}
 		if !counts || p.ep.LocalBroadcast(t.name, "presence_count", counted{count}) == nil {
 			p.forget(t)
@@ -118,20 +118,30 @@ func (p *Presence) forget(t *topic) {
 	}
 }
 
-func (p *Presence) tellDiff(topic string, news diff, count int) bool {
-	if p.ep.Subscribers(topic) > 0 {
-		joins, leaves := entries(news.joins), entries(news.leaves)
-		p.fetch(topic, joins)
-		p.fetch(topic, leaves)
-		payload := appendEntries([]byte(`{"joins":`), joins)
-		payload = append(appendEntries(append(payload, `,"leaves":`...), leaves), '}')
-		if err := p.ep.LocalBroadcast(topic, "presence_diff", json.RawMessage(payload)); err != nil {
-			return false
-		}
+// tellDiff reports false if not all of the diff was told.
+func (p *Presence) tellDiff(t *topic, news *diff, count int) bool {
+	if p.ep.Subscribers(t.name) > 0 && !p.broadcastDiff(t, news) {
+		return false
 	}
 	if p.cfg.Changed != nil {
-		d := Diff{topic, entries(news.joins), entries(news.leaves), count} // without what Fetch has added
+		d := Diff{t.name, entries(news.joins), entries(news.leaves), count} // without what Fetch has added
 		p.guard(func() { p.cfg.Changed(d) })
+	}
+	return true
+}
+
+func (p *Presence) broadcastDiff(t *topic, news *diff) bool {
+	joins, leaves := entries(news.joins), entries(news.leaves)
+	p.fetch(t.name, joins)
+	p.fetch(t.name, leaves)
+	parts := diffParts(joins, leaves, p.cfg.MaxMessage)
+	t.order.Lock()
+	defer t.order.Unlock()
+	for i, part := range parts {
+		if err := p.ep.LocalBroadcast(t.name, "presence_diff", json.RawMessage(part)); err != nil {
+			news.shown = news.shown || i > 0 // in part
+			return false
+		}
 	}
 	return true
 }

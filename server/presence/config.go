@@ -40,6 +40,12 @@ type Config struct {
 	// Those of smaller ones go out at once. Default: 500 ms.
 	Window time.Duration
 
+	// MaxMessage is about how many bytes of JSON one message of a state or a diff may
+	// have, or one meta if that is longer. A larger state is a presence_state and, after
+	// it, diffs of joins; a larger diff is several, those of joins first. Default: 1 MiB.
+	// At most 8 MiB; less than the endpoint's MaxPayload by MaxMeta and what Fetch adds.
+	MaxMessage int
+
 	// MaxMeta is how many bytes of JSON a meta may have, 64 KiB at most. Default:
 	// 4 KiB. A key may have 256.
 	MaxMeta int
@@ -78,6 +84,7 @@ func (c Config) withDefaults() Config {
 	c.MaxFull = cmp.Or(c.MaxFull, 1_000)
 	c.Sample = cmp.Or(max(c.Sample, 0), 100)
 	c.Window = cmp.Or(max(c.Window, 0), 500*time.Millisecond)
+	c.MaxMessage = cmp.Or(max(c.MaxMessage, 0), 1<<20)
 	c.MaxMeta = cmp.Or(max(c.MaxMeta, 0), 4<<10)
 	c.MaxPerChannel = cmp.Or(max(c.MaxPerChannel, 0), 100)
 	c.Period = cmp.Or(max(c.Period, 0), 250*time.Millisecond)
@@ -91,11 +98,14 @@ func (c Config) withDefaults() Config {
 
 // check finds what cannot be meant.
 func (c Config) check() error {
-	if c.Sample < 0 || c.Window < 0 || c.MaxMeta < 0 || c.MaxPerChannel < 0 || c.Period < 0 || c.DownAfter < 0 || c.ForgetAfter < 0 {
-		return errors.New("presence: Config.Sample, Window, MaxMeta, MaxPerChannel, Period, DownAfter or ForgetAfter is negative: use 0 for the default")
+	if c.Sample < 0 || c.Window < 0 || c.MaxMessage < 0 || c.MaxMeta < 0 || c.MaxPerChannel < 0 || c.Period < 0 || c.DownAfter < 0 || c.ForgetAfter < 0 {
+		return errors.New("presence: Config.Sample, Window, MaxMessage, MaxMeta, MaxPerChannel, Period, DownAfter or ForgetAfter is negative: use 0 for the default")
 	}
 	if c.MaxMeta > 64<<10 {
 		return fmt.Errorf("presence: Config.MaxMeta is %d: use at most 65536, which other nodes can be told", c.MaxMeta)
+	}
+	if c.MaxMessage > 8<<20 {
+		return fmt.Errorf("presence: Config.MaxMessage is %d: use at most 8388608, which endpoints can send", c.MaxMessage)
 	}
 	if all := c.withDefaults(); all.DownAfter < 4*all.Period {
 		return fmt.Errorf("presence: Config.DownAfter is %v: use at least four times Period, which is %v", all.DownAfter, all.Period)

@@ -27,7 +27,8 @@
 // N people who come to a room of N people are N² messages, if each is told of each.
 // So changes that come close to each other are one diff. And beyond Config.MaxFull
 // keys clients see a sample of the keys, about Config.Sample of them and the same ones
-// as long as they stay, and in presence_count how many there are. Topics that
+// as long as they stay, and in presence_count how many there are. No message has more
+// than about Config.MaxMessage bytes: a larger state or diff is several. Topics that
 // Config.CountOnly picks have presence_count alone, and remember no names at all.
 //
 // # Several nodes

@@ -52,20 +52,6 @@ func (e *Entry) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// appendEntries writes one side of a diff, or a state.
-func appendEntries(b []byte, all map[string]*Entry) []byte {
-	b = append(b, '{')
-	first := true
-	for key, e := range all {
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = e.appendJSON(append(appendString(b, key), ':'))
-	}
-	return append(b, '}')
-}
-
 func appendString(b []byte, s string) []byte {
 	text, _ := json.Marshal(s) // a string cannot fail
 	return append(b, text...)

@@ -33,3 +33,10 @@ func (p *Presence) Replace(ch *phx.Channel, topic string) {
 	delete(p.seats, ch)
 	p.sitLocked(ch, topic)
 }
+
+// Pending is of how many topics clients have yet to be told something.
+func (p *Presence) Pending() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.dirty)
+}

@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -369,64 +368,4 @@ func (p *Presence) Count(topic string) int {
 		return t.count()
 	}
 	return 0
-}
-
-// PushState pushes presence_state to the channel's client, and presence_count where
-// that says more. The client needs it after each join, the later ones of one channel
-// too: until it comes, diffs wait there. So it belongs in ChannelType.Joined.
-func (p *Presence) PushState(ch *phx.Channel) error {
-	if err := p.Attach(ch.Socket().Endpoint()); err != nil {
-		return err
-	}
-	state, count, sampled := p.stateOf(ch.Topic())
-	if state != nil {
-		if err := ch.Push("presence_state", state); err != nil {
-			return err
-		}
-	}
-	if sampled {
-		return ch.Push("presence_count", counted{count})
-	}
-	return nil
-}
-
-// counted is the payload of presence_count.
-type counted struct {
-	Count int `json:"count"`
-}
-
-// stateOf is what a newcomer to a topic has to know. It is encoded once for all who
-// come to one version of it.
-func (p *Presence) stateOf(name string) (state json.RawMessage, count int, sampled bool) {
-	only := p.countOnly(name)
-	p.mu.Lock()
-	t := p.topics[name]
-	if t == nil {
-		t = newTopic(name)
-	}
-	count, sampled = t.count(), t.level > 0 || only
-	if count != t.told {
-		t.told = -1 // this client has to hear of it, even if it is soon as it was
-	}
-	if only || t.state != nil && t.encoded == t.version {
-		state = t.state
-		p.mu.Unlock()
-		return state, count, sampled
-	}
-	version := t.version
-	t.pending.shown = true
-	keys := make(map[string][]meta)
-	for key, metas := range t.keys {
-		if visible(key, t.level) {
-			keys[key] = metas
-		}
-	}
-	p.mu.Unlock()
-	seen := entries(keys)
-	p.fetch(name, seen)
-	state = appendEntries(nil, seen)
-	p.mu.Lock()
-	t.state, t.encoded = state, version
-	p.mu.Unlock()
-	return state, count, sampled
 }

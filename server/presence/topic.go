@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"math/bits"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/roost-rt/roost/pubsub/tracker"
+	"github.com/roost-rt/roost/server/phx"
 )
 
 // A topic is who is on it, on all nodes, and what clients have yet to be told.
@@ -20,9 +22,11 @@ type topic struct {
 	told    int // the count that clients were told last; -1 before
 	due     time.Time
 	queued  bool
-	version int    // of what newcomers have to know
-	state   []byte // presence_state of a version, or nil
-	encoded int    // that version
+	version int           // of what newcomers have to know
+	parts   []phx.Payload // the state of this version, or nil if it has yet to be encoded
+
+	encoding sync.Mutex   // held to encode the state of a large topic; before Presence.mu
+	order    sync.RWMutex // held to broadcast a diff, shared to push a state in parts; before encoding
 }
 
 func newTopic(name string) *topic {
@@ -71,8 +75,14 @@ func (t *topic) join(key string, m meta) {
 // have it encoded a thousand times.
 func (t *topic) changed() {
 	if t.n <= smallTopic {
-		t.version++
+		t.renew()
 	}
+}
+
+// renew makes the state a new one.
+func (t *topic) renew() {
+	t.version++
+	t.parts = nil
 }
 
 func (t *topic) leave(key, ref string) {
@@ -113,7 +123,7 @@ func (t *topic) resample(full, sample int) {
 		}
 	}
 	t.level = level
-	t.version++
+	t.renew()
 }
 
 // visible reports whether clients see a key: all at level 0, half of them at level 1,

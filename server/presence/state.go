@@ -1,0 +1,214 @@
+package presence
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// PushState pushes presence_state to the channel's client, and presence_count where
+// that says more. The client needs it after each join, the later ones of one channel
+// too: until it comes, diffs wait there. So it belongs in ChannelType.Joined. The
+// Config's Fetch must not call it.
+//
+// A state of more than Config.MaxMessage bytes is a presence_state with some of the
+// presences, and presence_diff messages in which the others join. A client that has
+// been here before sees those leave first.
+func (p *Presence) PushState(ch *phx.Channel) error {
+	if err := p.Attach(ch.Socket().Endpoint()); err != nil {
+		return err
+	}
+	s, err := p.stateOf(ch.Topic())
+	for err == nil && len(s.parts) > 1 {
+		// None of the topic's diffs may go out between the parts, and none that is not in
+		// them before: who leaves in it would join in a later part.
+		t := s.topic
+		t.order.RLock()
+		if s, err = p.stateOf(ch.Topic()); err == nil && s.topic == t {
+			err = s.push(ch)
+			t.order.RUnlock()
+			return err
+		}
+		t.order.RUnlock() // the topic was forgotten, and is another now
+	}
+	if err != nil {
+		return err
+	}
+	return s.push(ch)
+}
+
+// A state is what a newcomer to a topic has to know.
+type state struct {
+	topic  *topic
+	parts  []phx.Payload // nil if it has yet to be encoded
+	count  int
+	counts bool // the count says more than the parts
+	large  bool
+}
+
+// counted is the payload of presence_count.
+type counted struct {
+	Count int `json:"count"`
+}
+
+func (s state) push(ch *phx.Channel) error {
+	event := "presence_state"
+	for _, part := range s.parts {
+		if err := ch.Push(event, part); err != nil {
+			return err
+		}
+		event = "presence_diff"
+	}
+	if s.counts {
+		return ch.Push("presence_count", counted{s.count})
+	}
+	return nil
+}
+
+// stateOf is encoded once for all who come to one version of a topic.
+func (p *Presence) stateOf(name string) (state, error) {
+	s := p.encodedState(name)
+	if s.parts != nil {
+		return s, nil
+	}
+	if s.large { // or all who come at once would encode it
+		s.topic.encoding.Lock()
+		defer s.topic.encoding.Unlock()
+		if s = p.encodedState(name); s.parts != nil {
+			return s, nil
+		}
+	}
+	return p.encodeState(s)
+}
+
+// encodedState is a state without its parts if these have yet to be encoded.
+func (p *Presence) encodedState(name string) state {
+	only := p.countOnly(name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.topics[name]
+	if t == nil {
+		t = newTopic(name)
+	}
+	s := state{topic: t, parts: t.parts, count: t.count(), counts: t.level > 0 || only, large: t.n > smallTopic}
+	if s.count != t.told {
+		t.told = -1 // this client has to hear of it, even if it is soon as it was
+	}
+	if only {
+		s.parts = []phx.Payload{}
+	}
+	return s
+}
+
+func (p *Presence) encodeState(s state) (state, error) {
+	t := s.topic
+	p.mu.Lock()
+	version := t.version
+	t.pending.shown = true
+	keys := make(map[string][]meta)
+	for key, metas := range t.keys {
+		if visible(key, t.level) {
+			keys[key] = metas
+		}
+	}
+	p.mu.Unlock()
+	seen := entries(keys)
+	p.fetch(t.name, seen)
+	parts, err := encodeAll(stateParts(seen, p.cfg.MaxMessage))
+	if err != nil {
+		return s, err
+	}
+	s.parts = parts
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.version == version {
+		t.parts = parts
+	}
+	return s, nil
+}
+
+// stateParts are the payloads of a presence_state and the diffs after it.
+func stateParts(all map[string]*Entry, limit int) [][]byte {
+	parts := cut(all, limit)
+	for i, joins := range parts[1:] {
+		parts[1+i] = appendDiff(joins, none)
+	}
+	return parts
+}
+
+// diffParts are the payloads of one diff, or of several if it is large. Who joins does
+// so before anybody leaves, so that an update never empties a key.
+func diffParts(joins, leaves map[string]*Entry, limit int) (parts [][]byte) {
+	in, out := cut(joins, limit), cut(leaves, limit)
+	if len(in) == 1 && len(out) == 1 && (len(in[0])+len(out[0]) <= limit || len(joins) == 0 || len(leaves) == 0) {
+		return [][]byte{appendDiff(in[0], out[0])}
+	}
+	for _, some := range in {
+		if len(joins) > 0 {
+			parts = append(parts, appendDiff(some, none))
+		}
+	}
+	for _, some := range out {
+		if len(leaves) > 0 {
+			parts = append(parts, appendDiff(none, some))
+		}
+	}
+	return parts
+}
+
+var none = []byte("{}")
+
+func appendDiff(joins, leaves []byte) []byte {
+	b := make([]byte, 0, len(joins)+len(leaves)+len(`{"joins":,"leaves":}`))
+	b = append(append(b, `{"joins":`...), joins...)
+	b = append(append(b, `,"leaves":`...), leaves...)
+	return append(b, '}')
+}
+
+// cut writes entries as one JSON object, or as several of about limit bytes at most. A
+// key with many metas may be in several.
+func cut(all map[string]*Entry, limit int) (objects [][]byte) {
+	object := []byte{'{'}
+	var member []byte
+	for key, e := range all {
+		for rest := e.Metas; ; {
+			n := fitting(rest, limit)
+			member = append(appendString(member[:0], key), ':')
+			member = (&Entry{rest[:n], e.Fields}).appendJSON(member)
+			if len(object) > 1 && len(object)+len(member) >= limit {
+				objects = append(objects, append(object, '}'))
+				object = []byte{'{'}
+			}
+			if len(object) > 1 {
+				object = append(object, ',')
+			}
+			object = append(object, member...)
+			if rest = rest[n:]; len(rest) == 0 {
+				break
+			}
+		}
+	}
+	return append(objects, append(object, '}'))
+}
+
+// fitting is how many metas have limit bytes together, one at least if there is one.
+func fitting(metas []json.RawMessage, limit int) int {
+	size := 0
+	for i, m := range metas {
+		if size += len(m) + len(","); size > limit && i > 0 {
+			return i
+		}
+	}
+	return len(metas)
+}
+
+func encodeAll(texts [][]byte) ([]phx.Payload, error) {
+	var failed error
+	all := make([]phx.Payload, len(texts))
+	for i, text := range texts {
+		p, err := phx.Encode(json.RawMessage(text))
+		all[i], failed = p, errors.Join(failed, err)
+	}
+	return all, failed
+}

@@ -1,0 +1,215 @@
+package presence_test
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/phxtest"
+	"github.com/roost-rt/roost/server/presence"
+)
+
+// A view is what the JavaScript class knows: refs, by key. It does not know what it
+// makes of diffs before there is a state.
+type view struct {
+	refs    map[string][]string
+	waiting []diff
+	largest int // message, in bytes
+	states  int
+	diffs   int
+}
+
+func (v *view) take(t *testing.T, m phxtest.Message) {
+	t.Helper()
+	switch m.Event {
+	case "presence_state":
+		v.states++
+		v.refs = make(map[string][]string)
+		v.apply(diff{Joins: decode[map[string]entry](t, m)})
+		for _, d := range v.waiting {
+			v.apply(d)
+		}
+		v.waiting = nil
+	case "presence_diff":
+		v.diffs++
+		if d := decode[diff](t, m); v.refs == nil {
+			v.waiting = append(v.waiting, d)
+		} else {
+			v.apply(d)
+		}
+	default:
+		return
+	}
+	v.largest = max(v.largest, len(m.JSON))
+}
+
+func (v *view) apply(d diff) {
+	for key, e := range d.Joins {
+		for _, m := range e.Metas {
+			if ref := m["phx_ref"].(string); !slices.Contains(v.refs[key], ref) {
+				v.refs[key] = append(v.refs[key], ref)
+			}
+		}
+	}
+	for key, e := range d.Leaves {
+		for _, m := range e.Metas {
+			v.refs[key] = slices.DeleteFunc(v.refs[key], func(ref string) bool { return ref == m["phx_ref"] })
+		}
+		if len(v.refs[key]) == 0 {
+			delete(v.refs, key)
+		}
+	}
+}
+
+// until reads until so many refs are known of so many keys.
+func (v *view) until(t *testing.T, ch *phxtest.Channel, keys, refs int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; v.take(t, ch.Next()) {
+		n := 0
+		for _, known := range v.refs {
+			n += len(known)
+		}
+		if len(v.refs) == keys && n == refs {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d presences of %d keys are known, want %d of %d", n, len(v.refs), refs, keys)
+		}
+	}
+}
+
+// startParts is a room whose channels track whom they are asked to. Messages of
+// presence have 2,000 bytes.
+func startParts(t *testing.T, cfg presence.Config, hooks *phx.Telemetry) (*phxtest.Endpoint, *presence.Presence) {
+	cfg.MaxFull, cfg.MaxMessage, cfg.MaxPerChannel, cfg.Logger = -1, 2_000, 1000, slog.New(slog.DiscardHandler)
+	p := presence.New(cfg)
+	t.Cleanup(p.Close)
+	type crowd struct {
+		Key  string // of all; "": each has its own
+		N    int
+		Gone bool
+	}
+	room := &phx.ChannelType{
+		Joined: func(ch *phx.Channel, _ phx.Payload) error { return p.PushState(ch) },
+		In: phx.Events{"crowd": phx.On(func(ch *phx.Channel, c crowd) (any, error) {
+			for i := range c.N {
+				key, topic := c.Key, "room:a"
+				if key == "" {
+					key = fmt.Sprint("user ", i)
+				}
+				if c.Gone {
+					p.UntrackOn(ch, topic, key)
+				} else if _, err := p.TrackOn(ch, topic, key, map[string]string{"text": strings.Repeat("x", 100)}); err != nil {
+					return nil, err
+				}
+			}
+			return phx.OK, nil
+		})},
+	}
+	ep := phxtest.Start(t, phx.Config{Logger: cfg.Logger, Telemetry: hooks, Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: room}}}}})
+	return ep, p
+}
+
+// However many there are, of one key too, no message is larger than the bound. Clients
+// that were there before know all, and so do newcomers.
+func TestStateInParts(t *testing.T) {
+	t.Parallel()
+	ep, _ := startParts(t, presence.Config{Window: 20 * time.Millisecond}, nil)
+	witness := phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil)
+	var old view
+	c := phxtest.Connect(t, ep, "/socket", nil)
+	users := c.Join("users", nil)
+	users.Push("crowd", map[string]any{"n": 200}).ExpectReply("ok", nil)
+	var tabs []*phxtest.Channel
+	for i := range 50 {
+		tabs = append(tabs, c.Join(fmt.Sprint("tab ", i), nil))
+		tabs[i].Push("crowd", map[string]any{"key": "nobody", "n": 1}).ExpectReply("ok", nil)
+	}
+	old.until(t, witness, 201, 250)
+
+	newcomer := phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil)
+	var young view
+	young.until(t, newcomer, 201, 250)
+	if young.states != 1 || young.diffs < 15 {
+		t.Errorf("%d states and %d diffs", young.states, young.diffs)
+	}
+	c.Close()
+	for ch, v := range map[*phxtest.Channel]*view{witness: &old, newcomer: &young} {
+		v.until(t, ch, 0, 0)
+		if v.largest > 2_100 {
+			t.Errorf("a message of %d bytes", v.largest)
+		}
+	}
+}
+
+// Who leaves while a state is on its way in parts does not stay in what the newcomer
+// knows: the diff does not come before the part.
+func TestLeavesBetweenParts(t *testing.T) {
+	t.Parallel()
+	told := make(chan struct{}, 64)
+	pushed := make(chan struct{}, 64)
+	resume := make(chan struct{})
+	ep, p := startParts(t, presence.Config{}, &phx.Telemetry{Pushed: func(e phx.PushEvent) {
+		if e.Event == "presence_state" && e.Size > 1000 { // the first part
+			pushed <- struct{}{}
+			<-resume
+		}
+	}})
+	cancel := ep.Subscribe("room:a", func(phx.Broadcast) { told <- struct{}{} })
+	defer cancel()
+	crowd := phxtest.Connect(t, ep, "/socket", nil).Join("crowd", nil)
+	crowd.Push("crowd", map[string]any{"n": 50}).ExpectReply("ok", nil)
+	eventually(t, "all are told", func() bool { return p.Pending() == 0 })
+	for len(told) > 0 {
+		<-told
+	}
+
+	newcomer := phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil)
+	<-pushed
+	crowd.Push("crowd", map[string]any{"n": 50, "gone": true}).ExpectReply("ok", nil)
+	select {
+	case <-told: // what must not be
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(resume)
+	var v view
+	for v.states == 0 || v.diffs < 2 {
+		v.take(t, newcomer.Next())
+	}
+	v.until(t, newcomer, 0, 0)
+	newcomer.RefutePush("presence_diff", phxtest.Any)
+	if len(v.refs) > 0 {
+		t.Errorf("%v are seen still", v.refs)
+	}
+}
+
+// Those who come at once to a large topic have its state encoded once.
+func TestStateOnce(t *testing.T) {
+	t.Parallel()
+	const crowd, newcomers = 200, 20
+	fetched := make(chan struct{}, 1000)
+	here := make(chan struct{}) // closed once all newcomers are
+	ep, _ := startParts(t, presence.Config{Window: time.Hour, Fetch: func(_ string, all map[string]*presence.Entry) {
+		if len(all) == crowd {
+			fetched <- struct{}{}
+			<-here
+		}
+	}}, nil)
+	c := phxtest.Connect(t, ep, "/socket", nil).Join("crowd", nil)
+	c.Push("crowd", map[string]any{"n": crowd}).ExpectReply("ok", nil)
+	var joined []*phxtest.Channel
+	for range newcomers {
+		joined = append(joined, phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil))
+	}
+	close(here)
+	for _, ch := range joined {
+		new(view).until(t, ch, crowd, crowd)
+	}
+	if n := len(fetched); n > 2 { // one may be a diff's
+		t.Errorf("encoded %d times", n)
+	}
+}
