@@ -1,15 +1,19 @@
 package phxclient_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 	"github.com/roost-rt/roost/server/phxclient"
@@ -73,6 +77,38 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// Delays are those of the official client, times 0.5 to 1.5.
+func TestDelays(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]time.Duration{1: 10 * time.Millisecond, 2: 50 * time.Millisecond, 10: 5 * time.Second, 1000: 5 * time.Second} {
+		seen := make(map[time.Duration]bool)
+		for range 100 {
+			got := phxclient.Delay(n)
+			if seen[got] = true; got < want/2 || got >= want/2+want {
+				t.Errorf("delay %d is %v, want %v times 0.5 to 1.5", n, got, want)
+			}
+		}
+		if len(seen) < 2 {
+			t.Errorf("delay %d has no jitter", n)
+		}
+	}
+}
+
+// A client has two goroutines, however many channels. Not parallel: those of others
+// would count.
+func TestGoroutines(t *testing.T) {
+	ep := start(t, rooms())
+	c := dial(t, ep, phxclient.Config{})
+	for i := range 50 {
+		join(t, c.Channel(fmt.Sprintf("room:%d", i), nil))
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if got := bytes.Count(stacks, []byte("created by github.com/roost-rt/roost/server/phxclient.")); got != 2 {
+		t.Errorf("%d goroutines, want 2:\n%s", got, stacks)
+	}
+}
+
 // A server that is drained and starts again: what waits is sent after the next join, and
 // pushes beyond OutboxMax wait until then.
 func TestServerRestarts(t *testing.T) {
@@ -105,8 +141,7 @@ func TestServerRestarts(t *testing.T) {
 	}
 	pushed := make(chan error)
 	go func() { pushed <- room.Push(soon(t), "shout", counted{3}) }() // ends before the test does
-	cfg.Addr = ep.Addr().String()
-	again := start(t, cfg)
+	again := restart(t, cfg, ep.Addr())
 	if got := number(t, messages.expect(phxclient.Joined)); got != first+1 {
 		t.Errorf("join %d, want %d", got, first+1)
 	}

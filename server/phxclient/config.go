@@ -39,7 +39,8 @@ type Config struct {
 	// failed. The context ends with the connect's time. Nil means that they stay.
 	Renew func(ctx context.Context, cfg *Config) error
 
-	// TLS is for wss. Nil means that of crypto/tls, with the roots of the system.
+	// TLS is for wss; its NextProtos are not used. Nil means that of crypto/tls, with the
+	// roots of the system.
 	TLS *tls.Config
 
 	// Version is the version of the protocol. Empty means V2.

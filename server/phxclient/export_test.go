@@ -1,5 +1,7 @@
 package phxclient
 
+import "time"
+
 // Late is what happens when the answer to a join has not come in time.
 func Late(ch *Channel) {
 	ch.client.mu.Lock()
@@ -14,3 +16,6 @@ func (c *Client) Queued() int {
 	defer c.mu.Unlock()
 	return c.queued
 }
+
+// Delay is how long a client waits before it connects for the nth time.
+func Delay(n int) time.Duration { return jittered(reconnects)(n) }

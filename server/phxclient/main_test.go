@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -78,6 +79,25 @@ func start(t testing.TB, cfg phx.Config) *phx.Endpoint {
 	}
 	t.Cleanup(func() { shutdown(t, ep) })
 	return ep
+}
+
+// restart starts an endpoint where another one was. For a moment, a client that tries to
+// connect may have that port itself.
+func restart(t testing.TB, cfg phx.Config, addr net.Addr) *phx.Endpoint {
+	t.Helper()
+	cfg.Addr = addr.String()
+	for ctx := soon(t); ; {
+		ep, err := phx.Start(cfg)
+		if err == nil {
+			t.Cleanup(func() { shutdown(t, ep) })
+			return ep
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 func shutdown(t testing.TB, ep *phx.Endpoint) {

@@ -283,3 +283,33 @@ func TestClosedByServer(t *testing.T) {
 		})
 	}
 }
+
+// Close sends what waits before its Close frame. It has to win no race for that, so many
+// try.
+func TestCloseFlushes(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	for range 50 {
+		c, server := s.dial(phxclient.Config{})
+		a := c.Channel("a", nil)
+		joined := make(chan error)
+		go func() { // ends before the test does
+			_, err := a.Join(soon(t))
+			joined <- err
+		}()
+		ref, _ := server.expect("a", "phx_join")
+		server.answer(ref)
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Push(soon(t), "last", nil); err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan struct{})
+		go func() { defer close(closed); c.Close() }() // ends before the test does
+		server.expect("a", "last")
+		server.expectClose(1000)
+		server.write(frame.AppendClose(nil, 1000, ""))
+		<-closed
+	}
+}
