@@ -269,6 +269,18 @@ func (s *State) Silent(since time.Time) (nodes []string) {
 	return nodes
 }
 
+// Nodes is how many other nodes are up, and how many are down and kept.
+func (s *State) Nodes() (up, down int) {
+	for _, r := range s.remotes {
+		if r.down {
+			down++
+		} else {
+			up++
+		}
+	}
+	return up, down
+}
+
 // Down has the entries of a node leave, until it is heard again.
 func (s *State) Down(node string) (c Change) {
 	if r := s.remotes[node]; r != nil && !r.down {

@@ -17,6 +17,7 @@ import (
 	"github.com/roost-rt/roost/server/live"
 	"github.com/roost-rt/roost/server/metrics"
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/presence"
 )
 
 // An admin is the listener for operators.
@@ -85,14 +86,14 @@ func (a *admin) telemetry() *phx.Telemetry {
 }
 
 // serve answers until stop, which comes after the endpoint's Shutdown: a drain is seen.
-func (a *admin) serve(ep *phx.Endpoint) (err error) {
+func (a *admin) serve(ep *phx.Endpoint, here *presence.Presence) (err error) {
 	if a.ln == nil {
 		return nil
 	}
 	if a.page, err = live.New(ep, a.events); err != nil {
 		return fmt.Errorf("the page of -admin: %w", err)
 	}
-	a.end = serveAside(a.ln, a.handler(ep))
+	a.end = serveAside(a.ln, a.handler(ep, here))
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (a *admin) stop() {
 	}
 }
 
-func (a *admin) handler(ep *phx.Endpoint) http.Handler {
+func (a *admin) handler(ep *phx.Endpoint, here *presence.Presence) http.Handler {
 	inside := http.NewServeMux()
 	operators := ep.AdminHandler()
 	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +117,7 @@ func (a *admin) handler(ep *phx.Endpoint) http.Handler {
 		}
 		operators.ServeHTTP(w, r)
 	})
-	inside.Handle("GET /metrics", metrics.Handler(ep, a.events))
+	inside.Handle("GET /metrics", metrics.Handler(ep, a.events, metrics.Presence(here)))
 	inside.Handle("/debug/pprof/", profiles())
 	mux := http.NewServeMux()
 	mux.Handle("/", a.guard(inside))

@@ -117,6 +117,7 @@ func TestAdmin(t *testing.T) {
 	}{
 		{"/metrics", "", 200, "\nroost_sockets{transport=\"websocket\"} 1\n"},
 		{"/metrics", "", 200, "\nroost_connects_total{mount=\"/socket\",result=\"ok\",transport=\"websocket\"} 1\n"},
+		{"/metrics", "", 200, "\nroost_presence_entries{presence=\"presence\"} 0\n"},
 		{"/metrics", "", 200, "\nprocess_resident_memory_bytes "},
 		{"/metrics", "", 200, "\ngo_memstats_heap_alloc_bytes "},
 		{"/", "", 200, "live.js"},

@@ -149,7 +149,7 @@ func (o *options) run(ctx context.Context, again *reloader, scores *Scores, here
 		}
 		return err
 	}
-	if err := errors.Join(o.admin.serve(ep), o.outside.serve(ep, here)); err != nil {
+	if err := errors.Join(o.admin.serve(ep, here), o.outside.serve(ep, here)); err != nil {
 		return errors.Join(err, ep.Shutdown(ctx))
 	}
 	warnFewFiles(cfg.Logger)

@@ -15,16 +15,18 @@ import (
 const maxScrapes = 4
 
 // Handler answers scrapes with the metrics of an endpoint, of its events, and of the
-// process: memory, garbage collection, processor time, open files. events may be nil.
+// process: memory, garbage collection, processor time, open files; and others, such as
+// Presence. events may be nil.
 //
 // It asks nobody who they are: serve it where only operators get to.
-func Handler(ep *phx.Endpoint, events *Events) http.Handler {
+func Handler(ep *phx.Endpoint, events *Events, others ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(Collector(ep), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if events != nil {
 		registry.MustRegister(events)
 	}
+	registry.MustRegister(others...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
 }
 

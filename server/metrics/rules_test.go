@@ -30,6 +30,7 @@ func known(t *testing.T) map[string]bool {
 	descs := make(chan *prometheus.Desc, 1000) // more than there are
 	metrics.Collector(ep.Endpoint).Describe(descs)
 	events.Describe(descs)
+	metrics.Presence().Describe(descs)
 	close(descs)
 	names := make(map[string]bool)
 	for desc := range descs {

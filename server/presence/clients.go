@@ -142,8 +142,16 @@ func (p *Presence) broadcastDiff(t *topic, news *diff) bool {
 			news.shown = news.shown || i > 0 // in part
 			return false
 		}
+		p.countDiff(part)
 	}
 	return true
+}
+
+func (p *Presence) countDiff(payload []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.diffs++
+	p.diffBytes += uint64(len(payload))
 }
 
 // fetch has the application add its fields.

@@ -48,6 +48,9 @@ type Presence struct {
 	unheard time.Time                  // when this node has said what it has not heard itself say; or zero
 	closed  bool
 
+	entries          int    // presences on all topics
+	diffs, diffBytes uint64 // that clients were told
+
 	wake    chan struct{} // something is dirty
 	changed chan struct{} // something that the other nodes have yet to hear
 	stop    chan struct{}
@@ -294,7 +297,9 @@ func (p *Presence) dropLocked(t tracked) {
 // applyLocked has a step seen on this node.
 func (p *Presence) applyLocked(s tracker.Step) {
 	t := p.topicLocked(s.Topic)
+	before := t.n
 	t.apply(s)
+	p.entries += t.n - before
 	t.resample(p.cfg.MaxFull, p.cfg.Sample)
 	p.touchLocked(t)
 }
@@ -326,6 +331,7 @@ func (p *Presence) sitLocked(ch *phx.Channel, name string) {
 func (p *Presence) addLocked(t *topic, n int) {
 	t.own += n
 	t.n += n
+	p.entries += n
 	if p.state != nil {
 		p.counts[t] = true
 		p.changedLocked()
