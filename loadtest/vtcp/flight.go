@@ -1,9 +1,11 @@
 package vtcp
 
-// Times of retransmission, in ticks: that to the first one, which doubles each
-// time up to the longest, RFC 6298 §5; and how often a segment is sent again.
+// Times of retransmission, in ticks: that to the first one of SYN, RFC 6298 §2.1, and
+// of all else, somewhat longer than a kernel's, which has no ticks; each doubles up to
+// the longest. And how often a segment is sent again.
 const (
-	firstWait   = 10
+	synWait     = 10
+	firstWait   = 3
 	longestWait = 600
 	mostTries   = 7
 )
@@ -25,6 +27,9 @@ func (s *Stack) fly(i int, from uint32) *flight {
 	s.flights[uint32(i)] = f
 	s.claim(&s.records[i])
 	s.records[i].Tries = 0
+	if s.records[i].State == SynSent {
+		f.due = s.wheel.now + synWait
+	}
 	return f
 }
 
@@ -130,7 +135,11 @@ func (s *Stack) retransmit() {
 			s.Abort(i)
 		default:
 			r.Tries++
-			f.due = s.wheel.now + min(uint32(firstWait)<<r.Tries, longestWait)
+			wait := uint32(firstWait)
+			if r.State == SynSent {
+				wait = synWait
+			}
+			f.due = s.wheel.now + min(wait<<r.Tries, longestWait)
 			s.again(i, f)
 		}
 	}

@@ -210,18 +210,18 @@ func TestSend(t *testing.T) {
 	if b.records[0].Flags&vtcp.Fast != 0 {
 		t.Error("fast with an unacknowledged segment")
 	}
+	b.Advance(2)
+	step("0.2 s", "")
+	b.Advance(3)
+	step("0.3 s", "PA1:1=hello")
+	b.Advance(8)
+	step("0.8 s", "")
 	b.Advance(9)
-	step("0.9 s", "")
-	b.Advance(10)
-	step("1 s", "PA1:1=hello")
-	b.Advance(29)
-	step("2.9 s", "")
-	b.Advance(30)
-	step("3 s", "PA1:1=hello")
+	step("0.9 s", "PA1:1=hello")
 	b.take(vtcp.Segment{Flags: vtcp.ACK, Seq: 1, Ack: 3})
 	step("a part acknowledged", "")
-	b.Advance(40)
-	step("1 s later", "PA3:1=llo")
+	b.Advance(12)
+	step("0.3 s later", "PA3:1=llo")
 	if err := b.SendShared(0, []byte(" you")); err != nil {
 		t.Fatal(err)
 	}

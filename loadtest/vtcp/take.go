@@ -78,7 +78,8 @@ func (s *Stack) established(i int, in *segment) {
 		s.recent[i] = in.stamp
 	}
 	s.owing = i
-	s.flights[uint32(i)].una = in.ack // SYN is no byte of data
+	f := s.flights[uint32(i)]
+	f.una, f.due = in.ack, s.wheel.now+firstWait // SYN is no byte of data
 	s.acknowledged(i, in)
 }
 
