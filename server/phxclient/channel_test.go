@@ -181,8 +181,8 @@ func TestRequestGivenUp(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	cfg := rooms()
-	ended := make(chan phx.Reason, 4)
-	cfg.Mounts[0].Routes[0].Type.Terminate = func(_ *phx.Channel, why phx.Reason) { ended <- why }
+	ended := make(chan struct{}, 10)
+	cfg.Mounts[0].Routes[0].Type.Terminate = func(*phx.Channel, phx.Reason) { ended <- struct{}{} }
 	ep := start(t, cfg)
 	c := dial(t, ep, phxclient.Config{InboxMax: 20 << 10})
 	slow, other := c.Channel("room:slow", nil), c.Channel("room:other", nil)
@@ -199,9 +199,7 @@ func TestSlowReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	others.expect("n")
-	if why := <-ended; why != phx.Left {
-		t.Errorf("ended with %q, want %q", why, phx.Left)
-	}
+	<-ended // by the leave or, if the next join was as fast, by that
 	if m := messages.expect(phxclient.Lost); !strings.Contains(string(m.JSON), "too much waited") {
 		t.Errorf("lost with %s", m.JSON)
 	}
