@@ -15,7 +15,7 @@ import (
 )
 
 // closeWait is how long Close waits for what is left to be sent and for the server's
-// Close frame.
+// Close frame, and how long our own may take.
 const closeWait = 3 * time.Second
 
 // A Client is a socket: one connection, which is opened again whenever it ends.

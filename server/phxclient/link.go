@@ -73,11 +73,12 @@ func (l *link) serve() error {
 	}()
 	err := l.read()
 	close(l.over)
-	_ = l.conn.SetWriteDeadline(time.Now().Add(time.Second)) // nobody waits longer to say goodbye
+	_ = l.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for what is being written
 	if failed := <-written; failed != nil {
 		err = failed
 	}
 	if l.client.ctx.Err() == nil {
+		_ = l.conn.SetWriteDeadline(time.Now().Add(closeWait))
 		_, _ = l.conn.Write(l.goodbye(err)) // if it can still go
 	}
 	_ = l.conn.Close() // of no interest to anybody
