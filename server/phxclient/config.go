@@ -70,7 +70,7 @@ type Config struct {
 	OutboxMax int
 
 	// InboxMax is how many bytes may wait in a channel for Messages to yield them, counted
-	// alike. Zero means 4 MiB.
+	// alike. Zero means 16 MiB, which has room for the presences of 100,000 users.
 	InboxMax int
 
 	// Logger gets lost connections and failed joins, at level Warn, and their mending, at
@@ -107,7 +107,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 30*time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.OutboxMax = cmp.Or(cfg.OutboxMax, 1<<20)
-	cfg.InboxMax = cmp.Or(cfg.InboxMax, 4<<20)
+	cfg.InboxMax = cmp.Or(cfg.InboxMax, 16<<20)
 	if cfg.Reconnect == nil {
 		cfg.Reconnect = jittered(reconnects)
 	}
@@ -127,7 +127,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	case cfg.OutboxMax < 0:
 		return cfg, fmt.Errorf("Config.OutboxMax is %d: use a positive number of bytes, or 0 for 1 MiB", cfg.OutboxMax)
 	case cfg.InboxMax < 0:
-		return cfg, fmt.Errorf("Config.InboxMax is %d: use a positive number of bytes, or 0 for 4 MiB", cfg.InboxMax)
+		return cfg, fmt.Errorf("Config.InboxMax is %d: use a positive number of bytes, or 0 for 16 MiB", cfg.InboxMax)
 	}
 	return cfg, nil
 }
