@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/phx"
 	"github.com/roost-rt/roost/server/phxtest"
 	"github.com/roost-rt/roost/server/presence"
@@ -17,16 +18,18 @@ import (
 // thousand, which is 1 %. Beside it: what a presence takes on its node, and how many
 // bytes each client gets for one that goes and comes, in diffs and counts.
 func BenchmarkCrowd(b *testing.B) {
-	for _, mode := range []struct {
-		name string
-		cfg  presence.Config
-	}{
-		{"full", presence.Config{MaxFull: -1}},
-		{"sample", presence.Config{}},
-		{"count", presence.Config{CountOnly: func(string) bool { return true }}},
-	} {
+	for _, mode := range crowdModes {
 		b.Run(mode.name, func(b *testing.B) { benchmarkCrowd(b, mode.cfg) })
 	}
+}
+
+var crowdModes = []struct {
+	name string
+	cfg  presence.Config
+}{
+	{"full", presence.Config{MaxFull: -1}},
+	{"sample", presence.Config{}},
+	{"count", presence.Config{CountOnly: func(string) bool { return true }}},
 }
 
 func benchmarkCrowd(b *testing.B, cfg presence.Config) {
@@ -34,7 +37,7 @@ func benchmarkCrowd(b *testing.B, cfg presence.Config) {
 	cfg.Window = time.Hour // TellAt tells
 	p := presence.New(cfg)
 	b.Cleanup(p.Close)
-	ep, channels := startCrowd(b, crowd)
+	ep, channels := startCrowd(b, crowd, nil)
 	var told atomic.Int64
 	b.Cleanup(ep.Subscribe(topic, func(m phx.Broadcast) { told.Add(int64(len(m.Payload.JSON()))) }))
 	now := time.Now()
@@ -59,7 +62,8 @@ func benchmarkCrowd(b *testing.B, cfg presence.Config) {
 	for b.Loop() {
 		i := n % crowd
 		if cfg.CountOnly != nil {
-			p.Replace(channels[i], topic)
+			p.Stand(channels[i])
+			p.Sit(channels[i], topic)
 		} else {
 			p.UntrackOn(channels[i], topic, fmt.Sprint("user ", i))
 			track(i)
@@ -81,9 +85,9 @@ func heap() int64 {
 }
 
 // startCrowd returns so many joined channels.
-func startCrowd(b *testing.B, n int) (*phxtest.Endpoint, []*phx.Channel) {
+func startCrowd(b *testing.B, n int, link pubsub.Adapter) (*phxtest.Endpoint, []*phx.Channel) {
 	joined := make(chan *phx.Channel, 1)
-	ep := phxtest.Start(b, phx.Config{Logger: slog.New(slog.DiscardHandler), Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{
+	ep := phxtest.Start(b, phx.Config{Logger: slog.New(slog.DiscardHandler), Adapter: link, Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{
 		Joined: func(ch *phx.Channel, _ phx.Payload) error { joined <- ch; return nil },
 	}}}}}})
 	var all []*phx.Channel

@@ -25,12 +25,17 @@ func (p *Presence) Ends(told func()) {
 // TellAt tells clients what they would be told at a time.
 func (p *Presence) TellAt(now time.Time) { p.tellDue(now) }
 
-// Replace has a channel of a topic that is only counted go, and come again.
-func (p *Presence) Replace(ch *phx.Channel, topic string) {
+// Stand has a channel of a topic that is only counted go, and Sit has it come again.
+func (p *Presence) Stand(ch *phx.Channel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.addLocked(p.seats[ch].topic, -1)
 	delete(p.seats, ch)
+}
+
+func (p *Presence) Sit(ch *phx.Channel, topic string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.sitLocked(ch, topic)
 }
 
@@ -39,4 +44,34 @@ func (p *Presence) Pending() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.dirty)
+}
+
+// CountsOnly reports whether a topic has no names.
+func (p *Presence) CountsOnly(topic string) bool { return p.countOnly(topic) }
+
+// Clock is how far this node has come. What it has yet to count is not in it.
+func (p *Presence) Clock() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.countLocked()
+	return p.state.Clock()
+}
+
+// Known is how far another node is known.
+func (p *Presence) Known(node string) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state.Known(node)
+}
+
+// StateSize is what a newcomer to a topic is sent: bytes of payloads, and messages.
+func (p *Presence) StateSize(topic string) (bytes, messages int) {
+	s, err := p.stateOf(topic)
+	if err != nil {
+		panic(err)
+	}
+	for _, part := range s.parts {
+		bytes += len(part.JSON())
+	}
+	return bytes, len(s.parts)
 }
