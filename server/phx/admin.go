@@ -13,22 +13,22 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// AdminHandler shows operators what goes on in the endpoint, as JSON:
+// AdminHandler shows operators the state of the endpoint, as JSON:
 //
 //	GET /stats                          Stats, Budgets, LoopLag, and whether the endpoint drains
-//	GET /ready                          200, or 503 with what Ready says
-//	GET /ledger                         what is owed to clients, and who was closed for what
+//	GET /ready                          200, or 503 with the error of Ready
+//	GET /ledger                         bytes owed to clients, and counts of ended connections by cause
 //	GET /topics?limit=                  topics with the most subscribers on this node
 //	GET /sockets?id=&topic=&limit=      sockets, each with its channels
 //	GET /channels?id=&topic=&limit=     channels, each with its socket
 //
-// id and topic narrow lists down to the sockets with an id and to one topic.
-// limit is how many rows there are at most, 100 if it is not given; "more" says
-// that there would be more. Sockets and channels are written one by one, in no order.
+// id and topic restrict lists to the sockets with an id and to one topic. limit
+// is the maximum number of rows, 100 by default; "more" says that there are
+// more. Sockets and channels are written one by one, in no order.
 //
-// It asks nobody who they are: serve it where only operators get to, such as
-// http.ListenAndServe("127.0.0.1:9000", ep.AdminHandler()), or behind a handler
-// that does ask. It shows no parameters and no payloads.
+// It does not authenticate callers: serve it where only operators can reach it,
+// such as http.ListenAndServe("127.0.0.1:9000", ep.AdminHandler()), or behind a
+// handler that does authenticate. It shows no parameters and no payloads.
 func (ep *Endpoint) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {

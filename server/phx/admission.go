@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// Refusals are how many connections were refused so far, by the limit that they
-// met.
+// Refusals count the connections refused so far, by the limit that refused
+// them.
 type Refusals struct {
 	Full       int64 `json:"full"`        // Config.MaxConns
 	PerAddress int64 `json:"per_address"` // Config.MaxConnsPerIP

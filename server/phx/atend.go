@@ -1,13 +1,14 @@
 package phx
 
-// AtEnd has do called once the channel has ended, however it did, after Terminate: on
-// the worker pool, before any other callback of a channel that takes its place. For
-// a join that is refused it is called too. If the channel has ended, do is called at
-// once. Of several, the last given is called first.
+// AtEnd calls do once the channel has ended, for whatever reason, after
+// Terminate: on the worker pool, before any other callback of a channel that
+// takes its place. It also calls do for a join that is refused. If the channel
+// has already ended, it calls do at once. Functions run in reverse order of
+// their registration.
 //
-// It is for what a package keeps for channels that are not its own, as package
-// presence does. One function for all channels costs each 48 bytes, a Context some
-// ten times that.
+// It lets a package such as presence clean up after channels that are not its
+// own. One function shared by all channels costs 48 bytes for each; a Context
+// costs about ten times that.
 func (ch *Channel) AtEnd(do func(*Channel)) {
 	ch.mu.Lock()
 	if ch.phase == closed {

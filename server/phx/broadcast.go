@@ -2,29 +2,30 @@ package phx
 
 import "github.com/roost-rt/roost/pubsub"
 
-// Broadcast sends an event to all who joined a topic. It does not wait for them.
-// If it fails, nobody has got it: with pubsub.ErrOverloaded or an error of the
-// adapter, or with one that Channel.Push has for such a payload.
+// Broadcast sends an event to all who joined a topic. It does not wait for
+// them. If it fails, no client has got the event. It fails with
+// [pubsub.ErrOverloaded], an error of the adapter, or an error that
+// [Channel.Push] has for such a payload.
 func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
 	_, err := ep.broadcast(ep.pubsub.Publish, nil, topic, event, payload)
 	return err
 }
 
-// LocalBroadcast is Broadcast to those who are connected to this node.
+// LocalBroadcast is Broadcast to the clients connected to this node.
 func (ep *Endpoint) LocalBroadcast(topic, event string, payload any) error {
 	_, err := ep.broadcast(ep.pubsub.PublishLocal, nil, topic, event, payload)
 	return err
 }
 
-// BroadcastTo is Broadcast to those who are connected to one node of the
-// cluster. It fails with pubsub.ErrUnknownNode.
+// BroadcastTo is Broadcast to the clients connected to one node of the cluster.
+// It fails with [pubsub.ErrUnknownNode].
 func (ep *Endpoint) BroadcastTo(node, topic, event string, payload any) error {
 	_, err := ep.broadcast(func(m *pubsub.Message) error { return ep.pubsub.PublishTo(node, m) }, nil, topic, event, payload)
 	return err
 }
 
-// Node is the name of this node in its cluster, "" if it is alone.
+// Node returns the name of this node in its cluster, or "" if it is alone.
 func (ep *Endpoint) Node() string { return ep.pubsub.Node() }
 
-// Cluster is what the way to the other nodes says of itself.
+// Cluster returns the adapter's statistics about the other nodes.
 func (ep *Endpoint) Cluster() pubsub.AdapterStats { return ep.pubsub.AdapterStats() }

@@ -77,14 +77,14 @@ func (ch *Channel) describe() []any {
 
 func (s *RawSocket) describe() []any { return []any{"mount", s.mount.Path} }
 
-// CallbackStats are counts of callbacks at one moment, Connect among them.
+// CallbackStats counts callbacks at one moment, including Connect.
 type CallbackStats struct {
 	Running int           `json:"running"`
-	Long    int           `json:"long"`      // those of them that hold none of Config.Workers any more
+	Long    int           `json:"long"`      // of Running, those that no longer hold one of Config.Workers
 	Queued  int           `json:"queued"`    // channels and sockets that wait for a worker
-	Oldest  time.Duration `json:"oldest_ns"` // how long one has run, the longest
+	Oldest  time.Duration `json:"oldest_ns"` // how long the longest has run
 
-	TimedOut int64 `json:"timed_out"` // those so far that ran longer than the Timeout of their type
+	TimedOut int64 `json:"timed_out"` // so far, those that ran longer than the Timeout of their type
 }
 
 func (lent *services) callbackStats() (st CallbackStats) {

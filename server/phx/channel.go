@@ -10,8 +10,8 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// A Channel is one joined topic on one socket, with the mailbox of what its
-// callbacks have yet to see.
+// A Channel is one joined topic on one socket, with a mailbox of messages
+// waiting for its callbacks.
 type Channel struct {
 	socket  *Socket                 // immutable
 	next    *Channel                // in the socket's list, which it guards

@@ -499,7 +499,7 @@ func TestValueOfType(t *testing.T) {
 		}}}}},
 	})
 	c := dial(t, ep)
-	for event, want := range map[string]string{"text": `what is kept under "n": int64 is no string`, "bool": "int64 is no bool"} {
+	for event, want := range map[string]string{"text": `the value kept under "n": int64 is no string`, "bool": "int64 is no bool"} {
 		c.say(`["1","1","a","phx_join",{}]`)
 		c.want(`["1","1","a","phx_reply",{"status":"ok","response":[7,7,7,null,"",0]}]`)
 		c.say(`["1","2","a","` + event + `",{}]`)

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// Check says what is wrong with c, as [New] does, without starting anything: only
-// that does not show which takes listening, or another server.
+// Check returns the error that [New] would return for c, without starting
+// anything. It cannot report errors that appear only on listening, or in the
+// presence of another server.
 func (c Config) Check() error {
 	if err := c.check(); err != nil {
 		return fmt.Errorf("phx: configuration: %w", err)

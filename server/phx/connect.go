@@ -26,8 +26,8 @@ func infoOf(r *http.Request) connectInfo {
 	return info
 }
 
-// AuthToken is the token that the client sent with the request of a Connect, as
-// Mount.AuthToken allows, and whether it sent one (spec §1.5).
+// AuthToken returns the token that the client sent with the request of a
+// Connect, as [Mount.AuthToken] allows, and whether it sent one (spec §1.5).
 func AuthToken(r *http.Request) (token string, ok bool) {
 	if t := infoOf(r).token; t != nil {
 		return *t, true
@@ -35,8 +35,8 @@ func AuthToken(r *http.Request) (token string, ok bool) {
 	return "", false
 }
 
-// Session is the session of Mount.Sessions that the request of a Connect is part
-// of, nil if there is none.
+// Session returns the session of [Mount.Sessions] to which the request of a
+// Connect belongs, or nil if there is none.
 func Session(r *http.Request) map[string]any { return infoOf(r).session }
 
 // connect asks the application whether a client may connect. token is nil if
@@ -77,13 +77,12 @@ func (m *mount) contain(err *error) {
 
 // Entries of Mount.Origins that are no addresses.
 const (
-	// AnyOrigin allows pages from everywhere. A server that trusts cookies must
-	// not use it (spec §10.3).
+	// AnyOrigin allows pages from any origin. A server that trusts cookies must not use
+	// it (spec §10.3).
 	AnyOrigin = origins.Any
 
-	// SelfOrigin allows pages whose scheme, host and port are those of the
-	// request itself. Behind a proxy that ends TLS, pages are of https and
-	// requests are not.
+	// SelfOrigin allows pages whose scheme, host and port are those of the request
+	// itself. Behind a proxy that terminates TLS, pages use https and requests do not.
 	SelfOrigin = origins.Self
 )
 

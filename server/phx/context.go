@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ErrTimeout is the cause of the end of a callback's context after the Timeout of
-// its type; context.Context.Err is context.DeadlineExceeded then.
+// ErrTimeout is the cause of a callback's context that ended after the Timeout
+// of its type; [context.Context.Err] is [context.DeadlineExceeded] then.
 var ErrTimeout = errors.New("phx: the callback runs longer than its type's Timeout")
 
 // A life is the context of a socket or a channel, made when somebody first asks
@@ -29,10 +29,10 @@ func over(why error) context.Context {
 	return l.Context
 }
 
-// Context ends with the socket: as soon as the server begins to close it, or when
-// the connection has ended. context.Cause is the [Reason]. It may be asked for in
-// Mount.Connect already; if that refuses the client, it ends then. A socket
-// that is never asked for it has none, and spends no memory on it.
+// Context ends with the socket: as soon as the server begins to close it, or
+// when the connection has ended. [context.Cause] is the [Reason]. Mount.Connect
+// may already call it; if Connect refuses the client, the context ends then. A
+// socket on which Context is never called has none, and spends no memory on it.
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,15 +61,16 @@ func (s *Socket) reject() {
 	s.endLocked()
 }
 
-// Context ends with the channel: by a leave, once that has its turn, a crash or a
-// StopError, and, without waiting for a callback that runs, by another join of the
-// topic and the end of the socket as in Socket.Context. context.Cause is the [Reason]
-// that Terminate gets. For a join that is refused it is Normal, and ErrClosed if the
-// channel had ended before anybody asked.
+// Context ends with the channel: after a leave (once that has its turn), a
+// crash or a [StopError]; and, without waiting for a running callback, after
+// another join of the topic or the end of the socket, as in [Socket.Context].
+// [context.Cause] is the [Reason] that Terminate gets. For a refused join it is
+// Normal, or [ErrClosed] if the channel had ended before the first call of
+// Context.
 //
-// Give it to what a callback starts, and CallbackContext to what it waits for. If a
-// callback returns context.Canceled or the cause after its channel has ended, that
-// is no crash.
+// Pass it to work that a callback starts, and [Channel.CallbackContext] to work
+// that it waits for. A callback that returns [context.Canceled] or the cause
+// after its channel has ended has not crashed.
 func (ch *Channel) Context() context.Context {
 	socket := ch.socket.Context()
 	ch.mu.Lock()
@@ -86,10 +87,10 @@ func (ch *Channel) Context() context.Context {
 	return ch.extra.life.Context
 }
 
-// CallbackContext is for what the callback that is running waits for itself: it
-// ends as Context does, and also with the callback, or when that has run for
-// ChannelType.Timeout. Middleware may have put another one in its place. Only
-// callbacks may call it. Without Timeout and Middleware it is Context itself, but in
+// CallbackContext bounds anything that the running callback waits for: it ends
+// with Context, when the callback returns, or when the callback has run for
+// [ChannelType.Timeout]. Middleware may have replaced it. Only callbacks may
+// call it. Without Timeout and Middleware it is Context itself, except in
 // Terminate, whose context does not end with the channel.
 func (ch *Channel) CallbackContext() context.Context {
 	ch.mu.Lock()
@@ -109,11 +110,11 @@ func (ch *Channel) base() context.Context {
 	return ch.Context()
 }
 
-// CallbackContext is for what the callback that is running waits for itself: it
-// ends as Socket.Context does, and also with the callback, or when that has run for
-// RawType.Timeout. Middleware may have put another one in its place. Only callbacks
-// may call it. Without Timeout and Middleware it is Socket.Context, but in Terminate,
-// whose context does not end with the socket.
+// CallbackContext bounds anything that the running callback waits for: it ends
+// with [Socket.Context], when the callback returns, or when the callback has
+// run for [RawType.Timeout]. Middleware may have replaced it. Only callbacks
+// may call it. Without Timeout and Middleware it is [Socket.Context], except in
+// Terminate, whose context does not end with the socket.
 func (s *RawSocket) CallbackContext() context.Context {
 	s.mu.Lock()
 	r := s.active

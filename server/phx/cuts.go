@@ -15,7 +15,8 @@ import (
 // statusTryAgainLater is of the IANA registry for RFC 6455 §11.7.
 const statusTryAgainLater ws.StatusCode = 1013
 
-// A Cause is why the server ended connections of clients that did not want it.
+// A Cause says why the server ended a connection that its client wanted to
+// keep.
 type Cause string
 
 const (
@@ -26,24 +27,25 @@ const (
 	// MailboxFull: a broadcast did not fit into a mailbox; see Mount.MailboxMax.
 	MailboxFull Cause = "mailbox full"
 
-	// IdleTimeout: nothing came from the client; see Mount.Idle.
+	// IdleTimeout: nothing arrived from the client; see Mount.Idle.
 	IdleTimeout Cause = "idle timeout"
 
-	// BrokenProtocol: what came was no frame or message that the mount takes.
+	// BrokenProtocol: the client sent something that is not a frame or message that the
+	// mount accepts.
 	BrokenProtocol Cause = "protocol error"
 
-	// SlowMessage: a message took too long to come; see Config.IncomingRate.
+	// SlowMessage: a message took too long to arrive; see Config.IncomingRate.
 	SlowMessage Cause = "slow message"
 
-	// NoRoom: messages of too many clients were on their way at a time; see
+	// NoRoom: too many clients were sending messages at the same time; see
 	// Config.IncomingMax.
 	NoRoom Cause = "no room"
 
-	// RateLimited: the client went on sending beyond Mount.Rates.
+	// RateLimited: the client kept sending beyond Mount.Rates.
 	RateLimited Cause = "rate limited"
 )
 
-// A CutCount is how many connections the server has ended for a cause.
+// A CutCount is the number of connections the server has ended for one cause.
 type CutCount struct {
 	Cause   Cause  `json:"cause"`
 	Mount   string `json:"mount"`   // Mount.Path

@@ -42,8 +42,8 @@ const logPatience = time.Second
 // them.
 const callbackPatience = 5 * time.Second
 
-// Start is New for an endpoint that listens at Config.Addr: its event loop has the
-// connections from their first byte on.
+// Start is [New] for an endpoint that listens at [Config.Addr]: its event loop
+// handles connections from their first byte.
 func Start(cfg Config) (*Endpoint, error) {
 	ep, err := New(cfg)
 	if err != nil || ep.cfg.Addr == Off {
@@ -55,7 +55,7 @@ func Start(cfg Config) (*Endpoint, error) {
 	return ep, nil
 }
 
-// New makes an endpoint that listens nowhere, whatever Config.Addr is: its
+// New makes an endpoint that does not listen, whatever [Config.Addr] is: its
 // connections come from Serve, from another server through ServeHTTP, and from
 // Dial. Shutdown stops it.
 func New(cfg Config) (*Endpoint, error) {
@@ -114,7 +114,7 @@ func (ep *Endpoint) start() (err error) {
 	return nil
 }
 
-// Endpoint is the endpoint that the socket is connected to.
+// Endpoint returns the endpoint that the socket is connected to.
 func (s *Socket) Endpoint() *Endpoint { return s.mount.owner.(*Endpoint) }
 
 // accept takes a new connection. Loop only.
@@ -137,10 +137,10 @@ func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 	return ep.turnAway(c)
 }
 
-// SetLimits has other limits hold for connections from now on; those that are open
-// stay, also when they are too many. Connections that began without a MaxConnsPerIP
-// are not counted for one that is set later. The error names a field that is
-// negative; then nothing has changed. It may be called from any goroutine.
+// SetLimits replaces the limits for new connections. Open connections stay,
+// even if there are too many. Connections that began without a MaxConnsPerIP
+// are not counted against one that is set later. The error names a negative
+// field; then nothing has changed. It may be called from any goroutine.
 func (ep *Endpoint) SetLimits(l Limits) error {
 	c := Config{MaxConns: l.MaxConns, MaxConnsPerIP: l.MaxConnsPerIP, AcceptRate: l.AcceptRate}
 	if err := c.Check(); err != nil {
@@ -206,29 +206,29 @@ func handlerOrNil(h *requests) poller.Handler {
 	return h
 }
 
-// Dial connects to the endpoint without a network. It is for tests, and for
-// clients in the same process; over it goes what would go over TCP.
+// Dial connects to the endpoint without a network, for tests and for clients in
+// the same process. The connection carries the same bytes as TCP would.
 func (ep *Endpoint) Dial() (net.Conn, error) {
 	return ep.poller.Pipe(func(c *poller.Conn) poller.Handler {
 		return handlerOrNil(ep.acceptFrom(c, origin{remote: localPeer}))
 	})
 }
 
-// Shutdown stops accepting, closes the sockets as Mount.Drain says, so that their
-// clients come back to whoever follows, and stops when all are gone, when
-// Config.DrainTimeout has passed or ctx is done. In the last two cases it returns an
-// error that is context.DeadlineExceeded or ctx's, and says what had not ended.
-// Callbacks have 5 s more, and it returns an error if some still run. It returns
-// asynclog.ErrNotWritten if the logger did not take the last lines. So it ends by
-// itself, also with context.Background(). Calls after the first wait for it and
-// return what it returned.
+// Shutdown stops accepting and closes the sockets as [Mount.Drain] says, so
+// that their clients reconnect to the next server. It returns when all are
+// gone, when [Config.DrainTimeout] has passed, or when ctx is done. In the last
+// two cases its error is [context.DeadlineExceeded] or ctx's, and says what had
+// not ended. Callbacks have 5 s more, and it returns an error if some still
+// run. It returns [asynclog.ErrNotWritten] if the logger did not take the last
+// lines. It therefore always ends, even with [context.Background]. Later calls
+// wait for the first and return its result.
 func (ep *Endpoint) Shutdown(ctx context.Context) error {
 	ep.stopped.Do(func() { ep.stopErr = ep.shutdown(ctx) })
 	return ep.stopErr
 }
 
-// Draining reports whether Shutdown was called: a load balancer should send
-// nobody here any more.
+// Draining reports whether Shutdown was called: a load balancer should no
+// longer send clients here.
 func (ep *Endpoint) Draining() bool { return ep.draining.Load() }
 
 func (ep *Endpoint) shutdown(ctx context.Context) error {

@@ -11,18 +11,18 @@ import (
 	"github.com/roost-rt/roost/server/secret"
 )
 
-// A Filter says what parameters and payloads the log may show (spec §8.5). What
-// it may not show is "[FILTERED]" there. The zero value hides what is secret by
-// its name. Whatever it shows, what is longer than 4 KiB the log does not.
+// A Filter decides which parameters and payloads the log may show (spec §8.5).
+// Hidden values appear as "[FILTERED]". The zero value hides values whose names
+// mark them as secret. The log never shows a value longer than 4 KiB.
 type Filter struct {
-	// Discard hides all below keys that contain one of these terms, and texts with
-	// such a key and "=" behind it, as in a query. Case does not matter. Nil means
-	// passw, secret, token, _key, apikey, api-key, authorization, cookie, otp, ssn
-	// and cvv: that hides the hotpot, too, as a name too many does no harm. An empty
-	// list hides nothing.
+	// Discard hides everything below keys that contain one of these terms, and texts
+	// with such a key followed by "=", as in a query. Case does not matter. Nil means
+	// passw, secret, token, _key, apikey, api-key, authorization, cookie, otp, ssn and
+	// cvv. This also hides "hotpot", as hiding too much does no harm. An empty list
+	// hides nothing.
 	Discard []string
 
-	// Keep, if it is not nil, hides everything but what is below keys that are
+	// Keep, if it is not nil, hides everything except values below keys that are
 	// exactly one of these.
 	Keep []string
 }
@@ -35,8 +35,9 @@ const (
 	maxShown = 4 << 10
 )
 
-// Apply returns what may be shown of a value that is made of maps, lists and
-// texts, as encoding/json and connect parameters have them. v is not changed.
+// Apply returns the parts of v that may be shown. v is made of maps, lists and
+// texts, like the results of encoding/json and connect parameters. It is not
+// changed.
 func (f Filter) Apply(v any) any {
 	terms := f.Discard
 	if terms == nil {

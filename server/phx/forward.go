@@ -113,7 +113,7 @@ func (x *forwarding) stop(sent <-chan error) error {
 	case <-x.read:
 	default:
 		if err := x.conn.SetReadDeadline(time.Now()); errors.Is(err, http.ErrNotSupported) {
-			x.log.Warn("an answer waits for a body that nobody wants", "err", err, "fix", unwrapFix)
+			x.log.Warn("an answer waits for a request body that is not needed", "err", err, "fix", unwrapFix)
 		}
 	}
 	return <-sent

@@ -14,34 +14,37 @@ import (
 )
 
 // ServeHTTP answers a request that another server has read: an endpoint is an
-// http.Handler, for New without Serve. A mount at "/socket" wants all paths below it:
+// [http.Handler], for use with New and without Serve. A mount at "/socket"
+// needs all paths below it:
 //
 //	http.NewServeMux().Handle("/socket/", ep) // net/http
 //	chi.NewRouter().Handle("/socket/*", ep)   // chi
 //
-// Mounts are found by r.URL.Path: below http.StripPrefix that is the rest of the
-// path, below chi's Mount, which leaves it as it is, all of it. Config.ReadyPath is
-// found likewise. Any other request goes to Config.HTTP, without the limits that are
-// for connections of the endpoint's own.
+// Mounts are found by r.URL.Path: below [http.StripPrefix] that is the rest of
+// the path; below chi's Mount, which leaves it unchanged, the whole path.
+// [Config.ReadyPath] is found likewise. Any other request goes to
+// [Config.HTTP], without the limits that apply to the endpoint's own
+// connections.
 //
-// A WebSocket's connection is hijacked and belongs to the event loop from then
-// on, like one that the endpoint accepted: the limits of Config count it, and only
-// Shutdown ends it, as http.Server.Shutdown does not know it. So call both. It
-// costs no goroutine if it is a *net.TCPConn, a *net.UnixConn or a *tls.Conn on one
-// of them; any other costs two, and three descriptors. Hijacking needs HTTP/1.1; in
-// other versions the answer is 505 (RFC 8441, WebSocket over HTTP/2, is not
-// spoken), but browsers connect by 1.1 if the server offers that, too. It also needs
-// a ResponseWriter that has Hijack, or unwraps to one that has; see
-// http.ResponseController. That of http.TimeoutHandler does not.
+// A WebSocket's connection is hijacked and then belongs to the event loop, like
+// a connection that the endpoint accepted: the limits of [Config] count it, and
+// only Shutdown ends it, because [http.Server.Shutdown] does not know it. So
+// call both. It costs no goroutine if it is a *[net.TCPConn], a *[net.UnixConn]
+// or a *[tls.Conn] on one of them; any other costs two goroutines and three
+// descriptors. Hijacking needs HTTP/1.1; in other versions the answer is 505
+// (WebSocket over HTTP/2, RFC 8441, is not supported), but browsers connect by
+// 1.1 if the server also offers that. It also needs a ResponseWriter that has
+// Hijack or unwraps to one that has; see [http.ResponseController].
+// [http.TimeoutHandler] has none.
 //
-// A request of long polling, by any version of HTTP, holds its goroutine and two
-// descriptors until it is answered. The server's ReadTimeout counts until it is
-// there, WriteTimeout from its answer on. Below a ResponseWriter that cannot set
-// deadlines, an answer waits for the body even if that comes too slowly or has no
-// session; the log says so.
+// A long-polling request, by any version of HTTP, holds its goroutine and two
+// descriptors until it is answered. The server's ReadTimeout applies until the
+// request has arrived, WriteTimeout from its answer on. Below a ResponseWriter
+// that cannot set deadlines, an answer waits for the body even if the body
+// arrives too slowly or has no session; the log reports it.
 //
-// Connect gets r as middleware has left it, with its context, RemoteAddr and path,
-// and ServeHTTP does not return before Connect has.
+// Connect gets r as middleware has left it, with its context, RemoteAddr and
+// path, and ServeHTTP does not return before Connect does.
 func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	e, _ := ep.entrances.find([]byte(path))

@@ -468,7 +468,7 @@ func TestHandlerBodies(t *testing.T) {
 	}
 	io.WriteString(web().conn, "POST /socket/longpoll HTTP/1.1\r\nHost: h\r\nX-Body: bare\r\nContent-Length: 9\r\n\r\n")
 	eventually(t, "the log says what to do", func() bool {
-		return strings.Contains(fmt.Sprint(log.with("an answer waits for a body that nobody wants")), "Unwrap")
+		return strings.Contains(fmt.Sprint(log.with("an answer waits for a request body that is not needed")), "Unwrap")
 	})
 }
 

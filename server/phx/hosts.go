@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// AnyHost as an entry of Config.Hosts allows requests for whatever host.
+// AnyHost as an entry of [Config.Hosts] allows requests for any host.
 const AnyHost = "*"
 
 // hosts decides which hosts requests may be for.

@@ -60,7 +60,8 @@ type endpointKey struct{}
 // A connKey is likewise, for the *detached that a request came over.
 type connKey struct{}
 
-// EndpointOf is the endpoint whose Config.HTTP handles r; nil if none does.
+// EndpointOf returns the endpoint whose [Config.HTTP] handles r, or nil if none
+// does.
 func EndpointOf(r *http.Request) *Endpoint {
 	ep, _ := r.Context().Value(endpointKey{}).(*Endpoint)
 	return ep

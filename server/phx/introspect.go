@@ -10,7 +10,7 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// A SocketInfo is what an operator sees of a socket.
+// A SocketInfo describes a socket to an operator.
 type SocketInfo struct {
 	ID        string        `json:"id"` // see Socket.SetID
 	Mount     string        `json:"mount"`
@@ -21,15 +21,15 @@ type SocketInfo struct {
 	Channels  []ChannelInfo `json:"channels"`
 }
 
-// A ChannelInfo is what an operator sees of a channel.
+// A ChannelInfo describes a channel to an operator.
 type ChannelInfo struct {
 	Topic  string `json:"topic"`
 	Status string `json:"status"` // "joining", "joined" or "leaving"
 }
 
-// Sockets are the sockets that are connected now, in no order. They are found at
-// the beginning, by visiting every connection as Stats does, but looked into one
-// by one, so that one may stop early. Like Stats it must not be called by
+// Sockets iterates over the connected sockets, in no order. It finds them at
+// the beginning, by visiting every connection as Stats does, but examines them
+// one by one, so a caller may stop early. Like Stats it must not be called by
 // telemetry hooks.
 func (ep *Endpoint) Sockets() iter.Seq[SocketInfo] {
 	return func(yield func(SocketInfo) bool) {
@@ -99,12 +99,12 @@ func (ch *Channel) info() ChannelInfo {
 	return ChannelInfo{Topic: ch.topic, Status: ch.phase.String()}
 }
 
-// Stats are counts of an endpoint at one moment.
+// Stats are an endpoint's counts at one moment.
 type Stats struct {
 	Callbacks CallbackStats `json:"callbacks"`
 
-	Connections   int `json:"connections"`    // open TCP connections, those in the handshake included
-	Sockets       int `json:"sockets"`        // clients that are connected, by whatever transport
+	Connections   int `json:"connections"`    // open TCP connections, including those in the handshake
+	Sockets       int `json:"sockets"`        // connected clients, whatever their transport
 	LongPolls     int `json:"long_polls"`     // those of Sockets that use long polling
 	Channels      int `json:"channels"`       // joined or joining
 	SlowConsumers int `json:"slow_consumers"` // sockets closed so far because they did not read
@@ -112,8 +112,8 @@ type Stats struct {
 	Refused Refusals `json:"refused"`
 }
 
-// Stats counts. It visits every connection: once a second is fine, always is
-// not.
+// Stats counts by visiting every connection: call it once a second at most, not
+// continuously.
 func (ep *Endpoint) Stats() Stats {
 	st := Stats{Callbacks: ep.callbackStats(), Connections: ep.poller.Conns(), SlowConsumers: ep.poller.SlowConsumers() + ep.slowPolled(), Refused: ep.admission.refusals()}
 	var sockets, polls, channels atomic.Int64
@@ -130,29 +130,32 @@ func (ep *Endpoint) Stats() Stats {
 	return st
 }
 
-// LoopLag is for how long each event loop was busy without a look at its other
-// connections. Each call begins the search for the longest such time anew: let one
-// place ask, such as what scrapes AdminHandler's /stats, where it is "loop_lag".
+// LoopLag returns the longest time for which each event loop was busy without
+// looking at its other connections. Each call starts the search anew, so call
+// it from one place only, such as the scraper of AdminHandler's /stats, which
+// reports it as "loop_lag".
 func (ep *Endpoint) LoopLag() []poller.LoopLag { return ep.poller.LoopLag() }
 
-// SlowPasses counts, for each event loop, the passes since the start that took 2 ms or
-// more: what LoopLag has as Slow. Any number of places may ask.
+// SlowPasses counts, for each event loop, the passes since the start that took
+// 2 ms or more, which LoopLag reports as Slow. It may be called from any number
+// of places.
 func (ep *Endpoint) SlowPasses() [][]poller.SlowPasses { return ep.poller.SlowPasses() }
 
-// Subscribers is how many subscriptions to a topic there are on this node, and on no
-// other of its cluster: the channels that have joined it, and who has subscribed to
-// it otherwise. SubscribersEverywhere counts those of all nodes.
+// Subscribers counts the subscriptions to a topic on this node only: the
+// channels that have joined it and all other subscribers. SubscribersEverywhere
+// counts those of all nodes.
 func (ep *Endpoint) Subscribers(topic string) int { return ep.pubsub.Subscribers(topic) }
 
 // countPatience is how long other nodes may take to answer.
 const countPatience = 5 * time.Second
 
-// SubscribersEverywhere is Subscribers of all nodes of the cluster, each as of when
-// it was asked. It waits for their answers, until ctx is done or 5 s have passed. If
-// some have not answered by then, it returns what was heard so far, this node's own
-// included, and a *pubsub.SilentError that names them; with an Adapter that cannot
-// ask, this node's count and pubsub.ErrNoCounter. A node alone never fails. Every
-// node has some work with it: do not call it at each join.
+// SubscribersEverywhere sums Subscribers over all nodes of the cluster, each at
+// the moment it was asked. It waits for their answers until ctx is done or 5 s
+// have passed. If some have not answered by then, it returns the sum so far,
+// including this node's own, and a *[pubsub.SilentError] that names them. With
+// an Adapter that cannot ask, it returns this node's count and
+// [pubsub.ErrNoCounter]. It never fails for a node alone. Every node does some
+// work for it, so do not call it at each join.
 func (ep *Endpoint) SubscribersEverywhere(ctx context.Context, topic string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, countPatience)
 	defer cancel()

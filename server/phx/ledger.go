@@ -9,7 +9,7 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// A Debtor is a client that has not taken all that it was sent.
+// A Debtor is a client that has not yet taken everything sent to it.
 type Debtor struct {
 	ID      string        `json:"id"` // see Socket.SetID
 	Mount   string        `json:"mount"`
@@ -18,10 +18,11 @@ type Debtor struct {
 	Quiet   time.Duration `json:"quiet_ns"` // since its kernel last took some, to a second
 }
 
-// A Ledger is what is owed to clients now, and who was ended for what.
+// A Ledger shows how much is owed to clients now, and which clients were cut
+// and why.
 type Ledger struct {
 	Cuts        []CutCount `json:"cuts"`         // since the start, most first
-	Backlog     int64      `json:"backlog"`      // bytes that wait for clients, shared ones counted once
+	Backlog     int64      `json:"backlog"`      // bytes that wait for clients, counting shared ones once
 	BacklogMax  int64      `json:"backlog_max"`  // Config.BacklogMax
 	Incoming    int64      `json:"incoming"`     // bytes held of messages and requests that are not whole or not decoded yet
 	IncomingMax int64      `json:"incoming_max"` // Config.IncomingMax
@@ -31,7 +32,7 @@ type Ledger struct {
 // maxDebtors is how many connections a Ledger names.
 const maxDebtors = 10
 
-// Ledger looks at the connections that are owed something; the others cost
+// Ledger examines the connections to which something is owed; the others cost
 // nothing. Like Stats it must not be called by telemetry hooks.
 func (ep *Endpoint) Ledger() Ledger {
 	l := Ledger{Cuts: ep.cuts.list(), Debtors: []Debtor{}}

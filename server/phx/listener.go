@@ -12,11 +12,11 @@ import (
 // together.
 const listenerMax = 1024
 
-// Subscribe calls do with every broadcast of a topic, for Go code that is no
-// channel: one at a time, in order, on the worker pool, so it may block for a
-// while. Of those that come faster than do takes them 1024 wait, or fewer if
-// they have 16 MiB; then some are dropped, and the next says how many. After cancel
-// no more calls begin.
+// Subscribe calls do with every broadcast of a topic, for Go code outside
+// channels: one at a time, in order, on the worker pool, so do may block for a
+// while. If broadcasts arrive faster than do takes them, up to 1024 of them
+// wait, or fewer if they reach 16 MiB; after that some are dropped, and the
+// next one gives their number. No call begins after cancel.
 func (ep *Endpoint) Subscribe(topic string, do func(Broadcast)) (cancel func()) {
 	l := &listener{services: &ep.services, do: do}
 	ep.pubsub.Subscribe(topic, l)

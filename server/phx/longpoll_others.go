@@ -90,7 +90,7 @@ func (o *others) Deliver(b *pubsub.Batch) {
 	for m := range b.For(o) {
 		p, err := decodeParcel(m.Payload)
 		if err != nil {
-			o.log.Warn("long polling: what another node sends cannot be read: does it run the same version?", "err", err)
+			o.log.Warn("long polling: cannot read a message of another node: does it run the same version?", "err", err)
 			continue
 		}
 		switch p.kind {

@@ -7,13 +7,13 @@ import (
 )
 
 // Middleware is code around the callbacks of a [ChannelType]: checks, tracing,
-// timing. next runs the middleware after it and, last of all, the callback, and
-// returns what that has returned: nil results where it has none, and a panic as an
-// error. What the middleware returns takes the place of that. One that does not
-// call next decides alone: the callback does not run. It must not call next twice.
+// timing. next runs the following middleware and finally the callback, and
+// returns its results: nil where it has none, and a panic as an error. The
+// middleware's own results replace them. Middleware that does not call next
+// decides alone: the callback does not run. It must not call next twice.
 type Middleware func(c *Call, next func() (any, error)) (any, error)
 
-// A Call is a callback of a channel that is to run.
+// A Call is a channel's callback that is about to run.
 type Call struct {
 	Channel  *Channel
 	Callback string  // the field of ChannelType: "Join", "Joined", "In", "Event", "Out", "Info" or "Terminate"
@@ -25,12 +25,12 @@ type Call struct {
 	active *run
 }
 
-// Context is Channel.CallbackContext.
+// Context returns [Channel.CallbackContext].
 func (c *Call) Context() context.Context { return c.Channel.CallbackContext() }
 
-// SetContext makes ctx the callback's context, so that it finds there what the
-// middleware has put into it. Derive ctx from Context, or it will not
-// end when that does.
+// SetContext makes ctx the callback's context, so that the callback finds
+// values that the middleware put into it. Derive ctx from Context, or it will
+// not end when Context does.
 func (c *Call) SetContext(ctx context.Context) { c.active.ctx = ctx }
 
 // call runs a callback with the middleware around it; a panic is an error.

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// A Drain says how the sockets of a mount are told to go when the endpoint shuts
-// down: one after the other, lest all of their clients come back to another
-// server in the same moment. Each is closed with 1012, "service restart",
-// whether it has channels or not; those then terminate with reason Draining
-// (spec §1.12).
+// A Drain says how the sockets of a mount are closed when the endpoint shuts
+// down: one after another, so that their clients do not all reconnect to
+// another server at the same moment. Each is closed with 1012, "service
+// restart", whether it has channels or not; its channels then terminate with
+// reason Draining (spec §1.12).
 type Drain struct {
 	// Off closes all at once, with 1001, "going away".
 	Off bool
@@ -20,8 +20,8 @@ type Drain struct {
 	// it. Zero means 10,000.
 	BatchSize int
 
-	// Interval is how long a batch takes at most: it is less if Shutdown's
-	// context would end before the last one. Zero means 2 s.
+	// Interval is how long a batch takes at most. It is shorter if Shutdown's context
+	// would otherwise end before the last batch. Zero means 2 s.
 	Interval time.Duration
 }
 

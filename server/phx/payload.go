@@ -12,8 +12,8 @@ import (
 // callback may keep it, and send it on as it is.
 type Payload struct{ body wire.Payload }
 
-// Binary is a payload that is sent as bytes, not as JSON. V2 clients get an
-// ArrayBuffer; V1 clients cannot be sent any.
+// Binary is a payload sent as bytes rather than JSON. V2 clients get an
+// ArrayBuffer; V1 clients cannot receive it.
 type Binary []byte
 
 // Encode makes a payload of what Push takes, once for all who are sent it: a Push of
@@ -28,12 +28,12 @@ func payloadOf(m *pubsub.Message) Payload {
 	return Payload{wire.Payload{Data: m.Payload, Binary: m.Binary}}
 }
 
-// Decode decodes a JSON payload as json.Unmarshal does, and a binary one into a
-// *Binary. Its error can be returned by a callback as it is: it is a ReplyError
-// for the client, with a reason such as "invalid payload: items.2.price: string
-// where a number is expected". What encoding/json says of it, which has names of Go
-// types in it, is for the log. A ReplyError of an UnmarshalJSON method is told as
-// it is. Only what can never be decoded into is another error: a crash.
+// Decode decodes a JSON payload as [json.Unmarshal] does, and a binary one into
+// a *[Binary]. A callback can return its error as it is: a [ReplyError] for the
+// client, with a reason such as "invalid payload: items.2.price: string where a
+// number is expected". The error of encoding/json, which names Go types, is for
+// the log. A ReplyError of an UnmarshalJSON method is sent unchanged. Only a
+// target that can never be decoded into gives another error: a crash.
 func (p Payload) Decode(into any) error {
 	if b, ok := into.(*Binary); ok {
 		if !p.body.Binary {
@@ -51,8 +51,8 @@ func (p Payload) Decode(into any) error {
 	return nil
 }
 
-// JSON is the text of a JSON payload, nil of a binary one. It must not be
-// changed.
+// JSON returns the text of a JSON payload, or nil for a binary one. It must not
+// be changed.
 func (p Payload) JSON() []byte {
 	if p.body.Binary {
 		return nil
@@ -63,7 +63,7 @@ func (p Payload) JSON() []byte {
 	return p.body.Data
 }
 
-// Binary is the bytes of a binary payload. They must not be changed.
+// Binary returns the bytes of a binary payload. They must not be changed.
 func (p Payload) Binary() (b []byte, ok bool) {
 	if !p.body.Binary {
 		return nil, false
@@ -79,11 +79,11 @@ func (p Payload) MarshalJSON() ([]byte, error) {
 	return p.JSON(), nil
 }
 
-// On makes a handler for payloads that decode into a T: of JSON or, if T is
-// Binary, of bytes. One that does not, or whose Validate method (if T or *T has
-// one) returns an error, is answered with an error reply and never reaches
-// handle. The client is told the text of that error, so let it be for clients, or a
-// ReplyError.
+// On makes a handler for payloads that decode into a T: from JSON or, if T is
+// [Binary], from bytes. A payload that does not decode, or whose Validate
+// method (if T or *T has one) returns an error, is answered with an error reply
+// and never reaches handle. The client is told the text of that error, so write
+// it for clients, or return a [ReplyError].
 func On[T any](handle func(ch *Channel, in T) (any, error)) Handler {
 	return func(ch *Channel, p Payload) (any, error) {
 		var in T
@@ -106,7 +106,7 @@ func On[T any](handle func(ch *Channel, in T) (any, error)) Handler {
 // or for bracketed names Params-like maps and lists of them.
 type Params map[string]any
 
-// String is the parameter of that name, or "" if there is none or it is no
+// String returns the parameter of that name, or "" if it is missing or not a
 // string.
 func (p Params) String(name string) string {
 	s, _ := p[name].(string)

@@ -8,23 +8,24 @@ import (
 	"github.com/roost-rt/roost/server/internal/rate"
 )
 
-// Rates are how much the client of one socket may send each second; five seconds'
-// worth may come at once. A message beyond is answered with the error
-// "rate_limited" and goes nowhere. It counts all the same: who does not stop, and
-// so is five seconds' worth beyond, is closed with 1008. Raw sockets have no
-// replies and are closed at once. The defaults are no promise of that much: they
-// keep one client from taking what all of them share.
+// Rates limit how much the client of one socket may send each second; five
+// seconds' worth may arrive at once. A message beyond the limit is answered
+// with the error "rate_limited" and goes nowhere, but still counts: a client
+// that does not stop, and reaches five seconds' worth beyond, is closed with
+// 1008. Raw sockets have no replies and are closed at once. The defaults do not
+// promise that much capacity: they keep one client from taking the share of all
+// others.
 type Rates struct {
-	// Messages is how many messages, heartbeats, pings and pongs there may be.
-	// Zero means 50,000, negative that there is no limit.
+	// Messages is how many messages, heartbeats, pings and pongs are allowed. Zero
+	// means 50,000; negative means no limit.
 	Messages int
 
-	// Bytes is how many bytes of them there may be, decompressed. Zero means
-	// 256 MiB, negative that there is no limit.
+	// Bytes is how many bytes of them are allowed, decompressed. Zero means 256 MiB;
+	// negative means no limit.
 	Bytes int
 
-	// Joins is how many of the messages may be joins, which cost more than others.
-	// Zero means 1,000, negative that there is no limit.
+	// Joins is how many of the messages may be joins, which cost more than others. Zero
+	// means 1,000; negative means no limit.
 	Joins int
 }
 

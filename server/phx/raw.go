@@ -15,24 +15,24 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// A RawType is what the sockets of a mount do that has no channels but plain
-// WebSocket messages (spec §1.13): a set of callbacks, all of them optional. As
-// with channels, those of one socket run one at a time, in order, on the worker
-// pool. An error of a callback closes the connection: with the code of a
-// CloseError, or 1011. Then only Terminate is called.
+// A RawType defines how the sockets of a mount behave that has plain WebSocket
+// messages instead of channels (spec §1.13): a set of callbacks, all of them
+// optional. As with channels, the callbacks of one socket run one at a time, in
+// order, on the worker pool. A callback's error closes the connection, with the
+// code of a [CloseError] or with 1011. After that only Terminate is called.
 type RawType struct {
 	// Open is called when the connection is up.
 	Open func(s *RawSocket) error
 
-	// In gets the client's messages, as ChannelType.In also those that had come when
-	// it hung up. It may keep data.
+	// In gets the client's messages, including, as with ChannelType.In, those that had
+	// arrived when it hung up. It may keep data.
 	In func(s *RawSocket, data []byte, binary bool) error
 
-	// Control gets pings, which are answered already, and pongs.
+	// Control gets pongs, and pings that have already been answered.
 	Control func(s *RawSocket, ping bool, payload []byte) error
 
-	// Info gets what RawSocket.Send was given, and as a *Broadcast what
-	// RawSocket.Subscribe has asked for.
+	// Info gets messages from RawSocket.Send, and broadcasts that RawSocket.Subscribe
+	// asked for as a *Broadcast.
 	Info func(s *RawSocket, msg any) error
 
 	// Terminate is the last callback, however the connection ended.
@@ -42,13 +42,13 @@ type RawType struct {
 	// costs nothing.
 	Middleware []RawMiddleware
 
-	// Timeout is ChannelType.Timeout. An error closes the connection as any other.
-	// Zero means no limit.
+	// Timeout works like ChannelType.Timeout; its error closes the connection like any
+	// other. Zero means no limit.
 	Timeout time.Duration
 }
 
 // A CloseError closes a connection with a code of RFC 6455 §7.4 and a reason of
-// at most 123 bytes. Codes from 4000 on are the application's.
+// at most 123 bytes. Codes from 4000 up belong to the application.
 type CloseError struct {
 	Code   int
 	Reason string
@@ -69,8 +69,9 @@ type RawSocket struct {
 	failed bool // turn only: a callback has, and only Terminate is to come
 }
 
-// Push sends a message to the client. The data is the caller's again afterwards.
-// It fails with ErrTooLarge, and with wire.ErrNotUTF8 for text that is not UTF-8.
+// Push sends a message to the client. The caller may reuse data afterwards. It
+// fails with [ErrTooLarge], and with [wire.ErrNotUTF8] for text that is not
+// UTF-8.
 func (s *RawSocket) Push(data []byte, binary bool) error {
 	if err := s.mount.checkPayload(wire.Payload{Data: data, Binary: binary}); err != nil {
 		return err
@@ -78,15 +79,15 @@ func (s *RawSocket) Push(data []byte, binary bool) error {
 	return s.encode(func(dst []byte) ([]byte, bool, error) { return append(dst, data...), binary, nil })
 }
 
-// Send calls Info with a message of the server's own, in its turn. It fails with
-// ErrMailboxFull or ErrClosed.
+// Send queues a message from the server's own code: Info will be called with
+// it, in its turn. It fails with [ErrMailboxFull] or [ErrClosed].
 func (s *RawSocket) Send(msg any) error {
 	return s.post(rawInfo{msg})
 }
 
-// Subscribe brings the broadcasts of a topic to Info, each as a *Broadcast, until
-// Unsubscribe or the end of the socket. A socket whose mailbox is full of them is
-// closed.
+// Subscribe delivers the broadcasts of a topic to Info, each as a *[Broadcast],
+// until Unsubscribe or the end of the socket. A socket whose mailbox is full of
+// them is closed.
 func (s *RawSocket) Subscribe(topic string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +98,8 @@ func (s *RawSocket) Subscribe(topic string) error {
 	return nil
 }
 
-// Unsubscribe ends all of the socket's subscriptions to a topic. Broadcasts that
-// are in its mailbox still come.
+// Unsubscribe ends all of the socket's subscriptions to a topic. Broadcasts
+// already in its mailbox still arrive.
 func (s *RawSocket) Unsubscribe(topic string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

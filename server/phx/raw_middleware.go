@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// RawMiddleware is [Middleware] around the callbacks of a [RawType], whose results
-// are errors: next returns what the callback has returned, or nil for Terminate, and
-// a panic as an error.
+// RawMiddleware is [Middleware] around the callbacks of a [RawType], whose
+// results are errors: next returns the callback's error, or nil for Terminate,
+// and a panic as an error.
 type RawMiddleware func(c *RawCall, next func() error) error
 
-// A RawCall is a callback of a raw socket that is to run.
+// A RawCall is a callback of a raw socket that is about to run.
 type RawCall struct {
 	Socket   *RawSocket
 	Callback string // the field of RawType: "Open", "In", "Control", "Info" or "Terminate"
@@ -24,10 +24,10 @@ type RawCall struct {
 	active *run
 }
 
-// Context is RawSocket.CallbackContext.
+// Context returns [RawSocket.CallbackContext].
 func (c *RawCall) Context() context.Context { return c.Socket.CallbackContext() }
 
-// SetContext is Call.SetContext.
+// SetContext works like [Call.SetContext].
 func (c *RawCall) SetContext(ctx context.Context) { c.active.ctx = ctx }
 
 // call runs a callback with the middleware around it; a panic is an error.

@@ -9,14 +9,16 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// A Budget is what all clients of an endpoint share, and how much of it is in use.
+// A Budget is a limit that all clients of an endpoint share, with its current
+// use.
 type Budget struct {
 	Name string `json:"name"` // "connections", "incoming bytes", "mailbox bytes", "outbound bytes" or "broadcast bytes"
 	Used int64  `json:"used"`
 	Max  int64  `json:"max"` // 0: there is no limit
 }
 
-// Budgets are looked at, not counted: asking often is fine.
+// Budgets returns the current budgets. It reads counters without counting
+// anything, so it may be called often.
 func (ep *Endpoint) Budgets() []Budget {
 	outbound, outboundMax := ep.poller.Backlog()
 	broadcasts, broadcastsMax := ep.pubsub.Pending()
@@ -29,12 +31,12 @@ func (ep *Endpoint) Budgets() []Budget {
 	}
 }
 
-// ErrDraining is why an endpoint is not ready after Shutdown was called.
+// ErrDraining is returned by [Endpoint.Ready] after Shutdown was called.
 var ErrDraining = errors.New("draining")
 
-// Ready says why a load balancer should send nobody here at the moment: the
-// endpoint drains, or one of its Budgets is used up. Nil means that clients are
-// welcome.
+// Ready returns the reason why a load balancer should send no clients here at
+// the moment: the endpoint is draining, or one of its Budgets is used up. Nil
+// means that clients are welcome.
 func (ep *Endpoint) Ready() error {
 	if ep.Draining() {
 		return ErrDraining

@@ -8,9 +8,9 @@ import (
 )
 
 // Subscribe sends the broadcasts of a topic to the client although it has not
-// joined it: as they are, past all channels, until Unsubscribe or the end of the
-// socket. Who subscribes twice gets them twice. It may be called in
-// Mount.Connect already. (Absinthe's subscriptions are such topics.)
+// joined it: unchanged, bypassing all channels, until Unsubscribe or the end of
+// the socket. Subscribing twice sends them twice. Mount.Connect may already
+// call it. (Absinthe's subscriptions are such topics.)
 func (s *Socket) Subscribe(topic string) error {
 	r := &relay{socket: s, topic: topic}
 	s.mu.Lock()
@@ -26,8 +26,8 @@ func (s *Socket) Subscribe(topic string) error {
 	return nil
 }
 
-// Unsubscribe ends all of the socket's subscriptions to a topic. It leaves those
-// of its channels alone.
+// Unsubscribe ends all of the socket's subscriptions to a topic, but not those
+// of its channels.
 func (s *Socket) Unsubscribe(topic string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,18 +9,19 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// Pattern is the route's that took the join: Route.Pattern. There are as many as
-// routes, so that it may be a metric's label, as topics may not.
+// Pattern returns [Route.Pattern] of the route that took the join. There are
+// only as many patterns as routes, so it can be a metric's label; a topic
+// cannot.
 func (ch *Channel) Pattern() string { return ch.route().Pattern }
 
-// Topic is the topic that was joined.
+// Topic returns the topic that was joined.
 func (ch *Channel) Topic() string {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	return ch.topic
 }
 
-// Socket is the client session that the channel belongs to.
+// Socket returns the client session that the channel belongs to.
 func (ch *Channel) Socket() *Socket { return ch.socket }
 
 // Assign keeps a value under a key for this channel. Only callbacks may call it.
@@ -32,8 +33,8 @@ func (ch *Channel) Assign(key string, value any) {
 	ch.assigns[key] = value
 }
 
-// Value is what is kept under a key by the channel, its route or its socket, in
-// this order, or nil. Only callbacks may call it.
+// Value returns the value kept under a key by the channel, its route or its
+// socket, in that order, or nil. Only callbacks may call it.
 func (ch *Channel) Value(key string) any {
 	ch.mailbox.CheckTurn()
 	for _, assigns := range [...]map[string]any{ch.assigns, ch.route().Assigns} {
@@ -44,15 +45,15 @@ func (ch *Channel) Value(key string) any {
 	return ch.socket.Value(key)
 }
 
-// Value is what a channel or a socket keeps under a key, the zero T if there is
-// nothing:
+// Value returns the value that a channel or a socket keeps under a key, or the
+// zero T if there is none:
 //
 //	user := phx.Value[string](ch, "user")
 //
-// Numbers become a T if it can hold them exactly: int64(7), as package token has
-// it, is the int 7. All else must be a T, or Value panics, as a type assertion
-// does: the zero T would be somebody else's id. In a callback that is a crash of
-// its channel.
+// A number becomes a T if T can hold it exactly: int64(7), the form that
+// package token uses, becomes the int 7. Any other value must be a T, or Value
+// panics, as a type assertion does: a zero T would be someone else's id. In a
+// callback the panic crashes its channel.
 func Value[T any](of interface{ Value(key string) any }, key string) T {
 	kept := of.Value(key)
 	if kept == nil {
@@ -60,13 +61,13 @@ func Value[T any](of interface{ Value(key string) any }, key string) T {
 	}
 	v, err := number.As[T](kept)
 	if err != nil {
-		panic(fmt.Sprintf("phx.Value: what is kept under %q: %v", key, err))
+		panic(fmt.Sprintf("phx.Value: the value kept under %q: %v", key, err))
 	}
 	return v
 }
 
-// JoinRef tells this join of the topic from others of the same client: it is the
-// ref that the client gave it, "" if it gave none.
+// JoinRef tells this join of the topic from others by the same client. It
+// returns the ref that the client gave it, or "" if it gave none.
 func (ch *Channel) JoinRef() string {
 	ref := ch.joinRef.Value()
 	var text string
@@ -77,8 +78,8 @@ func (ch *Channel) JoinRef() string {
 }
 
 // Push sends a message to this client alone. The payload must be a JSON object
-// or Binary. Like all that is sent, it fails with ErrTooLarge beyond
-// Config.MaxPayload, and with wire.ErrNotUTF8 where text is not UTF-8.
+// or [Binary]. Like every send, it fails with [ErrTooLarge] beyond
+// [Config.MaxPayload], and with [wire.ErrNotUTF8] for text that is not UTF-8.
 func (ch *Channel) Push(event string, payload any) error {
 	lent := ch.services()
 	p, err := lent.encode(payload, event)
@@ -111,8 +112,9 @@ func (ch *Channel) sendable() error {
 	return nil
 }
 
-// Send gives the channel a message of the server's own: Info will be called
-// with it, in its turn. It fails with ErrMailboxFull or ErrClosed.
+// Send queues a message from the server's own code for the channel: Info will
+// be called with it, in its turn. It fails with [ErrMailboxFull] or
+// [ErrClosed].
 func (ch *Channel) Send(msg any) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -137,9 +139,9 @@ func (ch *Channel) overflow(topic string) error {
 	return fmt.Errorf("%w of broadcasts of %s", ErrMailboxFull, topic)
 }
 
-// Broadcast sends an event to all who joined the topic, this client included: it
-// gets it before anything that is sent to it later. It may also get it before
-// what Endpoint.Broadcast was given earlier.
+// Broadcast sends an event to all who joined the topic, including this client,
+// which gets it before anything sent to it later. This client may also get it
+// before an earlier message given to [Endpoint.Broadcast].
 func (ch *Channel) Broadcast(event string, payload any) error {
 	m, err := ch.broadcast(event, payload)
 	if err != nil {
@@ -243,14 +245,14 @@ func (s *Socket) fastlane(packets []byte) {
 }
 
 // A Ref is a client message that can be answered later, from any goroutine, and
-// several times.
+// more than once.
 type Ref struct {
 	channel *Channel
 	ref     wire.Ref
 }
 
-// Ref is the message being handled. Only handlers of client messages may call
-// it; return nil, nil there to answer later.
+// Ref returns a reference to the message being handled. Only handlers of client
+// messages may call it; return nil, nil there to answer later.
 func (ch *Channel) Ref() Ref {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -263,8 +265,8 @@ func (ch *Channel) Ref() Ref {
 	return Ref{channel: ch}
 }
 
-// Reply answers the message as the result of a handler would: with "ok" and the
-// given response, or with the status of a [Reply].
+// Reply answers the message like a handler's result: with "ok" and the given
+// response, or with the status of a [Reply].
 func (r Ref) Reply(result any) error {
 	status, response, err := r.channel.services().settle(result)
 	if err != nil {

@@ -36,15 +36,16 @@ type served struct {
 }
 
 // Serve serves the connections of ln until Shutdown, then closes ln and returns
-// http.ErrServerClosed. It may be called for several listeners at the same time.
-// ln is the endpoint's from then on, whatever comes of it. An error of another
-// kind means that nothing more can come from ln.
+// [http.ErrServerClosed]. It may be called for several listeners at the same
+// time. The endpoint owns ln from then on, whether Serve fails or not. Any
+// other error means that ln can yield no more connections.
 //
-// The event loop itself accepts from a *net.TCPListener or *net.UnixListener, such
-// as one of systemd's. Any other may have connections that the loop cannot read:
-// each costs two goroutines and three descriptors. Those of tls.NewListener do;
-// Config.TLS does without. Whoever comes through a Unix socket counts as 127.0.0.1,
-// port 0, also for Config.TrustedProxies.
+// The event loop itself accepts from a *[net.TCPListener] or
+// *[net.UnixListener], such as one from systemd. Any other listener may have
+// connections that the loop cannot read: each costs two goroutines and three
+// descriptors. This includes [tls.NewListener]; use [Config.TLS] to avoid it.
+// Clients of a Unix socket count as 127.0.0.1, port 0, also for
+// [Config.TrustedProxies].
 func (ep *Endpoint) Serve(ln net.Listener) error {
 	s, err := ep.listening.add(func() (*served, error) { return ep.listen(ln) })
 	switch {
@@ -161,8 +162,8 @@ func remoteOf(nc net.Conn) string {
 	return addr.String()
 }
 
-// Addr is the address that the endpoint listens on, the first one if there are
-// several, nil if it listens nowhere.
+// Addr returns the address that the endpoint listens on: the first one if there
+// are several, or nil if it does not listen.
 func (ep *Endpoint) Addr() net.Addr {
 	ep.listening.mu.Lock()
 	defer ep.listening.mu.Unlock()

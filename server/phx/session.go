@@ -12,7 +12,7 @@ import (
 	"github.com/roost-rt/roost/server/token"
 )
 
-// Sessions are signed cookies by which pages tell sockets who their user is
+// Sessions are signed cookies with which pages tell sockets who their user is
 // (spec §1.6). Browsers send cookies with requests from any page, so a socket
 // gets the session only if the page also knows its CSRF token:
 //
@@ -29,11 +29,11 @@ type Sessions struct {
 	// MaxAge is how long a session lasts. Zero means two weeks.
 	MaxAge time.Duration
 
-	// Insecure lets the cookie travel over http, too.
+	// Insecure lets the cookie travel over http as well.
 	Insecure bool
 
-	// SkipCSRF gives sockets the session without a CSRF token. Then Origins is
-	// what keeps other pages out, and must not be AnyOrigin.
+	// SkipCSRF gives sockets the session without a CSRF token. Then only Origins keeps
+	// other pages out, and it must not be AnyOrigin.
 	SkipCSRF bool
 }
 
@@ -43,8 +43,9 @@ const (
 	csrfSize    = 18            // bytes: 24 characters, as Plug's
 )
 
-// Start begins a session, in place of any other: it sets the cookie. It returns
-// a CSRF token for the page. The values must be such as package token carries.
+// Start begins a session, replacing any other, by setting the cookie. It
+// returns a CSRF token for the page. The values must be of types that package
+// token can carry.
 func (s *Sessions) Start(w http.ResponseWriter, values map[string]any) (csrf string, err error) {
 	secret := make([]byte, csrfSize)
 	_, _ = rand.Read(secret) // never fails
@@ -62,8 +63,9 @@ func (s *Sessions) Start(w http.ResponseWriter, values map[string]any) (csrf str
 	return mask(secret), nil
 }
 
-// CSRF is a CSRF token for another page of a session that runs, "" if r has none.
-// It is different each time, lest compressed pages betray it.
+// CSRF returns a CSRF token for another page of an existing session, or "" if r
+// has none. The token differs on every call, so that compressed pages do not
+// reveal it.
 func (s *Sessions) CSRF(r *http.Request) string {
 	secret := csrfSecret(s.Read(r))
 	if secret == nil {
@@ -72,7 +74,7 @@ func (s *Sessions) CSRF(r *http.Request) string {
 	return mask(secret)
 }
 
-// Read is the session that r has a cookie of, nil if there is none.
+// Read returns the session for which r has a cookie, or nil if there is none.
 func (s *Sessions) Read(r *http.Request) map[string]any {
 	cookie, err := r.Cookie(s.name())
 	if err != nil {

@@ -70,15 +70,15 @@ func (s *Socket) extraLocked() *extra {
 }
 
 // SetID gives the socket an id, such as "users_socket:7": a broadcast of
-// "disconnect" to that topic closes the sockets with it (spec §4.3). It is for
-// Mount.Connect only.
+// "disconnect" to that topic closes all sockets with the id (spec §4.3). Only
+// [Mount.Connect] may call it.
 func (s *Socket) SetID(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.extraLocked().id = id
 }
 
-// ID is what SetID was given.
+// ID returns the id given to SetID.
 func (s *Socket) ID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,8 +88,8 @@ func (s *Socket) ID() string {
 	return s.extra.id
 }
 
-// Assign keeps a value under a key for all channels of the socket. It is for
-// Mount.Connect only.
+// Assign keeps a value under a key for all channels of the socket. Only
+// [Mount.Connect] may call it.
 func (s *Socket) Assign(key string, value any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Socket) Assign(key string, value any) {
 	e.assigns[key] = value
 }
 
-// Value is what is kept under a key, or nil.
+// Value returns the value kept under a key, or nil.
 func (s *Socket) Value(key string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *Socket) Value(key string) any {
 	return s.extra.assigns[key]
 }
 
-// Transport is how the client is connected: "websocket" or "longpoll".
+// Transport returns how the client is connected: "websocket" or "longpoll".
 func (s *Socket) Transport() string {
 	if s.conn() != nil {
 		return "websocket"
@@ -118,8 +118,8 @@ func (s *Socket) Transport() string {
 	return "longpoll"
 }
 
-// RemoteAddr is the client's host:port, or that of the last proxy before this
-// server. It may be "" once the connection has ended.
+// RemoteAddr returns the host:port of the client, or of the last proxy before
+// this server. It may be "" once the connection has ended.
 func (s *Socket) RemoteAddr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,8 +218,8 @@ func (s *Socket) lifetime() time.Duration {
 }
 
 // Close closes the connection with 1001, "going away": the client will
-// reconnect. Its channels terminate with reason Disconnected. In Mount.Connect the
-// client gets its answer first.
+// reconnect. Its channels terminate with reason Disconnected. During
+// [Mount.Connect] the client gets its answer first.
 func (s *Socket) Close() { s.close(ws.StatusGoingAway, "", Disconnected) }
 
 // close ends the connection, once, with a code of RFC 6455 §7.4.

@@ -7,13 +7,13 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// A Broadcast is one that came by a subscription, not to a client.
+// A Broadcast arrived by a subscription and was not meant for a client.
 type Broadcast struct {
 	Topic, Event string
 	Payload      Payload
 
-	// Missed is how many before it were dropped because the function given to
-	// Endpoint.Subscribe did not keep up.
+	// Missed is the number of broadcasts dropped before this one because the function
+	// given to Endpoint.Subscribe did not keep up.
 	Missed int
 }
 
@@ -21,11 +21,11 @@ func broadcastOf(m *pubsub.Message) *Broadcast {
 	return &Broadcast{Topic: m.Topic, Event: m.Event, Payload: payloadOf(m)}
 }
 
-// Subscribe brings the broadcasts of another topic to the channel: each is given
-// to Info, as a *Broadcast. They end with the channel. Who subscribes twice gets
-// them twice. A channel whose mailbox is full of them is closed with its
-// connection, as leaving one out would make its state wrong without a sign. Join
-// may subscribe already.
+// Subscribe delivers the broadcasts of another topic to Info, each as a
+// *[Broadcast], until the channel ends. Subscribing twice delivers them twice.
+// If the channel's mailbox is full of them, its connection is closed, because
+// skipping one would silently make the channel's state wrong. Join may already
+// subscribe.
 func (ch *Channel) Subscribe(topic string) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -36,8 +36,8 @@ func (ch *Channel) Subscribe(topic string) error {
 	return nil
 }
 
-// Unsubscribe ends all of the channel's subscriptions to a topic. Broadcasts that
-// are in its mailbox still come.
+// Unsubscribe ends all of the channel's subscriptions to a topic. Broadcasts
+// already in its mailbox still arrive.
 func (ch *Channel) Unsubscribe(topic string) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

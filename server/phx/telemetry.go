@@ -7,16 +7,16 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// Telemetry is what wants to know what happens in an endpoint, to count and to
-// measure. Each hook that is not nil is called where it happens, one event
-// after the other for each channel, but for different ones at the same time.
+// Telemetry is a set of hooks for counting and measuring the events of an
+// endpoint. Each hook that is not nil is called where its event happens: in
+// order for each channel, but for different channels at the same time.
 //
-// A hook must not block and must not keep what it is given: some are called on
-// the event loop, and every client waits for that. Parameters and payloads are
-// as they came; see [Filter] before they are shown to anybody. A hook that
-// panics is contained. What has no hook costs nothing.
+// A hook must not block and must not keep its arguments: some are called on the
+// event loop, and every client waits for it. Parameters and payloads are
+// unfiltered; apply [Filter] before showing them to anyone. A panic in a hook
+// is contained. An event without a hook costs nothing.
 //
-// Phoenix has the first four (spec §8.4), and is silent about crashes.
+// Phoenix has the first four (spec §8.4), and reports no crashes.
 type Telemetry struct {
 	Connected    func(ConnectEvent)
 	Joined       func(JoinEvent)
@@ -28,28 +28,28 @@ type Telemetry struct {
 	Pushed       func(PushEvent)
 	Broadcast    func(BroadcastEvent)
 
-	// Gap is told of messages that were lost between the nodes of a cluster and
-	// will not come any more. It may tell clients with LocalBroadcast to load anew
-	// what they show.
+	// Gap is called for messages that were lost between the nodes of a cluster and will
+	// not arrive any more. It may use LocalBroadcast to tell clients to reload what
+	// they show.
 	Gap func(pubsub.Gap)
 
-	// Node is told of other nodes of the cluster that come and go; Endpoint.Cluster
-	// has the names of those that are there.
+	// Node is called when another node of the cluster comes or goes; Endpoint.Cluster
+	// lists the names of the nodes present.
 	Node func(pubsub.NodeEvent)
 }
 
-// A ConnectEvent is a client that has connected or was refused.
+// A ConnectEvent reports a client that connected or was refused.
 type ConnectEvent struct {
 	Duration  time.Duration // from the complete request to the answer
 	Mount     string        // Mount.Path
 	Transport string        // "websocket" or "longpoll"
 	Version   string        // the client's vsn, "" if it sent none
-	Params    Params        // nil if it was refused before anybody looked at them
+	Params    Params        // nil if it was refused before they were read
 	Socket    *Socket       // nil if it was refused
 	Err       error         // why it was refused
 }
 
-// A DisconnectEvent is a socket that was connected and is no more.
+// A DisconnectEvent reports the end of a socket that was connected.
 type DisconnectEvent struct {
 	Socket   *Socket
 	Reason   Reason        // what its channels were told
@@ -57,7 +57,7 @@ type DisconnectEvent struct {
 	Lifetime time.Duration // since it had connected, in ms
 }
 
-// A JoinEvent is a join that was answered.
+// A JoinEvent reports a join that was answered.
 type JoinEvent struct {
 	Duration time.Duration // of the Join callback
 	Channel  *Channel
@@ -65,30 +65,32 @@ type JoinEvent struct {
 	Err      error // nil if it has joined, a *ReplyError if it was refused, else its crash
 }
 
-// A MessageEvent is a client message that was handled.
+// A MessageEvent reports a client message that was handled.
 type MessageEvent struct {
 	Duration time.Duration // of the callback
 	Channel  *Channel
 	Event    string
-	Ref      Ref // what was or may still be answered
+	Ref      Ref // of the message, which may have been answered already
 	Payload  Payload
 	Err      error // what the callback returned, or its panic
 }
 
-// An EndEvent is the end of a channel that had joined. Terminate comes after it.
+// An EndEvent reports the end of a channel that had joined. Terminate runs
+// after it.
 type EndEvent struct {
 	Channel *Channel
 	Reason  Reason
 }
 
-// A CrashEvent is a callback's error or panic. Of those of Join and Terminate no
-// other channel learns; all others end theirs.
+// A CrashEvent reports a callback's error or panic. A crash in Join or
+// Terminate affects nothing else; a crash in any other callback ends its
+// channel.
 type CrashEvent struct {
 	Channel *Channel
-	Err     error // of a panic with its stack
+	Err     error // a panic's includes its stack
 }
 
-// A PushEvent is a message that Channel.Push has sent to one client.
+// A PushEvent reports a message that [Channel.Push] has sent to one client.
 type PushEvent struct {
 	Channel *Channel
 	Event   string
@@ -96,15 +98,15 @@ type PushEvent struct {
 	Err     error // why it was not sent
 }
 
-// A BroadcastEvent is a broadcast, once for all who get it.
+// A BroadcastEvent reports a broadcast, once for all its receivers.
 type BroadcastEvent struct {
 	Topic, Event string
 	Size         int   // of the payload in bytes
 	Subscribers  int   // on this node at that moment, the sender included
-	Err          error // why nobody gets it
+	Err          error // why it was not sent to anyone
 }
 
-// A DrainEvent is a batch of sockets that were told to go; see [Drain].
+// A DrainEvent reports a batch of sockets that were told to leave; see [Drain].
 type DrainEvent struct {
 	Mount         string
 	Count         int           // sockets of this batch
@@ -113,9 +115,9 @@ type DrainEvent struct {
 	Interval      time.Duration // what a batch takes
 }
 
-// JoinTelemetry is the hooks of several users as one Telemetry: each event is told
-// to all who have a hook for it, in their order, even if one of them panics. An
-// event for which nobody has a hook costs nothing. Nil ones are left out.
+// JoinTelemetry combines the hooks of several users into one Telemetry: each
+// event calls all its hooks, in their order, even if one of them panics. An
+// event without hooks costs nothing. Nil arguments are left out.
 func JoinTelemetry(all ...*Telemetry) *Telemetry {
 	return &Telemetry{
 		Connected:    joinHooks(all, func(t *Telemetry) func(ConnectEvent) { return t.Connected }),

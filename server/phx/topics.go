@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// A TopicInfo is what an operator sees of a topic.
+// A TopicInfo describes a topic to an operator.
 type TopicInfo struct {
 	Topic       string `json:"topic"`
 	Subscribers int    `json:"subscribers"` // on this node
 }
 
-// Topics are the topics with the most subscribers on this node, n at most, those with
-// the most first; among equals the names decide. It visits every topic, and holds
-// nobody up meanwhile.
+// Topics returns at most n topics, those with the most subscribers on this node
+// first, and topics of equal size by name. It visits every topic without
+// delaying other work.
 func (ep *Endpoint) Topics(n int) []TopicInfo {
 	top := []TopicInfo{}
 	for name, subscribers := range ep.pubsub.Topics() {

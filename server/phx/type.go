@@ -10,78 +10,77 @@ import (
 	"time"
 )
 
-// A ChannelType is what the channels of a route do: a set of callbacks, all of
-// them optional. It must not be changed once an endpoint uses it.
+// A ChannelType defines how the channels of a route behave: a set of callbacks,
+// all of them optional. It must not be changed once an endpoint uses it.
 //
-// What a [Handler], that is In, Event and Join, returns says what happens (spec
-// §5.2):
+// The results of a [Handler] (In, Event and Join) decide what happens next
+// (spec §5.2):
 //
 //	nil, nil            In: no reply. Join: joined, empty reply
 //	value, nil          reply "ok" with the value as response
 //	Reply, nil          reply with that status
-//	nil, *ReplyError    reply "error" (see Errorf); a join is refused
+//	nil, *ReplyError    reply "error" (see [Errorf]); a join is refused
 //	value, *StopError   the reply if value is not nil, then the channel stops
 //	nil, another error  the channel crashes: the client gets phx_error and will
-//	                    rejoin. So it does when the callback panics
+//	                    rejoin. The same happens when the callback panics
 //
-// Values are encoded as JSON, but for a [Payload], which is sent as it is, and
-// [Binary].
+// Values are encoded as JSON, except for [Binary] and [Payload], which is sent
+// as it is.
 type ChannelType struct {
-	// Join decides whether a client may join. Until it has returned nothing can
-	// be pushed or broadcast: that is for Joined. Nil lets everybody join.
+	// Join decides whether a client may join. Nothing can be pushed or broadcast until
+	// it has returned; use Joined for that. Nil lets everyone join.
 	Join Handler
 
 	// Joined is called once the client knows that it has joined, before anything
 	// else that waits for the channel, with the payload of the join.
 	Joined func(ch *Channel, p Payload) error
 
-	// In handles the client's messages by event. Those that had come when the client
-	// hung up are handled before Terminate, too, with a Context that has ended; they
-	// are dropped if the connection broke or the server cut it.
+	// In handles the client's messages by event. Messages that had arrived when the
+	// client hung up are still handled before Terminate, with a Context that has ended;
+	// they are dropped if the connection broke or the server cut it.
 	In Events
 
-	// Event handles messages whose event is not in In. Nil makes the channel
-	// crash, as Phoenix does: a client that sends what nobody knows is wrong.
+	// Event handles messages whose event is not in In. Nil makes the channel crash, as
+	// Phoenix does: a client that sends an unknown event is wrong.
 	Event func(ch *Channel, event string, p Payload) (any, error)
 
 	// Intercept lists broadcasts that go through Out, once for every subscriber,
 	// instead of straight to the clients (spec §5.4).
 	Intercept []string
 
-	// Out decides what becomes of an intercepted broadcast. It sends nothing
-	// unless it pushes.
+	// Out handles an intercepted broadcast. Nothing is sent unless it pushes.
 	Out func(ch *Channel, event string, p Payload) error
 
-	// Info gets what Channel.Send was given, and as a *Broadcast what
-	// Channel.Subscribe has asked for. A StopError stops the channel.
+	// Info gets messages from Channel.Send, and broadcasts that Channel.Subscribe asked
+	// for as a *Broadcast. A StopError stops the channel.
 	Info func(ch *Channel, msg any) error
 
-	// Terminate is the last callback of a channel that was joined, however it
-	// ended: Go has no linked processes that would clean up. (Phoenix leaves
-	// Duplicate out.) What it pushes comes after phx_close or phx_error.
+	// Terminate is the last callback of a channel that was joined, however it ended: Go
+	// has no linked processes that would clean up. (Phoenix leaves Duplicate out.)
+	// Messages that it pushes follow phx_close or phx_error.
 	Terminate func(ch *Channel, why Reason)
 
 	// Middleware runs around every callback of the type that is set, the first one
-	// outermost, and around Join in any case. Nil costs nothing.
+	// outermost, and always around Join. Nil costs nothing.
 	Middleware []Middleware
 
-	// Timeout is how long a callback may run before its CallbackContext ends. Go
-	// cannot stop it: one that asks for that context and returns its error, or one
-	// that wraps it, is answered with the error reply "timeout", or crashes where
-	// there is no reply; one that does not goes on, and Config.Overdue has the log
-	// say so. Late ones are counted in CallbackStats.TimedOut and logged. Zero means
-	// no limit.
+	// Timeout is how long a callback may run before its CallbackContext ends. Go cannot
+	// stop a callback. One that uses that context and returns its error, or an error
+	// that wraps it, is answered with the error reply "timeout", or crashes where there
+	// is no reply. One that does not keeps running, and the log reports it after
+	// Config.Overdue. Late callbacks are counted in CallbackStats.TimedOut and logged.
+	// Zero means no limit.
 	Timeout time.Duration
 
-	// StopTimeout is how long another join of the topic by the same client waits
-	// for a callback that runs. Then the old channel can send nothing any more,
-	// and the new one joins. Zero means 5 s.
+	// StopTimeout is how long another join of the topic by the same client waits for a
+	// running callback. After that the old channel can no longer send anything, and the
+	// new one joins. Zero means 5 s.
 	StopTimeout time.Duration
 
-	// LogJoin is the level at which joins are logged, accepted or refused, LogIn
-	// that of client messages, with LogEvents for some of them by event. LogOff
-	// is no line at all. Nil means slog.LevelInfo for joins, slog.LevelDebug for
-	// messages. Crashes are always logged, as errors (spec §5.5).
+	// LogJoin is the log level of joins, accepted or refused; LogIn that of client
+	// messages, which LogEvents overrides for single events. LogOff logs no line. Nil
+	// means slog.LevelInfo for joins and slog.LevelDebug for messages. Crashes are
+	// always logged, as errors (spec §5.5).
 	LogJoin, LogIn slog.Leveler
 	LogEvents      map[string]slog.Leveler
 }
@@ -150,8 +149,8 @@ func (e *StopError) Error() string { return "channel stops: " + string(e.Why) }
 // Stop returns a StopError.
 func Stop(why Reason) error { return &StopError{why} }
 
-// A RefuseError refuses a connection with an HTTP answer. Browsers do not show
-// it to scripts.
+// A RefuseError refuses a connection with an HTTP response, which browsers do
+// not show to scripts.
 type RefuseError struct {
 	Status int // 403 if zero
 	Header http.Header
@@ -173,13 +172,13 @@ func (e *RefuseError) Error() string {
 
 func (e *RefuseError) Unwrap() error { return e.cause }
 
-// Reason is why a channel ended. As an error it is the cause of the end of its
-// context: errors.Is(context.Cause(ch.Context()), phx.Left).
+// Reason says why a channel ended. As an error it is the cause of the end of
+// its context: errors.Is(context.Cause(ch.Context()), phx.Left).
 type Reason string
 
 func (r Reason) Error() string { return string(r) }
 
-// Reasons of the runtime's. StopError may carry others.
+// Reasons used by the runtime. [StopError] may carry others.
 const (
 	Normal       Reason = "normal"
 	Shutdown     Reason = "shutdown"     // also the endpoint's, where Drain is off
@@ -199,11 +198,12 @@ var (
 	// ErrClosed is returned when the channel or its connection has ended.
 	ErrClosed = errors.New("phx: channel closed")
 
-	// ErrMailboxFull is returned by Channel.Send to a channel that does not keep up,
-	// and is why its connection is closed when a broadcast does not fit.
+	// ErrMailboxFull is returned by Channel.Send to a channel that does not keep up. It
+	// is also the error with which a connection is closed when a broadcast does not
+	// fit.
 	ErrMailboxFull = errors.New("phx: channel mailbox full")
 
-	// ErrTooLarge is returned for what Config.MaxPayload does not let out. It has
-	// gone to nobody.
+	// ErrTooLarge is returned for a message larger than Config.MaxPayload. It has not
+	// been sent to anyone.
 	ErrTooLarge = errors.New("phx: payload too large")
 )
