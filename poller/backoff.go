@@ -15,7 +15,7 @@ const (
 	warnEvery = 10 * time.Second
 )
 
-// A Backoff says how a loop that accepts connections goes on when it could not.
+// A Backoff says how a loop that accepts connections continues after a failure.
 // The zero value is ready. It is for one goroutine.
 type Backoff struct {
 	// Log gets at most one line every 10 s. Nil means slog.Default().
@@ -26,13 +26,14 @@ type Backoff struct {
 	warned time.Time
 }
 
-// Accepted says that a connection was accepted: the next pause will be short.
+// Accepted records that a connection was accepted: the next pause will be
+// short.
 func (b *Backoff) Accepted() { b.failed, b.pause = 0, 0 }
 
-// Failed says that none was, and returns how long to wait before the next try: no
-// time if only that connection failed, else from 5 ms on twice as long each time,
-// up to 1 s. The kernel is out of something then, which trying again at once
-// would not bring back.
+// Failed records a failure to accept, and returns how long to wait before the
+// next try: no time if only that connection failed; otherwise 5 ms at first,
+// twice as long each time, up to 1 s, because the kernel has run out of
+// something that an immediate retry would not bring back.
 func (b *Backoff) Failed(err error) time.Duration {
 	if connectionFailed(err) {
 		if b.failed++; b.failed < acceptBatch { // else the fault is not theirs

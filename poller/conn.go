@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Handler is what a connection's owner does with its events. Its methods are
-// called by the connection's loop only, one at a time, and must not wait. After
-// Finish or Kill there is only Closed.
+// A Handler handles a connection's events for its owner. Only the connection's
+// loop calls its methods, one at a time, and they must not wait. After Finish
+// or Kill only Closed follows.
 type Handler interface {
 	// Data takes all of data, which is lent until Data returns and may be
 	// changed in place.
@@ -23,15 +23,15 @@ type Handler interface {
 	// It should move the deadline or end the connection.
 	Timeout(c *Conn)
 
-	// Closed is the last call. err is nil when the peer closed, else it says
-	// why: what Kill was given, a SlowConsumerError, or an error of the socket. A
-	// peer that shuts only its writing side has closed, too: what it sent before
-	// is read, what waits for it is dropped.
+	// Closed is the last call. err is nil when the peer closed; otherwise it is the
+	// reason given to Kill, a SlowConsumerError, or an error of the socket. A peer that
+	// shuts only its writing side has closed, too: bytes that it sent before are read,
+	// bytes that wait for it are dropped.
 	Closed(c *Conn, err error)
 }
 
-// A Conn is one TCP connection. It is 64 bytes; what few connections need is behind
-// rare.
+// A Conn is one TCP connection. It is 64 bytes; fields that few connections
+// need are behind rare.
 type Conn struct {
 	loop    *loop
 	handler Handler // loop only; nil once Closed was called
@@ -68,20 +68,21 @@ func (c *Conn) SetHandler(h Handler) {
 	}
 }
 
-// Handler is who has the connection now, nil once it is closed. Loop only.
+// Handler returns the current handler, or nil once the connection is closed.
+// Loop only.
 func (c *Conn) Handler() Handler {
 	c.CheckLoop()
 	return c.handler
 }
 
-// SetIdle makes the loop call Timeout whenever no bytes have come in for d, at
-// most 200 ms later, and sooner only by as much as the loop was held up. d is cut
+// SetIdle makes the loop call Timeout whenever no bytes have arrived for d, at
+// most 200 ms late, and early only by as much as the loop was held up. d is cut
 // to 109 minutes; zero or less means never. It has no effect after Finish. Loop
 // only.
 func (c *Conn) SetIdle(d time.Duration) { c.setTimeout(d, idleLimit) }
 
 // SetDeadline makes the loop call Timeout once d from now has passed, whatever
-// comes in; in all else it is like SetIdle. Loop only.
+// arrives; otherwise it is like SetIdle. Loop only.
 func (c *Conn) SetDeadline(d time.Duration) { c.setTimeout(d, fixedLimit) }
 
 func (c *Conn) setTimeout(d time.Duration, kind limit) {
@@ -97,9 +98,9 @@ func (c *Conn) setTimeout(d time.Duration, kind limit) {
 
 func (c *Conn) expires() uint32 { return c.seen + uint32(c.idle) }
 
-// Post runs task on the connection's loop, after what was posted before. The
-// connection may be closed by then. It reports false, and drops the task, when the
-// Poller is closed.
+// Post runs task on the connection's loop, after all earlier tasks. The
+// connection may be closed by then. It reports false, and drops the task, when
+// the Poller is closed.
 func (c *Conn) Post(task func()) bool { return c.loop.post(task) }
 
 // RemoteAddr asks the kernel for the peer's address: it is not kept. It is the
@@ -108,7 +109,7 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 	return c.addr(unix.Getpeername)
 }
 
-// LocalAddr is the address of this end, as RemoteAddr of the other.
+// LocalAddr returns the address of this end, as RemoteAddr does of the other.
 func (c *Conn) LocalAddr() netip.AddrPort {
 	return c.addr(unix.Getsockname)
 }

@@ -2,9 +2,9 @@ package poller
 
 import "golang.org/x/sys/unix"
 
-// Delivered reports whether the peer has confirmed all that was sent, by TCP's
-// acknowledgement: then it has come to its host, if not to its program. Once the
-// connection has ended it says how that was at the end.
+// Delivered reports whether the peer has confirmed all bytes sent, by TCP's
+// acknowledgement: they have reached its host, if not its program. Once the
+// connection has ended it reports the state at the end.
 func (c *Conn) Delivered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 )
 
 // Detach takes the connection off the event loop and returns it as an ordinary
-// net.Conn for code that reads and writes with goroutines, a *tls.Conn if it has
-// TLS. Its handler hears no more of it, not even Closed. If there is an error, it
-// stays: ErrClosed, or that there are no descriptors. Loop only; nothing may be
-// waiting to be sent.
+// [net.Conn], a *[tls.Conn] if it has TLS, for code that reads and writes with
+// goroutines. Its handler is not called again, not even Closed. On an error
+// (ErrClosed, or no free descriptors) the connection stays. Loop only; nothing
+// may be waiting to be sent.
 func (c *Conn) Detach() (net.Conn, error) {
 	c.CheckLoop()
 	c.mu.Lock()

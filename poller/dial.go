@@ -8,9 +8,9 @@ import (
 )
 
 // Dial opens a connection to remote without waiting for it. open is called on
-// the connection's loop and returns the handler. What is sent before the
-// connection stands waits in the outbound queue; that it failed is told by
-// Closed. local may be the zero Addr.
+// the connection's loop and returns the handler. Bytes sent before the
+// connection is established wait in the outbound queue; Closed reports a
+// failure to connect. local may be the zero Addr.
 //
 // The error is one of this machine: no descriptors, no ports for this pair of
 // addresses (EADDRNOTAVAIL), the Poller closed (ErrStopped).

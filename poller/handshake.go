@@ -40,17 +40,19 @@ type handshake struct {
 	arrived chan struct{}
 }
 
-// A Plain is a Handler that has a word for a peer whose first bytes are no TLS: Plain
-// returns what is sent before the end, or nil. Called in the turn of a handshake.
+// A Plain is a [Handler] that answers a peer whose first bytes are not TLS:
+// Plain returns the bytes to send before the end, or nil. Called in the turn of
+// a handshake.
 type Plain interface {
 	Plain(first []byte) (word []byte)
 }
 
-// Secure returns the handler of a connection that begins with a TLS handshake, in
-// which it is the server. When that is done, next has the connection: it gets, and
-// sends, what TLS protects. Closed is next's in any case. The handshake takes a turn
-// on pool, which counts for owner (see PoolConfig.OwnerShare), nil for nobody; a deadline
-// that was set ends it. To be called before any bytes have come; loop only.
+// Secure returns the handler of a connection that begins with a TLS handshake,
+// with this end as the server. After the handshake, next has the connection: it
+// receives and sends the bytes that TLS protects. next also gets Closed in any
+// case. The handshake takes a turn on pool, which counts for owner (see
+// [PoolConfig.OwnerShare]), or for no owner if that is nil; a deadline that was
+// set ends it. Call it before any bytes have arrived; loop only.
 func (c *Conn) Secure(cfg *tls.Config, pool *Pool, owner any, next Handler) Handler {
 	c.CheckLoop()
 	h := &handshake{conn: c, next: next, pool: pool, owner: owner, arrived: make(chan struct{}, 1)}
@@ -60,9 +62,10 @@ func (c *Conn) Secure(cfg *tls.Config, pool *Pool, owner any, next Handler) Hand
 }
 
 // SecureClient is Secure for the end that connects, and so begins. Once the
-// handshake is done ready is called, and then next has the connection: nothing may be
-// sent before. Where it fails, Closed has the error. A cfg may be shared by many
-// connections, with a ClientSessionCache too. Loop only, in what Dial was given.
+// handshake is done it calls ready, and then next has the connection: nothing
+// may be sent before. If the handshake fails, Closed has the error. Many
+// connections may share a cfg, including its ClientSessionCache. Loop only, in
+// the function given to Dial.
 func (c *Conn) SecureClient(cfg *tls.Config, pool *Pool, next Handler, ready func(*Conn)) Handler {
 	c.CheckLoop()
 	h := &handshake{conn: c, next: next, pool: pool, ready: ready, begun: true, arrived: make(chan struct{}, 1)}

@@ -21,10 +21,11 @@ var lagBounds = [...]time.Duration{
 // pass is compared with: to take one each time would cost two system calls a pass.
 const sampled = time.Millisecond
 
-// A LoopLag is for how long one event loop was busy without a look at its other
-// connections: a pass. That is what a loop does from one look to the next, with up to
-// 128 connections; also the tasks posted to it, a batch of up to 128 connections
-// accepted, and a tick of its clock. Passes of less than 2 ms are none here.
+// A LoopLag says how long one event loop was busy without looking at its other
+// connections: a pass. A pass is the work from one look to the next, with up to
+// 128 connections; also the tasks posted to the loop, a batch of up to 128
+// connections accepted, and a tick of its clock. Passes of less than 2 ms do
+// not count here.
 type LoopLag struct {
 	// Longest is what the longest pass took since the loop was asked before, and
 	// Worked what one used of a processor at most. If that is much less, the loop had
@@ -40,8 +41,8 @@ type LoopLag struct {
 	Moved uint64                     `json:"moved"`
 }
 
-// SlowPasses are how many passes took, and how many worked, as long as From and less
-// than what the next ones begin with.
+// SlowPasses count the passes that took, and those that worked, at least From
+// and less than the From of the next entry.
 type SlowPasses struct {
 	From   time.Duration `json:"from_ns"`
 	Took   uint64        `json:"took"`
@@ -128,7 +129,8 @@ func (m *meter) slow() []SlowPasses {
 	return all
 }
 
-// LoopLag is that of each loop. Each call begins the search for the longest pass anew.
+// LoopLag returns the lag of each loop. Each call starts the search for the
+// longest pass anew.
 func (p *Poller) LoopLag() []LoopLag {
 	all := make([]LoopLag, len(p.loops))
 	for i, l := range p.loops {
@@ -137,8 +139,8 @@ func (p *Poller) LoopLag() []LoopLag {
 	return all
 }
 
-// SlowPasses is LoopLag.Slow of each loop. Unlike LoopLag it changes nothing: any
-// number may ask.
+// SlowPasses returns LoopLag.Slow of each loop. Unlike LoopLag it changes
+// nothing, so there may be any number of callers.
 func (p *Poller) SlowPasses() [][]SlowPasses {
 	all := make([][]SlowPasses, len(p.loops))
 	for i, l := range p.loops {

@@ -58,9 +58,9 @@ func (p *Poller) listen(addr string, open func(*Conn) Handler, accept accepter) 
 	return p.attachListener(ln, open, accept)
 }
 
-// AttachListener is Listen for a TCP or Unix listener of package net's, which is
-// the Poller's from then on, whatever comes of it. Others have no socket that a
-// loop could watch: net.UnknownNetworkError.
+// AttachListener is Listen for a TCP or Unix listener of package net, which the
+// Poller owns from then on, whether it fails or not. Others have no socket that
+// a loop could watch: [net.UnknownNetworkError].
 func (p *Poller) AttachListener(ln net.Listener, open func(*Conn) Handler) (*Listener, error) {
 	return p.attachListener(ln, open, rawAccept)
 }
@@ -125,7 +125,7 @@ func (l *Listener) watchLocked() error {
 	return nil
 }
 
-// Addr is the address that is listened on, with the port in use.
+// Addr returns the address of the listener, with the port in use.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
 // Close stops accepting. Connections stay. It must not be called on a loop.

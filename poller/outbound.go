@@ -15,18 +15,18 @@ type pending struct {
 	sealed bool   // it is records of TLS
 }
 
-// Send sends b without waiting. What the kernel does not take is copied and
-// waits in the outbound queue; b may be reused at once. It fails with ErrClosed,
-// or with ErrSlowConsumer if the queue is longer than Config.OutboundMax; then
-// the connection ends.
+// Send sends b without waiting. Bytes that the kernel does not take are copied
+// and wait in the outbound queue; b may be reused at once. It fails with
+// [ErrClosed], or with [ErrSlowConsumer] if the queue is longer than
+// Config.OutboundMax; then the connection ends.
 func (c *Conn) Send(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sendLocked(b, false)
 }
 
-// SendShared is Send for bytes that nobody will ever change: what has to wait
-// is not copied but referenced.
+// SendShared is Send for bytes that will never change: bytes that have to wait
+// are referenced rather than copied.
 func (c *Conn) SendShared(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,7 +208,7 @@ func (r *rare) dropLocked(p *Poller, keep int) {
 	r.queue = r.queue[:keep]
 }
 
-// Waiting is how many bytes wait in the outbound queue.
+// Waiting returns how many bytes wait in the outbound queue.
 func (c *Conn) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,9 +218,9 @@ func (c *Conn) Waiting() int {
 	return c.rare.bytes
 }
 
-// Hold reports whether more than Config.OutboundHigh waits for the peer. Then t,
-// which makes more for it, should wait, too: it gets its turn on pool once the peer
-// has taken half of that, or the connection has ended.
+// Hold reports whether more than Config.OutboundHigh waits for the peer. If so,
+// t, which produces more for it, should wait, too: it gets its turn on pool
+// once the peer has taken half of that, or the connection has ended.
 func (c *Conn) Hold(pool *Pool, t Turn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,9 +239,9 @@ func (c *Conn) Full() bool {
 	return c.rare != nil && c.rare.full
 }
 
-// Finish ends the connection politely: last is sent behind what waits, with
-// nothing after it, then the writing side is shut, then the peer has
-// Config.Linger to close its own. last may be nil, and may be reused at once.
+// Finish ends the connection politely: it sends last behind the waiting bytes,
+// shuts the writing side, then gives the peer Config.Linger to close its own.
+// last may be nil, and may be reused at once.
 func (c *Conn) Finish(last []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -293,9 +293,9 @@ func (c *Conn) lingerOn() {
 	resume(held)
 }
 
-// Kill ends the connection at once: the peer gets a reset, and what waits is
-// dropped, here and in the kernel. Closed gets reason, the first if there are
-// several; nil stands for ErrClosed.
+// Kill ends the connection at once: the peer gets a reset, and all waiting
+// bytes are dropped, here and in the kernel. Closed gets the first reason
+// given; nil stands for ErrClosed.
 func (c *Conn) Kill(reason error) {
 	if reason == nil {
 		reason = ErrClosed

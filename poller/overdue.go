@@ -11,18 +11,19 @@ import (
 // workerLabel is the profiler label of a worker's goroutine: its name.
 const workerLabel = "roost_worker"
 
-// An Overdue is a turn that runs for long; see PoolConfig.OnOverdue.
+// An Overdue is a turn that has run for a long time; see
+// [PoolConfig.OnOverdue].
 type Overdue struct {
 	Turn   Turn
 	Ran    time.Duration
-	Others int // turns that have become overdue since the last report, this one apart
+	Others int // other turns that have become overdue since the last report
 
 	worker string
 }
 
-// Stack is where the goroutine of the turn is. It is "" if that has begun another
-// turn, or has profiler labels of the application's. Finding it takes a profile of
-// all goroutines: some 10 µs for each.
+// Stack returns the stack of the turn's goroutine. It is "" if the goroutine
+// has begun another turn, or has profiler labels set by the application.
+// Finding it takes a profile of all goroutines: some 10 µs for each.
 func (o Overdue) Stack() string {
 	var profile strings.Builder
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
@@ -64,15 +65,15 @@ func (p *Pool) overdueLocked(now time.Duration) (report func()) {
 	return func() { p.cfg.OnOverdue(o) }
 }
 
-// PoolStats are counts of a pool at one moment.
+// PoolStats are a pool's counts at one moment.
 type PoolStats struct {
 	Running int           // turns that run
-	Long    int           // those of them that have no place any more
+	Long    int           // of Running, those that have no place any more
 	Queued  int           // turns that wait
 	Oldest  time.Duration // how long the oldest one has run
 }
 
-// Stats counts.
+// Stats returns the pool's counts.
 func (p *Pool) Stats() PoolStats {
 	now := time.Since(p.born)
 	p.mu.Lock()
@@ -87,8 +88,8 @@ func (p *Pool) Stats() PoolStats {
 	return st
 }
 
-// Oldest is the turn that has run for the longest time, and how long; nil if none
-// runs.
+// Oldest returns the turn that has run for the longest time, and how long; nil
+// if none runs.
 func (p *Pool) Oldest() (oldest Turn, ran time.Duration) {
 	now := time.Since(p.born)
 	p.mu.Lock()

@@ -36,14 +36,14 @@ func connOf(fd int) (net.Conn, error) {
 	return net.FileConn(file)
 }
 
-// Attach is the reverse of Conn.Detach: the event loop takes over a connection
-// of package net's, which must not be used any more, whatever comes of it. open
-// is called as Listen's is.
+// Attach is the reverse of [Conn.Detach]: the event loop takes over a
+// connection of package net, which must not be used any more, whether Attach
+// fails or not. open is called as Listen's is.
 //
-// A *net.TCPConn or *net.UnixConn becomes like one that the loop accepted, and so
-// does a *tls.Conn on one once its handshake is done. Any other has bytes that the
-// loop cannot read itself: it costs two goroutines and two more descriptors; see
-// carry.
+// A *[net.TCPConn] or *[net.UnixConn] becomes like one that the loop accepted,
+// and so does a *[tls.Conn] on one once its handshake is done. Any other has
+// bytes that the loop cannot read itself: it costs two goroutines and two more
+// descriptors; see carry.
 func (p *Poller) Attach(nc net.Conn, open func(*Conn) Handler) error {
 	if conn, ok := nc.(*tls.Conn); ok {
 		if layer, raw, ok := graft(conn); ok {

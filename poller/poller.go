@@ -15,8 +15,8 @@ var (
 	// ErrClosed is returned by a send on a connection that is closed or closing.
 	ErrClosed = errors.New("connection closed")
 
-	// ErrSlowConsumer ends a connection whose peer does not read what it is sent;
-	// see SlowConsumerError.
+	// ErrSlowConsumer ends a connection whose peer does not read what it is sent; see
+	// SlowConsumerError.
 	ErrSlowConsumer = errors.New("slow consumer")
 
 	// ErrTimeout ends a connection that did not finish closing in time.
@@ -26,35 +26,36 @@ var (
 	ErrStopped = errors.New("poller stopped")
 )
 
-// A Config says how a Poller works. The zero value is usable.
+// A Config configures a [Poller]. The zero value is usable.
 type Config struct {
-	// Loops is how many event loops share the connections. Zero means one for
-	// every two processors; more than one a processor are not made.
+	// Loops is how many event loops share the connections, at most one for each
+	// processor. Zero means one for every two processors.
 	Loops int
 
-	// OutboundHigh is how many bytes may wait for one connection, beyond what the
-	// kernel holds, while it is still read from. A peer that is owed more is not
-	// listened to until it has taken half of that; see also Conn.Hold. It shrinks as
-	// the backlog grows: to 1 MiB when that is half of BacklogMax, to 64 KiB when
-	// it is all. Zero means 16 MiB, or OutboundMax if that is less.
+	// OutboundHigh is how many bytes may wait for one connection, beyond those the
+	// kernel holds, before the loop stops reading from it. Above this limit it is not
+	// read until its peer has taken half of the limit; see also Conn.Hold. The limit
+	// shrinks as the backlog grows: to 1 MiB when the backlog is half of BacklogMax, to
+	// 64 KiB when it reaches BacklogMax. Zero means 16 MiB, or OutboundMax if that is
+	// less.
 	OutboundHigh int
 
-	// OutboundMax is how many bytes may wait for one connection at all, for what
-	// others send it does not stop. A send that finds more than this waiting ends
-	// the connection with a SlowConsumerError; so at most OutboundMax plus one
-	// message wait. It should be several times the largest message. Zero means 64
-	// MiB.
+	// OutboundMax is how many bytes may wait for one connection in total: stopping its
+	// input does not stop the messages that others send to it. A send that finds more
+	// than this waiting ends the connection with a SlowConsumerError, so at most
+	// OutboundMax plus one message wait. It should be several times the largest
+	// message. Zero means 64 MiB.
 	OutboundMax int
 
-	// BacklogMax is how many bytes may wait for all connections together, shared
-	// ones counted once. While it is more, connections that are owed more than 64
-	// KiB are ended when they are sent more, or take nothing for a fifth of
-	// WriteTimeout. Zero means 256 MiB.
+	// BacklogMax is how many bytes may wait for all connections together, counting
+	// shared ones once. Above this limit, a connection that is owed more than 64 KiB is
+	// ended when it is sent more, or takes nothing for a fifth of WriteTimeout. Zero
+	// means 256 MiB.
 	BacklogMax int
 
-	// WriteTimeout ends a connection with a SlowConsumerError when bytes wait for
-	// it and the kernel takes none for so long, as far as a tenth of it later. It
-	// is at least 1 s. Zero means 10 s.
+	// WriteTimeout ends a connection with a SlowConsumerError when bytes wait for it
+	// and the kernel takes none for that long, or up to a tenth longer. It is at least
+	// 1 s. Zero means 10 s.
 	WriteTimeout time.Duration
 
 	// SendBuffer is SO_SNDBUF of accepted connections in bytes: without it the
@@ -62,13 +63,13 @@ type Config struct {
 	// which the kernel doubles for its bookkeeping.
 	SendBuffer int
 
-	// FreeBind lets Dial take local addresses that this host does not have (ip(7),
-	// IP_FREEBIND): the peer must then have a route to them by way of this host, or
-	// nothing comes back. Without it such a Dial fails.
+	// FreeBind lets Dial use local addresses that this host does not have (ip(7),
+	// IP_FREEBIND). The peer must have a route to them through this host, or nothing
+	// comes back. Without it such a Dial fails.
 	FreeBind bool
 
-	// Linger is how long the peer of a connection under Finish has to take what
-	// is queued and to close its side. Zero means 5 s.
+	// Linger is how long the peer of a connection under Finish has to take the queued
+	// bytes and to close its side. Zero means 5 s.
 	Linger time.Duration
 
 	// Logger gets what should not happen: a handler that panics, descriptors
@@ -126,10 +127,11 @@ func New(cfg Config) (*Poller, error) {
 	return p, nil
 }
 
-// Conns is how many connections are open.
+// Conns returns how many connections are open.
 func (p *Poller) Conns() int { return int(p.live.Load()) }
 
-// SlowConsumers is how many connections were ended with a SlowConsumerError.
+// SlowConsumers returns how many connections were ended with a
+// [SlowConsumerError].
 func (p *Poller) SlowConsumers() int { return int(p.slow.Load()) }
 
 // Each calls do for every open connection, on the connection's loop, and

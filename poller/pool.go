@@ -24,27 +24,27 @@ type Turn = lane.Turn
 
 // A PoolConfig describes a Pool.
 type PoolConfig struct {
-	// Places is how many turns run at the same time, those apart that have run for
-	// Long. It must be at least 1.
+	// Places is how many turns run at the same time, not counting those that have run
+	// for Long. It must be at least 1.
 	Places int
 
-	// MaxWorkers is how many turns run at the same time in all. Zero means Places.
+	// MaxWorkers is how many turns run at the same time in total. Zero means Places.
 	MaxWorkers int
 
-	// Long is how long a turn may run before its place is another one's while turns
-	// wait; up to half as much again, as this is looked at from time to time. Zero
+	// Long is how long a turn may run before it loses its place while other turns wait.
+	// As the pool checks only from time to time, it may be half as much again. Zero
 	// means 20 ms.
 	Long time.Duration
 
-	// OwnerShare is how many turns of one owner may run, once one of its has been
-	// long, before others of its must wait for them. A turn with a method Owner() any
-	// is that owner's, which must be a pointer or another key of a map; others, and
-	// those of nil, are nobody's. Zero means 16.
+	// OwnerShare is how many turns of one owner may run, once one of them has been
+	// long, before its other turns must wait for them. A turn with a method Owner() any
+	// belongs to that owner, which must be a pointer or another key of a map; other
+	// turns, and those whose owner is nil, have no owner. Zero means 16.
 	OwnerShare int
 
-	// Overdue is how long a turn may run before OnOverdue is told, once for each
-	// turn and at most once a second, on a goroutine of its own. Zero means 5 s.
-	// Nil tells nobody.
+	// Overdue is how long a turn may run before OnOverdue is called, once for each turn
+	// and at most once a second, on a goroutine of its own. Zero means 5 s. A nil
+	// OnOverdue disables it.
 	Overdue   time.Duration
 	OnOverdue func(Overdue)
 
@@ -69,12 +69,13 @@ func (c *PoolConfig) check() error {
 	return nil
 }
 
-// A Pool is a [lane.Pool]: it runs turns on a bounded number of goroutines. ants has no queue: a
-// full pool of its refuses or blocks. So the queue is here; it is as long as
-// the number of claims at most, because whoever holds a claim asks only once.
+// A Pool is a [lane.Pool]: it runs turns on a bounded number of goroutines. The
+// queue is here because ants has none: a full pool of ants refuses or blocks.
+// The queue is at most as long as the number of claims, because the holder of a
+// claim asks only once.
 //
-// Turns that are short share few places. One that has turned out to be long gives
-// its place to the next that waits, and goes on without one.
+// Short turns share few places. A turn that has proved long gives its place to
+// the next one waiting, and continues without one.
 type Pool struct {
 	cfg  PoolConfig
 	work func()    // drain, bound once: each use of a method as a value allocates
@@ -126,8 +127,8 @@ type share struct {
 // expiry is how long goroutines stay that are idle.
 const expiry = 10 * time.Second
 
-// NewPool returns a pool. It starts without goroutines, and lets those go that
-// were idle for ten seconds, as far as ten more later.
+// NewPool returns a pool. It starts without goroutines, and releases those that
+// were idle for ten seconds, up to ten seconds later.
 func NewPool(cfg PoolConfig) (*Pool, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("worker pool: %w", err)
@@ -291,8 +292,8 @@ func (p *Pool) leaveLocked(w *worker) {
 	p.spare = append(p.spare, w)
 }
 
-// Waits says that a turn of the pool's, which calls it, is about to wait for
-// something: its place is another one's from now on.
+// Waits is called by a turn of the pool that is about to wait for something: it
+// gives up its place to another turn.
 func (p *Pool) Waits(t Turn) {
 	p.mu.Lock()
 	for _, w := range p.placed {
@@ -459,7 +460,7 @@ func (p *Pool) idle() bool {
 	return p.n+p.parked == 0 && p.active+len(p.long) == 0
 }
 
-// Queued is how many turns wait for a worker.
+// Queued returns how many turns wait for a worker.
 func (p *Pool) Queued() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -469,8 +470,8 @@ func (p *Pool) Queued() int {
 // Hold counts bytes of lanes; see [lane.Pool].
 func (p *Pool) Hold(bytes int64) { p.held.Add(bytes) }
 
-// Held is what the jobs of all lanes on the pool hold for themselves: those that
-// wait, and those that are being done.
+// Held returns the bytes that the jobs of all lanes on the pool hold, both
+// waiting and in progress.
 func (p *Pool) Held() int64 { return p.held.Load() }
 
 // ownerOf is whose share a turn counts for, or nil.

@@ -86,9 +86,10 @@ func (c *Conn) heard() {
 	}
 }
 
-// Unread gives the rest of what Data was given back. The loop looks at its other
-// connections, then calls Data with it before it reads more. So a handler bounds
-// what one peer may ask of a loop at a time. Within Data only, at its end.
+// Unread gives back the rest of the bytes passed to Data. The loop looks at its
+// other connections, then calls Data with the rest before it reads more. A
+// handler can thus bound the work that one peer asks of a loop at a time.
+// Within Data only, at its end.
 func (c *Conn) Unread(rest []byte) {
 	c.CheckLoop()
 	if len(rest) == 0 {
@@ -158,8 +159,8 @@ func (c *Conn) again() {
 }
 
 // Pause makes the connection's input wait, from the next call of Data on, until
-// Resume: in the kernel, and then at the peer. A peer that hangs up meanwhile is
-// told to the handler only afterwards. Loop only.
+// Resume: in the kernel, and then at the peer. If the peer hangs up meanwhile,
+// the handler is told only afterwards. Loop only.
 func (c *Conn) Pause() {
 	c.CheckLoop()
 	c.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A SlowConsumerError is why a connection was ended whose peer did not read what
-// it was sent. errors.Is tells it by ErrSlowConsumer.
+// A SlowConsumerError ends a connection whose peer did not read what it was
+// sent. [errors.Is] matches it with [ErrSlowConsumer].
 type SlowConsumerError struct {
 	Waiting int           // bytes that were in the outbound queue
 	Quiet   time.Duration // since the kernel last took some of them, to a tenth of Config.WriteTimeout
@@ -21,10 +21,11 @@ func (e *SlowConsumerError) Error() string {
 
 func (e *SlowConsumerError) Is(target error) bool { return target == ErrSlowConsumer }
 
-// A Leaver is a Handler that has a last word for a slow consumer: Leave returns
-// what is sent behind the frame that is under way, or nil. What else waited is
-// dropped. The peer gets it if it reads on within Config.Linger. Called on the
-// loop, after nothing more can be sent and before Closed.
+// A Leaver is a [Handler] that has a last message for a slow consumer: Leave
+// returns the bytes sent behind the frame in progress, or nil. Everything else
+// that waited is dropped. The peer gets them if it keeps reading within
+// Config.Linger. Called on the loop, after nothing more can be sent and before
+// Closed.
 type Leaver interface {
 	Leave(c *Conn, why *SlowConsumerError) []byte
 }
@@ -194,7 +195,7 @@ func (c *Conn) leave() {
 	}
 }
 
-// Owed is how a connection stands that has not taken all that was sent.
+// Owed describes a connection that has not taken all bytes sent to it.
 type Owed struct {
 	Waiting int           // bytes in the outbound queue
 	Quiet   time.Duration // since the kernel last took some, to a tenth of Config.WriteTimeout
@@ -233,6 +234,6 @@ func (c *Conn) owed() Owed {
 	return Owed{c.rare.bytes, time.Duration(c.rare.quiet) * time.Duration(c.loop.poller.sweepTicks) * tickLength}
 }
 
-// Backlog is how many bytes wait in outbound queues, shared ones counted once, and
-// how many may.
+// Backlog returns how many bytes wait in outbound queues, counting shared ones
+// once, and how many may.
 func (p *Poller) Backlog() (bytes, max int64) { return p.backlog.bytes.Load(), p.backlog.max }

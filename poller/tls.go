@@ -418,8 +418,8 @@ func (t *tlsLayer) below(open func(*Conn) Handler) func(*Conn) Handler {
 	}
 }
 
-// ConnectionState is what the handshake of a connection with TLS has agreed on, nil
-// if it has none.
+// ConnectionState returns the result of the TLS handshake, or nil for a
+// connection without TLS.
 func (c *Conn) ConnectionState() *tls.ConnectionState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
