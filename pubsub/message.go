@@ -15,8 +15,8 @@ type Message struct {
 	Payload []byte
 	Binary  bool
 
-	// From is a subscriber that is left out, or nil: the sender of a broadcast
-	// that is not meant for itself or that it has taken already.
+	// From is a subscriber to leave out, or nil: the sender of a broadcast that should
+	// not go to itself, or that it has taken already.
 	From Subscriber
 
 	holders atomic.Int32 // parts of its topic that it waits in
@@ -44,8 +44,8 @@ func (m *Message) size() int64 {
 	return int64(len(m.Topic) + len(m.Event) + len(m.Payload) + overhead)
 }
 
-// Encoded returns what encode makes of the message for the given key, and calls
-// it only the first time. Keys are what tells encodings apart: the serializer.
+// Encoded returns the result of encode for the message and the given key, and
+// calls it only the first time. A key identifies an encoding: the serializer.
 func (m *Message) Encoded(key any, encode func(*Message) []byte) []byte {
 	if e := m.encoded.Load().find(key); e != nil {
 		return e.bytes // without a lock: all processors come here for each delivery
@@ -61,9 +61,9 @@ func (m *Message) Encoded(key any, encode func(*Message) []byte) []byte {
 	return e.bytes
 }
 
-// A Batch is messages of one topic in the order of publication, which waited
-// for the same turn of a shard. One goroutine delivers it to one subscriber at a
-// time.
+// A Batch holds messages of one topic, in the order of publication, that waited
+// for the same turn of a shard. One goroutine delivers it to one subscriber at
+// a time.
 type Batch struct {
 	Messages []*Message
 
@@ -81,8 +81,9 @@ func batchOf(m *Message) *Batch {
 	return &b.Batch
 }
 
-// For yields the messages for a subscriber, to which the batch is being delivered:
-// those that were published since it came, but for those whose From is me.
+// For yields the messages for the subscriber to which the batch is being
+// delivered: those published since it subscribed, except those whose From is
+// me.
 func (b *Batch) For(me any) iter.Seq[*Message] {
 	return func(yield func(*Message) bool) {
 		for _, m := range b.Messages[b.first:] {
@@ -107,8 +108,8 @@ func (b *Batch) Whole(me any) bool {
 }
 
 // Encoded returns the encodings of all messages in a row, made once for each
-// key, so that what waits for a subscriber leaves in one write. It is for those
-// that get the whole batch.
+// key, so that the messages waiting for a subscriber leave in one write. It is
+// for subscribers that get the whole batch.
 func (b *Batch) Encoded(key any, encode func(*Message) []byte) []byte {
 	if e := b.encoded; e != nil && e.key == key { // nearly always
 		return e.bytes

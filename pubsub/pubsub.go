@@ -12,57 +12,57 @@ import (
 	"github.com/roost-rt/roost/poller/lane"
 )
 
-// ErrOverloaded is returned by Publish and the like when too much waits to be delivered. The
-// message has gone to nobody.
+// ErrOverloaded is returned by Publish and its variants when too many bytes
+// wait to be delivered. No subscriber has got the message.
 var ErrOverloaded = errors.New("too many broadcasts are waiting to be delivered")
 
 // A Subscriber takes the messages of the topic it is subscribed to.
 type Subscriber interface {
-	// Deliver takes those messages of b that are for the subscriber; see Batch.For.
-	// It must not wait, and must not keep b.
+	// Deliver takes the messages of b that are for the subscriber; see Batch.For. It
+	// must not wait, and must not keep b.
 	Deliver(b *Batch)
 
 	// Subscription returns the subscriber's handle: the same one each time.
 	Subscription() *Subscription
 }
 
-// A Config says how a PubSub works. The zero value is usable.
+// A Config configures a [PubSub]. The zero value is usable.
 type Config struct {
-	// Shards is how many parts the topics are spread over, and the members of a topic
-	// with more than 1,024. Zero means one for every processor.
+	// Shards is how many parts the topics are spread over, and the subscribers of a
+	// topic with more than 1,024. Zero means one for every processor.
 	Shards int
 
-	// MaxPending is how many bytes of messages, topics and events included and with
-	// 256 bytes for each message on top, may wait until the last subscriber of this
-	// node has got them. Beyond it Publish fails, so that at most one message more
-	// for each publisher waits. It also fails for a topic that holds more than what
-	// is left: one takes half of it, the next half of the rest. Zero means 64 MiB.
+	// MaxPending is how many bytes of messages, including topics and events and 256
+	// bytes of overhead for each message, may wait until their last subscribers on this
+	// node have got them. Beyond it Publish fails, so at most one message more for each
+	// publisher waits. It also fails for a topic that holds more than the space left:
+	// one topic takes half of the space, the next half of the rest. Zero means 64 MiB.
 	MaxPending int
 
-	// Adapter is the way to the other nodes. Nil means that there are none.
+	// Adapter connects the other nodes. Nil means that there are none.
 	Adapter Adapter `json:"-"`
 
-	// Inspect is asked about each message of another node before anybody here gets it.
-	// If it returns an error nobody does, and the adapter is told ErrInvalid. It
-	// is called by several goroutines. Nil lets all through.
+	// Inspect is called for each message of another node before any subscriber here
+	// gets it. If it returns an error no subscriber does, and the adapter gets
+	// ErrInvalid. Several goroutines call it. Nil accepts all messages.
 	Inspect func(*Message) error `json:"-"`
 
-	// Full returns what tells whether a subscriber has yet to get so much of what it
-	// was sent that it should get no more, or nil while none has. What is published to
+	// Full returns a function that reports whether a subscriber has so much still to
+	// receive that it should get no more, or nil while no subscriber has. A message to
 	// a topic waits while most of its subscribers are full, up to MaxPending. Neither
-	// must wait, nor call the PubSub. Nil means that nobody ever is.
+	// function may wait, or call the PubSub. Nil means that no subscriber is ever full.
 	Full func() func(Subscriber) bool `json:"-"`
 
-	// Gap is told what is lost between nodes. It must not wait; it may publish. Nil
-	// tells nobody.
+	// Gap is called for messages lost between nodes. It must not wait; it may publish.
+	// Nil ignores them.
 	Gap func(Gap) `json:"-"`
 
-	// Node is told of other nodes that come and go, one after the other, if the adapter
-	// is a Watcher. It must not wait; it may publish. Nil tells nobody.
+	// Node is called when other nodes come and go, one call at a time, if the adapter
+	// is a Watcher. It must not wait; it may publish. Nil ignores them.
 	Node func(NodeEvent) `json:"-"`
 }
 
-// A PubSub is the topics of one node and who subscribed to them.
+// A PubSub holds the topics of one node and their subscribers.
 type PubSub struct {
 	adapter    Adapter // or nil
 	inspect    func(*Message) error
@@ -75,8 +75,8 @@ type PubSub struct {
 	maxPending int64
 }
 
-// New returns a PubSub whose shards take their turns on pool. With an adapter,
-// it has to be started.
+// New returns a [PubSub] whose shards take their turns on pool. With an
+// adapter, it must be started.
 func New(cfg Config, pool lane.Pool) *PubSub {
 	ps := &PubSub{adapter: cfg.Adapter, inspect: cfg.Inspect, gap: cfg.Gap, node: cfg.Node, full: cfg.Full, seed: maphash.MakeSeed(), maxPending: int64(cmp.Or(cfg.MaxPending, 64<<20))}
 	if ps.inspect == nil {
@@ -90,9 +90,9 @@ func New(cfg Config, pool lane.Pool) *PubSub {
 	return ps
 }
 
-// Subscribe subscribes s to a topic. It gets what is published from now on. One
-// handle is one subscription in its life: s must be new. Calls of Subscribe and
-// Unsubscribe for the same subscriber must not overlap.
+// Subscribe subscribes s to a topic. It gets messages published from now on.
+// One handle is one subscription in its life: s must be new. Calls of Subscribe
+// and Unsubscribe for the same subscriber must not overlap.
 func (ps *PubSub) Subscribe(name string, s Subscriber) {
 	shards := ps.shardsOf(name)
 	for owner := shards[0]; ; { // again if the crowd is over by the time it is locked
@@ -207,7 +207,7 @@ func (ps *PubSub) tellGap(g Gap) {
 }
 
 // Close leaves the cluster, if there is an adapter. Subscribers of this node
-// still get what is published here with PublishLocal.
+// still get messages published here with PublishLocal.
 func (ps *PubSub) Close() {
 	if ps.adapter != nil {
 		ps.adapter.Close()
@@ -215,8 +215,9 @@ func (ps *PubSub) Close() {
 }
 
 // Publish delivers m to the subscribers of its topic on all nodes. It does not
-// wait for them. If it fails nobody has got the message, here or elsewhere: with
-// ErrOverloaded, or with an error of the adapter (spec §6.1).
+// wait for them. If it fails, no subscriber has got the message, here or
+// elsewhere. It fails with [ErrOverloaded], or with an error of the adapter
+// (spec §6.1).
 func (ps *PubSub) Publish(m *Message) error {
 	if ps.overloaded(m.Topic) { // before the others get it
 		return ErrOverloaded
@@ -251,7 +252,7 @@ func (ps *PubSub) PublishTo(node string, m *Message) error {
 	return ps.adapter.Send(node, m)
 }
 
-// Node is the name of this node, or "" without an adapter.
+// Node returns the name of this node, or "" without an adapter.
 func (ps *PubSub) Node() string {
 	if ps.adapter == nil {
 		return ""
@@ -259,7 +260,7 @@ func (ps *PubSub) Node() string {
 	return ps.adapter.Node()
 }
 
-// AdapterStats is what the adapter says of itself, or the zero value without one.
+// AdapterStats returns the adapter's statistics, or the zero value without one.
 func (ps *PubSub) AdapterStats() AdapterStats {
 	if ps.adapter == nil {
 		return AdapterStats{}
@@ -267,8 +268,8 @@ func (ps *PubSub) AdapterStats() AdapterStats {
 	return ps.adapter.Stats()
 }
 
-// Pending is what waits to be delivered, in bytes as Config.MaxPending counts, and how
-// much may.
+// Pending returns the bytes that wait to be delivered, as [Config.MaxPending]
+// counts them, and how many may.
 func (ps *PubSub) Pending() (bytes, max int64) { return ps.pending.Load(), ps.maxPending }
 
 // left is how much of the budget is.
@@ -324,10 +325,10 @@ func (ps *PubSub) dispatch(m *Message, few int) {
 	}
 }
 
-// SubscribersEverywhere is how many subscriptions a topic has on all nodes. It waits
-// for the others until ctx is done; then it returns what was heard, and a
-// *SilentError. With an adapter that cannot ask, it returns ErrNoCounter and what
-// this node has.
+// SubscribersEverywhere returns how many subscriptions a topic has on all
+// nodes. It waits for the other nodes until ctx is done; then it returns the
+// sum so far, and a *[SilentError]. With an adapter that cannot ask, it returns
+// [ErrNoCounter] and this node's count.
 func (ps *PubSub) SubscribersEverywhere(ctx context.Context, name string) (int, error) {
 	here := ps.Subscribers(name)
 	if ps.adapter == nil {
@@ -341,7 +342,7 @@ func (ps *PubSub) SubscribersEverywhere(ctx context.Context, name string) (int, 
 	return here + elsewhere, err
 }
 
-// Subscribers is how many subscriptions a topic has on this node.
+// Subscribers returns how many subscriptions a topic has on this node.
 func (ps *PubSub) Subscribers(name string) int {
 	n := 0
 	ps.each(name, func(t *topic) { n += int(t.roster.n) })

@@ -39,7 +39,7 @@ type Subscription struct {
 	skip  uint32                // of the messages that waited when it subscribed, those it has yet to pass over; then the turn's
 }
 
-// Topic is the name of the topic, or "" when not subscribed. The string is
+// Topic returns the name of the topic, or "" when not subscribed. The string is
 // shared by all its subscribers.
 func (s *Subscription) Topic() string {
 	t := s.topic.Load()

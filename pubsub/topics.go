@@ -5,9 +5,9 @@ import "iter"
 // atOnce is how many topics are read under one lock: publishers wait meanwhile.
 const atOnce = 256
 
-// Topics are the topics that somebody on this node has subscribed to, in no order,
-// with how many have. What comes or goes meanwhile may be among them or not. No lock
-// is held for long, and none while the caller looks at a topic.
+// Topics yields the topics with subscribers on this node, in no order, with the
+// number of subscribers. Topics that come or go meanwhile may be included or
+// not. No lock is held for long, and none while the caller handles a topic.
 func (ps *PubSub) Topics() iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for _, s := range ps.shards[:len(ps.shards)/2] { // the others are the same again
