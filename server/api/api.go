@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 	"github.com/roost-rt/roost/server/presence"
@@ -23,7 +24,8 @@ const MinToken = 16
 // maxBodies is how many requests are read at a time, of up to maxBody bytes each.
 const (
 	maxBodies = 16
-	maxBody   = 17 << 20 // beyond the largest payload that an endpoint lets out by default
+	maxBody   = 17 << 20         // beyond the largest payload that an endpoint lets out by default
+	bodyTime  = 30 * time.Second // that one may take
 )
 
 // A Config says who may use the API, and what it has.
@@ -55,7 +57,15 @@ func New(ep *phx.Endpoint, cfg Config) (http.Handler, error) {
 	inside, mux := http.NewServeMux(), http.NewServeMux()
 	for pattern, serve := range a.routes() {
 		inside.HandleFunc(pattern, serve)
+		method, path, _ := strings.Cut(pattern, " ")
+		inside.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", method)
+			fail(w, http.StatusMethodNotAllowed, fmt.Errorf("the method is %s: want %s", r.Method, method))
+		})
 	}
+	inside.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, errors.New("there is nothing here; GET /openapi.yaml says what there is"))
+	})
 	mux.Handle("/", a.guard(inside))
 	mux.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
@@ -74,11 +84,14 @@ func (a *api) routes() map[string]http.HandlerFunc {
 	}
 }
 
-// guard asks for the token.
+// guard asks for the token. It gives every body some time, as a server reads the rest of
+// one that nobody wanted.
 func (a *api) guard(inside http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		got := sha256.Sum256([]byte(token)) // of one length, whatever it is
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // what cannot has limits of its own
+		}
+		got := sha256.Sum256([]byte(tokenOf(r))) // of one length, whatever it is
 		if subtle.ConstantTimeCompare(got[:], a.token[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			fail(w, http.StatusUnauthorized, errors.New("the token is missing or wrong"))
@@ -86,6 +99,16 @@ func (a *api) guard(inside http.Handler) http.Handler {
 		}
 		inside.ServeHTTP(w, r)
 	})
+}
+
+// tokenOf is the token that a request has, or "". Schemes may be written in any case:
+// RFC 9110, section 11.1.
+func tokenOf(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
 }
 
 // fail answers with an error.

@@ -127,11 +127,29 @@ func TestErrors(t *testing.T) {
 		{`{"topic":"a","event":"b","to":"c"}`, `unknown field \"to\"`, 400},
 		{`{"topic":"a","event":"b"}{}`, "something follows the message", 400},
 		{"{\"topic\":\"a\",\"event\":\"b\",\"payload\":{\"c\":\"\xff\"}}", "UTF-8", 400},
+		{"{\"topic\":\"\xff\",\"event\":\"b\"}", "UTF-8", 400},
+		{`{"topic":"\u0000presence:","event":"ask"}`, "topic begins with NUL", 400},
+		{`{"topic":"room:lobby","event":"phx_close"}`, "phx_", 400},
 		{long, "payload too large", 413},
 		{`"` + strings.Repeat("x", 18<<20), "too large", 413},
 	} {
 		if w := ask(h, "POST", "/v1/broadcast", strings.NewReader(tt.body)); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.want) {
 			t.Errorf("%.60s: %d %s, want %d with %s", tt.body, w.Code, w.Body, tt.status, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		method, target string
+		status         int
+	}{
+		{"POST", "/v1/sockets/%00presence:/disconnect", 400},
+		{"GET", "/v1", 404},
+		{"GET", "/v1/topics/a/b", 404},
+		{"PUT", "/v1/broadcast", 405},
+		{"POST", "/v1/topics/a", 405},
+	} {
+		w, said := ask(h, tt.method, tt.target, nil), struct{ Error string }{}
+		if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || said.Error == "" || w.Code != tt.status {
+			t.Errorf("%s %s: %d %s, want %d and an error", tt.method, tt.target, w.Code, w.Body, tt.status)
 		}
 	}
 	_, h = application(t, phx.Config{Adapter: full{}})
@@ -144,7 +162,7 @@ func TestErrors(t *testing.T) {
 // Nobody without the token has more than the description.
 func TestToken(t *testing.T) {
 	ep, h := application(t, phx.Config{})
-	for _, header := range []string{"", "Bearer", "Bearer " + token + "0", "Basic " + token, token[:15]} {
+	for _, header := range []string{"", "Bearer", "Bearer " + token + "0", "Basic " + token, token, token[:15]} {
 		for _, target := range []string{"/v1/topics", "/v1/topics/a", "/", "/v1"} {
 			r := httptest.NewRequest("GET", target, nil)
 			r.Header.Set("Authorization", header)
@@ -154,7 +172,13 @@ func TestToken(t *testing.T) {
 			}
 		}
 	}
+	r := httptest.NewRequest("GET", "/v1/topics", nil)
+	r.Header.Set("Authorization", "bearer "+token)
 	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != 200 {
+		t.Errorf("GET /v1/topics with a scheme in small letters: %d, want 200", w.Code)
+	}
+	w = httptest.NewRecorder()
 	if h.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.yaml", nil)); w.Code != 200 || !strings.HasPrefix(w.Body.String(), "openapi: 3.1") {
 		t.Errorf("GET /openapi.yaml: %d", w.Code)
 	}

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/phx"
@@ -22,11 +25,17 @@ type message struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// check wants what clients can make something of.
+// check wants what clients can make something of. What nodes tell each other, on topics
+// that begin with NUL, and what an endpoint tells clients of their channels is not for
+// others to say: of a phx_close only the client would know.
 func (m *message) check() error {
 	switch {
 	case m.Topic == "" || m.Event == "":
 		return errors.New("topic and event must not be empty")
+	case strings.HasPrefix(m.Topic, "\x00"):
+		return errors.New("topic begins with NUL: those are of the nodes")
+	case strings.HasPrefix(m.Event, "phx_"):
+		return fmt.Errorf("event is %.20s: those that begin with phx_ are of the protocol", m.Event)
 	case m.Payload == nil:
 		m.Payload = json.RawMessage("{}")
 	case m.Payload[0] != '{':
@@ -59,8 +68,14 @@ func (a *api) read(w http.ResponseWriter, r *http.Request) (m message, status in
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return m, http.StatusRequestEntityTooLarge, err
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return m, http.StatusRequestTimeout, fmt.Errorf("the body took longer than %v", bodyTime)
+	}
 	if err != nil {
 		return m, http.StatusBadRequest, fmt.Errorf("read the body: %w", err)
+	}
+	if !utf8.Valid(text) { // the decoder would put something else in its place
+		return m, http.StatusBadRequest, wire.ErrNotUTF8
 	}
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
@@ -70,11 +85,15 @@ func (a *api) read(w http.ResponseWriter, r *http.Request) (m message, status in
 	if _, err := in.Token(); err != io.EOF {
 		return m, http.StatusBadRequest, errors.New("something follows the message")
 	}
-	return m, http.StatusBadRequest, m.check()
+	return m, 0, nil
 }
 
 // publish broadcasts, and answers how that went.
 func (a *api) publish(w http.ResponseWriter, m message) {
+	if err := m.check(); err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return
+	}
 	err := a.endpoint.Broadcast(m.Topic, m.Event, m.Payload)
 	switch {
 	case err == nil:

@@ -1,0 +1,59 @@
+package api_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// pipes is a listener for clients of this process.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, open := <-p; open {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A body that does not come holds nothing up for long, whoever sends it.
+func TestBodiesThatDoNotCome(t *testing.T) {
+	_, h := application(t, phx.Config{})
+	synctest.Test(t, func(t *testing.T) {
+		ln := make(pipes)
+		server := &http.Server{Handler: h}
+		go server.Serve(ln) // until ln is closed
+		defer server.Close()
+		defer close(ln)
+
+		const head = "POST /v1/broadcast HTTP/1.1\r\nHost: x\r\nContent-Length: 25\r\n"
+		const bearer = "Authorization: Bearer " + token + "\r\n"
+		send := func(text string) net.Conn {
+			client, conn := net.Pipe()
+			ln <- conn
+			go io.WriteString(client, text) // until client is closed
+			return client
+		}
+		for range 16 {
+			defer send(head + bearer + "\r\n").Close()
+		}
+		for _, tt := range []struct{ text, want string }{
+			{head + "\r\n", "HTTP/1.1 401"}, // once its time is over, and so is that of the others
+			{head + bearer + "\r\n" + `{"topic":"a","event":"b"}`, "HTTP/1.1 204"},
+		} {
+			conn := send(tt.text)
+			defer conn.Close()
+			if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.HasPrefix(line, tt.want) {
+				t.Errorf("answered %q, %v, want %s", line, err, tt.want)
+			}
+		}
+	})
+}
