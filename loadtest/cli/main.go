@@ -84,6 +84,9 @@ func (p Program) Main(ctx context.Context, args []string) int {
 			return p.findKnee(ctx, args[1:])
 		case "plan":
 			return p.sayPlan(ctx, args[1:])
+		case "capacity":
+			outlivePipes()
+			return p.forecast(args[1:], os.Stdout, os.Stderr)
 		case "doctor":
 			return p.doctor(args[1:])
 		case "tune":

@@ -41,6 +41,7 @@ Other commands, each with a -help of its own, as has each scenario:
   list             explains the scenarios
   agent            holds clients for a run on another machine
   plan             says what a run would be on this machine, and makes none
+  capacity RUN…    says what clusters for 1 to 100 million clients would take, from your runs
   doctor, tune     find the limits in the way of many clients, and raise them
 `
 

@@ -20,7 +20,7 @@ type Program struct {
 }
 
 // Beside are the commands of the load generator that a parent has beside bench.
-func Beside() []string { return []string{"compare", "doctor", "plan", "tune"} }
+func Beside() []string { return []string{"capacity", "compare", "doctor", "plan", "tune"} }
 
 // Commands are those of bench.
 func Commands() []string {

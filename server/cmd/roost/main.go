@@ -83,6 +83,7 @@ func groups() []struct {
 		{"Measure:", []command{
 			{"bench", "connect many clients, broadcast to them, and report", benchWords(), cli.Signals(), load.Main},
 			{"plan", "say what a run of bench would be on this host", benchWords(), cli.Signals(), beside("plan")},
+			{"capacity", "compute clusters for many clients from results of bench", nil, nil, beside("capacity")},
 			{"compare", "set results of bench beside each other", nil, nil, beside("compare")},
 		}},
 		{"Prepare a host:", []command{

@@ -64,6 +64,8 @@ func TestCommands(t *testing.T) {
 		{"bench none", 2, `roost bench: no scenario "none"`},
 		{"plan -clients 100", 0, "100 clients of 1 server process"},
 		{"plan -clients 1000000000", 1, "roost plan: too many clients"},
+		{"capacity", 2, "roost capacity: want the folder of a run; see -help"},
+		{"capacity -help", 0, "usage: roost capacity RUN"},
 		{"compare", 2, "roost compare: "},
 		{"doctor -help", 0, "usage: roost doctor [flags]"},
 		{"tune", 2, "roost tune: want one of diff, apply, status, rollback; see -help"},
