@@ -60,6 +60,15 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A further topic of a client takes memory of the server.
+func TestMemoryOfTopics(t *testing.T) {
+	t.Parallel()
+	p := plan(t, capacity.Config{Clients: []int64{10_000}, Workload: capacity.Workload{Topics: 3}}).Plans[0]
+	if want := 20e6 + 10_000*(5500+2*430.0); p.Nodes != 1 || p.Whole.Memory != want {
+		t.Errorf("%d nodes take %v bytes, want 1 and %v", p.Nodes, p.Whole.Memory, want)
+	}
+}
+
 // One node needs no NATS; two rooms of one client each are heard by nobody else.
 func TestNATS(t *testing.T) {
 	t.Parallel()
@@ -91,7 +100,7 @@ func random(r *rand.Rand) capacity.Config {
 func TestProperties(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
+	for range 15 {
 		c := random(r)
 		c.Clients = append(c.Clients, c.Clients[0]+r.Int64N(20_000))
 		report := plan(t, c)
@@ -118,6 +127,10 @@ func sums(t *testing.T, c capacity.Config, clients int64, p capacity.Plan) {
 		t.Errorf("%+v: the nodes together are not the whole: %+v", c, p)
 	case !near(cores.All, cores.Deliveries+cores.Heartbeats+cores.Joins+cores.Pushes+cores.Cluster, 1e-9), !near(p.Whole.Cores.All, n*cores.All, 1e-9):
 		t.Errorf("%+v: cores do not add up: %+v", c, p.Node)
+	case !near(p.Whole.Cores.Pushes, n*cores.Pushes, 1e-9), !near(p.Whole.Cores.Cluster, n*cores.Cluster, 1e-9), !near(p.Whole.Out, n*p.Node.Out, 1e-9):
+		t.Errorf("%+v: the nodes together are not the whole: %+v", c, p)
+	case !near(p.NATS.Beats, n*(n-1)/5, 1e-9):
+		t.Errorf("%+v: %v beats, want one of each node at each other one in 5 s", c, p.NATS.Beats)
 	case p.Node.Memory > m.Memory*free, p.Node.Files > float64(m.Files)*free, cores.All > m.Cores*free, p.Node.Out > m.Network*free:
 		t.Errorf("%+v: a node has no headroom: %+v", c, p.Node)
 	case p.NATS.OutMessages > n*p.NATS.InMessages+1e-9, p.NATS.Buckets > 1024.001, p.NATS.Beats > p.NATS.OutMessages:
@@ -146,14 +159,30 @@ func TestSimulationAgrees(t *testing.T) {
 	}
 }
 
+// Of two rooms by Zipf's law with exponent 3 the first has 8 members of 9.
+func TestZipf(t *testing.T) {
+	t.Parallel()
+	c := capacity.Config{Clients: []int64{1000}, Workload: capacity.Workload{RoomSize: 500, Zipf: 3}, Machine: capacity.Machine{Files: 124}}
+	p := plan(t, c).Plans[0]
+	n := float64(p.Nodes)
+	want := n * (2 - math.Pow(1-1/n, 1000*8.0/9) - math.Pow(1-1/n, 1000/9.0)) / 2
+	if p.Nodes < 50 || !near(p.Spread.Home, want, 0.06) {
+		t.Errorf("on %d nodes a room has members on %v, want %v", p.Nodes, p.Spread.Home, want)
+	}
+}
+
 // A cluster with few topics moves its interest, and one with many on each node does not:
 // their buckets are taken.
 func TestChurn(t *testing.T) {
 	t.Parallel()
-	few := capacity.Config{Clients: []int64{2000}, Workload: capacity.Workload{RoomSize: 2, Stay: time.Minute}, Machine: capacity.Machine{Files: 300}}
+	few := capacity.Config{Clients: []int64{2000}, Workload: capacity.Workload{RoomSize: 2, Stay: 10 * time.Second}, Machine: capacity.Machine{Files: 300}}
 	p := plan(t, few).Plans[0]
-	if c := p.Churn; c.Gains == 0 || c.Losses == 0 || !near(c.Gains, c.Losses, 0.3) || c.Topics < c.Gains || c.Messages == 0 {
+	if c := p.Churn; c.Gains == 0 || !near(c.Gains, c.Losses, 0.1) || c.Topics < c.Gains || c.Messages == 0 {
 		t.Errorf("few topics on %d nodes: %+v, want as many gains as losses", p.Nodes, c)
+	}
+	few.Workload.Zipf = 1e-9 // the same rooms, reckoned one by one
+	if c := plan(t, few).Plans[0].Churn; !near(c.Gains, p.Churn.Gains, 0.15) {
+		t.Errorf("rooms of almost the same size gain %v buckets a second, those of the same size %v, want the same", c.Gains, p.Churn.Gains)
 	}
 	many := capacity.Config{Clients: []int64{100_000}, Workload: capacity.Workload{RoomSize: 2}, Machine: capacity.Machine{Files: 50_000}}
 	p = plan(t, many).Plans[0]
