@@ -6,58 +6,62 @@ import (
 	"time"
 )
 
-// A Carrier brings bytes from node to node. NATS is one, package redis has another.
+// A Carrier transports bytes between nodes. NATS is one; package redis has
+// another.
 type Carrier interface {
-	// Connect connects, and returns when all subjects are subscribed to. Its error
-	// says what to do. It is called once, or again if it fails.
+	// Connect connects, and returns when all subjects are subscribed to. Its error says
+	// how to fix the problem. It is called once, or again if it fails.
 	Connect(s Session) (Conn, error)
 }
 
-// A Session is what a Conn needs to know of its Link. The functions may be called by
-// any goroutine, also before Connect has returned.
+// A Session is the information that a [Conn] needs about its [Link]. Any
+// goroutine may call the functions, also before Connect has returned.
 type Session struct {
 	Node     string       // name of this node, for lists of connections
-	Cluster  string       // what all subjects begin with: "roost.default"
+	Cluster  string       // the prefix of all subjects: "roost.default"
 	Subjects []string     // to listen to from the start
 	Log      *slog.Logger // never waits
 
-	// Receive takes what comes, that of each subject in order, and of all subjects if
-	// the carrier can. It does not wait, and keeps data.
+	// Receive takes incoming messages: those of each subject in order, and those of all
+	// subjects in order if the carrier can. It does not wait, and keeps data.
 	Receive func(subject string, data []byte)
 
-	// Down is called when the connection is lost, and Up when it is back and
-	// subscribed again, with the size of the largest message that it takes, or 0 for
-	// any. Up returns how long that took.
+	// Down is called when the connection is lost, and Up when it is back and subscribed
+	// again, with the size of the largest message it takes, or 0 for any. Up returns
+	// how long the connection was down.
 	Down func()
 	Up   func(limit int64) (down time.Duration)
 }
 
-// A Conn is a connection, which connects again for ever.
+// A Conn is a connection that reconnects forever.
 type Conn interface {
-	// Publish sends data to all that listen to subject, perhaps a moment later, and
-	// in order; this node may be among them. It may wait for the network. It fails
-	// with pubsub.ErrTooLarge; with ErrDown while the connection is lost, and has then
-	// sent nothing; otherwise it may have. It keeps data, which is not changed.
+	// Publish sends data to all that listen to subject, perhaps a moment later, and in
+	// order; this node may be among them. It may wait for the network. It fails with
+	// pubsub.ErrTooLarge, or with ErrDown while the connection is lost. With these two
+	// nothing was sent; with any other error data may have been sent. It keeps data,
+	// which is not changed.
 	Publish(subject string, data []byte) error
 
-	// Listen listens to further subjects. What others publish, once they have got what
-	// is published here after it has returned, comes. It may wait for the network. If it
-	// fails, it is done when the connection is back.
+	// Listen listens to further subjects. After it has returned, messages arrive that
+	// others publish once they have received one published here. It may wait for the
+	// network. If it fails, it is done when the connection is back.
 	Listen(subjects []string) error
 
-	// Ignore listens to some subjects no more. What comes all the same is thrown away.
+	// Ignore stops listening to some subjects. Messages that arrive all the same are
+	// dropped.
 	Ignore(subjects []string) error
 
-	// Flush waits until all has left that was published.
+	// Flush waits until all published messages have left.
 	Flush(timeout time.Duration) error
 
 	// Renew gives up the connection and connects again. It does not wait.
 	Renew() error
 
-	// Dropped is how many messages for a subject it could not receive fast enough.
+	// Dropped returns how many messages for a subject could not be received fast
+	// enough.
 	Dropped(subject string) int
 
-	// Limit is that of Session.Up.
+	// Limit returns the limit that was given to Session.Up.
 	Limit() int64
 
 	// Close returns when no function of the Session is called any more.

@@ -20,8 +20,8 @@ type census struct {
 // CountWith implements [pubsub.Counter].
 func (l *Link) CountWith(count func(topic string) int) { l.count = count }
 
-// Count implements [pubsub.Counter]. It asks the nodes that were heard of within
-// three beats.
+// Count implements [pubsub.Counter]. It asks the nodes heard of within three
+// beats.
 func (l *Link) Count(ctx context.Context, topic string) (n int, err error) {
 	others := l.peers.here()
 	number, c, err := l.begin(maps.Clone(others))

@@ -13,66 +13,65 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A Config says how a node finds the others. The zero value joins those that use
-// a NATS server on the same host.
+// A Config says how a node finds the others. The zero value joins the nodes
+// that use a NATS server on the same host.
 type Config struct {
-	// URL is the NATS server, or several of one NATS cluster with commas between
-	// them: "nats://user:password@host:4222". Empty means nats://127.0.0.1:4222.
-	// Logs and errors show it without user and password.
+	// URL is the NATS server, or several servers of one NATS cluster, separated by
+	// commas: "nats://user:password@host:4222". Empty means nats://127.0.0.1:4222. Logs
+	// and errors show it without user and password.
 	URL string `json:"-"`
 
-	// Cluster keeps apart what shares a NATS server: letters, digits, - and _.
+	// Cluster keeps clusters that share a NATS server apart: letters, digits, - and _.
 	// Empty means "default".
 	Cluster string
 
-	// Node is the name of this node, at most 255 bytes. It must be its own. Empty
-	// means host name and process id: "host-4711".
+	// Node is the name of this node, at most 255 bytes. It must be unique. Empty means
+	// host name and process id: "host-4711".
 	Node string
 
-	// Secret signs what nodes send to each other: at least 20 random bytes, the same at
-	// all of them. What is signed by nobody who knows it, or was sent before and is sent
+	// Secret signs the messages between nodes: at least 20 random bytes, the same on
+	// all nodes. A message that is not signed with it, or was sent before and is sent
 	// again, is dropped and counted. Clocks may differ by a minute. Empty means that
 	// nothing is signed.
 	Secret string `json:"-"`
 
-	// MaxPending is how many bytes of messages may wait for the link, with 128 bytes
-	// for each on top. What comes then is refused with pubsub.ErrOverloaded, or, if
+	// MaxPending is how many bytes of messages may wait for the link, with 128 bytes of
+	// overhead for each. Further messages are refused with pubsub.ErrOverloaded, or, if
 	// the link is down, dropped and counted. Zero means 64 MiB.
 	MaxPending int
 
-	// MaxWait is how long a message may wait for the link, or for this node to
-	// deliver what waits already, before it is dropped and counted, and how long a
-	// node waits for broadcasts that are missing. Zero means 30 s.
+	// MaxWait is how long a message may wait for the link, or for this node to deliver
+	// the messages before it, until it is dropped and counted. It is also how long a
+	// node waits for missing broadcasts. Zero means 30 s.
 	MaxWait time.Duration
 
-	// MaxKept is how many bytes of broadcasts are kept after they were sent, with
-	// 128 bytes for each on top, and for up to 2 × MaxWait: nodes that miss some ask
+	// MaxKept is how many bytes of broadcasts are kept after they were sent, with 128
+	// bytes of overhead for each, and for up to 2 × MaxWait: nodes that miss some ask
 	// for them. Zero means 64 MiB.
 	MaxKept int
 
-	// MaxInbound is how many bytes of messages may wait to be delivered here: once
-	// for those to all nodes, for those to this one, for those that are sent again,
-	// and for those that came before their turn. Broadcasts that come then are asked
-	// for later, the others are dropped and counted. Zero means 64 MiB.
+	// MaxInbound is how many bytes of messages may wait to be delivered here. It
+	// applies separately to messages for all nodes, messages for this one, messages
+	// sent again, and messages that arrived before their turn. Beyond it, broadcasts
+	// are asked for later; other messages are dropped and counted. Zero means 64 MiB.
 	MaxInbound int
 
-	// Beat is how often a node makes itself heard. One that is silent for three
-	// beats counts as gone. All nodes need the same. Zero means 5 s.
+	// Beat is how often a node announces itself. A node that is silent for three beats
+	// counts as gone. All nodes need the same value. Zero means 5 s.
 	Beat time.Duration
 
-	// Logger takes what happens to the link and the cluster. Nobody waits for its
-	// handler; see [asynclog.Handler], which it may be itself. Nil means
-	// slog.Default.
+	// Logger gets events of the link and the cluster. Nothing waits for its handler;
+	// see asynclog.Handler, which it may be itself. Nil means slog.Default.
 	Logger *slog.Logger `json:"-"`
 
 	// Credentials are files that NATS asks for, or none. Bad ones fail at Start.
 	Credentials
 
-	// Carrier is what brings messages to other nodes in place of NATS: package redis
-	// has one. URL, Credentials and Options are not used then. Nil means NATS.
+	// Carrier transports messages to other nodes in place of NATS: package redis has
+	// one. URL, Credentials and Options are then unused. Nil means NATS.
 	Carrier Carrier `json:"-"`
 
-	// Options are further ones for the NATS client.
+	// Options are additional options for the NATS client.
 	Options []nats.Option `json:"-"`
 }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Credentials are files that say who this node is to NATS, and whom it trusts.
-// All may be empty. What is in them appears in no log and no error. Those of TLS
-// and Creds are read again with each connection, so they may be replaced.
+// Credentials are files that identify this node to NATS, and say whom it
+// trusts. All may be empty. Their contents appear in no log and no error. TLS
+// files and Creds are read again with each connection, so they may be replaced.
 type Credentials struct {
-	CA    string // certificates of those who sign the server's, PEM; empty means those of the system
+	CA    string // certificates of the authorities that sign the server's, PEM; empty means the system's
 	Cert  string // certificate of this node, PEM; needs Key
 	Key   string // private key of Cert, PEM
 	Creds string // JWT and seed of a NATS user, as nsc writes them

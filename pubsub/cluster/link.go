@@ -12,8 +12,8 @@ import (
 	"github.com/roost-rt/roost/server/asynclog"
 )
 
-// A Link is this node's way to the others: the [pubsub.Adapter] over NATS, or
-// another [Carrier]. It reconnects for ever.
+// A Link connects this node to the others: the [pubsub.Adapter] over NATS, or
+// another [Carrier]. It reconnects forever.
 type Link struct {
 	cfg      Config       // immutable, with defaults
 	log      *slog.Logger // its handler never waits
@@ -131,8 +131,9 @@ func (l *Link) tellChanges() {
 // Node implements [pubsub.Adapter].
 func (l *Link) Node() string { return l.cfg.Node }
 
-// Start implements [pubsub.Adapter]. It fails when no server can be reached
-// now, and may then be called again; one that is lost later is waited for.
+// Start implements [pubsub.Adapter]. It fails if no server can be reached now,
+// and may then be called again. If a server is lost later, the Link waits for
+// it.
 func (l *Link) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) error {
 	if err := l.cfg.check(); err != nil {
 		return err
@@ -227,8 +228,8 @@ func (l *Link) Stats() pubsub.AdapterStats {
 	return s
 }
 
-// Close implements [pubsub.Adapter]. It takes up to 15 s when the server
-// does not answer, and 1 s when Config.Logger does not take the last lines. It must
+// Close implements [pubsub.Adapter]. It takes up to 15 s when the server does
+// not answer, and 1 s when Config.Logger does not take the last lines. It must
 // not overlap with Start.
 func (l *Link) Close() {
 	l.closing.Do(func() {
