@@ -162,7 +162,7 @@ func (p *Presence) fetch(topic string, all map[string]*Entry) {
 	p.guard(func() { p.cfg.Fetch(topic, all) })
 	for _, e := range all {
 		if _, err := json.Marshal(e.Fields); err != nil {
-			p.cfg.Logger.Error("presence: Fetch adds what is no JSON", "topic", topic, "err", err)
+			p.cfg.Logger.Error("presence: Fetch adds a value that is not JSON", "topic", topic, "err", err)
 			e.Fields = nil
 		}
 	}

@@ -8,71 +8,73 @@ import (
 	"time"
 )
 
-// A Config says how a Presence works. The zero value is usable; with one that is not,
-// Attach fails. It must not be changed once given to New.
+// A Config configures a [Presence]. The zero value is usable; an invalid one
+// makes Attach fail. It must not be changed once given to New.
 type Config struct {
-	// Name tells the presences of one endpoint apart. Each has its own: equal names
-	// must not be attached to one endpoint twice. Default: "presence".
+	// Name tells the presences of one endpoint apart. Two with the same name must not
+	// be attached to one endpoint. Default: "presence".
 	Name string
 
-	// Fetch may add fields beside metas to what clients and List get, from one query
-	// for all keys. It is called with the joins and with the leaves of each diff, on
-	// each node that has subscribers, and for each state. It may block: the diffs of
-	// this node wait for it. If it panics, they go out without. Nil adds nothing.
+	// Fetch may add fields beside metas to the entries that clients and List get, from
+	// one query for all keys. It is called with the joins and with the leaves of each
+	// diff, on each node that has subscribers, and for each state. It may block: the
+	// diffs of this node wait for it. If it panics, they are sent without its fields.
+	// Nil adds nothing.
 	Fetch func(topic string, entries map[string]*Entry)
 
-	// Changed is called on each node with what has changed, one call at a time, those
-	// of a topic in order. Nil tells nobody.
+	// Changed is called on each node with the changes, one call at a time, in order for
+	// each topic. Nil ignores them.
 	Changed func(Diff)
 
-	// CountOnly picks the topics that are counted and no more: see Track. Nil picks
-	// none. It must always say the same of a topic, on all nodes.
+	// CountOnly selects the topics that are only counted: see Track. It must always
+	// give the same answer for a topic, on all nodes. Nil selects none.
 	CountOnly func(topic string) bool
 
-	// MaxFull is up to how many keys of a topic clients see all. Default: 1,000.
-	// Negative: all, however many there are.
+	// MaxFull is the largest number of keys of a topic that clients see in full.
+	// Default: 1,000. Negative: all keys, however many there are.
 	MaxFull int
 
 	// Sample is about how many keys they see beyond that. Default: 100.
 	Sample int
 
-	// Window is how far the diffs of a topic with more than 100 presences are apart.
-	// Those of smaller ones go out at once. Default: 500 ms.
+	// Window is the time between the diffs of a topic with more than 100 presences.
+	// Diffs of smaller topics are sent at once. Default: 500 ms.
 	Window time.Duration
 
 	// MaxMessage is about how many bytes of JSON one message of a state or a diff may
-	// have, or one meta if that is longer. A larger state is a presence_state and, after
-	// it, diffs of joins; a larger diff is several, those of joins first. Default: 1 MiB.
-	// At most 8 MiB; less than the endpoint's MaxPayload by MaxMeta and what Fetch adds.
+	// have, or one meta if that is longer. A larger state is a presence_state followed
+	// by diffs of joins; a larger diff becomes several, joins first. Default: 1 MiB. At
+	// most 8 MiB; it must be less than the endpoint's MaxPayload by MaxMeta and the
+	// size of the fields Fetch adds.
 	MaxMessage int
 
 	// MaxMeta is how many bytes of JSON a meta may have, 64 KiB at most. Default:
 	// 4 KiB. A key may have 256.
 	MaxMeta int
 
-	// MaxPerChannel is how many presences one channel may have at a time, those that
-	// are only counted included. Default: 100.
+	// MaxPerChannel is how many presences one channel may have at a time, including
+	// those that are only counted. Default: 100.
 	MaxPerChannel int
 
-	// AnyKey allows keys such as __proto__ and constructor: names that every object of
-	// JavaScript has. Clients before 1.8.9, 1.7.24 and 1.6.17 fail over them
-	// (CVE-2026-56812), all that are on the topic.
+	// AnyKey allows keys such as __proto__ and constructor, names that every
+	// JavaScript object has. They break all clients on the topic that are older
+	// than 1.8.9, 1.7.24 and 1.6.17 (CVE-2026-56812).
 	AnyKey bool
 
-	// Period is how long after a change the other nodes are told of it, and of what
-	// has changed meanwhile. Default: 250 ms.
+	// Period is the time from a change until the other nodes are told of it, and of
+	// other changes made meanwhile. Default: 250 ms.
 	Period time.Duration
 
-	// DownAfter is after how long a node of which nothing is heard is taken to be down.
-	// It says something every third of it, at least, and is asked at two thirds. It
-	// must be four times Period at least. Default: 30 s, as in Phoenix.
+	// DownAfter is how long a node may be silent before it is taken to be down. A node
+	// sends something at least every third of it, and is asked at two thirds. It must
+	// be at least four times Period. Default: 30 s, as in Phoenix.
 	DownAfter time.Duration
 
-	// ForgetAfter is how long what is known of a node that is down is kept, in case it
+	// ForgetAfter is how long the state of a node that is down is kept, in case it
 	// comes back. Default: 20 min, as in Phoenix.
 	ForgetAfter time.Duration
 
-	// Logger gets what goes wrong. Default: slog.Default().
+	// Logger gets errors. Default: slog.Default().
 	Logger *slog.Logger
 }
 

@@ -14,10 +14,10 @@ import (
 
 // An Entry is all presences of one key.
 type Entry struct {
-	// Metas are theirs, each with its phx_ref. Who came first is first.
+	// Metas are the metas of the key's presences, each with its phx_ref, oldest first.
 	Metas []json.RawMessage
 
-	// Fields are what Config.Fetch adds beside them.
+	// Fields are added beside the metas by Config.Fetch.
 	Fields map[string]any
 }
 
@@ -57,8 +57,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, text...)
 }
 
-// A Diff is what has changed on a topic: presences, by key, that clients have not been
-// told of. An update is a leave and a join.
+// A Diff is a change on a topic: presences, by key, of which clients have not
+// been told. An update is a leave and a join.
 type Diff struct {
 	Topic         string `json:"-"`
 	Joins, Leaves map[string]*Entry

@@ -204,7 +204,7 @@ func (p *Presence) hear(b phx.Broadcast) {
 		p.mu.Unlock()
 	case isDelta:
 		if err := p.hearDelta(b.Payload.JSON()); err != nil {
-			p.cfg.Logger.Warn("presence: a node says what makes no sense", "node", node, "err", err)
+			p.cfg.Logger.Warn("presence: a message of another node makes no sense", "node", node, "err", err)
 		}
 	case b.Event == sayAsk:
 		var a ask

@@ -12,25 +12,25 @@ import (
 )
 
 var (
-	// ErrAlreadyTracked is returned by Track for a key that the channel tracks on the
-	// topic already.
+	// ErrAlreadyTracked is returned by Track for a key that the channel already tracks
+	// on the topic.
 	ErrAlreadyTracked = errors.New("presence: already tracked")
 
 	// ErrNotTracked is returned by Update for a key that the channel does not track on
 	// the topic.
 	ErrNotTracked = errors.New("presence: not tracked")
 
-	// ErrTooMany is returned by Track where a channel has Config.MaxPerChannel
+	// ErrTooMany is returned by Track when a channel has Config.MaxPerChannel
 	// presences.
 	ErrTooMany = errors.New("presence: too many of one channel")
 
-	// ErrOtherEndpoint is returned where a Presence is attached to one endpoint and
-	// used with another.
+	// ErrOtherEndpoint is returned when a Presence is attached to one endpoint and used
+	// with another.
 	ErrOtherEndpoint = errors.New("presence: attached to another endpoint")
 )
 
-// A Presence is who is on the topics of one endpoint, and of the others of its
-// cluster. It may be used by any goroutine.
+// A Presence tracks who is on the topics of one endpoint and of the others in
+// its cluster. It may be used by any goroutine.
 type Presence struct {
 	cfg     Config
 	invalid error              // what is wrong with cfg
@@ -67,7 +67,7 @@ type seat struct {
 	more  *seat // the channel's others
 }
 
-// New returns a Presence, to be attached to an endpoint.
+// New returns a [Presence], to be attached to an endpoint.
 func New(cfg Config) *Presence {
 	p := &Presence{
 		cfg:     cfg.withDefaults(),
@@ -84,10 +84,10 @@ func New(cfg Config) *Presence {
 	return p
 }
 
-// Attach begins to tell the clients of an endpoint, and to listen to the other
-// nodes. The first Track does so by itself; List of a node that never tracked anybody
-// needs it. It fails with ErrOtherEndpoint if there is another endpoint, with ErrClosed of
-// package phx after Close, and if the Config is wrong.
+// Attach begins to inform the clients of an endpoint, and to listen to the
+// other nodes. The first Track calls it; List needs it on a node that has never
+// tracked anyone. It fails with [ErrOtherEndpoint] if it is attached to another
+// endpoint, with [phx.ErrClosed] after Close, and if the [Config] is invalid.
 func (p *Presence) Attach(ep *phx.Endpoint) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,11 +115,11 @@ func (p *Presence) attachLocked(ep *phx.Endpoint) error {
 	return nil
 }
 
-// Close ends it: clients are told nothing any more, and the other nodes hear that
-// this one's presences have left. Call it before the endpoint's Shutdown, after which
-// nobody hears anything: the others would see them leave after Config.DownAfter only,
-// which spares those who come back elsewhere meanwhile. Fetch and Changed must not call
-// it: it waits for them.
+// Close detaches it: clients are no longer informed, and the other nodes hear
+// that this one's presences have left. Call it before the endpoint's Shutdown,
+// after which no node hears anything. Without Close, the others would see them
+// leave only after Config.DownAfter, which spares users who reconnect elsewhere
+// meanwhile. Fetch and Changed must not call it: it waits for them.
 func (p *Presence) Close() {
 	p.mu.Lock()
 	if p.closed {
@@ -136,18 +136,20 @@ func (p *Presence) Close() {
 	p.ended.Wait()
 }
 
-// Track adds a presence of the channel to its topic, until Untrack or the end of the
-// channel. The meta must be JSON for an object, or nil; it gets a phx_ref, which is
-// returned. It fails with ErrAlreadyTracked and ErrTooMany, for a key that is too long
-// or not UTF-8, for a meta that is too long or no object, and as Attach does.
+// Track adds a presence of the channel to its topic, until Untrack or the end
+// of the channel. The meta must be a JSON object, or nil; it gets a phx_ref,
+// which Track returns. It fails with [ErrAlreadyTracked] and [ErrTooMany], for
+// a key that is too long or not UTF-8, for a meta that is too long or not an
+// object, and as Attach does.
 //
-// On a topic that Config.CountOnly picks, the channel is counted: neither key nor meta
-// is kept, the ref is "", and each Track counts until the end of the channel.
+// On a topic that [Config.CountOnly] selects, the channel is counted: neither
+// key nor meta is kept, the ref is "", and each Track counts until the end of
+// the channel.
 func (p *Presence) Track(ch *phx.Channel, key string, meta any) (ref string, err error) {
 	return p.TrackOn(ch, ch.Topic(), key, meta)
 }
 
-// TrackOn is Track on another topic than the channel's own.
+// TrackOn is Track on a topic other than the channel's own.
 func (p *Presence) TrackOn(ch *phx.Channel, topic, key string, meta any) (ref string, err error) {
 	if p.countOnly(topic) {
 		return "", p.add(ch, func() error {
@@ -221,14 +223,14 @@ func (p *Presence) channelEnded(ch *phx.Channel) {
 	}
 }
 
-// Update puts another meta in the place of a presence's. Clients see the old one
-// leave and the new one join, in one diff. It returns the new phx_ref. It fails with
-// ErrNotTracked, and with what Track says of a meta.
+// Update replaces a presence's meta. Clients see the old one leave and the new
+// one join, in one diff. It returns the new phx_ref. It fails with
+// [ErrNotTracked], and with Track's errors for an invalid meta.
 func (p *Presence) Update(ch *phx.Channel, key string, meta any) (ref string, err error) {
 	return p.UpdateOn(ch, ch.Topic(), key, meta)
 }
 
-// UpdateOn is Update on another topic than the channel's own.
+// UpdateOn is Update on a topic other than the channel's own.
 func (p *Presence) UpdateOn(ch *phx.Channel, topic, key string, meta any) (ref string, err error) {
 	body, err := encodeMeta(meta, p.cfg.MaxMeta)
 	if err != nil {
@@ -251,7 +253,7 @@ func (p *Presence) UpdateOn(ch *phx.Channel, topic, key string, meta any) (ref s
 // Untrack ends a presence of the channel on its topic, if there is one.
 func (p *Presence) Untrack(ch *phx.Channel, key string) { p.UntrackOn(ch, ch.Topic(), key) }
 
-// UntrackOn is Untrack on another topic than the channel's own.
+// UntrackOn is Untrack on a topic other than the channel's own.
 func (p *Presence) UntrackOn(ch *phx.Channel, topic, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -261,7 +263,8 @@ func (p *Presence) UntrackOn(ch *phx.Channel, topic, key string) {
 	}
 }
 
-// UntrackAll ends all presences of the channel but those that are only counted.
+// UntrackAll ends all presences of the channel except those that are only
+// counted.
 func (p *Presence) UntrackAll(ch *phx.Channel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -339,8 +342,8 @@ func (p *Presence) addLocked(t *topic, n int) {
 	p.touchLocked(t)
 }
 
-// List is who is on a topic, by key: all of them, not a sample. Of a topic that is
-// only counted it is empty.
+// List returns everyone on a topic, by key: all keys, not a sample. For a topic
+// that is only counted it is empty.
 func (p *Presence) List(topic string) map[string]*Entry {
 	p.mu.Lock()
 	var keys map[string][]meta
@@ -353,7 +356,7 @@ func (p *Presence) List(topic string) map[string]*Entry {
 	return all
 }
 
-// Get is the presences of one key, nil if there are none.
+// Get returns the presences of one key, or nil if there are none.
 func (p *Presence) Get(topic, key string) *Entry {
 	p.mu.Lock()
 	all := map[string]*Entry{}
@@ -365,8 +368,8 @@ func (p *Presence) Get(topic, key string) *Entry {
 	return all[key]
 }
 
-// Count is how many keys are on a topic, or how many presences if they are only
-// counted.
+// Count returns how many keys are on a topic, or how many presences if they are
+// only counted.
 func (p *Presence) Count(topic string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

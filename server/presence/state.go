@@ -7,14 +7,14 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// PushState pushes presence_state to the channel's client, and presence_count where
-// that says more. The client needs it after each join, the later ones of one channel
-// too: until it comes, diffs wait there. So it belongs in ChannelType.Joined. The
-// Config's Fetch must not call it.
+// PushState pushes presence_state to the channel's client, and presence_count
+// if it adds information. The client needs it after each join, including later
+// joins of one channel: until it arrives, diffs wait at the client. So call it
+// in ChannelType.Joined. The Config's Fetch must not call it.
 //
-// A state of more than Config.MaxMessage bytes is a presence_state with some of the
-// presences, and presence_diff messages in which the others join. A client that has
-// been here before sees those leave first.
+// A state of more than [Config.MaxMessage] bytes is sent as a presence_state
+// with some of the presences, and presence_diff messages in which the others
+// join. A client that has been here before sees those leave first.
 func (p *Presence) PushState(ch *phx.Channel) error {
 	if err := p.Attach(ch.Socket().Endpoint()); err != nil {
 		return err

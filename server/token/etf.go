@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// An Atom is an atom of Erlang other than nil, true and false: UTF-8 of at most
+// An Atom is an Erlang atom other than nil, true and false: UTF-8 of at most
 // 255 bytes.
 type Atom string
 
-// A Tuple is a tuple of Erlang, of at most 255 terms.
+// A Tuple is an Erlang tuple of at most 255 terms.
 type Tuple []any
 
 // Limits of a term. What is decoded was authentic first, so they are for

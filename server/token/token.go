@@ -1,13 +1,13 @@
 // Package token makes and reads the tokens of Elixir's Phoenix.Token (spec
-// §10.1): data of the server's own that a client carries and cannot change or,
-// with [Tokens.Encrypt], even read. With the same secret and salt, Go and
-// Elixir take each other's tokens.
+// §10.1): server data that a client carries and cannot change or, with
+// [Tokens.Encrypt], even read. With the same secret and salt, Go and Elixir
+// accept each other's tokens.
 //
-// It is no session store, and no single token can be taken back: a new secret
-// or salt ends all of them, and age ends each.
+// It is not a session store, and a single token cannot be revoked: a new secret
+// or salt invalidates all of them, and age expires each.
 //
-// It is pure but for the clock and the system's randomness. A [Tokens] is safe
-// for concurrent use.
+// It is pure except for the clock and the system's randomness. A [Tokens] is
+// safe for concurrent use.
 //
 // # Data
 //
@@ -23,10 +23,10 @@
 //	Tuple             tuple                         Tuple
 //	map[string]any    map with keys of binaries     map[string]any
 //
-// So a 7 comes back as an int64; [VerifyAs] makes an int of it again.
+// So a 7 comes back as an int64; [VerifyAs] converts it to an int again.
 //
-// A map from Elixir may also have atoms for keys. All else is [ErrTerm], as are
-// integers of more than 64 bits and terms over 64 KiB or 64 levels.
+// A map from Elixir may also have atoms as keys. Anything else is [ErrTerm], as
+// are integers of more than 64 bits and terms over 64 KiB or 64 levels.
 package token
 
 import (
@@ -39,7 +39,7 @@ import (
 	"github.com/roost-rt/roost/server/internal/number"
 )
 
-// What can be wrong with a token or its data, for errors.Is.
+// Errors of a token or its data, for errors.Is.
 var (
 	// ErrMissing means that there is no token: it is empty.
 	ErrMissing = errors.New("token: missing")
@@ -48,15 +48,15 @@ var (
 	ErrInvalid = errors.New("token: invalid")
 	// ErrExpired means that the token is genuine but too old.
 	ErrExpired = errors.New("token: expired")
-	// ErrTerm means data that tokens do not carry. Found in a token, it is
-	// wrapped with ErrInvalid.
+	// ErrTerm means data that tokens cannot carry. Found in a token, it is wrapped with
+	// ErrInvalid.
 	ErrTerm = errors.New("token: not a term that tokens carry")
-	// ErrType means that the token is genuine but its data of another type than
-	// was asked for. It is wrapped with ErrInvalid.
+	// ErrType means that the token is genuine but its data has another type than
+	// requested. It is wrapped with ErrInvalid.
 	ErrType = errors.New("token: data of another type")
 )
 
-// Forever is the age limit of what does not expire: Elixir's :infinity.
+// Forever is the age limit of a token that does not expire: Elixir's :infinity.
 const Forever time.Duration = math.MaxInt64
 
 const (
@@ -64,7 +64,7 @@ const (
 	maxToken  = maxTerm*4/3 + 256 // bytes; longer than any we make, so not worth hashing
 )
 
-// A Config has the zero value that Phoenix has.
+// A Config configures [Tokens]. Its zero value has the defaults of Phoenix.
 type Config struct {
 	// MaxAge is the age limit in new tokens, for verifiers that do not set
 	// their own. Zero means 24 hours.
@@ -81,7 +81,7 @@ type Tokens struct {
 	keys   keyring
 }
 
-// New returns the Tokens of a secret, at least 20 random bytes. In Phoenix it
+// New returns the [Tokens] of a secret, at least 20 random bytes. In Phoenix it
 // is the secret_key_base of the endpoint.
 func New(secret string, c Config) (*Tokens, error) {
 	switch {
@@ -98,33 +98,34 @@ func New(secret string, c Config) (*Tokens, error) {
 	return &Tokens{maxAge: c.MaxAge, now: c.Now, keys: keyring{secret: secret}}, nil
 }
 
-// Sign returns a token of data that anyone can read and nobody can change. The
-// salt names what the token is for: one made for one salt is invalid for
-// another. It is no secret; use a few constants.
+// Sign returns a token of data that anyone can read and no one can change. The
+// salt names the token's purpose: a token made for one salt is invalid for
+// another. It is not secret; use a few constants.
 //
 // Data that cannot be carried is [ErrTerm].
 func (t *Tokens) Sign(salt string, data any) (string, error) {
 	return t.seal(sign, salt, data)
 }
 
-// Verify returns the data of a token that [Tokens.Sign] made for the same salt,
-// at most maxAge ago. A maxAge of zero means the limit in the token, [Forever]
-// any date, even in the future, and with a negative one every token has expired.
+// Verify returns the data of a token that [Tokens.Sign] made for the same salt
+// at most maxAge ago. A maxAge of zero means the limit in the token; Forever
+// accepts any date, even in the future; a negative one makes every token
+// expired.
 //
 // It fails with [ErrMissing], [ErrInvalid] or [ErrExpired].
 func (t *Tokens) Verify(salt, token string, maxAge time.Duration) (any, error) {
 	return t.open(verify, salt, token, maxAge)
 }
 
-// VerifyAs is [Tokens.Verify] for data that must be a T: one of the types that
-// data comes back as, or any number type, named ones included, if it can hold the
-// number exactly. Else it also fails with [ErrType].
+// VerifyAs is [Tokens.Verify] for data that must be a T: one of the types of
+// decoded data, or any number type, including named ones, that can hold the
+// number exactly. Otherwise it fails with [ErrType].
 func VerifyAs[T any](t *Tokens, salt, token string, maxAge time.Duration) (T, error) {
 	return as[T](t.Verify(salt, token, maxAge))
 }
 
-// Encrypt is Sign for data that nobody else may read. Phoenix derives one key
-// for both, so give the two different salts.
+// Encrypt is [Tokens.Sign] for data that no one else may read. Phoenix derives
+// one key for both, so give the two different salts.
 func (t *Tokens) Encrypt(salt string, data any) (string, error) {
 	return t.seal(encrypt, salt, data)
 }
