@@ -11,8 +11,8 @@ import (
 // MaxHeader is the size in bytes of the longest header without a mask.
 const MaxHeader = 10
 
-// HeaderLen is the size in bytes of the header, without a mask, of a frame with
-// a payload of n bytes.
+// HeaderLen returns the size in bytes of the header, without a mask, of a frame
+// with a payload of n bytes.
 func HeaderLen(n int) int {
 	switch {
 	case n < 126:
@@ -51,9 +51,9 @@ func Append(dst []byte, op ws.OpCode, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// AppendMasked is Append for a client, whose frames are masked. RFC 6455 §5.3
-// wants mask to be new and unpredictable for each frame. The payload itself is
-// left as it is.
+// AppendMasked is [Append] for a client, whose frames are masked. RFC 6455 §5.3
+// requires mask to be new and unpredictable for each frame. The payload itself
+// is not changed.
 func AppendMasked(dst []byte, op ws.OpCode, mask [4]byte, payload []byte) []byte {
 	start := len(dst)
 	dst = slices.Grow(dst, HeaderLen(len(payload))+len(mask)+len(payload))

@@ -20,10 +20,11 @@ func ParseClose(payload []byte) (code ws.StatusCode, reason string) {
 	return ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[2:])
 }
 
-// AppendClose appends a Close frame without a mask to dst. In the reason, U+FFFD
-// replaces what is not UTF-8, which the peer would take for a protocol error; it is
-// cut to the 123 bytes that fit, between two characters. The code
-// ws.StatusNoStatusRcvd, which must not be sent, makes a frame with no payload.
+// AppendClose appends a Close frame without a mask to dst. In the reason,
+// U+FFFD replaces bytes that are not UTF-8, which the peer would take for a
+// protocol error; the reason is cut to the 123 bytes that fit, between two
+// characters. The code [ws.StatusNoStatusRcvd], which must not be sent, makes a
+// frame with no payload.
 func AppendClose(dst []byte, code ws.StatusCode, reason string) []byte {
 	if code == ws.StatusNoStatusRcvd {
 		return Append(dst, ws.OpClose, nil)

@@ -24,11 +24,11 @@ const (
 // A Config says what to accept. It is shared by the connections of a mount and
 // must not change while one of them decodes.
 type Config struct {
-	// Client decodes what a server sends, frames without a mask. Otherwise
-	// every frame must be masked (RFC 6455 §5.1).
+	// Client decodes frames from a server, which have no mask. Otherwise every frame
+	// must be masked (RFC 6455 §5.1).
 	Client bool
 
-	// MaxFrame is the size of the largest frame in bytes, header included. A
+	// MaxFrame is the size of the largest frame in bytes, including its header. A
 	// larger one fails with 1009 at its header. Zero means 10,000,000.
 	MaxFrame int64
 
@@ -38,32 +38,33 @@ type Config struct {
 	// messages, and leaves the others to MaxFrame (spec §1.7).
 	MaxMessage int64
 
-	// MaxInflateRatio guards against bombs: a message of n compressed bytes may
-	// inflate to 64 KiB + n*MaxInflateRatio bytes, beyond that it fails with
-	// 1009. Zero means 100; 1032, the most DEFLATE can do, is no guard at all.
+	// MaxInflateRatio guards against decompression bombs: a message of n compressed
+	// bytes may inflate to 64 KiB + n*MaxInflateRatio bytes; beyond that it fails with
+	// 1009. Zero means 100; 1032, the highest ratio DEFLATE can reach, is no guard at
+	// all.
 	MaxInflateRatio int
 
-	// MaxBlocks is how many DEFLATE blocks a compressed message may have, and one
-	// more for each 64 bytes that it inflates to: blocks take time even if they
-	// are empty. More fail with 1008. Zero means 1,024.
+	// MaxBlocks is how many DEFLATE blocks a compressed message may have, plus one for
+	// each 64 bytes that it inflates to: even empty blocks take time. More fail with
+	// 1008. Zero means 1,024.
 	MaxBlocks int
 
-	// MaxFragments is how many frames may come from the first to the last one of
-	// a message, control frames between them included, and one more for each 16
-	// bytes of it. More fail with 1008. Zero means 8,192, so that a message of
-	// that many bytes may come byte by byte.
+	// MaxFragments is how many frames, including control frames between them, may
+	// arrive from the first to the last one of a message, plus one for each 16 bytes of
+	// it. More fail with 1008. Zero means 8,192, so that a message of that many bytes
+	// may arrive byte by byte.
 	MaxFragments int
 
-	// Inline is the largest message in bytes, before and after inflating, that is
-	// finished in Next. A larger one is for Decoder.TakeLarge, and Large.Finish may
-	// take its time elsewhere. Zero means that there are none.
+	// Inline is the size in bytes, before and after inflating, of the largest message
+	// that Next finishes itself. Larger ones are for Decoder.TakeLarge, and
+	// Large.Finish may run elsewhere. Zero means that Next finishes all.
 	Inline int64
 
 	// Deflate says that permessage-deflate was negotiated, without context
 	// takeover in the direction that is decoded.
 	Deflate bool
 
-	// SkipUTF8 lets text through unchecked.
+	// SkipUTF8 disables the check that text is UTF-8.
 	SkipUTF8 bool
 }
 

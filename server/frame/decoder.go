@@ -55,8 +55,9 @@ func (p *partial) inMessage() bool {
 //	}
 //
 // Next unmasks in place: it overwrites *data. A frame that lies whole in *data
-// is neither copied nor allocated for; only a part of one is kept, in memory
-// that grows with what has arrived, not with what a header promises.
+// is neither copied nor allocated for. Only a partial frame is kept, in memory
+// that grows with the bytes that have arrived, not with the length in its
+// header.
 //
 // After a Close frame or an error, everything further is consumed and ignored
 // (RFC 6455 §5.5.1, §7.1.7).
@@ -65,9 +66,10 @@ func (d *Decoder) Next(cfg *Config, data *[]byte) (f Frame, ok bool, err error) 
 	return d.NextWithin(cfg, data, &budget)
 }
 
-// NextWithin is Next for a caller with others to serve: it takes one off *budget
-// for each frame it is done with, be it a fragment, a control frame or one without
-// payload, and takes nothing more out of *data once that is zero.
+// NextWithin is [Decoder.Next] for a caller with others to serve: it takes one
+// off *budget for each frame it has finished, including fragments, control
+// frames and empty frames, and takes nothing more out of *data once the budget
+// is zero.
 func (d *Decoder) NextWithin(cfg *Config, data *[]byte, budget *int) (f Frame, ok bool, err error) {
 	for len(*data) > 0 && *budget > 0 {
 		if d.p != nil && d.p.over {
@@ -209,7 +211,7 @@ func (d *Decoder) controlFrame(op ws.OpCode, payload []byte) (f Frame, ok bool, 
 	return Frame{Op: op, Payload: payload}, true, nil
 }
 
-// Held is how many bytes of memory d keeps of a message that is not whole yet.
+// Held returns how many bytes of memory d keeps of an incomplete message.
 func (d *Decoder) Held() int {
 	if d.p == nil {
 		return 0
@@ -225,9 +227,9 @@ func (d *Decoder) TakeLarge() *Large {
 	return m
 }
 
-// Mark is a word for the caller to keep for as long as the same frame or message
-// is not whole: zero at first, such as the time it began. It is nil while there is
-// none.
+// Mark returns a word that the caller may use while one frame or message is
+// incomplete, such as for the time it began. It is zero at first. It is nil
+// while no frame or message is incomplete.
 func (d *Decoder) Mark() *uint32 {
 	if d.p == nil || d.p.over {
 		return nil
@@ -235,8 +237,8 @@ func (d *Decoder) Mark() *uint32 {
 	return &d.p.mark
 }
 
-// Received is how many bytes of the payload of a message have come that is not
-// whole yet.
+// Received returns how many payload bytes of an incomplete message have
+// arrived.
 func (d *Decoder) Received() int {
 	if d.p == nil {
 		return 0
@@ -244,7 +246,7 @@ func (d *Decoder) Received() int {
 	return d.p.message.size()
 }
 
-// Drop gives up what d remembers. Everything further is ignored, as after a Close
+// Drop discards d's state. Everything further is ignored, as after a Close
 // frame.
 func (d *Decoder) Drop() { d.p = &partial{over: true} }
 

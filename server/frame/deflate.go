@@ -29,9 +29,9 @@ type Deflater struct {
 	writers sync.Pool
 }
 
-// Append appends to dst the message as one compressed frame without a mask. The
-// op must be ws.OpText or ws.OpBinary. The only error is a Level that
-// compress/flate does not know; then dst is returned as it was.
+// Append appends the message to dst as one compressed frame without a mask. The
+// op must be ws.OpText or ws.OpBinary. The only error is a Level unknown to
+// compress/flate; then dst is returned unchanged.
 func (z *Deflater) Append(dst []byte, op ws.OpCode, payload []byte) ([]byte, error) {
 	w, err := z.writer()
 	if err != nil {

@@ -1,9 +1,9 @@
 // Package frame turns bytes into WebSocket frames and back: RFC 6455, with
 // permessage-deflate (RFC 7692) without context takeover.
 //
-// It is pure: fed bytes, it returns frames. It reads no connection, starts no
-// goroutine, knows no clock, and answers nothing: to reply to a ping, echo a
-// Close or send the code of an [Error] is up to the caller.
+// It is pure: given bytes, it returns frames. It reads no connection, starts no
+// goroutine, knows no clock, and answers nothing: the caller replies to a ping,
+// echoes a Close or sends the code of an [Error].
 //
 // A [Decoder] belongs to one connection and one goroutine at a time. A [Config]
 // and a [Deflater] may be shared by all.
@@ -30,7 +30,7 @@ type Frame struct {
 	Payload []byte
 }
 
-// An Error is a fault of the peer that ends the connection.
+// An Error is a peer's violation that ends the connection.
 type Error struct {
 	Code   ws.StatusCode // to send in our Close frame
 	Reason string        // fits a Close frame

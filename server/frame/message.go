@@ -7,8 +7,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A Large is a message beyond [Config.Inline], all there but not put together,
-// inflated and checked yet. It owns its memory and may go to another goroutine.
+// A Large is a message beyond [Config.Inline] that has arrived but is not yet
+// put together, inflated and checked. It owns its memory and may go to another
+// goroutine.
 type Large struct {
 	op         ws.OpCode
 	compressed bool
@@ -16,8 +17,8 @@ type Large struct {
 	payload    Parts
 }
 
-// Finish does what is left to do, with the Config that Next had. The payload is
-// the caller's, until Release. The error is an [*Error].
+// Finish does the remaining work, with the [Config] given to Next. The caller
+// owns the payload until Release. The error is an *[Error].
 func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
 	payload, fault := m.finish(cfg, cfg.maxInflated(m.size()))
 	if fault != nil {
@@ -26,14 +27,14 @@ func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
 	return payload, nil
 }
 
-// Release gives the memory of the message back, for others: nobody may use what Finish
-// returned any more.
+// Release releases the memory of the message for reuse: the result of Finish
+// must not be used any more.
 func (m *Large) Release() { m.payload.Release() }
 
 // Binary reports whether it is binary, and not text.
 func (m *Large) Binary() bool { return m.op == ws.OpBinary }
 
-// Held is how many bytes of memory the message takes.
+// Held returns how many bytes of memory the message takes.
 func (m *Large) Held() int { return m.payload.Held() }
 
 func (m *Large) size() int { return m.payload.Len() }

@@ -8,16 +8,16 @@ import (
 // partSize is how much of Parts is in one piece.
 const partSize = 64 << 10
 
-// Parts are bytes that come bit by bit. Until they are all there they stay in pieces,
-// so that each is copied once or twice, however many there are. The zero value has
-// none.
+// Parts are bytes that arrive piece by piece. They stay in pieces until all are
+// there, so that each is copied once or twice, however many there are. The zero
+// value is empty.
 type Parts struct {
 	full [][]byte // each partSize long
 	last []byte   // what comes behind them
 }
 
-// Add copies what has come: it takes never more than twice the memory of that, and
-// from 64 KiB on never more than 64 KiB beyond it.
+// Add copies the bytes that have arrived. It takes at most twice their memory,
+// and from 64 KiB on at most 64 KiB beyond their size.
 func (p *Parts) Add(b []byte) {
 	for len(b) > 0 {
 		if len(p.last) == partSize {
@@ -33,13 +33,14 @@ func (p *Parts) Add(b []byte) {
 	}
 }
 
-// Len is how many bytes have come.
+// Len returns how many bytes have arrived.
 func (p *Parts) Len() int { return len(p.full)*partSize + len(p.last) }
 
-// Held is how many bytes of memory they take.
+// Held returns how many bytes of memory they take.
 func (p *Parts) Held() int { return len(p.full)*partSize + cap(p.last) }
 
-// Join puts them together, in other memory if they are in several pieces.
+// Join returns them in one slice, in other memory if they are in several
+// pieces.
 func (p *Parts) Join() []byte {
 	if p.full == nil {
 		return p.last
@@ -63,9 +64,9 @@ func (p *Parts) Join() []byte {
 // one that marks, for up to 10 ms, unless another has nothing else to do and takes it.
 func pause() { time.Sleep(time.Microsecond) }
 
-// Release gives back what Join returned, of which nothing may be used any more, for
-// others to be put together in. Without it, messages of megabytes have the collector at
-// work all the time, for which event loops are stopped.
+// Release releases the memory returned by Join for reuse by other messages:
+// none of it may be used any more. Without Release, messages of megabytes keep
+// the garbage collector at work all the time, which stops event loops.
 func (p *Parts) Release() {
 	switch b := p.last; {
 	case cap(b) == partSize:

@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// A Ref is a ref or join ref exactly as it came: its JSON token, such as `"1"`
-// with the quotes or `7` without, or "" for null and absent. It is opaque, to
-// be compared and to be echoed with its JSON type (spec §2.2). Null is not the
-// empty string, whose token is `""`.
+// A Ref is a ref or join ref exactly as it arrived: its JSON token, such as
+// `"1"` with the quotes or `7` without, or "" for null and absent. It is
+// opaque, to be compared and to be echoed with its JSON type (spec §2.2). Null
+// is not the empty string, whose token is `""`.
 type Ref string
 
 // text is the ref without its JSON clothes, as binary frames carry it.
@@ -60,9 +60,9 @@ type Message struct {
 	Event   string // JSON text, should the event not be a string
 	Payload Payload
 
-	// RawTopic is nil but for a topic that is not a JSON string. Then it is the
-	// topic's JSON token, to be echoed by a RawTopicReplier, and Topic is "":
-	// nobody can have joined it (spec §1.10).
+	// RawTopic is nil except for a topic that is not a JSON string. Then it is
+	// the topic's JSON token, to be echoed by a RawTopicReplier, and Topic is
+	// "": no client can have joined it (spec §1.10).
 	RawTopic []byte
 }
 

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrQuery: a query string that ParseQuery cannot decode. The request is to be
-// answered with status 400.
+// ErrQuery: a query string that [ParseQuery] cannot decode. The caller should
+// answer the request with status 400.
 var ErrQuery = errors.New("wire: malformed query")
 
 // Limits on a query string, far above what connecting takes. They keep a

@@ -2,8 +2,8 @@
 //
 // A [Serializer] is one protocol version: [V1] speaks JSON objects, [V2] JSON
 // arrays and binary frames. [ParseQuery] reads the parameters of a connect
-// request. The package knows nothing of WebSocket headers, nor of who has
-// joined what.
+// request. The package knows nothing of WebSocket headers or of joined
+// channels.
 //
 // It is pure: no I/O, no goroutines, no clock, no state. Everything in it is
 // safe for concurrent use, but decoded messages alias their input (see
@@ -19,17 +19,16 @@ import (
 // Errors for errors.Is: Decode returns only the first, the Append methods only
 // the next three.
 var (
-	// ErrMalformed: the bytes are not a message of this protocol version. The
-	// connection is to be closed with 1011 (spec §1.8).
+	// ErrMalformed: the bytes are not a message of this protocol version. The caller
+	// should close the connection with 1011 (spec §1.8).
 	ErrMalformed = errors.New("wire: malformed message")
 
 	// ErrPayloadNotMap: the JSON payload of a push or broadcast is not an
 	// object (spec §2.2).
 	ErrPayloadNotMap = errors.New("wire: payload is not a JSON object")
 
-	// ErrBinaryUnsupported: this protocol version has no binary payloads. The
-	// subscriber who speaks it is to be skipped, not the publisher punished
-	// (spec §2.1).
+	// ErrBinaryUnsupported: this protocol version has no binary payloads. Skip the
+	// subscriber that speaks it, and do not fail the publisher (spec §2.1).
 	ErrBinaryUnsupported = errors.New("wire: binary payload not supported")
 
 	// ErrFieldTooLong: a join ref, ref, topic, event or status exceeds the 255
@@ -41,13 +40,13 @@ var (
 	ErrNotUTF8 = errors.New("wire: not UTF-8")
 )
 
-// A Serializer is one version of the protocol: it decodes what clients send and
-// encodes what servers send. Implementations must be safe for concurrent use.
+// A Serializer is one version of the protocol: it decodes client messages and
+// encodes server messages. Implementations must be safe for concurrent use.
 //
 // The Append methods append one message, without a WebSocket header, to dst and
 // return the extended slice; binary tells the opcode to send it with. On error
-// they return dst as it was. They copy whatever they keep. Given UTF-8, see
-// CheckUTF8, what they append for a text frame is UTF-8.
+// they return dst unchanged. They copy everything they keep. Given UTF-8, see
+// [CheckUTF8], their output for a text frame is UTF-8.
 type Serializer interface {
 	// Version is the protocol version in full, such as "2.0.0". Equal versions
 	// must encode alike: broadcasts are encoded once per version.
@@ -82,9 +81,9 @@ type RawTopicReplier interface {
 	AppendRawTopicReply(dst []byte, joinRef, ref Ref, rawTopic []byte, status string, p Payload) (out []byte, binary bool, err error)
 }
 
-// Serves reports whether s is what the vsn query parameter asks for (spec §1.2).
-// An absent parameter, vsn "", means version 1.0.0. (A parameter present but
-// empty is refused by Phoenix; only the caller can tell.)
+// Serves reports whether s matches the vsn query parameter (spec §1.2). An
+// absent parameter, vsn "", means version 1.0.0. (Phoenix refuses a parameter
+// that is present but empty; only the caller can tell.)
 //
 // As in Phoenix, vsn must be a full semantic version and, for the serializer of
 // 2.0.0, match ~> 2.0.0. A pre-release precedes its release, so 2.0.5-rc.1
@@ -99,8 +98,8 @@ func Serves(s Serializer, vsn string) bool {
 	return ok && isPatchRelease(patch)
 }
 
-// ForVersion returns the serializer of this package that a vsn asks for, as
-// Serves says, or false if there is none.
+// ForVersion returns the serializer of this package that matches vsn, as
+// defined by [Serves], or false if there is none.
 func ForVersion(vsn string) (Serializer, bool) {
 	for _, s := range []Serializer{V1{}, V2{}} {
 		if Serves(s, vsn) {

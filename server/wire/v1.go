@@ -82,7 +82,7 @@ func (V1) AppendRawTopicReply(dst []byte, joinRef, ref Ref, rawTopic []byte, sta
 	return appendObjectReply(out, ref, status, p), false, nil
 }
 
-// AppendBroadcast appends what AppendPush does. See [Serializer].
+// AppendBroadcast appends the same message as AppendPush. See [Serializer].
 func (V1) AppendBroadcast(dst []byte, topic, event string, p Payload) (out []byte, binary bool, err error) {
 	return appendObject(dst, "", topic, event, p)
 }
