@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/poller/lane"
 )
 
-// ErrNotWritten is returned by Close if lines are lost because the handler that
-// they are for still blocks.
+// ErrNotWritten is returned by Close if lines are lost because their handler
+// still blocks.
 var ErrNotWritten = errors.New("asynclog: the log's handler blocks: lines are lost")
 
 // A queue keeps records, which are handed on one by one. It is its lane's pool: each

@@ -70,8 +70,8 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// Is compares with a text in lower case, in whatever case s is. Both are ASCII, or
-// differ.
+// Is compares s, in any case, with a text in lower case. Both must be ASCII to
+// be equal.
 func Is(s []byte, lower string) bool {
 	if len(s) != len(lower) {
 		return false

@@ -167,7 +167,7 @@ func checkTrailer(value []byte) error {
 	return nil
 }
 
-// Lists reports whether a list of tokens has one, in whatever case.
+// Lists reports whether a list of tokens contains token, in any case.
 func Lists(value []byte, token string) bool {
 	for len(value) > 0 {
 		var element []byte

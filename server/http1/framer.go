@@ -13,10 +13,10 @@ var (
 	errLongLine = bad("a line of a chunk that is too long")
 )
 
-// A Framer follows the requests of a connection whose server is more lenient than
-// Parse, so that nothing reaches it that it could take for something else. The zero
-// value is at the beginning of a request. It keeps a copy of a head until that is
-// whole; how long one may be is the server's matter.
+// A Framer follows the requests of a connection whose server is more lenient
+// than [Parse], so that nothing reaches the server that it could misread. The
+// zero value is at the beginning of a request. It keeps a copy of a head until
+// the head is complete; the server limits its length.
 type Framer struct {
 	part  []byte // what has come of a head, or of a line of a chunk
 	left  int64  // bytes to come of the body, or of a chunk and its CRLF
@@ -33,9 +33,10 @@ const (
 	trailers       // behind the last chunk
 )
 
-// Next returns how many bytes of data, which must not be empty, may go to the server
-// in one piece: none beyond the end of a request. An error, after which there are only
-// errors, says that the next byte must not. It is an *Error.
+// Next returns how many bytes of data, which must not be empty, may go to the
+// server in one piece: none beyond the end of a request. An error, which is an
+// *[Error], says that the next byte must not go there. After it there are only
+// errors.
 func (f *Framer) Next(data []byte) (n int, err error) {
 	for n < len(data) && f.err == nil {
 		var taken int

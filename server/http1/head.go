@@ -1,9 +1,9 @@
-// Package http1 reads the heads of HTTP/1 requests (RFC 9112), strictly: what two
-// programs on the way could take for two different requests is refused, even
-// where the RFC lets a server be lenient.
+// Package http1 reads the heads of HTTP/1 requests (RFC 9112) strictly: it
+// refuses input that two programs on the way could take for two different
+// requests, even where the RFC lets a server be lenient.
 //
-// It is pure: no I/O, no goroutines, no clock. A [Head] refers to the bytes that
-// it was made of, and making one allocates nothing.
+// It is pure: no I/O, no goroutines, no clock. A [Head] refers to the bytes it
+// was parsed from, and parsing allocates nothing.
 package http1
 
 import (
@@ -15,11 +15,11 @@ import (
 // MaxFields is how many field lines a head may have.
 const MaxFields = 128
 
-// Chunked, in place of a length, says that the body comes in chunks.
+// Chunked, in place of a length, means that the body arrives in chunks.
 const Chunked = -1
 
-// A Head is the head of a request that was found good. Its slices are parts of
-// what Parse was given, and good as long as that is.
+// A Head is the head of a valid request. Its slices are parts of the input of
+// [Parse], and valid as long as that is.
 type Head struct {
 	Method   []byte
 	Target   []byte // as it was sent
@@ -30,13 +30,13 @@ type Head struct {
 	Minor    int    // of the version: HTTP/1.Minor
 	Length   int64  // of the body in bytes, 0 if there is none, or Chunked
 	Close    bool   // the client wants no further request on the connection
-	Continue bool   // it waits for "100 Continue" before it sends the body
+	Continue bool   // the client waits for "100 Continue" before it sends the body
 
 	fields []byte // the field lines, each with its CRLF
 }
 
-// An Error is why a request is refused. The connection must end with the answer:
-// where the next request begins is not known.
+// An Error says why a request is refused. The connection must end with the
+// answer, because the beginning of the next request is unknown.
 type Error struct {
 	Status int // of HTTP
 	Reason string
@@ -67,9 +67,10 @@ var (
 	errTrailer     = bad("a trailer that must not be one")
 )
 
-// Cut finds the head at the beginning of data, and what follows it. An empty line
-// before it is skipped (RFC 9112 §2.2). ok is false if it is not whole. What can
-// never become one is returned as it is, for Parse to refuse.
+// Cut finds the head at the beginning of data, and the bytes that follow it. It
+// skips an empty line before it (RFC 9112 §2.2). ok is false if the head is
+// incomplete. Data that can never become a head is returned as it is, for
+// [Parse] to refuse.
 func Cut(data []byte) (head, rest []byte, ok bool) {
 	data = bytes.TrimPrefix(data, []byte("\r\n"))
 	if i := bytes.Index(data, []byte("\r\n\r\n")); i >= 0 {
@@ -86,7 +87,8 @@ func Cut(data []byte) (head, rest []byte, ok bool) {
 	}
 }
 
-// Parse reads a head, up to its blank line and with it. Its error is an *Error.
+// Parse reads a head, up to and including its blank line. Its error is an
+// *[Error].
 func Parse(head []byte) (h Head, err error) {
 	line, fields, err := cutLine(head)
 	if err != nil {
@@ -132,7 +134,7 @@ func (h *Head) parseLine(line []byte) error {
 	return h.parseTarget()
 }
 
-// Fields are the names and values of all field lines, in their order.
+// Fields yields the names and values of all field lines, in order.
 func (h *Head) Fields() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for rest := h.fields; len(rest) > 0; {
@@ -146,8 +148,8 @@ func (h *Head) Fields() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// Get is the value of the first field of a name, which is in lower case here, and
-// whether there is one.
+// Get returns the value of the first field with a name, given in lower case,
+// and whether there is one.
 func (h *Head) Get(name string) (value []byte, ok bool) {
 	for n, v := range h.Fields() {
 		if Is(n, name) {
@@ -157,7 +159,7 @@ func (h *Head) Get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Values are the values of all fields of a name, which is in lower case here.
+// Values returns the values of all fields with a name, given in lower case.
 func (h *Head) Values(name string) (values []string) {
 	for n, v := range h.Fields() {
 		if Is(n, name) {

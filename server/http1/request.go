@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Request is the head as net/http's server would tell it to a handler, without
-// context and remote address. It shares no memory with the head. The error is an
-// *Error.
+// Request returns the head as net/http's server would pass it to a handler,
+// without context and remote address. It shares no memory with the head. The
+// error is an *[Error].
 func (h *Head) Request() (*http.Request, error) {
 	target := string(h.Target)
 	u, err := url.ParseRequestURI(target)
