@@ -8,7 +8,7 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// Events counts what happens in an endpoint whose Config.Telemetry it is.
+// Events counts the events of an endpoint through its Config.Telemetry.
 type Events struct {
 	connects    *prometheus.CounterVec
 	disconnects *prometheus.CounterVec
@@ -22,7 +22,7 @@ type Events struct {
 	receivers, broadcastBytes prometheus.Counter
 }
 
-// NewEvents returns Events of which there have been none.
+// NewEvents returns Events with all counts at zero.
 func NewEvents() *Events {
 	vector := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
@@ -53,21 +53,21 @@ func (e *Events) collectors() []prometheus.Collector {
 	}
 }
 
-// Describe is prometheus.Collector's.
+// Describe implements [prometheus.Collector].
 func (e *Events) Describe(to chan<- *prometheus.Desc) {
 	for _, c := range e.collectors() {
 		c.Describe(to)
 	}
 }
 
-// Collect is prometheus.Collector's.
+// Collect implements [prometheus.Collector].
 func (e *Events) Collect(to chan<- prometheus.Metric) {
 	for _, c := range e.collectors() {
 		c.Collect(to)
 	}
 }
 
-// Telemetry is the hooks that count, for phx.Config.Telemetry.
+// Telemetry returns the hooks that count, for phx.Config.Telemetry.
 func (e *Events) Telemetry() *phx.Telemetry {
 	return &phx.Telemetry{
 		Connected: func(c phx.ConnectEvent) {

@@ -14,11 +14,11 @@ import (
 // nobody who asks in a loop. Further ones get 503.
 const maxScrapes = 4
 
-// Handler answers scrapes with the metrics of an endpoint, of its events, and of the
-// process: memory, garbage collection, processor time, open files; and others, such as
-// Presence. events may be nil.
+// Handler answers scrapes with the metrics of an endpoint, of its events, and
+// of the process (memory, garbage collection, processor time, open files), and
+// of others, such as [Presence]. events may be nil.
 //
-// It asks nobody who they are: serve it where only operators get to.
+// It does not authenticate callers: serve it where only operators can reach it.
 func Handler(ep *phx.Endpoint, events *Events, others ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(Collector(ep), collectors.NewGoCollector(),
@@ -30,8 +30,9 @@ func Handler(ep *phx.Endpoint, events *Events, others ...prometheus.Collector) h
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
 }
 
-// Collector is the metrics of an endpoint, for a registry that has others, too. Two
-// endpoints need registries or labels of their own; see prometheus.WrapRegistererWith.
+// Collector returns the metrics of an endpoint, for a registry that also has
+// others. Two endpoints need separate registries or labels; see
+// [prometheus.WrapRegistererWith].
 func Collector(ep *phx.Endpoint) prometheus.Collector { return &endpoint{ep} }
 
 // A family is the metrics of one name.

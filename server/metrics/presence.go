@@ -19,8 +19,8 @@ func ofPresence(name, help string, kind prometheus.ValueType) family {
 	return family{prometheus.NewDesc("roost_presence_"+name, help, []string{"presence"}, nil), kind}
 }
 
-// Presence is the metrics of all who are somewhere, for Handler or a registry: of each
-// Presence, by the Name of its Config.
+// Presence returns the metrics of each presence.Presence, labelled with the
+// Name of its Config, for [Handler] or a registry.
 func Presence(all ...*presence.Presence) prometheus.Collector { return presences(all) }
 
 type presences []*presence.Presence

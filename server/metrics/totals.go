@@ -5,8 +5,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Totals are the events so far, by the names that Prometheus sees, those of all labels
-// together.
+// Totals returns the events so far, by their Prometheus names, summed over all
+// labels.
 func (e *Events) Totals() map[string]float64 {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(e)
