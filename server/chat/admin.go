@@ -33,8 +33,8 @@ type admin struct {
 
 // flags are of the listener for operators.
 func (a *admin) flags(flags *flag.FlagSet) {
-	flags.StringVar(&a.addr, "admin", "", "`HOST:PORT` to serve metrics, health and profiles to operators on, such as 127.0.0.1:9000; default nowhere; see above")
-	flags.StringVar(&a.token, "admin-token", "", "`token` that -admin asks for, at least 16 characters")
+	flags.StringVar(&a.addr, "admin", "", "`HOST:PORT` on which to serve metrics, health and profiles to operators, such as 127.0.0.1:9000; default nowhere; see above")
+	flags.StringVar(&a.token, "admin-token", "", "`token` that -admin requires, at least 16 characters")
 }
 
 // minToken is how many characters a token has at least: nobody guesses 16 random ones.

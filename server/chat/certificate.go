@@ -27,8 +27,8 @@ type certificate struct {
 
 // flags are those of TLS.
 func (c *certificate) flags(flags *flag.FlagSet) {
-	flags.StringVar(&c.cert, "tls-cert", "", "`file` of the server's certificate, and of those that sign it, PEM: serves https and wss instead of http and ws. Read again when it changes, and at SIGHUP")
-	flags.StringVar(&c.key, "tls-key", "", "`file` of the private key of -tls-cert, PEM")
+	flags.StringVar(&c.cert, "tls-cert", "", "`file` with the server's certificate and the certificates that sign it, PEM: serves https and wss instead of http and ws. Read again when it changes, and at SIGHUP")
+	flags.StringVar(&c.key, "tls-key", "", "`file` with the private key of -tls-cert, PEM")
 }
 
 // check reads the files, if there are any.

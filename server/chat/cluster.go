@@ -13,12 +13,12 @@ import (
 // clusterFlags are the flags of a cluster. What is secret is in a file, or in the
 // environment: arguments are shown by ps.
 func clusterFlags(flags *flag.FlagSet, cfg *cluster.Config) {
-	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS or Redis server, such as nats://127.0.0.1:4222 or redis://127.0.0.1:6379: servers that share one are a cluster, with the same rooms. Put one with a password into ROOST_CLUSTER")
-	flags.StringVar(&cfg.CA, "cluster-ca", "", "`file` of the certificates that sign that of the NATS server, PEM; default those of the system")
-	flags.StringVar(&cfg.Cert, "cluster-cert", "", "`file` of the certificate that the NATS server asks for, PEM")
-	flags.StringVar(&cfg.Key, "cluster-key", "", "`file` of the private key of -cluster-cert, PEM")
-	flags.StringVar(&cfg.Creds, "cluster-creds", "", "`file` of NATS credentials, as nsc writes them")
-	flags.StringVar(&cfg.NKey, "cluster-nkey", "", "`file` of the seed of a NATS user")
+	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS or Redis server, such as nats://127.0.0.1:4222 or redis://127.0.0.1:6379: servers that share one form a cluster, with the same rooms. Put a URL with a password into ROOST_CLUSTER")
+	flags.StringVar(&cfg.CA, "cluster-ca", "", "`file` with the certificates that sign the NATS server's, PEM; default the system's")
+	flags.StringVar(&cfg.Cert, "cluster-cert", "", "`file` with the certificate that the NATS server asks for, PEM")
+	flags.StringVar(&cfg.Key, "cluster-key", "", "`file` with the private key of -cluster-cert, PEM")
+	flags.StringVar(&cfg.Creds, "cluster-creds", "", "`file` with NATS credentials, as nsc writes them")
+	flags.StringVar(&cfg.NKey, "cluster-nkey", "", "`file` with the seed of a NATS user")
 }
 
 // checkCluster says what is wrong with the flags of a cluster, and completes them.

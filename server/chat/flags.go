@@ -49,10 +49,10 @@ func (t *texts) Set(text string) error {
 
 // limitFlags are those of who may connect.
 func limitFlags(flags *flag.FlagSet, cfg *phx.Config) {
-	flags.IntVar(&cfg.MaxConns, "max-conns", 0, "`connections` at most; more get 503; 0 is what the limit of open files allows")
-	flags.IntVar(&cfg.MaxConnsPerIP, "max-conns-per-ip", 0, "`connections` of one client's address at most; 0 is no limit")
-	flags.IntVar(&cfg.AcceptRate, "accept-rate", 0, "`connections` accepted in a second; more get 503; 0 is no limit")
-	flags.Var((*prefixes)(&cfg.TrustedProxies), "trusted-proxies", "`networks` of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,127.0.0.1; default none")
-	flags.Var((*texts)(&cfg.Hosts), "hosts", "`names` that requests may be for, such as chat.example.com, beside localhost; * is any; default any, but none others if -addr is a loopback address")
+	flags.IntVar(&cfg.MaxConns, "max-conns", 0, "maximum number of `connections`; more get 503; 0 means as many as the limit of open files allows")
+	flags.IntVar(&cfg.MaxConnsPerIP, "max-conns-per-ip", 0, "maximum number of `connections` from one client address; 0 means no limit")
+	flags.IntVar(&cfg.AcceptRate, "accept-rate", 0, "`connections` accepted per second; more get 503; 0 means no limit")
+	flags.Var((*prefixes)(&cfg.TrustedProxies), "trusted-proxies", "`networks` of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8,127.0.0.1; default none")
+	flags.Var((*texts)(&cfg.Hosts), "hosts", "`names` that requests may use in addition to localhost, such as chat.example.com; * means any; default any, or no others if -addr is a loopback address")
 	flags.BoolVar(&cfg.ProxyProtocol, "proxy-protocol", false, "connections of trusted proxies begin with a header of the PROXY protocol, version 2")
 }

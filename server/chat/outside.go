@@ -22,8 +22,8 @@ type outside struct {
 }
 
 func (o *outside) flags(f *flag.FlagSet) {
-	f.StringVar(&o.addr, "api", "", "`HOST:PORT` where other programs broadcast, list topics and presences, and close sockets, over HTTP; wants ROOST_API_TOKEN; GET /openapi.yaml there describes it; default nowhere")
-	f.StringVar(&o.token, "api-token", "", fmt.Sprintf("`token` that -api asks for, at least %d characters", api.MinToken))
+	f.StringVar(&o.addr, "api", "", "`HOST:PORT` where other programs broadcast, list topics and presences, and close sockets, over HTTP; requires ROOST_API_TOKEN; GET /openapi.yaml there describes it; default nowhere")
+	f.StringVar(&o.token, "api-token", "", fmt.Sprintf("`token` that -api requires, at least %d characters", api.MinToken))
 }
 
 // check says what is wrong. The token is from there, in words.
