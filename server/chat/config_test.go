@@ -151,6 +151,7 @@ func TestReload(t *testing.T) {
 	reload("addr: 127.0.0.1:0\nadmin: 127.0.0.1:0\nloops: 3\nmax-conns: 0\n", `restart only" names=[loops]`)
 	connect()
 	reload("max-conns: -1\n", `msg="settings not reloaded: those from before hold" err="-max-conns is -1`)
+	reload("max-conns: 1\nloops: -1\n", `msg="settings not reloaded: those from before hold" err="-loops is -1`)
 	reload("max-cons: 1\n", `max-cons: no such setting: did you mean max-conns?`)
 	connect()
 	reload("addr: 127.0.0.1:0\nadmin: 127.0.0.1:0\nlog: debug\n", "changed=[log]")

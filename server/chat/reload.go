@@ -27,8 +27,11 @@ func (r *reloader) reload(ep *phx.Endpoint) {
 		r.cert.reload()
 	}
 	o, err := parse(r.args)
+	if err == nil {
+		err = o.checkAll()
+	}
 	if err != nil {
-		r.log.Error("settings not reloaded: those from before hold", "err", err)
+		r.log.Error("settings not reloaded: those from before hold", "err", inFlags(err))
 		return
 	}
 	var changed, kept []string

@@ -6,6 +6,7 @@
 package settings
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -106,7 +107,14 @@ func (v *Values) read(path string) error {
 	}
 	defer file.Close()
 	var doc, more yaml.Node
-	lines := yaml.NewDecoder(io.LimitReader(file, largestFile))
+	text, err := io.ReadAll(io.LimitReader(file, largestFile+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("-%s: %w", fileFlag, err)
+	case len(text) > largestFile:
+		return fmt.Errorf("%s: has more than %d bytes", path, largestFile)
+	}
+	lines := yaml.NewDecoder(bytes.NewReader(text))
 	switch err := lines.Decode(&doc); {
 	case errors.Is(err, io.EOF): // it is empty
 		return nil

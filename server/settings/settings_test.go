@@ -122,6 +122,7 @@ func TestMistakes(t *testing.T) {
 		{"addr\n", "", ":1: want names and values"},
 		{"addr: :1\n---\naddr: :2\n", "", "want one document"},
 		{"addr: [\n", "", "yaml: line "},
+		{strings.Repeat("#\n", 1<<19) + "addr: :1\n", "", "has more than 1048576 bytes"},
 		{"", "-adr x", "no flag -adr: did you mean -addr?; see -help"},
 		{"", "-nonsense", "no flag -nonsense; see -help"},
 		{"", "-token secretive", "-token: all users of this host see arguments: put it into SETTINGS_TOKEN"},
@@ -133,7 +134,7 @@ func TestMistakes(t *testing.T) {
 		}
 		_, err := program.Parse(newFlags(), args)
 		if err == nil || !strings.Contains(err.Error()+"\n", tt.want) || strings.Contains(err.Error(), "secretive") {
-			t.Errorf("%q with the file %q: %v, want %s", tt.args, tt.file, err, tt.want)
+			t.Errorf("%q with the file %.80q: %v, want %s", tt.args, tt.file, err, tt.want)
 		}
 	}
 	t.Setenv("SETTINGS_MAX_CONNS", "x")
