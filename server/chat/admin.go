@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/roost-rt/roost/server/live"
@@ -172,10 +173,22 @@ func hostOf(r *http.Request) string {
 	return r.Host
 }
 
+const (
+	// maxAside is how many connections a listener apart from clients has, whoever makes
+	// them: each takes a descriptor that a client may need.
+	maxAside = 1024
+
+	// bodyTime is how long the body of a request there may take.
+	bodyTime = 30 * time.Second
+)
+
 // serveAside serves apart from clients until stop is called, which cuts off who still
 // has a request.
 func serveAside(ln net.Listener, h http.Handler) (stop func()) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{
+		Handler: inTime(h), ConnState: atMost(maxAside),
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
 	done := make(chan struct{})
 	go func() { // stop waits for it
 		defer close(done)
@@ -184,4 +197,31 @@ func serveAside(ln net.Listener, h http.Handler) (stop func()) {
 		}
 	}()
 	return func() { _ = server.Close(); <-done }
+}
+
+// inTime gives bodies some time, as the server reads the rest of one that nobody wanted.
+// Requests without one may wait longer, as those for profiles do.
+func inTime(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // a server of HTTP/1 can
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// atMost closes connections beyond a number. Those that were hijacked are counted by
+// whoever has them.
+func atMost(most int32) func(net.Conn, http.ConnState) {
+	var open atomic.Int32
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if open.Add(1) > most {
+				_ = c.Close() // the server finds out
+			}
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		}
+	}
 }
