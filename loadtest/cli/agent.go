@@ -44,8 +44,8 @@ func (p Program) beAgent(ctx context.Context, args []string) int {
 func (p Program) serveAgent(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("agent", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	listen := f.String("listen", "127.0.0.1:7000", "`address` to listen on; one that other hosts reach takes a token")
-	token := f.String("token", "", "`secret` that coordinators must know; others on this host see it here (default $"+tokenEnv+")")
+	listen := f.String("listen", "127.0.0.1:7000", "`address` to listen on; an address that other hosts can reach requires a token")
+	token := f.String("token", "", "`secret` that coordinators must know; other users of this host can see it here (default $"+tokenEnv+")")
 	var from order.Sources
 	f.Var((*sources)(&from), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from by turns (default the one that the kernel takes)")
 	switch err := f.Parse(args); {

@@ -90,7 +90,7 @@ func failIfWorse(c *report.Comparison) (code int, reasons []string) {
 func (p Program) parseComparison(args []string, help io.Writer) (c comparison, err error) {
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&c.html, "html", "", "`file` for a page with tables and charts; - is the standard output, without the tables then")
+	f.StringVar(&c.html, "html", "", "`file` for a page with tables and charts; - means standard output, which then has no tables")
 	f.StringVar(&c.json, "json", "", "`file` for the comparison as JSON; - likewise")
 	f.Float64Var(&c.alpha, "alpha", report.DefaultAlpha, "highest `p` that makes a difference better or worse")
 	f.BoolVar(&c.failIfWorse, "fail-if-worse", false, "exit 99 if anything is worse, corrected for the number of verdicts")

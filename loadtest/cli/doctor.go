@@ -55,17 +55,17 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 		return err
 	})
 	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
-	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to reckon with (default: that of this process)")
+	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to assume (default: this process's)")
 	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with clients here, `number` of addresses that they connect from (default: as many of 127.0.0.0/8 as it takes; with -role load one)")
 	f.BoolVar(&d.Users, "users", false, "with clients here, they are users of a scenario file, which take more memory")
 	f.BoolVar(&d.TLS, "tls", false, "with clients here, they speak TLS, which takes more memory, too")
-	role := f.String("role", "", "what this host does: `server`, load or both (default server)")
+	role := f.String("role", "", "role of this host: `server`, load or both (default server)")
 	var from order.Sources
 	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) (err error) {
 		from, err = order.ParseSources(list)
 		return err
 	})
-	everything := f.Bool("all", false, "show what is enough, too")
+	everything := f.Bool("all", false, "also show settings that are sufficient")
 	asJSON := f.Bool("json", false, "the report as JSON, all of it")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

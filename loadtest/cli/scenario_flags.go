@@ -66,13 +66,13 @@ func (o options) idle(name string, given map[string]bool) string {
 	case "nats":
 		switch {
 		case elsewhere || o.server != "":
-			return "but for our own servers"
+			return "except with our own servers"
 		case o.config.Apart:
 			return "beside -apart: there is no cluster"
 		}
 	case "node":
 		if elsewhere || o.server != "" {
-			return "but for our own servers"
+			return "except with our own servers"
 		}
 	case "one-room":
 		if o.server == "" {

@@ -16,13 +16,13 @@ import (
 func targetFlags(f *flag.FlagSet, c *plan.Config) {
 	f.Var((*sources)(&c.From), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from by turns: each has ports of its own; with -url")
 	f.Var((*texts)(&c.Headers), "header", "`'Name: value'` that clients send when they connect, such as Cookie or Authorization; may be repeated")
-	f.Var((*texts)(&c.Params), "param", "`name=value` that is added to the query, and escaped there; may be repeated")
+	f.Var((*texts)(&c.Params), "param", "`name=value` to add to the query, escaped; may be repeated")
 	f.Var((*texts)(&c.Subprotocols), "subprotocol", "`name` of a subprotocol to offer; may be repeated")
-	f.StringVar(&c.AuthToken, "auth-token", "", "`token` that clients offer as Phoenix 1.8 has it, in a subprotocol")
-	f.StringVar(&c.TLS.CA, "ca", "", "PEM `file` of who may sign the certificate of a wss -url (default who the machine trusts)")
+	f.StringVar(&c.AuthToken, "auth-token", "", "`token` that clients send in a subprotocol, as in Phoenix 1.8")
+	f.StringVar(&c.TLS.CA, "ca", "", "PEM `file` of the authorities that may sign the certificate of a wss -url (default the machine's)")
 	f.StringVar(&c.TLS.Cert, "cert", "", "PEM `file` of a certificate that clients show")
 	f.StringVar(&c.TLS.Key, "key", "", "PEM `file` of its private key")
-	f.StringVar(&c.TLS.ServerName, "server-name", "", "`name` that the server's certificate must have, and that is asked for (default the host of -url)")
+	f.StringVar(&c.TLS.ServerName, "server-name", "", "`name` to ask the server for, which its certificate must have (default the host of -url)")
 	f.BoolVar(&c.TLS.Insecure, "insecure", false, "take any certificate of the server")
 	f.BoolVar(&c.TLS.Resume, "resume", false, "clients resume a TLS session of another client of their process, where the server lets them (default each shakes hands anew)")
 }

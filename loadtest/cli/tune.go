@@ -51,7 +51,7 @@ func (p Program) adjust(args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("tune", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Int64Var((*int64)(&clients), "clients", defaultDemand, "`number` of clients")
-	role := f.String("role", string(kernel.Both), "what this host does: `server`, load or both")
+	role := f.String("role", string(kernel.Both), "role of this host: `server`, load or both")
 	var addresses int64
 	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) error {
 		from, err := order.ParseSources(list)
