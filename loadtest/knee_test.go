@@ -135,7 +135,7 @@ func TestKneeInterrupt(t *testing.T) {
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if code := exitCode(t, c.Wait()); code != 130 || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "ended early, interrupted: this is what is known so far") {
+	if code := exitCode(t, c.Wait()); code != 130 || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "ended early, interrupted: these are the results so far") {
 		t.Errorf("exit code %d, want 130 and what is known:\n%s", code, out)
 	}
 	s := readKnee(t, filepath.Join(c.Dir, "found", "knee.json"))

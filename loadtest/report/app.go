@@ -24,7 +24,7 @@ var app = kind{
 	},
 	lacks: func(s Summary) string {
 		if s.stepsDone() == 0 {
-			return "no step came to anything"
+			return "no step succeeded"
 		}
 		return ""
 	},
@@ -32,16 +32,16 @@ var app = kind{
 		if len(s.Steps) == 0 {
 			return ""
 		}
-		text := fmt.Sprintf("%s steps of %s users came to what they must", count(s.stepsDone()), count(*s.Joined))
+		text := fmt.Sprintf("%s steps of %s users succeeded", count(s.stepsDone()), count(*s.Joined))
 		if *s.Expected > 0 {
-			text += fmt.Sprintf("; all %s broadcasts that they were owed were delivered, each once", count(*s.Delivered))
+			text += fmt.Sprintf("; all %s broadcasts owed to them were delivered, each once", count(*s.Delivered))
 		}
 		return text
 	},
 	blocks: Summary.stepBlocks,
 }
 
-// A Step is what came of one step of a scenario file, of all users together.
+// A Step is the result of one step of a scenario file, for all users together.
 type Step struct {
 	Name      string           `json:"name"`
 	What      string           `json:"what"` // "join", "reply", "broadcast", "event", "leave" or "push", which waits for nothing
@@ -56,7 +56,7 @@ func (s *Summary) addStep(step *record.Step) error {
 	return err
 }
 
-// Failures is how often it did not come to what it must.
+// Failures returns how often it failed.
 func (s Step) Failures() int64 { return total(s.Failed) }
 
 // label is what a row is called.

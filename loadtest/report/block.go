@@ -57,8 +57,8 @@ func (p *Percentiles) counted(label string, n int64) blockRow {
 }
 
 // closedLoopSays is what the latency of a closed loop cannot see.
-const closedLoopSays = "Closed loop: a client sends when it was answered. What a stall keeps it from sending is in no latency here " +
-	"(coordinated omission), which is lower than that of users who do not wait for each other; -rate measures theirs."
+const closedLoopSays = "Closed loop: a client sends once it has its answer. Messages that a stall delays are missing from these latencies " +
+	"(coordinated omission), so they are lower than those of users who do not wait for each other; -rate measures theirs."
 
 // latencyBlock leaves the rows out that the scenario does not have.
 func (s Summary) latencyBlock() block {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// Burst tells what became of the messages that clients pushed in one go. Broadcasts
-// and their latencies are those of the summary.
+// Burst describes the outcome of the messages that clients pushed in one go.
+// Broadcasts and their latencies are those of the summary.
 type Burst struct {
 	Replies int64        `json:"replies"`
 	ReplyMs *Percentiles `json:"reply_ms"` // from the moment at which all were pushed to the reply

@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// Churn is what the leaves and joins of that scenario came to.
+// Churn holds the results of the leaves and joins of that scenario.
 type Churn struct {
 	Joins          int64        `json:"joins"`
 	JoinsPerSecond *float64     `json:"joins_per_second"`

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// CompareSchema is the version of what [Comparison.WriteJSON] writes.
+// CompareSchema is the version of the output of [Comparison.WriteJSON].
 const CompareSchema = 1
 
 // A Side of a comparison is some runs of the same thing.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// Echo is what the pings of that scenario came to. Their latencies are those of
-// the summary.
+// Echo holds the results of the pings of that scenario. Their latencies are
+// those of the summary.
 type Echo struct {
 	ClosedLoop          bool     `json:"closed_loop,omitempty"` // a client pings when it was answered: none is ever late, and there is one latency; false in old records
 	Replies             int64    `json:"replies"`

@@ -43,7 +43,7 @@ const generatorSays = "The generator is ok while the p99 of late sends is at mos
 	"the p99 of the event loops' lag at most 20 ms or half of it, the processors of its hosts at most 90% busy, its busiest process and the busiest processor in softirq " +
 	"at most 90% and 80% of one processor, other guests take at most 5% of them, memory is waited for in at most 5% of the time, no link is more than 90% used, " +
 	"and between servers and clients without sockets no packet was lost. " +
-	"All is of the time in which the scenario played."
+	"All figures cover the time in which the scenario ran."
 
 // generator judges that of the run; nil if it was not watched.
 func (r *Result) generator(latency *Percentiles) (*Generator, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// Schema is the version of what WriteJSON writes; see the package comment for
-// what it promises.
+// Schema is the version of the output of WriteJSON; see the package comment for
+// its promises.
 const Schema = 1
 
 // A document is the JSON of a run.

@@ -178,7 +178,7 @@ func TestScenarioText(t *testing.T) {
 				"                    50.0 ms      99.0 ms       100 ms\n\nmessages  ",
 			"\n                        993          993            0            0            0\n" +
 				"  while away                                        7\n\nfan-out  ",
-			"\nOK    100 disconnected clients reconnected. All delivered: 993 messages to 100 clients, each once and in order, but for 7 missed while away\n",
+			"\nOK    100 disconnected clients reconnected. All delivered: 993 messages to 100 clients, each once and in order, except 7 missed while away\n",
 		}, nil},
 		{"kill", played(t, killed(t, 40), broadcasts(0)), []string{
 			"\ndisconnected    reconnected      retries\n                         40           33\n  reconnect time  ",

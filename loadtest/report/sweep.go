@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// SweepSchema is the version of what [Sweep.WriteJSON] writes; for it holds what the
-// package comment says of Schema.
+// SweepSchema is the version of the output of [Sweep.WriteJSON], with the same
+// promises as [Schema].
 const SweepSchema = 1
 
 // A Sweep is runs that differ in one number, made to find the highest at which they
@@ -163,7 +163,7 @@ func (s *Sweep) Remarks() (list []string) {
 	}
 	switch {
 	case s.Ended != "":
-		say("ended early, %s: this is what is known so far", s.Ended)
+		say("ended early, %s: these are the results so far", s.Ended)
 	case !s.Sure:
 		say("the border was not made sure of: the number of runs is bounded")
 	}

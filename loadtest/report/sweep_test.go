@@ -55,7 +55,7 @@ func TestSweepSaysWhatWasFound(t *testing.T) {
 		{"all holds", func(s *report.Sweep) { s.Breaks = nil }, []string{"All holds: a rate of 100 held in 2 of 2 runs, and more was not tried"}, "The knee"},
 		{"nothing holds", func(s *report.Sweep) { s.Holds = nil }, []string{"Nothing holds: a rate of 110 broke in 2 of 2 runs"}, "The knee"},
 		{"nothing was run", func(s *report.Sweep) { s.Holds, s.Breaks, s.Trials = nil, nil, nil }, []string{"Nothing is known"}, "The knee"},
-		{"interrupted", func(s *report.Sweep) { s.Sure, s.Ended = false, "interrupted" }, []string{"ended early, interrupted: this is what is known so far"}, "not made sure"},
+		{"interrupted", func(s *report.Sweep) { s.Sure, s.Ended = false, "interrupted" }, []string{"ended early, interrupted: these are the results so far"}, "not made sure"},
 		{"bounded", func(s *report.Sweep) { s.Sure = false }, []string{"the border was not made sure of"}, "ended early"},
 		{"by clients", func(s *report.Sweep) { s.Vary = "clients" }, []string{"The knee: 100 clients holds, 110 clients does not"}, "a rate"},
 	} {

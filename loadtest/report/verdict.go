@@ -21,7 +21,7 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 	}
 	ok = len(reasons) == 0
 	if s.Interrupted {
-		reasons = append(reasons, "interrupted: the figures hold for what was done so far")
+		reasons = append(reasons, "interrupted: the figures cover the run so far")
 	}
 	return ok, reasons
 }
@@ -62,7 +62,7 @@ func (s Summary) checks() (list []check) {
 	}
 	add("all messages delivered", *s.Delivered != *s.Expected, "%s of %s messages delivered", count(*s.Delivered), count(*s.Expected))
 	add("none lost", *s.Lost > 0, "%s lost", count(*s.Lost))
-	add("all that came was read", s.Unreadable > 0, "%s received, unreadable", count(s.Unreadable))
+	add("everything received was readable", s.Unreadable > 0, "%s received, unreadable", count(s.Unreadable))
 	add("none duplicated", *s.Duplicated > 0, "%s duplicated", count(*s.Duplicated))
 	add("none reordered", *s.Reordered > 0, "%s reordered", count(*s.Reordered))
 	add("no queue grew", s.Queue != nil, "%s", s.Queue)
@@ -71,7 +71,7 @@ func (s Summary) checks() (list []check) {
 	failed := s.stepsFailed()
 	add("no step failed", failed != "", "%s", failed)
 	if lacks := s.lacks(); !s.Interrupted { // what is cut short need not have come to anything
-		add("the scenario came to what it is for", lacks != "", "%s", lacks)
+		add("the scenario served its purpose", lacks != "", "%s", lacks)
 	}
 	return list
 }
@@ -86,7 +86,7 @@ func (s Summary) whoJoined() string {
 // stoppedBy names the limit, and what to do about it.
 func stoppedBy(f *record.Shortfall) string {
 	if f.Limit == "" {
-		return "what stopped it is not known: " + f.Evidence + "; is it the server's host? There, see roost doctor"
+		return "the cause of the stop is unknown: " + f.Evidence + "; is it the server's host? There, see roost doctor"
 	}
 	text := fmt.Sprintf("stopped at %s clients by %s", count(f.Clients), f.Limit)
 	if f.Scope != "" {
@@ -119,7 +119,7 @@ func headline(s Summary) string {
 	case s.Interrupted && (!s.broadcasts() || *s.Expected == 0):
 		return "Ended early; " + s.whoJoined()
 	case s.Interrupted:
-		return fmt.Sprintf("Ended early; what was sent by then was all delivered: %s messages to %s", count(*s.Delivered), s.receivers())
+		return fmt.Sprintf("Ended early; everything sent by then was delivered: %s messages to %s", count(*s.Delivered), s.receivers())
 	}
 	for _, k := range kinds() {
 		if k.headline != nil {
@@ -133,7 +133,7 @@ func headline(s Summary) string {
 	}
 	text := fmt.Sprintf("All delivered: %s messages to %s, each once and in order", count(*s.Delivered), s.receivers())
 	if s.missed() > 0 {
-		text += fmt.Sprintf(", but for %s missed while away", count(s.missed()))
+		text += fmt.Sprintf(", except %s missed while away", count(s.missed()))
 	}
 	for _, k := range kinds() {
 		if k.after != nil {

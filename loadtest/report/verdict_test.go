@@ -26,7 +26,7 @@ func TestVerdict(t *testing.T) {
 		{"out of order", record.End{Clients: 5, Joined: 5, Expected: 10, Delivered: 10, Reordered: 2}, false,
 			[]string{"2 reordered"}},
 		{"stopped by hand", record.End{Interrupted: true, Clients: 5, Joined: 5, Expected: 10, Delivered: 10}, true,
-			[]string{"interrupted: the figures hold for what was done so far"}},
+			[]string{"interrupted: the figures cover the run so far"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newResult(t, []record.Record{{End: &test.end}})
