@@ -41,8 +41,8 @@ func (f *fleet) churn(ctx context.Context, pace order.Pacer) {
 	}
 }
 
-// skipped is the error of a leave that nobody made: there were fewer than asked
-// for. The next client's is not made instead, as it has a turn of its own.
+// skipped is recorded when a scheduled leave could not happen. It is not handed to
+// the next client, which has a slot of its own.
 const skipped = "leave skipped: the client was still away, or had to write"
 
 // listensLocked reports whether a client is there and does not speak for its
