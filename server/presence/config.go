@@ -37,6 +37,12 @@ type Config struct {
 	// Sample is about how many keys they see beyond that. Default: 100.
 	Sample int
 
+	// MaxMetas is how many metas of one key clients see: of a user with many
+	// connections, or of a key shared by many users. When one of them leaves,
+	// another takes its place. List and Get return all. Default: 100. Negative: no
+	// limit.
+	MaxMetas int
+
 	// Window is the time between the diffs of a topic with more than 100 presences.
 	// Diffs of smaller topics are sent at once. Default: 500 ms.
 	Window time.Duration
@@ -85,6 +91,7 @@ func (c Config) withDefaults() Config {
 	c.Name = cmp.Or(c.Name, "presence")
 	c.MaxFull = cmp.Or(c.MaxFull, 1_000)
 	c.Sample = cmp.Or(max(c.Sample, 0), 100)
+	c.MaxMetas = cmp.Or(c.MaxMetas, 100)
 	c.Window = cmp.Or(max(c.Window, 0), 500*time.Millisecond)
 	c.MaxMessage = cmp.Or(max(c.MaxMessage, 0), 1<<20)
 	c.MaxMeta = cmp.Or(max(c.MaxMeta, 0), 4<<10)

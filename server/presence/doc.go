@@ -27,10 +27,11 @@
 // If N people join a room of N people and each is told of each, N² messages
 // result. So changes close to each other are combined into one diff. Beyond
 // [Config.MaxFull] keys, clients see a sample of about [Config.Sample] keys,
-// the same ones as long as they stay, and the total in presence_count. No
-// message has more than about [Config.MaxMessage] bytes: a larger state or diff
-// is split. Topics selected by [Config.CountOnly] have presence_count alone,
-// and store no names at all.
+// the same ones as long as they stay, and the total in presence_count. Of one
+// key, clients see at most [Config.MaxMetas] metas. No message has more than
+// about [Config.MaxMessage] bytes: a larger state or diff is split. Topics
+// selected by [Config.CountOnly] have presence_count alone, and store no names
+// at all.
 //
 // # Several nodes
 //

@@ -14,7 +14,9 @@ import (
 
 // An Entry is all presences of one key.
 type Entry struct {
-	// Metas are the metas of the key's presences, each with its phx_ref, oldest first.
+	// Metas are the metas of the key's presences, each with its phx_ref. The first
+	// [Config.MaxMetas] are oldest first until one of them leaves; the others have no
+	// order.
 	Metas []json.RawMessage
 
 	// Fields are added beside the metas by Config.Fetch.

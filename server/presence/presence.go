@@ -301,7 +301,7 @@ func (p *Presence) dropLocked(t tracked) {
 func (p *Presence) applyLocked(s tracker.Step) {
 	t := p.topicLocked(s.Topic)
 	before := t.n
-	t.apply(s)
+	t.apply(s, p.cfg.MaxMetas)
 	p.entries += t.n - before
 	t.resample(p.cfg.MaxFull, p.cfg.Sample)
 	p.touchLocked(t)
@@ -349,6 +349,9 @@ func (p *Presence) List(topic string) map[string]*Entry {
 	var keys map[string][]meta
 	if t := p.topics[topic]; t != nil {
 		keys = maps.Clone(t.keys)
+		for key := range t.hidden {
+			keys[key] = t.all(key)
+		}
 	}
 	p.mu.Unlock()
 	all := entries(keys)
@@ -361,7 +364,7 @@ func (p *Presence) Get(topic, key string) *Entry {
 	p.mu.Lock()
 	all := map[string]*Entry{}
 	if t := p.topics[topic]; t != nil && t.keys[key] != nil {
-		all[key] = entryOf(t.keys[key])
+		all[key] = entryOf(t.all(key))
 	}
 	p.mu.Unlock()
 	p.fetch(topic, all)

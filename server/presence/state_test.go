@@ -213,3 +213,53 @@ func TestStateOnce(t *testing.T) {
 		t.Errorf("encoded %d times", n)
 	}
 }
+
+// Of a key that many share clients see some metas, and others when these go. The
+// server has all.
+func TestMetasOfOneKey(t *testing.T) {
+	t.Parallel()
+	ep, p := startParts(t, presence.Config{MaxMetas: 10}, nil)
+	c := phxtest.Connect(t, ep, "/socket", nil)
+	var tabs []*phxtest.Channel
+	for i := range 50 {
+		tabs = append(tabs, c.Join(fmt.Sprint("tab ", i), nil))
+		tabs[i].Push("crowd", map[string]any{"key": "nobody", "n": 1}).ExpectReply("ok", nil)
+	}
+	witness := phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil)
+	var v view
+	v.until(t, witness, 1, 10)
+	if n, all := len(p.Get("room:a", "nobody").Metas), len(p.List("room:a")["nobody"].Metas); n != 50 || all != 50 {
+		t.Errorf("Get has %d and List %d of 50", n, all)
+	}
+	for _, tab := range tabs[:45] {
+		tab.Leave()
+	}
+	v.until(t, witness, 1, 5)
+	if n := len(p.Get("room:a", "nobody").Metas); n != 5 {
+		t.Errorf("Get has %d of 5", n)
+	}
+	c.Close()
+	v.until(t, witness, 0, 0)
+	eventually(t, "nothing is kept", func() bool { return p.Kept() == 0 })
+}
+
+// To leave a key that very many share costs no more than to leave another.
+func BenchmarkLeaveSharedKey(b *testing.B) {
+	p := presence.New(presence.Config{Window: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	b.Cleanup(p.Close)
+	_, channels := startCrowd(b, 20_000, nil)
+	track := func(i int) {
+		if _, err := p.TrackOn(channels[i], "a", "nobody", nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range channels {
+		track(i)
+	}
+	n := 0
+	for b.Loop() {
+		p.UntrackAll(channels[n%len(channels)])
+		track(n % len(channels))
+		n++
+	}
+}

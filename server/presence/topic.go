@@ -14,10 +14,11 @@ import (
 // A topic is who is on it, on all nodes, and what clients have yet to be told.
 type topic struct {
 	name    string
-	keys    map[string][]meta // the slices are not changed, only put in the place of each other
-	n       int               // presences
-	own     int               // of those on this node, where they are only counted
-	level   int               // see visible
+	keys    map[string][]meta          // of each key those that clients see; the slices are not changed, only put in the place of each other
+	hidden  map[string]map[string]meta // the others of the key, by ref
+	n       int                        // presences
+	own     int                        // of those on this node, where they are only counted
+	level   int                        // see visible
 	pending diff
 	told    int // the count that clients were told last; -1 before
 	due     time.Time
@@ -42,7 +43,8 @@ func (t *topic) count() int {
 }
 
 // apply takes a step of the tracker, of this node or another.
-func (t *topic) apply(s tracker.Step) {
+// Of a key clients see so many metas.
+func (t *topic) apply(s tracker.Step, maxMetas int) {
 	sign := -1
 	if s.Joined {
 		sign = 1
@@ -52,16 +54,20 @@ func (t *topic) apply(s tracker.Step) {
 		t.n += sign * s.Count
 	case s.Joined:
 		t.n++
-		t.join(s.Key, meta{s.Ref, s.Meta})
+		t.join(s.Key, meta{s.Ref, s.Meta}, maxMetas)
 	default:
 		t.n--
 		t.leave(s.Key, s.Ref)
 	}
 }
 
-func (t *topic) join(key string, m meta) {
+func (t *topic) join(key string, m meta, maxMetas int) {
 	if t.keys == nil {
 		t.keys = make(map[string][]meta)
+	}
+	if maxMetas > 0 && len(t.keys[key]) >= maxMetas {
+		t.hide(key, m)
+		return
 	}
 	t.keys[key] = append(t.keys[key], m)
 	if visible(key, t.level) {
@@ -89,18 +95,66 @@ func (t *topic) leave(key, ref string) {
 	metas := t.keys[key]
 	i := indexOf(metas, ref)
 	if i < 0 {
+		t.unhide(key, ref)
 		return
 	}
 	m := metas[i]
-	if len(metas) == 1 {
+	rest := slices.Concat(metas[:i], metas[i+1:]) // a copy: others may read it
+	next, more := t.next(key)
+	if more {
+		rest = append(rest, next)
+	}
+	if len(rest) == 0 {
 		delete(t.keys, key)
 	} else {
-		t.keys[key] = slices.Concat(metas[:i], metas[i+1:]) // a copy: others may read it
+		t.keys[key] = rest
 	}
 	if visible(key, t.level) {
+		if more {
+			t.pending.join(key, next)
+		}
 		t.pending.leave(key, m)
 		t.changed()
 	}
+}
+
+func (t *topic) hide(key string, m meta) {
+	if t.hidden == nil {
+		t.hidden = make(map[string]map[string]meta)
+	}
+	if t.hidden[key] == nil {
+		t.hidden[key] = make(map[string]meta)
+	}
+	t.hidden[key][m.ref] = m
+}
+
+func (t *topic) unhide(key, ref string) {
+	delete(t.hidden[key], ref)
+	if len(t.hidden[key]) == 0 {
+		delete(t.hidden, key)
+	}
+}
+
+// next is a hidden meta of a key, for clients to see instead of one that leaves.
+func (t *topic) next(key string) (m meta, ok bool) {
+	for ref, m := range t.hidden[key] {
+		t.unhide(key, ref)
+		return m, true
+	}
+	return meta{}, false
+}
+
+// all is a key's metas, those that are hidden after the others.
+func (t *topic) all(key string) []meta {
+	metas := t.keys[key]
+	if len(t.hidden[key]) == 0 {
+		return metas
+	}
+	metas = slices.Clone(metas)
+	for _, m := range t.hidden[key] {
+		metas = append(metas, m)
+	}
+	return metas
 }
 
 // resample has clients see fewer of the keys, or more, when there are many more of

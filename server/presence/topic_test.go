@@ -84,7 +84,7 @@ func TestNewcomers(t *testing.T) {
 func step(r *rand.Rand, a *topic) {
 	key, ref := fmt.Sprint("key ", r.IntN(2)), fmt.Sprint("ref ", r.IntN(3))
 	ref = key + ref
-	a.apply(tracker.Step{Entry: tracker.Entry{Key: key, Ref: ref}, Joined: indexOf(a.keys[key], ref) < 0})
+	a.apply(tracker.Step{Entry: tracker.Entry{Key: key, Ref: ref}, Joined: indexOf(a.all(key), ref) < 0}, 2)
 }
 
 // No meta has refs of its own, however they are written.
