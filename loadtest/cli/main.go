@@ -337,6 +337,9 @@ func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent
 			show(r)
 		}
 	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // of -timeout, while something waited
+		err = context.Cause(ctx)
+	}
 	stop()
 	result, reportErr := report.New(records)
 	return result, errors.Join(err, writeErr, reportErr)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,11 +148,12 @@ type script struct {
 	*bytes.Reader
 	answer bytes.Buffer
 	closed chan struct{}
+	once   sync.Once
 }
 
 func (s *script) Read(b []byte) (int, error)       { return s.Reader.Read(b) }
 func (s *script) Write(b []byte) (int, error)      { return s.answer.Write(b) }
-func (s *script) Close() error                     { close(s.closed); return nil }
+func (s *script) Close() error                     { s.once.Do(func() { close(s.closed) }); return nil }
 func (s *script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 func (s *script) LocalAddr() net.Addr              { return &net.TCPAddr{} }
 func (s *script) SetDeadline(time.Time) error      { return nil }
