@@ -42,6 +42,9 @@ func TestScenarios(t *testing.T) { testScenarios(t, order.KernelTCP) }
 
 // Whose TCP clients have is nothing to a scenario.
 func TestScenariosOfVirtualClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long with the race detector")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("a network namespace and a TUN device need root, and this is not")
 	}

@@ -19,6 +19,9 @@ const clientTCP = "ROOST_TEST_CLIENT_TCP"
 // space, in a network namespace of their own: what a run finds, with servers good
 // and bad, does not depend on how its clients are connected.
 func TestVirtualClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long with the race detector")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("a network namespace and a TUN device need root, and this is not")
 	}
