@@ -82,7 +82,7 @@ func TestBundledScenarios(t *testing.T) {
 		if !strings.Contains(out.String(), name) {
 			t.Errorf("loadtest list lacks %s:\n%s", name, out)
 		}
-		c, help := start(t, name, "-clients", "1000000000", "-netns", "no", "-json", "x")
+		c, help := start(t, name, "-clients", "1000000000", "-client-tcp", "kernel", "-netns", "no", "-json", "x")
 		if code := exitCode(t, c.Wait()); code != 1 || !strings.Contains(help.String(), "too many clients") {
 			t.Errorf("%s: exit code %d, want 1 because of the clients alone:\n%s", name, code, help)
 		}
