@@ -269,8 +269,10 @@ func (v *virtual) connLocked(c *client) connection { return (*end)(c) }
 func (v *virtual) link() order.Link {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n, err := v.device.Dropped(); err == nil { // else it is closed, and told its last
-		v.dropped = n
+	if !v.gone {
+		if n, err := v.device.Dropped(); err == nil { // else it told its last
+			v.dropped = n
+		}
 	}
 	return order.Link{Dropped: v.dropped, Resent: v.stack.Counts().Retransmitted}
 }
@@ -295,8 +297,8 @@ func (v *virtual) close() {
 	<-v.done
 	v.link()
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.gone = true
+	v.mu.Unlock() // the kernel may take its time, and reports go on meanwhile
 	if v.fast != nil {
 		v.fast.close()
 	}
