@@ -100,3 +100,17 @@ func messagesAreForgotten(t *testing.T) {
 		t.Errorf("%d messages kept, want 1: the last", n)
 	}
 }
+
+// A message that comes to millions takes longer than ten seconds, and the next one is not
+// due before: what it is reported with is all of its receipts.
+func TestWaitsForTheNextMessage(t *testing.T) {
+	for _, tt := range []struct {
+		rate float64
+		want time.Duration
+	}{{2, 10 * time.Second}, {0, 10 * time.Second}, {0.0125, 80 * time.Second}} {
+		r := &run{cfg: plan.Config{Drain: 5 * time.Second, Late: 10 * time.Second}, plan: plan.Plan{Rate: tt.rate}}
+		if got := r.waits(); got != tt.want {
+			t.Errorf("at %v messages a second receipts are waited for %v, want %v", tt.rate, got, tt.want)
+		}
+	}
+}
