@@ -2,7 +2,7 @@ package capacity
 
 import "math/rand/v2"
 
-// Churn is what clients that come and go move, a second.
+// Churn counts what clients move as they come and go, a second.
 type Churn struct {
 	Joins    float64 `json:"joins"`    // of clients, at one node
 	Topics   float64 `json:"topics"`   // that get their first subscriber there

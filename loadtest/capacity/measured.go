@@ -8,7 +8,7 @@ type Figure struct {
 	From  string  `json:"from"` // empty: assumed
 }
 
-// Measured is what runs say of one client. All but PushUs are needed.
+// Measured holds the cost of one client, as runs tell. All fields except PushUs are required.
 type Measured struct {
 	Runs []string `json:"runs"` // what they were and on which machine, a sentence each; for people
 

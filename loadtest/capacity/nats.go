@@ -2,7 +2,7 @@ package capacity
 
 import "math"
 
-// NATS is what crosses it, all nodes together, a second.
+// NATS counts the traffic of the NATS servers for all nodes together, a second.
 type NATS struct {
 	InMessages  float64 `json:"in_messages"`  // that nodes publish
 	OutMessages float64 `json:"out_messages"` // that it hands to nodes
@@ -14,7 +14,7 @@ type NATS struct {
 	Buckets     float64 `json:"buckets"`    // of the 1,024 that one node listens to
 }
 
-// nats is what so many nodes load it with: nothing if there is one alone.
+// nats returns the traffic that n nodes cause. A single node causes none.
 func (w Workload) nats(n int, bands []band) NATS {
 	if n < 2 {
 		return NATS{}

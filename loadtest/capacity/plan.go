@@ -2,7 +2,7 @@ package capacity
 
 import "fmt"
 
-// A Demand is what clients ask of one node, or of all together.
+// A Demand lists the resources that clients take on one node, or on all together.
 type Demand struct {
 	Clients float64 `json:"clients"`
 	Memory  float64 `json:"memory"` // bytes, of the process and of the kernel

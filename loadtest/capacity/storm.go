@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// A Storm is what follows when the process of one node dies.
+// A Storm describes the reconnects after the process of one node has died.
 type Storm struct {
 	Clients  int     `json:"clients"` // that lose their connection
 	Serves   float64 `json:"serves"`  // joins a second that a node has processors left for

@@ -3,7 +3,6 @@ package chat
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/roost-rt/roost/server/live"
 	"github.com/roost-rt/roost/server/metrics"
@@ -23,13 +20,10 @@ import (
 
 // An admin is the listener for operators.
 type admin struct {
-	addr  string // "": there is none
-	token string // "": it asks nobody, and so is for this host only
+	aside // without a token it asks nobody, and so is for this host only
 
-	ln     net.Listener
 	events *metrics.Events
 	page   *live.Page // nil before serve
-	end    func()     // likewise
 }
 
 // flags are of the listener for operators.
@@ -37,9 +31,6 @@ func (a *admin) flags(flags *flag.FlagSet) {
 	flags.StringVar(&a.addr, "admin", "", "`HOST:PORT` on which to serve metrics, health and profiles to operators, such as 127.0.0.1:9000; default nowhere; see above")
 	flags.StringVar(&a.token, "admin-token", "", "`token` that -admin requires, at least 16 characters")
 }
-
-// minToken is how many characters a token has at least: nobody guesses 16 random ones.
-const minToken = 16
 
 // check says what is wrong. The token is from there, in words.
 func (a *admin) check(from string) error {
@@ -50,13 +41,10 @@ func (a *admin) check(from string) error {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(a.addr) // checked
-	switch {
-	case a.token == "" && !isLoopback(host):
+	if a.token == "" && !isLoopback(host) {
 		return fmt.Errorf("-admin is %q, which others can reach, and there is no token: set ROOST_ADMIN_TOKEN, or choose a loopback address such as 127.0.0.1:9000", a.addr)
-	case a.token != "" && len(a.token) < minToken:
-		return fmt.Errorf("%s has %d characters: want at least %d, such as those of: openssl rand -hex 16", from, len(a.token), minToken)
 	}
-	return nil
+	return a.checkToken(from)
 }
 
 // isLoopback reports whether a host is this one, to nobody but itself.
@@ -66,12 +54,9 @@ func isLoopback(host string) bool {
 }
 
 // listen takes the address, if there is one. Who comes waits until serve.
-func (a *admin) listen(log *slog.Logger) (err error) {
-	if a.addr == "" {
-		return nil
-	}
-	if a.ln, err = net.Listen("tcp", a.addr); err != nil {
-		return adviseAddr("admin", a.addr, err)
+func (a *admin) listen(log *slog.Logger) error {
+	if err := a.aside.listen("admin"); a.ln == nil {
+		return err
 	}
 	a.events = metrics.NewEvents()
 	log.Info("admin", "url", fmt.Sprintf("http://%s/", a.ln.Addr()), "token", a.token != "")
@@ -99,13 +84,10 @@ func (a *admin) serve(ep *phx.Endpoint, here *presence.Presence) (err error) {
 }
 
 func (a *admin) stop() {
-	switch {
-	case a.end != nil:
+	if a.page != nil {
 		a.page.Close()
-		a.end()
-	case a.ln != nil:
-		_ = a.ln.Close() // nobody has an answer yet
 	}
+	a.aside.stop()
 }
 
 func (a *admin) handler(ep *phx.Endpoint, here *presence.Presence) http.Handler {
@@ -171,57 +153,4 @@ func hostOf(r *http.Request) string {
 		return host
 	}
 	return r.Host
-}
-
-const (
-	// maxAside is how many connections a listener apart from clients has, whoever makes
-	// them: each takes a descriptor that a client may need.
-	maxAside = 1024
-
-	// bodyTime is how long the body of a request there may take.
-	bodyTime = 30 * time.Second
-)
-
-// serveAside serves apart from clients until stop is called, which cuts off who still
-// has a request.
-func serveAside(ln net.Listener, h http.Handler) (stop func()) {
-	server := &http.Server{
-		Handler: inTime(h), ConnState: atMost(maxAside),
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-	}
-	done := make(chan struct{})
-	go func() { // stop waits for it
-		defer close(done)
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			_ = ln.Close() // it cannot go on: who asks shall see that
-		}
-	}()
-	return func() { _ = server.Close(); <-done }
-}
-
-// inTime gives bodies some time, as the server reads the rest of one that nobody wanted.
-// Requests without one may wait longer, as those for profiles do.
-func inTime(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // a server of HTTP/1 can
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// atMost closes connections beyond a number. Those that were hijacked are counted by
-// whoever has them.
-func atMost(most int32) func(net.Conn, http.ConnState) {
-	var open atomic.Int32
-	return func(c net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			if open.Add(1) > most {
-				_ = c.Close() // the server finds out
-			}
-		case http.StateClosed, http.StateHijacked:
-			open.Add(-1)
-		}
-	}
 }

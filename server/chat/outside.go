@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"github.com/roost-rt/roost/server/api"
 	"github.com/roost-rt/roost/server/phx"
@@ -13,13 +12,7 @@ import (
 )
 
 // An outside is the listener for other programs of the application.
-type outside struct {
-	addr  string // "": there is none
-	token string
-
-	ln  net.Listener
-	end func() // nil before serve
-}
+type outside struct{ aside }
 
 func (o *outside) flags(f *flag.FlagSet) {
 	f.StringVar(&o.addr, "api", "", "`HOST:PORT` where other programs broadcast, list topics and presences, and close sockets, over HTTP; requires ROOST_API_TOKEN; GET /openapi.yaml there describes it; default nowhere")
@@ -33,19 +26,14 @@ func (o *outside) check(from string) error {
 		return nil
 	case o.token == "":
 		return fmt.Errorf("-api is %q, and there is no token: set ROOST_API_TOKEN", o.addr)
-	case len(o.token) < api.MinToken:
-		return fmt.Errorf("%s has %d characters: want at least %d, such as those of: openssl rand -hex 16", from, len(o.token), api.MinToken)
 	}
-	return checkHostPort("api", o.addr, "")
+	return errors.Join(o.checkToken(from), checkHostPort("api", o.addr, ""))
 }
 
 // listen takes the address, if there is one. Who comes waits until serve.
-func (o *outside) listen(log *slog.Logger) (err error) {
-	if o.addr == "" {
-		return nil
-	}
-	if o.ln, err = net.Listen("tcp", o.addr); err != nil {
-		return adviseAddr("api", o.addr, err)
+func (o *outside) listen(log *slog.Logger) error {
+	if err := o.aside.listen("api"); o.ln == nil {
+		return err
 	}
 	log.Info("api", "url", fmt.Sprintf("http://%s/", o.ln.Addr()))
 	return nil
@@ -61,13 +49,4 @@ func (o *outside) serve(ep *phx.Endpoint, here *presence.Presence) error {
 	}
 	o.end = serveAside(o.ln, handler)
 	return nil
-}
-
-func (o *outside) stop() {
-	switch {
-	case o.end != nil:
-		o.end()
-	case o.ln != nil:
-		_ = o.ln.Close() // nobody has an answer yet
-	}
 }
