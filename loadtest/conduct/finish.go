@@ -195,7 +195,7 @@ func (c closing) end() (*record.End, error) {
 	}
 	e.Joined, e.Errors = sum.Joined, sum.Errors
 	e.Secured, e.Resumed = sum.Secured, sum.Resumed
-	e.Delivered, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Duplicated, known.Reordered, known.Late
+	e.Delivered, e.Taken, e.Duplicated, e.Reordered, e.Late = known.Delivered, known.Taken, known.Duplicated, known.Reordered, known.Late
 	e.Expected = c.expected() - unknown - e.Away
 	if c.cfg.Script != nil { // users know what they are owed
 		e.Expected = e.Delivered + e.Lost + e.Unreadable

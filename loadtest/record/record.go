@@ -202,6 +202,7 @@ type End struct {
 	Joined       int64            `json:"joined"`
 	Expected     int64            `json:"expected"` // receipts: for each broadcast, the clients joined to its room
 	Delivered    int64            `json:"delivered"`
+	Taken        int64            `json:"taken,omitempty"` // of these, by a program in the kernel for a client
 	Lost         int64            `json:"lost"`
 	Unreadable   int64            `json:"unreadable,omitempty"` // messages that came and are not understood, as far as they may be what is missing: neither delivered nor lost
 	Away         int64            `json:"away,omitempty"`       // receipts that are not expected because the client was cut off at the time

@@ -36,7 +36,9 @@ func (s Summary) perClientBill() []bill {
 	if !slices.ContainsFunc(all, holding.measured) {
 		return nil
 	}
-	return []bill{newBill("one client", all, width(all))}
+	b := newBill("one client", all, width(all))
+	b.Below = s.MemorySays
+	return []bill{b}
 }
 
 // totalBills is what the whole host held at each moment.

@@ -185,6 +185,12 @@ func TestNotMeasured(t *testing.T) {
 			r.Memory.KernelBytes = 1
 		}
 	}
+	shrunkProcesses := fixture(t)
+	for _, r := range shrunkProcesses {
+		if r.Memory != nil && r.Memory.When == "joined" {
+			r.Memory.ServerRSS, r.Memory.ClientRSS = 1000, 1000
+		}
+	}
 	noLatency := fixture(t)
 	end(t, noLatency).Latency = nil
 	nothingReceived := fixture(t)
@@ -202,6 +208,7 @@ func TestNotMeasured(t *testing.T) {
 			[]string{"server_bytes_per_client"}},
 		{"kernel not read", zeroKernel, []string{"kernel_bytes_per_client"}},
 		{"kernel gave back more", shrunkKernel, []string{"kernel_bytes_per_client"}},
+		{"pages reclaimed", shrunkProcesses, []string{"server_bytes_per_client", "client_bytes_per_client"}},
 		{"no histogram", noLatency, []string{"latency_ms"}},
 		{"nothing received", nothingReceived, []string{"latency_ms"}},
 		{"CPU not read", noCPU, []string{"server_cpu_us_per_delivery"}},
@@ -224,6 +231,29 @@ func TestNotMeasured(t *testing.T) {
 				t.Error("HTML does not say: not measured")
 			}
 		})
+	}
+}
+
+// Memory that processes held less of when all had joined is no cost of a client, which
+// would be negative: all reports say so, and why.
+func TestMemoryNotMeasurable(t *testing.T) {
+	t.Parallel()
+	records := fixture(t)
+	for _, r := range records {
+		if r.Memory != nil && r.Memory.When == "joined" {
+			r.Memory.ServerRSS = 1000
+		}
+	}
+	r := newResult(t, records)
+	const want = "server: not measurable, because it held 1.00 KB when all had joined, and "
+	says, _ := summary(t, r)["memory_says"].(string)
+	for kind, out := range map[string]string{"JSON": says, "text": text(t, r), "page": html(t, r)} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("the %s lacks %q:\n%s", kind, want, out)
+		}
+	}
+	if says := newResult(t, fixture(t)).Summary.MemorySays; says != "" {
+		t.Errorf("of a run whose memory grew, %q", says)
 	}
 }
 

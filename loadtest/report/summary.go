@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -22,6 +24,7 @@ type Summary struct {
 	Broadcasts int              `json:"broadcasts"`
 	Expected   *int64           `json:"expected"` // receipts: for each broadcast, the clients joined to its room
 	Delivered  *int64           `json:"delivered"`
+	Taken      int64            `json:"taken,omitempty"` // of these, by a program in the kernel for a client
 	Lost       *int64           `json:"lost"`
 	Unreadable int64            `json:"unreadable,omitempty"` // receipts that are not understood, neither delivered nor lost
 	Away       *int64           `json:"away"`                 // missed while their receiver was cut off or had left: neither expected nor lost
@@ -49,10 +52,12 @@ type Summary struct {
 	Steps    []Step    `json:"steps,omitempty"`
 	Others   []Other   `json:"others,omitempty"`
 
-	// Bytes between "empty" and "joined", for each client joined by then.
+	// Bytes between "empty" and "joined", for each client joined by then; nil of who held
+	// less then: that is no cost of a client.
 	ServerBytesPerClient *float64 `json:"server_bytes_per_client"` // RSS of all server processes
 	ClientBytesPerClient *float64 `json:"client_bytes_per_client"` // RSS of all client processes
-	KernelBytesPerClient *float64 `json:"kernel_bytes_per_client"` // slab and TCP buffers of the whole host, so of both ends if both are on it; nil if it gave back more than it took
+	KernelBytesPerClient *float64 `json:"kernel_bytes_per_client"` // slab and TCP buffers of the whole host, so of both ends if both are on it
+	MemorySays           string   `json:"memory_says,omitempty"`   // which of these is nil because less was held, and why that may be; "" if none is
 
 	ServerCPUUsPerDelivery *float64 `json:"server_cpu_us_per_delivery"`
 	ServerCPUUsPerJoin     *float64 `json:"server_cpu_us_per_join"` // connect and handshake included
@@ -89,7 +94,6 @@ func (s Summary) complete() bool {
 
 func (r *Result) summarize() Summary {
 	s := Summary{Scenario: r.scenario(), Broadcasts: len(r.Broadcasts), Shortfall: r.shortfall, ClientTCP: r.clientTCP()}
-	s.ClientTCPSays = tcpSays(s.ClientTCP)
 	s.memory(r.memory)
 	if r.end != nil {
 		s.totals(r.end)
@@ -97,6 +101,7 @@ func (r *Result) summarize() Summary {
 	} else {
 		s.soFar(r.ticks)
 	}
+	s.ClientTCPSays = s.tcpSays()
 	s.Late = r.late()
 	s.LatencyMs = percentiles(r.latency)
 	s.RawLatencyMs = percentiles(r.raw)
@@ -110,7 +115,7 @@ func (s *Summary) totals(e *record.End) {
 	s.Clients, s.Joined = &e.Clients, &e.Joined
 	s.Expected, s.Delivered = &e.Expected, &e.Delivered
 	s.Lost, s.Away, s.Duplicated, s.Reordered = &e.Lost, &e.Away, &e.Duplicated, &e.Reordered
-	s.Unreadable = e.Unreadable
+	s.Taken, s.Unreadable = e.Taken, e.Unreadable
 	s.Errors = counted(e.Errors)
 	s.TLS = secured(e)
 	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)
@@ -145,17 +150,22 @@ func (s *Summary) memory(bill func(when string) (record.Memory, bool)) {
 	if !ok1 || !ok2 {
 		return
 	}
-	each := func(before, after int64) *float64 {
-		if before == 0 || after == 0 { // no process is that small: it was not read
+	each := func(name, because string, before, after int64) *float64 {
+		switch {
+		case before == 0 || after == 0 || joined.Clients == 0: // no process is that small: it was not read
+			return nil
+		case after < before:
+			s.MemorySays += fmt.Sprintf("Memory per client, %s: not measurable, because it held %s when all had joined, and %s before: %s. ",
+				name, size(float64(after)), size(float64(before)), because)
 			return nil
 		}
 		return ratio(after-before, joined.Clients)
 	}
-	s.ServerBytesPerClient = each(empty.ServerRSS, joined.ServerRSS)
-	s.ClientBytesPerClient = each(empty.ClientRSS, joined.ClientRSS)
-	if kernel := each(empty.KernelBytes, joined.KernelBytes); kernel != nil && *kernel > 0 { // else something else on the host gave back more
-		s.KernelBytesPerClient = kernel
-	}
+	const reclaimed = "the kernel took pages back that it can read again, as it does where memory is short"
+	s.ServerBytesPerClient = each("server", reclaimed, empty.ServerRSS, joined.ServerRSS)
+	s.ClientBytesPerClient = each("client", reclaimed, empty.ClientRSS, joined.ClientRSS)
+	s.KernelBytesPerClient = each("kernel", "something else on the host gave back more", empty.KernelBytes, joined.KernelBytes)
+	s.MemorySays = strings.TrimSpace(s.MemorySays)
 }
 
 func percentiles(h *hdrhistogram.Histogram) *Percentiles {

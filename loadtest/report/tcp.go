@@ -23,15 +23,19 @@ func (r *Result) clientTCP() string {
 
 // tcpSays is what a virtual link measures more and less truly than loopback; "" for
 // loopback.
-func tcpSays(tcp string) string {
+func (s Summary) tcpSays() string {
 	const both = "The clients' TCP was in their process, behind a network device. Truer than over loopback: " +
 		"the server pays for its own TCP and not for the receivers', and the kernel's memory is that of the servers' ends. " +
 		"Less true: there is no network card and no round trip, so next to nothing waits for its acknowledgement, "
-	switch tcp {
+	switch s.ClientTCP {
 	case tunTCP:
 		return both + "which comes as soon as the process has read the packet."
 	case bpfTCP:
-		return both + "which comes within the server's write. Most receipts are of a program in the kernel: " +
+		taken := "Most receipts" // as in records that are older than the count
+		if s.Taken > 0 && s.Delivered != nil {
+			taken = fmt.Sprintf("%s of %s receipts", count(s.Taken), count(*s.Delivered))
+		}
+		return both + "which comes within the server's write. " + taken + " are of a program in the kernel: " +
 			"they say that the message left the server whole and in its turn, not that a process read it, and what the program costs is in the server's CPU."
 	}
 	return ""

@@ -55,6 +55,22 @@ func TestVirtualLinkIsSaid(t *testing.T) {
 	}
 }
 
+// How many receipts a program took is told where it was counted.
+func TestTakenIsSaid(t *testing.T) {
+	t.Parallel()
+	records := fixture(t)
+	for _, r := range records {
+		if r.Run != nil {
+			r.Run.Config["client_tcp"] = "bpf"
+		}
+	}
+	end(t, records).Taken = 199_990
+	const want = "199,990 of 200,000 receipts are of a program in the kernel"
+	if r := newResult(t, records); r.Summary.Taken != 199_990 || !strings.Contains(r.Summary.ClientTCPSays, want) {
+		t.Errorf("%d were taken: %q, want %q", r.Summary.Taken, r.Summary.ClientTCPSays, want)
+	}
+}
+
 // A server's figures are not compared with those of clients whose TCP is elsewhere.
 func TestCompareWantsOneTCP(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,10 @@ func (r *Result) textFigures(t *table) {
 			show(sum(processes(m), kernel), size), show(reading(m.AvailableBytes), size))
 	}
 	t.line("")
+	if s.MemorySays != "" {
+		t.wrapped("", s.MemorySays)
+		t.line("")
+	}
 	if blocks := s.scenarioBlocks(); len(blocks) > 0 {
 		t.blocks(blocks...)
 		t.line("")
