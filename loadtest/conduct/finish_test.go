@@ -101,3 +101,23 @@ func TestEndBelievesReceivers(t *testing.T) {
 		t.Errorf("%d messages sent, want 9: somebody has received it", got)
 	}
 }
+
+// A coordinator that stood still for longer than nothing may arrive has silence behind
+// it, but not of those who wrote to it meanwhile.
+func TestSilenceIsOfWhoWrites(t *testing.T) {
+	t.Parallel()
+	r, _ := gathering(t, 1)
+	r.cfg.Drain = time.Minute
+	r.lastArrival = order.Now() - int64(time.Hour)
+	for _, delivered := range []int64{1, 100} { // of 100
+		r.inbox <- letter{from: r.workers[0], event: order.Event{Progress: &order.Progress{
+			Counts: order.Counts{Delivered: delivered}, Latency: order.Encode(order.NewHistogram(2)),
+		}}}
+	}
+	if err := r.until(t.Context(), r.allArrived); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.counts().Delivered; got != 100 {
+		t.Errorf("%d receipts were taken, want 100: the others had come", got)
+	}
+}

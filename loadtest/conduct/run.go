@@ -53,7 +53,13 @@ type run struct {
 // until takes what comes in until done is true. It fails when ctx ends or
 // something dies.
 func (r *run) until(ctx context.Context, done func() bool) error {
-	for !done() {
+	for {
+		if err := r.catchUp(); err != nil {
+			return err
+		}
+		if done() {
+			return nil
+		}
 		select {
 		case l := <-r.inbox:
 			if err := r.open(l); err != nil {
@@ -68,6 +74,16 @@ func (r *run) until(ctx context.Context, done func() bool) error {
 		case <-r.alarm:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// catchUp takes what has come in meanwhile. A coordinator that stood still finds that
+// nobody was heard for long: but only because it has not read.
+func (r *run) catchUp() error {
+	for range len(r.inbox) { // it alone reads
+		if err := r.open(<-r.inbox); err != nil {
+			return err
 		}
 	}
 	return nil
