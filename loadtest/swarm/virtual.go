@@ -42,8 +42,14 @@ type virtual struct {
 	stopping bool
 }
 
+// patience is how long servers wait for so many clients to acknowledge a broadcast, which
+// all come to it at once: 20 µs each, more than a packet takes to be read and answered.
+func patience(clients int) time.Duration {
+	return 200*time.Millisecond + time.Duration(clients)*20*time.Microsecond
+}
+
 func newVirtual(f *fleet) (*virtual, error) {
-	device, err := tun.Open(tun.Queue)
+	device, err := tun.Open(tun.Config{Patience: patience(f.pending)})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +74,7 @@ func newVirtual(f *fleet) (*virtual, error) {
 // makeStack makes the records of all clients, and what works on them.
 func (v *virtual) makeStack() (err error) {
 	f, network := v.fleet, v.device.Network().Addr()
-	c := vtcp.Config{Network: network, MTU: tun.MTU, Partial: true, Send: v.write, Timestamps: f.orders.Timestamps}
+	c := vtcp.Config{Network: network, MTU: v.device.MTU(), Partial: true, Send: v.write, Timestamps: f.orders.Timestamps}
 	if f.orders.TCP == order.BPF {
 		path, err := fast.Load(max(f.pending, 1), network)
 		if err != nil {
@@ -101,16 +107,13 @@ func (v *virtual) run() {
 			return
 		}
 		v.expire()
-		for {
-			packet, vouched, err := v.device.Read()
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				break
-			}
-			if err != nil {
-				v.fleet.fault(fmt.Sprintf("read the TUN device: %v", err))
-				return
-			}
-			v.take(packet, vouched)
+		err := v.device.Read(v.take)
+		for err == nil {
+			err = v.device.Read(v.take)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			v.fleet.fault(fmt.Sprintf("read the TUN device: %v", err))
+			return
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ const (
 )
 
 // setUp makes a device of an open /dev/net/tun, and switches it on.
-func (d *Device) setUp(fd, queue int) error {
+func (d *Device) setUp(fd int) error {
 	req, err := unix.NewIfreq(prefix + "%d") // the kernel counts
 	if err != nil {
 		return err
@@ -29,11 +30,13 @@ func (d *Device) setUp(fd, queue int) error {
 		return fmt.Errorf("make it: %w (it needs CAP_NET_ADMIN)", err)
 	}
 	d.name = req.Name()
-	n, err := strconv.Atoi(strings.TrimPrefix(d.name, prefix))
-	if err != nil || n > 255-firstNetwork {
-		return fmt.Errorf("%s has no addresses: they are for %d devices", d.name, 256-firstNetwork)
+	if !d.config.Network.IsValid() {
+		n, err := strconv.Atoi(strings.TrimPrefix(d.name, prefix))
+		if err != nil || n > 255-firstNetwork {
+			return fmt.Errorf("%s has no addresses: they are for %d devices", d.name, 256-firstNetwork)
+		}
+		d.config.Network = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(firstNetwork + n)}), 16)
 	}
-	d.network = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(firstNetwork + n)}), 16)
 	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM); err != nil {
 		return fmt.Errorf("leave checksums to it: %w", err)
 	}
@@ -43,12 +46,21 @@ func (d *Device) setUp(fd, queue int) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+d.name+"/route_localnet", []byte("1"), 0); err != nil {
 		return err
 	}
-	return d.configure(queue)
+	if err := d.configure(); err != nil {
+		return err
+	}
+	if d.config.Patience == 0 {
+		return nil
+	}
+	if err := wait(d.index, d.config.Network, d.config.Patience); err != nil {
+		return fmt.Errorf("have its route wait for acknowledgements: %w", err)
+	}
+	return nil
 }
 
 // configure sets what a device is born without. The last address of its network is
 // its own, which makes a route to the others.
-func (d *Device) configure(queue int) error {
+func (d *Device) configure() error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -70,10 +82,10 @@ func (d *Device) configure(queue int) error {
 		request uint
 		fill    func(*unix.Ifreq) error
 	}{
-		{"MTU", unix.SIOCSIFMTU, number(MTU)},
-		{"queue length", unix.SIOCSIFTXQLEN, number(uint32(queue))},
-		{"address", unix.SIOCSIFADDR, address(last(d.network))},
-		{"netmask", unix.SIOCSIFNETMASK, address(netip.AddrFrom4([4]byte(net.CIDRMask(d.network.Bits(), 32))))},
+		{"MTU", unix.SIOCSIFMTU, number(uint32(d.config.MTU))},
+		{"queue length", unix.SIOCSIFTXQLEN, number(uint32(d.config.Queue))},
+		{"address", unix.SIOCSIFADDR, address(last(d.config.Network))},
+		{"netmask", unix.SIOCSIFNETMASK, address(netip.AddrFrom4([4]byte(net.CIDRMask(d.config.Network.Bits(), 32))))},
 		{"switch on", unix.SIOCSIFFLAGS, up},
 	} {
 		if err := set(s, d.name, step.request, step.fill); err != nil {
@@ -119,25 +131,55 @@ func last(p netip.Prefix) netip.Addr {
 // a queue of its own, and a second one only costs, and drops at 500 packets. It is
 // what "tc qdisc replace root noqueue" does, rtnetlink(7).
 func unqueue(index int) error {
+	ne := binary.NativeEndian
+	m := make([]byte, 4)                  // struct tcmsg: family
+	m = ne.AppendUint32(m, uint32(index)) //
+	m = ne.AppendUint32(m, 0)             // handle
+	m = ne.AppendUint32(m, root)
+	m = ne.AppendUint32(m, 0)
+	return ask(unix.RTM_NEWQDISC, attribute(m, kindAttribute, []byte("noqueue\x00")))
+}
+
+// wait has TCP send nothing again on the route to a network before so long has passed.
+// It is what "ip route replace NETWORK dev DEVICE scope link rto_min TIME" does. The
+// value is locked, as the kernel believes no other.
+func wait(index int, network netip.Prefix, d time.Duration) error {
+	ne := binary.NativeEndian
+	ms := uint32((d + time.Millisecond - 1) / time.Millisecond)
+	metrics := attribute(nil, unix.RTAX_LOCK, ne.AppendUint32(nil, 1<<unix.RTAX_RTO_MIN))
+	metrics = attribute(metrics, unix.RTAX_RTO_MIN, ne.AppendUint32(nil, ms))
+	m := []byte{ // struct rtmsg
+		unix.AF_INET, byte(network.Bits()), 0, 0,
+		unix.RT_TABLE_MAIN, unix.RTPROT_KERNEL, unix.RT_SCOPE_LINK, unix.RTN_UNICAST,
+		0, 0, 0, 0,
+	}
+	m = attribute(m, unix.RTA_DST, network.Addr().AsSlice())
+	m = attribute(m, unix.RTA_OIF, ne.AppendUint32(nil, uint32(index)))
+	m = attribute(m, unix.RTA_METRICS, metrics)
+	return ask(unix.RTM_NEWROUTE, m)
+}
+
+// attribute appends a struct rtattr with its value to a message, rtnetlink(7).
+func attribute(m []byte, kind uint16, value []byte) []byte {
+	m = binary.NativeEndian.AppendUint16(m, uint16(unix.SizeofRtAttr+len(value)))
+	m = binary.NativeEndian.AppendUint16(m, kind)
+	m = append(m, value...)
+	return append(m, make([]byte, -len(value)&3)...)
+}
+
+// ask has the kernel make something of a kind, or replace it, netlink(7).
+func ask(kind uint16, body []byte) error {
 	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(s)
 	ne := binary.NativeEndian
-	const kind = "noqueue\x00"
-	const length = unix.SizeofNlMsghdr + 20 + unix.SizeofRtAttr + len(kind)
-	m := ne.AppendUint32(nil, uint32(length)) // struct nlmsghdr
-	m = ne.AppendUint16(m, unix.RTM_NEWQDISC)
+	m := ne.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body))) // struct nlmsghdr
+	m = ne.AppendUint16(m, kind)
 	m = ne.AppendUint16(m, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
-	m = append(m, make([]byte, 8+4)...)   // sequence number, port; then struct tcmsg: family
-	m = ne.AppendUint32(m, uint32(index)) //
-	m = ne.AppendUint32(m, 0)             // handle
-	m = ne.AppendUint32(m, root)
-	m = ne.AppendUint32(m, 0)
-	m = ne.AppendUint16(m, uint16(unix.SizeofRtAttr+len(kind)))
-	m = ne.AppendUint16(m, kindAttribute)
-	m = append(m, kind...)
+	m = append(m, make([]byte, 8)...) // sequence number, port
+	m = append(m, body...)
 	if err := unix.Sendto(s, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}

@@ -58,17 +58,17 @@ type lab struct {
 
 func newLab(t *testing.T, clients int, timestamps bool) *lab {
 	t.Helper()
-	return newLabWith(t, clients, timestamps, tun.Queue)
+	return newLabWith(t, clients, timestamps, tun.Config{})
 }
 
-func newLabWith(t *testing.T, clients int, timestamps bool, queue int) *lab {
+func newLabWith(t *testing.T, clients int, timestamps bool, c tun.Config) *lab {
 	t.Helper()
-	d, err := tun.Open(queue)
+	d, err := tun.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := &lab{t: t, device: d, records: make([]vtcp.Record, clients), started: time.Now()}
-	l.Stack, err = vtcp.New(vtcp.Config{Records: l.records, Network: d.Network().Addr(), MTU: tun.MTU, Partial: true, Timestamps: timestamps, Send: func(p []byte) {
+	l.Stack, err = vtcp.New(vtcp.Config{Records: l.records, Network: d.Network().Addr(), MTU: d.MTU(), Partial: true, Timestamps: timestamps, Send: func(p []byte) {
 		if err := d.Write(p); err != nil {
 			t.Errorf("write: %v", err)
 		}
@@ -89,19 +89,17 @@ func (l *lab) run(handle func(vtcp.Event), done func() bool) {
 		if err := l.device.Interrupt(time.Now().Add(vtcp.Tick)); err != nil {
 			l.t.Fatal(err)
 		}
-		for {
-			packet, vouched, err := l.device.Read()
+		for !done() {
+			err := l.device.Read(func(packet []byte, vouched bool) {
+				e := l.Take(packet, vouched)
+				handle(e)
+				l.Settle(e.Client, true)
+			})
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				break
 			}
 			if err != nil {
 				l.t.Fatal(err)
-			}
-			e := l.Take(packet, vouched)
-			handle(e)
-			l.Settle(e.Client, true)
-			if done() {
-				return
 			}
 		}
 		l.Advance(uint32(time.Since(l.started) / vtcp.Tick))
@@ -292,7 +290,7 @@ func TestKernelWaits(t *testing.T) {
 func TestDropped(t *testing.T) {
 	t.Parallel()
 	enterNamespace(t)
-	l := newLabWith(t, 1, false, 100)
+	l := newLabWith(t, 1, false, tun.Config{Queue: 100})
 	defer l.device.Close()
 	c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(l.Addr(0)))
 	if err != nil {
@@ -308,9 +306,14 @@ func TestDropped(t *testing.T) {
 	if n, err := l.device.Dropped(); n == 0 || n >= sent || err != nil {
 		t.Errorf("after %d packets: %d dropped, %v", sent, n, err)
 	}
-	packet, _, err := l.device.Read()
-	if e := l.Take(packet, true); err != nil || e.Client != -1 || l.Counts().Malformed != 1 {
-		t.Errorf("a packet of UDP: %+v, %v, %+v", e, err, l.Counts())
+	first := true
+	if err := l.device.Read(func(packet []byte, _ bool) {
+		if e := l.Take(packet, true); first && (e.Client != -1 || l.Counts().Malformed != 1) {
+			t.Errorf("a packet of UDP: %+v, %+v", e, l.Counts())
+		}
+		first = false
+	}); err != nil || first {
+		t.Errorf("Read: %v, and a packet: %t", err, !first)
 	}
 }
 
@@ -321,14 +324,13 @@ func TestClose(t *testing.T) {
 	l := newLab(t, 1, false)
 	ended := make(chan error)
 	go func() {
-		_, _, err := l.device.Read()
-		ended <- err
+		ended <- l.device.Read(func([]byte, bool) {})
 	}()
 	if err := l.device.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := <-ended; !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Read: %v, want os.ErrClosed", err)
+	if err := <-ended; err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Read of a closed device: %v", err)
 	}
 	if _, err := l.device.Dropped(); err == nil {
 		t.Error("Dropped of a closed device: no error")
@@ -351,6 +353,99 @@ func TestDevices(t *testing.T) {
 		l.run(func(e vtcp.Event) { got = append(got, e.Data...); over = over || e.Closed }, func() bool { return over })
 		if string(got) != want {
 			t.Errorf("device %d: the server sees %s, want %s", i, got, want)
+		}
+	}
+}
+
+// TestReadLate reads after the moment has come, as a loop does that was late: what is
+// there is read all the same, or nothing would ever be.
+func TestReadLate(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	l := newLab(t, 1, false)
+	defer l.device.Close()
+	c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(l.Addr(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.device.Interrupt(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for range 2 {
+		if err := l.device.Read(func([]byte, bool) { read++ }); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v, want os.ErrDeadlineExceeded", err)
+		}
+	}
+	if read != 1 {
+		t.Errorf("%d packets, want 1", read)
+	}
+}
+
+// TestPatience asks a server's TCP when it sends again what its client does not
+// acknowledge: not within the time that the device asks for.
+func TestPatience(t *testing.T) {
+	for _, patience := range []time.Duration{0, time.Minute} {
+		t.Run(patience.String(), func(t *testing.T) {
+			t.Parallel()
+			enterNamespace(t)
+			timeout := make(chan time.Duration, 1)
+			at := listen(t, func(c *net.TCPConn) {
+				if _, err := c.Write([]byte("now")); err != nil {
+					t.Error(err)
+				}
+				timeout <- retransmissionTimeout(t, c)
+				_, _ = c.Read(make([]byte, 1))
+			})
+			l := newLabWith(t, 1, false, tun.Config{Patience: patience})
+			defer l.device.Close()
+			if err := l.Dial(0, at); err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			l.run(func(e vtcp.Event) { got += len(e.Data) }, func() bool { return got > 0 })
+			if d := <-timeout; d < patience || patience == 0 && d > 10*time.Second {
+				t.Errorf("it sends again after %v", d)
+			}
+			l.Abort(0)
+		})
+	}
+}
+
+// retransmissionTimeout is that of a connection, RFC 6298.
+func retransmissionTimeout(t *testing.T, c *net.TCPConn) (d time.Duration) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	err = raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		d = time.Duration(info.Rto) * time.Microsecond
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return d
+}
+
+// TestConfig refuses what no device can be.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for _, c := range []tun.Config{
+		{Network: netip.MustParsePrefix("2001:db8::/64")}, {Network: netip.MustParsePrefix("10.0.0.0/30")},
+		{MTU: 500}, {MTU: tun.MTU + 1}, {Queue: -1}, {Patience: -1},
+	} {
+		if _, err := tun.Open(c); err == nil {
+			t.Errorf("Open(%+v) has no error", c)
 		}
 	}
 }
