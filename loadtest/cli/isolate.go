@@ -12,6 +12,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/swarm"
 )
 
 // isolateFrom is from how many clients on a run gets a network namespace of its
@@ -53,6 +54,9 @@ func (w *whether) Set(s string) error {
 // returns a sentence for the plan.
 func (o *options) isolate(h kernel.Host) (says string, err error) {
 	if buckets := os.Getenv(isolatedEnv); buckets != "" {
+		if err := o.tryTCP(h, swarm.TryTCP); err != nil {
+			return "", err
+		}
 		return fmt.Sprintf("All of it is in a network namespace of its own, with a TCP hash table of %s buckets and congestion control reno.", buckets), nil
 	}
 	tcp, _, err := o.config.ChooseTCP(h)
@@ -78,8 +82,8 @@ func (o *options) isolate(h kernel.Host) (says string, err error) {
 	return fmt.Sprintf("It uses the host's network namespace, because one of its own cannot be had: %v.", err), nil
 }
 
-// isolateLink is isolate for clients without sockets. They have some where nobody asked
-// for a namespace, or for them, that cannot be had.
+// isolateLink is isolate for clients without sockets. They have some where a namespace
+// cannot be had, and nobody asked for it or for them: the plan says so.
 func (o *options) isolateLink(tcp order.TCP) (says string, err error) {
 	switch {
 	case o.netns == no:
@@ -93,8 +97,23 @@ func (o *options) isolateLink(tcp order.TCP) (says string, err error) {
 	if o.netns == yes || o.config.ClientTCP == tcp {
 		return "", err
 	}
-	o.config.ClientTCP = order.KernelTCP
-	return fmt.Sprintf("The clients have sockets, as %v.", err), nil
+	o.config.Refused = map[order.TCP]error{order.BPF: err, order.TUN: err}
+	return "", nil
+}
+
+// tryTCP tries what the clients are to have, as a host may refuse what it seems to
+// have, and then what comes next. It fails if somebody asked for just that.
+func (o *options) tryTCP(h kernel.Host, try func(order.TCP) error) error {
+	o.config.Refused = make(map[order.TCP]error)
+	for {
+		tcp, _, err := o.config.ChooseTCP(h)
+		if err != nil || tcp == order.KernelTCP {
+			return err
+		}
+		if o.config.Refused[tcp] = try(tcp); o.config.Refused[tcp] == nil {
+			return nil
+		}
+	}
 }
 
 // enterNamespace makes a namespace for a number of sockets. It only returns if it

@@ -70,6 +70,10 @@ type Config struct {
 	// see [Config.ChooseTCP].
 	ClientTCP order.TCP `json:"client_tcp,omitempty"`
 
+	// Refused is why this host refuses kinds of TCP that it seems to have, as far as
+	// they were tried. AutoTCP then takes the next one.
+	Refused map[order.TCP]error `json:"-"`
+
 	// Timestamps has clients without sockets offer TCP's timestamps (RFC 7323), as
 	// sockets do where net.ipv4.tcp_timestamps says so.
 	Timestamps bool `json:"timestamps,omitempty"`

@@ -27,10 +27,12 @@ func ParseTCP(name string) (order.TCP, error) {
 // or TUN where no program can be loaded, for 100,000 clients or more of servers that are
 // started here. It is KernelTCP for fewer, where the host has no way to either, for servers
 // elsewhere, for users of a scenario file, and for Echo, whose latencies are also those of
-// who waits. It fails where the host has no way to what was asked for.
+// who waits. It fails where the host has no way to what was asked for, or refuses it.
 func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) {
 	if c.ClientTCP != "" && c.ClientTCP != AutoTCP {
-		switch {
+		switch refused := c.Refused[c.ClientTCP]; {
+		case refused != nil:
+			return "", "", fmt.Errorf("client-tcp: %s: %w", c.ClientTCP, refused)
 		case c.ClientTCP == order.TUN && !h.TUN:
 			return "", "", errors.New("client-tcp: tun needs root, and /dev/net/tun (modprobe tun)")
 		case c.ClientTCP == order.BPF && !h.BPF:
@@ -48,9 +50,14 @@ func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) 
 		return order.KernelTCP, "that a client wakes up is a part of an echo's latency", nil
 	case !h.TUN:
 		return order.KernelTCP, "without, it takes root, and /dev/net/tun", nil
+	case c.Refused[order.TUN] != nil:
+		return order.KernelTCP, fmt.Sprintf("another TCP cannot be had: %v", c.Refused[order.TUN]), nil
 	}
 	why = fmt.Sprintf("they are %s or more", grouped(virtualFrom))
-	if !h.BPF {
+	switch refused := c.Refused[order.BPF]; {
+	case refused != nil:
+		return order.TUN, fmt.Sprintf("%s, and a program in the kernel cannot be had: %v", why, refused), nil
+	case !h.BPF:
 		return order.TUN, why + ", and a program in the kernel takes root of the host, and Linux 6.6", nil
 	}
 	return order.BPF, why, nil

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -21,6 +22,13 @@ func TestChooseTCP(t *testing.T) {
 	url.URL = "wss://192.0.2.1"
 	users.Script = new(script.Source)
 	echo.Scenario = plan.Echo
+	refuse := func(c plan.Config, kinds ...order.TCP) plan.Config {
+		c.Refused = make(map[order.TCP]error)
+		for _, tcp := range kinds {
+			c.Refused[tcp] = errors.New("load: not permitted")
+		}
+		return c
+	}
 	as := func(tcp order.TCP, c plan.Config) plan.Config {
 		c.ClientTCP = tcp
 		return c
@@ -43,6 +51,9 @@ func TestChooseTCP(t *testing.T) {
 		{"asked for", as(order.TUN, few), all, order.TUN, "asked for"},
 		{"asked for in an echo", as(order.BPF, echo), all, order.BPF, "asked for"},
 		{"the kernel asked for", as(order.KernelTCP, many), all, order.KernelTCP, "asked for"},
+		{"many, the program is refused", refuse(many, order.BPF), all, order.TUN, "and a program in the kernel cannot be had: load: not permitted"},
+		{"many, all is refused", refuse(many, order.BPF, order.TUN), all, order.KernelTCP, "another TCP cannot be had: load: not permitted"},
+		{"asked for and refused", refuse(as(order.BPF, few), order.BPF), all, "", "client-tcp: bpf: load: not permitted"},
 		{"a program that cannot be loaded", as(order.BPF, few), tun, "", "client-tcp: bpf needs root"},
 		{"a device that cannot be had", as(order.TUN, few), none, "", "client-tcp: tun needs root"},
 	} {

@@ -71,6 +71,23 @@ func newVirtual(f *fleet) (*virtual, error) {
 	return v, nil
 }
 
+// TryTCP finds out whether clients could have a TCP other than the kernel's in this network
+// namespace: it makes what that takes, and takes it away again.
+func TryTCP(tcp order.TCP) error {
+	device, err := tun.Open(tun.Config{})
+	if err != nil || tcp != order.BPF {
+		if err == nil {
+			err = device.Close()
+		}
+		return err
+	}
+	path, err := fast.Load(1, device.Network().Addr())
+	if err == nil {
+		err = errors.Join(path.Attach(device.Index()), path.Close())
+	}
+	return errors.Join(err, device.Close())
+}
+
 // makeStack makes the records of all clients, and what works on them.
 func (v *virtual) makeStack() (err error) {
 	f, network := v.fleet, v.device.Network().Addr()
