@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 const (
@@ -99,8 +101,11 @@ func (p *planner) divideClients() {
 
 // processes is how many hold the clients.
 func (p *planner) processes() int {
-	if len(p.config.ClientCommand) == 0 || p.virtual() {
+	switch {
+	case len(p.config.ClientCommand) == 0 || p.ClientTCP == order.BPF:
 		return 1
+	case p.ClientTCP == order.TUN: // one reads a device
+		return min(max(1, p.host.Cores), atLeast(p.Clients, clientsPerLoop))
 	}
 	n := max(atLeast(p.Clients, p.perProcess()), min(p.host.Cores/2, atLeast(p.Clients, clientsPerLoop)))
 	if p.config.Scenario.kind().busy { // and it has one loop

@@ -77,7 +77,8 @@ func TestChooseTCP(t *testing.T) {
 	}
 }
 
-// Clients without sockets are one process, connect from no address of the host's, and
+// Clients without sockets are one process, or one for each processor where it reads
+// all packets, connect from no address of the host's, and
 // are asked of it once.
 func TestPlanWithoutSockets(t *testing.T) {
 	t.Parallel()
@@ -97,6 +98,11 @@ func TestPlanWithoutSockets(t *testing.T) {
 			t.Errorf("the plan lacks %q:\n%s", want, why)
 		}
 	}
+	host.BPF, host.Cores = false, 4
+	if p, err = plan.New(local(1_000_000), host); err != nil || p.ClientTCP != order.TUN || len(p.Processes) != 4 {
+		t.Errorf("without a program, TCP %s in %d processes, error %v, want tun in 4: one reads a device", p.ClientTCP, len(p.Processes), err)
+	}
+	host.BPF = true
 	most := 0
 	for n := 1_000_000; n <= 5_000_000; n += 100_000 {
 		if p, err := plan.New(local(n), host); err == nil {
