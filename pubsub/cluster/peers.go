@@ -23,7 +23,7 @@ type peer struct {
 	left    bool // has said goodbye
 	awaited bool // was here when the link was lost, and not heard since
 
-	serials   serials              // of what it has signed
+	serials   [count + 1]serials   // of what it has signed, by kind: each of them comes in order
 	told      time.Time            // when its last table came
 	sequences map[uint16]*sequence // by bucket, of those that this node listens to and it has sent to
 }
@@ -90,7 +90,7 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		r, change = newPeer(e.node), pubsub.NodeUp
 		p.byID[e.id] = r
 	}
-	if e.serial != 0 && e.kind != broadcast && !r.serials.isNew(e.serial) { // broadcasts have their number
+	if e.serial != 0 && e.kind != broadcast && !r.serials[e.kind].isNew(e.serial) { // broadcasts have their number
 		h.replay = true
 		return h
 	}

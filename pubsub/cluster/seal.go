@@ -85,14 +85,15 @@ func (s *seal) mac(subject string, data []byte) []byte {
 	return h.Sum(nil)[:macSize]
 }
 
-// serials are the numbers that came from one node, of late.
+// serials are the numbers that came from one node, of late, on messages of one kind.
 type serials struct {
 	last uint64            // the highest
 	seen [1024 / 64]uint64 // a ring of bits
 }
 
 // isNew notes a number. It reports false for one that has come before, or that is too
-// far behind to tell. What a node sends in one place comes in order, and so nearly all.
+// far behind to tell. What a node sends of one kind comes in order, or nearly so; one
+// kind may wait here while another goes on.
 func (s *serials) isNew(number uint64) bool {
 	const size = uint64(len(s.seen) * 64)
 	if number+size <= s.last {
