@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrInvalid is returned by an adapter's deliver for a message that Inspect
-	// rejected.
+	// rejected, and by Broadcast and Send for one that the adapter cannot carry as it is.
 	ErrInvalid = errors.New("invalid message")
 
 	// ErrTooLarge is returned for a message too large to send to the other nodes. No
@@ -37,7 +37,7 @@ type Adapter interface {
 	Start(deliver func(*Message) error, gap func(Gap)) error
 
 	// Broadcast sends m to all other nodes. It fails with ErrOverloaded when too much
-	// waits to be sent. An unreachable cluster is not an error: subscribers of this
+	// waits to be sent, and with ErrInvalid or ErrTooLarge for what cannot be sent. An unreachable cluster is not an error: subscribers of this
 	// node still get the message. Lost messages are counted.
 	Broadcast(m *Message) error
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 )
@@ -25,7 +26,7 @@ type Config struct {
 	// Empty means "default".
 	Cluster string
 
-	// Node is the name of this node, at most 255 bytes. It must be unique. Empty means
+	// Node is the name of this node, at most 255 bytes of UTF-8. It must be unique. Empty means
 	// host name and process id: "host-4711".
 	Node string
 
@@ -106,6 +107,8 @@ func (c Config) check() error {
 		return fmt.Errorf("cluster: Config.Cluster is %q: use only letters, digits, - and _", c.Cluster)
 	case len(c.Node) > maxName:
 		return fmt.Errorf("cluster: Config.Node has %d bytes: use at most %d", len(c.Node), maxName)
+	case !utf8.ValidString(c.Node):
+		return fmt.Errorf("cluster: Config.Node is %q: use UTF-8", c.Node)
 	case c.Secret != "" && len(c.Secret) < fewestSecret:
 		return fmt.Errorf("cluster: Config.Secret has %d bytes: use at least %d random ones", len(c.Secret), fewestSecret)
 	case c.MaxPending < 0 || c.MaxWait < 0 || c.MaxKept < 0 || c.MaxInbound < 0 || c.Beat < 0:

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/asynclog"
@@ -190,6 +191,9 @@ func (l *Link) Send(node string, m *pubsub.Message) error {
 }
 
 func (l *Link) post(to letter, m *pubsub.Message) error {
+	if !utf8.ValidString(m.Topic) || !utf8.ValidString(m.Event) { // no node would take it
+		return fmt.Errorf("%q %q: %w: topic and event must be UTF-8", m.Topic, m.Event, pubsub.ErrInvalid)
+	}
 	e := l.envelope(to.kind)
 	e.topic, e.event, e.binary, e.payload = m.Topic, m.Event, m.Binary, m.Payload
 	to.data, to.since = e.encode(), time.Now()

@@ -192,6 +192,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 		{cluster.Config{URL: s.URL(), Cluster: "a.b"}, []string{"Config.Cluster", `"a.b"`}},
 		{cluster.Config{URL: s.URL(), Cluster: "*"}, []string{"Config.Cluster"}},
 		{cluster.Config{URL: s.URL(), Node: strings.Repeat("n", 256)}, []string{"Config.Node", "255"}},
+		{cluster.Config{URL: s.URL(), Node: "n\xff"}, []string{"Config.Node", "UTF-8"}},
 		{cluster.Config{URL: s.URL(), MaxPending: -1}, []string{"Config.MaxPending"}},
 	} {
 		l := cluster.New(c.cfg)

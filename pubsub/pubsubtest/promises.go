@@ -59,6 +59,40 @@ type sender struct{ handle pubsub.Subscription }
 func (s *sender) Subscription() *pubsub.Subscription { return &s.handle }
 func (*sender) Deliver(*pubsub.Batch)                {}
 
+// A message whose topic or event is no text, or long, arrives as it was, or is refused:
+// its publisher must not think that it is on its way.
+func anyBytes(t *testing.T, c *cluster) {
+	a, b := c.add("a"), c.add("b")
+	topics := []string{"room:\xff", "\xed\xa0\x80", strings.Repeat("room/", 1<<10)}
+	b.listen(topics...)
+	a.start(t)
+	b.start(t)
+	a.knows(t, "a", "b")
+	b.knows(t, "a", "b")
+	var taken []string
+	for _, topic := range topics {
+		for _, name := range []string{"text", "\x80"} {
+			m := &pubsub.Message{Topic: topic, Event: name}
+			switch err := a.Broadcast(m); {
+			case err == nil:
+				taken = append(taken, topic+name)
+			case !errors.Is(err, pubsub.ErrInvalid) && !errors.Is(err, pubsub.ErrTooLarge):
+				t.Errorf("Broadcast of %.10q %q = %v, want nil, ErrInvalid or ErrTooLarge", topic, name, err)
+			}
+		}
+	}
+	var got []string
+	eventually(t, "what was taken arrives", func() bool { return len(b.events()) >= len(taken) })
+	for _, m := range b.messages() {
+		got = append(got, m.Topic+m.Event)
+	}
+	slices.Sort(taken)
+	slices.Sort(got)
+	if !slices.Equal(got, taken) {
+		t.Errorf("got %.10q, want %.10q", got, taken)
+	}
+}
+
 // What one goroutine broadcasts arrives everywhere in that order, whoever else
 // broadcasts.
 func orderOfPublisher(t *testing.T, c *cluster) {

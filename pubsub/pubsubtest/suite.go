@@ -31,6 +31,7 @@ func Run(t *testing.T, start func(t *testing.T) Cluster) {
 		test func(*testing.T, *cluster)
 	}{
 		{"each node once", eachNodeOnce},
+		{"texts of any bytes", anyBytes},
 		{"order of a publisher", orderOfPublisher},
 		{"to one node", toOneNode},
 		{"since it listens", sinceItListens},
