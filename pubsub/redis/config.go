@@ -11,7 +11,7 @@
 // Redis drops a client that does not read for a while (client-output-buffer-limit
 // pubsub: 32 MiB, or 8 MiB for a minute). The node connects again, and asks the others
 // for what it has missed. In a Redis Cluster every server passes on what is published,
-// unless Config.Sharded is set.
+// so each node uses one of them, as long as that answers; unless Config.Sharded is set.
 //
 // Whoever may publish to these channels may broadcast to every client: Redis has to
 // be private, or ask for a password.
@@ -90,7 +90,7 @@ func (c *Config) options(node string) (rueidis.ClientOption, error) {
 	o.ReadBufferEachConn, o.WriteBufferEachConn = bufferSize, bufferSize
 	o.PipelineMultiplex = -1 // one connection keeps the order
 	// Each server of a cluster passes on what is not sharded.
-	o.ForceSingleClient = len(o.InitAddress) == 1 && o.Sentinel.MasterSet == "" && !c.Sharded
+	o.ForceSingleClient = o.Sentinel.MasterSet == "" && !c.Sharded
 	o.DisableCache = true
 	o.DisableRetry = true // what may have been sent is not sent twice
 	return o, nil

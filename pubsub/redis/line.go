@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type line struct {
 
 // dial returns a line when Redis has confirmed all subscriptions.
 func (n *conn) dial() (*line, error) {
-	client, err := rueidis.NewClient(n.options)
+	client, err := n.client()
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +38,22 @@ func (n *conn) dial() (*line, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// client returns one that is connected. If any server of a cluster will do, it uses
+// only one, as what reaches a subscriber through several keeps no order.
+func (n *conn) client() (c rueidis.Client, err error) {
+	if !n.options.ForceSingleClient {
+		return rueidis.NewClient(n.options)
+	}
+	for _, i := range rand.Perm(len(n.options.InitAddress)) { // nodes spread over the servers
+		one := n.options
+		one.InitAddress = one.InitAddress[i : i+1]
+		if c, err = rueidis.NewClient(one); err == nil {
+			return c, nil
+		}
+	}
+	return nil, err
 }
 
 // all are the subjects to listen to.
