@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for variable, run := range map[string]func(string) error{natsAddrs: runNATS, natsURL: runDeaf} {
+	for variable, run := range map[string]func(string) error{natsAddrs: runNATS, deafNode: runDeaf} {
 		if value := os.Getenv(variable); value != "" {
 			if err := run(value); err != nil {
 				fmt.Fprintln(os.Stderr, err)

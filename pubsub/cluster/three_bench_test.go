@@ -16,13 +16,15 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster"
 )
 
-// natsURL is an environment variable that makes the test program a node without
-// interest in what the benchmarks send, until its standard input ends.
-const natsURL = "ROOST_TEST_DEAF"
+// deafNode is an environment variable that makes the test program a node without
+// interest in what the benchmarks send, until its standard input ends: where NATS is, and
+// a topic that it listens to.
+const deafNode = "ROOST_TEST_DEAF"
 
-func runDeaf(url string) error {
+func runDeaf(order string) error {
+	url, topic, _ := strings.Cut(order, " ")
 	n := cluster.New(cluster.Config{URL: url, Node: "deaf", Logger: quiet})
-	n.Listen("of other buckets")
+	n.Listen(topic)
 	if err := n.Start(func(*pubsub.Message) error { return nil }, noGap); err != nil {
 		return err
 	}
@@ -34,10 +36,10 @@ func runDeaf(url string) error {
 
 // startDeaf starts such a node in a process of its own, and returns what it has used of
 // the processors since.
-func startDeaf(b *testing.B, url string) (cpu func() time.Duration) {
+func startDeaf(b *testing.B, url, topic string) (cpu func() time.Duration) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), natsURL+"="+url)
+	cmd.Env = append(os.Environ(), deafNode+"="+url+" "+topic)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -93,7 +95,7 @@ func BenchmarkThreeNodesLatency(b *testing.B) {
 	urls := three(b)
 	from, _ := one(b, urls[0], "a")
 	_, in := one(b, urls[1], "b", "room:1")
-	startDeaf(b, urls[2])
+	startDeaf(b, urls[2], "of another bucket")
 	eventually(b, "three nodes know each other", func() bool { return len(from.Stats().Peers) == 2 })
 	m := text(200)
 	var took []time.Duration
@@ -112,13 +114,12 @@ func BenchmarkThreeNodesLatency(b *testing.B) {
 }
 
 // As many as arrive, from one node to another, or from two to two others: so much would a
-// second lane of sending and receiving bring. And what that costs a node that listens to
-// other buckets only.
+// second lane of sending and receiving bring.
 func BenchmarkThreeNodesThroughput(b *testing.B) {
 	for _, pairs := range []int{1, 2} {
 		b.Run(fmt.Sprintf("pairs=%d", pairs), func(b *testing.B) {
 			urls := three(b)
-			deaf := startDeaf(b, urls[2])
+			startDeaf(b, urls[2], "of another bucket")
 			var streams []func()
 			for i := range pairs {
 				m := text(200)
@@ -128,7 +129,6 @@ func BenchmarkThreeNodesThroughput(b *testing.B) {
 				eventually(b, "the nodes know each other", func() bool { return len(from.Stats().Peers) == 2*i+2 })
 				streams = append(streams, func() { stream(b, from, in, m) })
 			}
-			before := deaf()
 			b.ResetTimer()
 			var running sync.WaitGroup
 			for _, s := range streams {
@@ -136,9 +136,30 @@ func BenchmarkThreeNodesThroughput(b *testing.B) {
 			}
 			running.Wait()
 			b.StopTimer()
-			sent := float64(b.N * pairs)
-			b.ReportMetric(sent/b.Elapsed().Seconds(), "msg/s")
-			b.ReportMetric(float64((deaf()-before).Nanoseconds())/sent, "deaf-ns/msg")
+			b.ReportMetric(float64(b.N*pairs)/b.Elapsed().Seconds(), "msg/s")
+		})
+	}
+}
+
+// What a broadcast costs a node without subscribers of its topic, in CPU time of its
+// process: nothing, unless it listens to a topic of the same bucket.
+func BenchmarkDeafNode(b *testing.B) {
+	m := text(200)
+	for _, same := range []bool{false, true} {
+		b.Run(fmt.Sprintf("same bucket=%v", same), func(b *testing.B) {
+			url := startNATS(b, 1)[0].url()
+			from, _ := one(b, url, "from")
+			_, in := one(b, url, "to", m.Topic)
+			topic := "other"
+			for i := 0; (from.Bucket(topic) == from.Bucket(m.Topic)) != same; i++ {
+				topic = fmt.Sprint("other ", i)
+			}
+			cpu := startDeaf(b, url, topic)
+			eventually(b, "the nodes know each other", func() bool { return len(from.Stats().Peers) == 2 })
+			before := cpu()
+			b.ResetTimer()
+			stream(b, from, in, m)
+			b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N), "deaf-ns/msg")
 		})
 	}
 }
