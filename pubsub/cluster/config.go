@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -98,6 +99,10 @@ func hostProcess() string {
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
+// Check returns the error that [Link.Start] would return for c whatever the network
+// does. It reads the files of Credentials, and connects to nothing.
+func (c Config) Check() error { return c.withDefaults().check() }
+
 func (c Config) check() error {
 	notInName := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
@@ -115,24 +120,44 @@ func (c Config) check() error {
 		return errors.New("cluster: Config.MaxPending, MaxWait, MaxKept, MaxInbound or Beat is negative: use 0 for the default")
 	}
 	if c.Carrier != nil {
+		if its, ok := c.Carrier.(interface{ Check() error }); ok {
+			return its.Check()
+		}
 		return nil // Connect checks what is its own
 	}
-	_, err := c.where()
+	if _, err := c.where(); err != nil {
+		return err
+	}
+	_, err := c.Credentials.options()
 	return err
 }
+
+// webSockets are the schemes of NATS over WebSockets, and the others those without.
+var webSockets = map[string]bool{"nats": false, "tls": false, "ws": true, "wss": true}
 
 // where is the URL without what is secret in it.
 func (c Config) where() (string, error) {
 	var hosts []string
+	first := ""
 	for part := range strings.SplitSeq(c.URL, ",") {
 		part = strings.TrimSpace(part)
 		if !strings.Contains(part, "://") {
 			part = "nats://" + part
 		}
 		u, err := url.Parse(part)
+		if err == nil {
+			_, err = net.LookupPort("tcp", u.Port()) // of none it is 0
+		}
 		if err != nil || u.Host == "" {
 			// The error is left out: it shows the password.
 			return "", errors.New("cluster: Config.URL cannot be read: use the form nats://user:password@host:4222")
+		}
+		over, known := webSockets[u.Scheme]
+		if !known {
+			return "", fmt.Errorf("cluster: Config.URL begins with %s: a NATS server is at nats://, tls://, ws:// or wss://", u.Scheme)
+		}
+		if first = cmp.Or(first, u.Scheme); over != webSockets[first] {
+			return "", fmt.Errorf("cluster: Config.URL has both %s:// and %s://: all servers are over WebSockets, or none is", first, u.Scheme)
 		}
 		hosts = append(hosts, u.Scheme+"://"+u.Host)
 	}

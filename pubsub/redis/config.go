@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 	"unicode"
@@ -70,12 +71,24 @@ func New(cfg Config) *Carrier {
 	return &Carrier{cfg}
 }
 
+// Check returns the error that Connect would return whatever the network does.
+func (c *Carrier) Check() error {
+	_, err := c.cfg.options("")
+	return err
+}
+
 // options are those of the Redis client.
 func (c *Config) options(node string) (rueidis.ClientOption, error) {
 	o, err := rueidis.ParseURL(c.URL)
 	if err != nil {
 		// The error is left out: it shows the password.
 		return o, errors.New("redis: Config.URL cannot be read: use the form redis://user:password@host:6379")
+	}
+	for _, addr := range o.InitAddress {
+		_, port, notTCP := net.SplitHostPort(addr) // a Unix socket
+		if _, err := net.LookupPort("tcp", port); notTCP == nil && err != nil {
+			return o, fmt.Errorf("redis: Config.URL names port %s: use one from 1 to 65535", port)
+		}
 	}
 	if c.MaxMessage < 0 {
 		return o, fmt.Errorf("redis: Config.MaxMessage is %d: use 0 for the default", c.MaxMessage)

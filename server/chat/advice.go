@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// maxUnixPath is what fits into a socket's address, unix(7), with a zero behind it.
+const maxUnixPath = 107
+
 // checkAddr finds what is wrong with -addr, as far as that can be said without
 // listening there.
 func checkAddr(addr string) error {
@@ -17,6 +20,8 @@ func checkAddr(addr string) error {
 		return checkHostPort("addr", addr, ", or unix:PATH")
 	case path == "":
 		return errors.New(`-addr is "unix:": want a path behind it, such as unix:/run/roost.sock`)
+	case len(path) > maxUnixPath:
+		return fmt.Errorf("-addr is %q: the path of a Unix socket has at most %d bytes: choose a shorter one", addr, maxUnixPath)
 	}
 	return nil
 }
@@ -44,8 +49,6 @@ func adviseAddr(name, addr string, err error) error {
 		fix = "The limit of open files is too low to start at all: raise it with ulimit -n"
 	case unix && errors.Is(err, syscall.EADDRINUSE):
 		fix = "The file is there already: of another server, or of one that was killed. If none runs, remove it"
-	case unix && errors.Is(err, syscall.EINVAL):
-		fix = "The path of a Unix socket has at most 107 bytes: choose a shorter one"
 	case unix:
 		fix = "Choose a path in a directory that exists and that this user may write to"
 	case errors.Is(err, syscall.EADDRINUSE):

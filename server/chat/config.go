@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/roost-rt/roost/server/presence"
@@ -60,10 +61,31 @@ func MainConfig(name string, args []string, stdout, stderr io.Writer) int {
 }
 
 // checkAll says what would keep a server from starting, as far as that can be said
-// without listening or connecting.
+// without listening or connecting. Each start begins with it.
 func (o *options) checkAll() error {
 	here := presence.New(presence.Config{})
 	defer here.Close()
-	o.endpoint.Mounts = o.mounts(NewScores(), here)
-	return o.endpoint.Check()
+	cfg := o.endpoint
+	cfg.Mounts = o.mounts(NewScores(), here)
+	err := errors.Join(cfg.Check(), o.checkApart())
+	if o.link.URL != "" {
+		err = errors.Join(err, o.link.Check())
+	}
+	return err
+}
+
+// checkApart finds two flags that say to listen at the same place.
+func (o *options) checkApart() error {
+	taken := make(map[string]string) // names of flags
+	for _, at := range [][2]string{{"addr", o.endpoint.Addr}, {"admin", o.admin.addr}, {"api", o.outside.addr}, {"pprof", o.profiling}} {
+		name, addr := at[0], at[1]
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
+			continue // nowhere, a Unix socket, or any free one
+		}
+		if other := taken[addr]; other != "" {
+			return fmt.Errorf("-%s and -%s are both %q: choose another port for one of them", other, name, addr)
+		}
+		taken[addr] = name
+	}
+	return nil
 }

@@ -101,6 +101,9 @@ func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, le
 	for _, sentence := range o.values.Strange() {
 		log.Warn("the environment", "says", sentence)
 	}
+	if err := o.checkAll(); err != nil {
+		return err
+	}
 	followMemory(log, memlimit.FromCgroup)
 	defer keepHouse(lull, debug.FreeOSMemory).stop()
 	if o.link.URL != "" {
