@@ -181,6 +181,8 @@ func TestCompareServersArguments(t *testing.T) {
 		{[]string{"-server", "x=x", "-clients", "10,0"}, 2, `"0": want a number`},
 		{[]string{"-server", "x=x", "-rounds", "0"}, 2, "at least 1"},
 		{[]string{"-server", "x=x", "-wrong"}, 2, "-wrong"},
+		{[]string{"-server", "x=x", "-client-tcp", "auto"}, 2, "want kernel, tun or bpf"},
+		{[]string{"-server", "x=x", "--", "--client-tcp=bpf"}, 2, "say it before --"},
 		{[]string{"-server", "x=x", "stray"}, 2, `unexpected argument "stray"`},
 		{[]string{"-raw", "a=x", "-raw", "b=x", "-raw", "c=x", "-raw", "d=x", "-raw", "e=x", "-raw", "f=x"}, 2, "at most 5"},
 		{[]string{"-server", "x=x", "-out", "."}, 2, "is there already"},

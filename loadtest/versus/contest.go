@@ -127,7 +127,9 @@ func Parse(args []string, p Program, help io.Writer) (c Contest, err error) {
 	case c.rounds < 1 || c.messages < 1 || c.rate < 0 || c.echo < 0:
 		return c, errors.New("rounds and messages must be at least 1, rate and echo not negative")
 	}
-	c.more = f.Args()
+	if c.more = f.Args(); slices.ContainsFunc(c.more, saysTCP) {
+		return c, errors.New("-client-tcp is for all servers alike, and for the report: say it before --")
+	}
 	if _, err := os.Stat(c.out); c.out != "" && err == nil {
 		return c, fmt.Errorf("-out %s is there already: runs of another time would be taken for ours", c.out)
 	}
@@ -135,6 +137,12 @@ func Parse(args []string, p Program, help io.Writer) (c Contest, err error) {
 		c.out = filepath.Join("results", time.Now().UTC().Format("20060102T150405Z")+"-servers")
 	}
 	return c, nil
+}
+
+// saysTCP reports whether an argument is -client-tcp, in any form.
+func saysTCP(arg string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return name == "client-tcp" && strings.HasPrefix(arg, "-")
 }
 
 // passedOn says that the last n arguments follow "--".

@@ -40,14 +40,17 @@ var rows = []row{
 	{"broadcast to median receiver, ms", func(f figures) figure { return f.middle }},
 	{"broadcast to last receiver, ms", func(f figures) figure { return f.last }},
 	{"server memory for a client, bytes", func(f figures) figure { return f.serverMemory }},
-	{"kernel memory for a client, both ends, bytes", func(f figures) figure { return f.kernelMemory }},
+	{"kernel memory for a client, bytes", func(f figures) figure { return f.kernelMemory }},
 }
 
 // errNoRound: there is no file of it.
 var errNoRound = errors.New("no such round")
 
+// errMixed: figures of clients with sockets say nothing beside those of others.
+var errMixed = errors.New("the TCP of the clients was not where that of the others was")
+
 // readRound fails with errNoRound if there is nothing of it, not if a part is
-// missing.
+// missing. Pairs are missing where clients had no sockets.
 func readRound(folder fs.FS, number int) (r round, err error) {
 	if found, err := fs.Glob(folder, fmt.Sprintf("*-%d.json", number)); err != nil || len(found) == 0 {
 		return r, fmt.Errorf("round %d: %w", number, errNoRound)
@@ -60,12 +63,18 @@ func readRound(folder fs.FS, number int) (r round, err error) {
 	}{{"roost", &roost}, {"server", &server}, {"pairs", &both}} {
 		name := fmt.Sprintf("%s-%d.json", part.name, number)
 		text, err := fs.ReadFile(folder, name)
+		if part.into == &both && roost.virtual() && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err == nil {
 			err = json.Unmarshal(text, part.into)
 		}
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if roost.Summary.ClientTCP != server.Summary.ClientTCP || roost.virtual() && both.Connections > 0 {
+		return r, fmt.Errorf("round %d: %w", number, errMixed)
 	}
 	return round{roost.figures(), server.figures(), both.figures()}, nil
 }
@@ -80,6 +89,7 @@ type load struct {
 		DeliveryCPU                 *float64 `json:"server_cpu_us_per_delivery"`
 		ServerBytes                 *float64 `json:"server_bytes_per_client"`
 		KernelBytes                 *float64 `json:"kernel_bytes_per_client"`
+		ClientTCP                   string   `json:"client_tcp"`
 	}
 	Broadcasts []struct {
 		Seq    int64
@@ -88,6 +98,9 @@ type load struct {
 		Last   float64 `json:"last_us"`
 	}
 }
+
+// virtual says that clients had no sockets.
+func (l *load) virtual() bool { return l.Summary.ClientTCP != "" && l.Summary.ClientTCP != "kernel" }
 
 func (l *load) figures() figures {
 	s := &l.Summary
@@ -136,6 +149,9 @@ type pairs struct {
 }
 
 func (p *pairs) figures() figures {
+	if p.Connections == 0 {
+		return figures{}
+	}
 	var cpu, first, middle, last []float64
 	for _, r := range p.Rounds {
 		cpu = append(cpu, r.ServerCPU)

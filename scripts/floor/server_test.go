@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -172,6 +174,29 @@ func TestServerBroadcastsToThoseWhoStay(t *testing.T) {
 		}
 		stay[1].say(exchanges[2].say) // nothing but the message has come before the answer
 		stay[1].want(exchanges[2].want)
+	}
+}
+
+// Processes of one -room hear what is said at each of them, once.
+func TestServersAreOneRoom(t *testing.T) {
+	pid := os.Getpid()
+	room := fmt.Sprintf("239.255.%d.%d:%d", pid>>8&0xff, pid&0xff, 20000+pid%10000)
+	var members []peer
+	for range 3 {
+		p := dial(t, startServer(t, "-room", room))
+		p.say(request + exchanges[1].say)
+		p.want(response + exchanges[1].want)
+		members = append(members, p)
+	}
+	for _, p := range members {
+		p.say(exchanges[3].say)
+		for _, all := range members {
+			all.want(exchanges[3].want)
+		}
+	}
+	for _, p := range members { // nothing but the messages has come before the answer
+		p.say(exchanges[2].say)
+		p.want(exchanges[2].want)
 	}
 }
 

@@ -45,18 +45,18 @@ func folder(t *testing.T, without ...string) string {
 	return dir
 }
 
-const text = `medians, rounds: 2                            Roost  floor server  floor pairs  Roost / server  Roost / pairs
-clients asked for                             100    100           100          1               1
-clients joined                                99.5   100           100          0.99            0.99
-messages lost, duplicated or reordered        6      0             0            -               -
-connects and joins a second                   6500   10000         15000        0.65            0.53
-server CPU for a join, µs                     20     10            2.50         2               4
-server CPU for a delivery, µs                 9      8             7.50         1.12            1.20
-broadcast to first receiver, ms               1      1             0.20         1               5
-broadcast to median receiver, ms              4      2             3            2               1.33
-broadcast to last receiver, ms                8.50   8             5            1.06            1.70
-server memory for a client, bytes             700    0             -            -               -
-kernel memory for a client, both ends, bytes  8300   8300          8000         1               1.04
+const text = `medians, rounds: 2                      Roost  floor server  floor pairs  Roost / server  Roost / pairs
+clients asked for                       100    100           100          1               1
+clients joined                          99.5   100           100          0.99            0.99
+messages lost, duplicated or reordered  6      0             0            -               -
+connects and joins a second             6500   10000         15000        0.65            0.53
+server CPU for a join, µs               20     10            2.50         2               4
+server CPU for a delivery, µs           9      8             7.50         1.12            1.20
+broadcast to first receiver, ms         1      1             0.20         1               5
+broadcast to median receiver, ms        4      2             3            2               1.33
+broadcast to last receiver, ms          8.50   8             5            1.06            1.70
+server memory for a client, bytes       700    0             -            -               -
+kernel memory for a client, bytes       8300   8300          8000         1               1.04
 `
 
 const markdown = `| medians, rounds: 1 | Roost | floor server | floor pairs | Roost / server | Roost / pairs |
@@ -88,6 +88,34 @@ func TestTableNamesWhatIsMissing(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), table, test.dir).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), test.want) {
 			t.Errorf("floor FOLDER: %v, prints %q, want an error with %q", err, out, test.want)
+		}
+	}
+}
+
+// Clients without sockets have no pairs beside them, and no clients with sockets.
+func TestTableOfClientsWithoutSockets(t *testing.T) {
+	for _, test := range []struct{ roost, server, pairs, want string }{
+		{"bpf", "bpf", "", "\nclients joined                          1      1             -            1               -\n"},
+		{"bpf", "tun", "", "was not where that of the others was"},
+		{"kernel", "tun", `{"connections":1}`, "was not where that of the others was"},
+		{"tun", "tun", `{"connections":1}`, "was not where that of the others was"},
+		{"kernel", "kernel", "", "pairs-1.json: "},
+	} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"roost-1.json":  `{"summary":{"joined":1,"client_tcp":"` + test.roost + `"}}`,
+			"server-1.json": `{"summary":{"joined":1,"client_tcp":"` + test.server + `"}}`,
+			"pairs-1.json":  test.pairs,
+		} {
+			if text == "" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, _ := exec.CommandContext(t.Context(), table, dir).CombinedOutput(); !strings.Contains(string(out), test.want) { // it may fail
+			t.Errorf("floor FOLDER, %s beside %s: prints %q, want %q", test.roost, test.server, out, test.want)
 		}
 	}
 }

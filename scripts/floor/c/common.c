@@ -12,13 +12,15 @@
 #include <unistd.h>
 
 const char usage[] =
-	"usage: floor server [-addr HOST:PORT] [-writers N]\n"
+	"usage: floor server [-addr HOST:PORT] [-writers N] [-room GROUP:PORT]\n"
 	"       floor pairs [-n CONNECTIONS] [-S SERVERS] [-C CLIENTS] [-m BYTES] [-r ROUNDS]\n"
 	"                   [-t SECONDS] [-netns] [-json]\n"
 	"\n"
 	"server  prints \"listening on HOST:PORT\" and ends when its standard input does\n"
 	"  -addr     where to listen (127.0.0.1:0: any free port)\n"
 	"  -writers  threads that share the room in a broadcast (1)\n"
+	"  -room     an address of multicast, such as 239.1.2.3:4000: all processes that have\n"
+	"            it are one room\n"
 	"\n"
 	"pairs   connects, has all servers write to all their connections at once, and ends\n"
 	"  -n      connections (10000)\n"
@@ -92,6 +94,20 @@ int listen_at(const char *addr, uint16_t *port) {
 		getsockname(fd, (struct sockaddr *)&sa, &size) != 0)
 		die("listen on %s: %s", addr, strerror(errno));
 	*port = ntohs(sa.sin_port);
+	return fd;
+}
+
+int join_group(const char *addr, struct sockaddr_in *group) {
+	*group = parse_addr(addr);
+	struct in_addr loopback = {htonl(INADDR_LOOPBACK)};
+	struct ip_mreq member = {group->sin_addr, loopback};
+	int on = 1;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+		bind(fd, (struct sockaddr *)group, sizeof *group) != 0 ||
+		setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &member, sizeof member) != 0 ||
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof loopback) != 0)
+		die("join %s: %s", addr, strerror(errno));
 	return fd;
 }
 

@@ -2,6 +2,7 @@
 #ifndef COMMON_H
 #define COMMON_H
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -24,6 +25,10 @@ long raise_file_limit(void);
 /* listen_at listens on HOST:PORT, an IPv4 address, and fills in the port if it
  * was 0. What is accepted inherits TCP_NODELAY. */
 int listen_at(const char *addr, uint16_t *port);
+
+/* join_group returns a socket that receives what is sent to GROUP:PORT, an address of
+ * multicast, on the loopback device, by itself, too, and fills in the address. */
+int join_group(const char *addr, struct sockaddr_in *group);
 
 /* accept_die explains why accept4 failed. */
 _Noreturn void accept_die(void);

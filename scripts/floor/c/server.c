@@ -1,6 +1,6 @@
 /* The server that our load clients cannot tell from Roost with its chat rooms.
  * One thread reads; the threads of a broadcast write. There is one room: whoever
- * joins anything is in it. It answers as Roost does, byte for byte, and relies
+ * joins anything is in it, of all processes with the same -room. It answers as Roost does, byte for byte, and relies
  * on what our clients send: one topic each, no escapes in the first four
  * elements of a message, and the nonce of RFC 6455 §1.3. */
 #define _GNU_SOURCE
@@ -36,7 +36,7 @@ typedef struct {
 } conn;
 
 static conn *conns; /* by descriptor */
-static int *room;   /* descriptors of those who joined */
+static int *room;   /* descriptors of those who joined here */
 static int members;
 static int poll_fd;
 
@@ -161,8 +161,24 @@ static void *writer(void *unused) {
 	return unused;
 }
 
-/* broadcast copies the payload into one frame, once, and writes it to all. The
- * sender gets no reply: the chat rooms of Roost give none. */
+/* What processes of one room send their broadcasts to: a group of multicast on
+ * the loopback device, which brings them to this process, too. */
+static int group_fd = -1; /* alone */
+static struct sockaddr_in group;
+
+/* cast_here writes a frame to all who are in the room here. */
+static void cast_here(slice frame) {
+	cast.frame = frame;
+	atomic_store(&cast.next, 0);
+	if (cast.writers > 1)
+		pthread_barrier_wait(&cast.begin);
+	write_blocks();
+	if (cast.writers > 1)
+		pthread_barrier_wait(&cast.end);
+}
+
+/* broadcast copies the payload into one frame, once, for all. The sender gets no
+ * reply: the chat rooms of Roost give none. */
 static void broadcast(message m) {
 	begin_frame();
 	append_text("[null,null,");
@@ -172,13 +188,18 @@ static void broadcast(message m) {
 	append_text(",");
 	append_slice(m.payload);
 	append_text("]");
-	cast.frame = end_frame();
-	atomic_store(&cast.next, 0);
-	if (cast.writers > 1)
-		pthread_barrier_wait(&cast.begin);
-	write_blocks();
-	if (cast.writers > 1)
-		pthread_barrier_wait(&cast.end);
+	slice frame = end_frame();
+	if (group_fd < 0)
+		cast_here(frame);
+	else if (sendto(group_fd, frame.at, frame.len, 0, (struct sockaddr *)&group, sizeof group) < 0)
+		die("send to the other processes of the room: %s", strerror(errno));
+}
+
+static void hear_others(void) {
+	static char heard[sizeof output];
+	ssize_t n = recv(group_fd, heard, sizeof heard, MSG_DONTWAIT);
+	if (n > 0)
+		cast_here((slice){heard, n});
 }
 
 static void join(int fd) {
@@ -343,6 +364,8 @@ static void serve(int listener, int signals, long limit) {
 			int fd = ready[i].data.fd;
 			if (fd == listener) {
 				accept_from(listener, limit);
+			} else if (fd == group_fd) {
+				hear_others();
 			} else if (fd == STDIN_FILENO) {
 				if (read(fd, ignored, sizeof ignored) <= 0)
 					return;
@@ -358,8 +381,9 @@ static void serve(int listener, int signals, long limit) {
 
 int server_main(int argc, char **argv) {
 	static const struct option options[] = {
-		{"addr", required_argument, NULL, 'a'}, {"writers", required_argument, NULL, 'w'}, {0}};
-	const char *addr = "127.0.0.1:0";
+		{"addr", required_argument, NULL, 'a'}, {"writers", required_argument, NULL, 'w'},
+		{"room", required_argument, NULL, 'r'}, {0}};
+	const char *addr = "127.0.0.1:0", *room_addr = NULL;
 	int writers = 1, option;
 	opterr = 0; /* usage_die tells */
 	while ((option = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
@@ -367,6 +391,8 @@ int server_main(int argc, char **argv) {
 			addr = optarg;
 		else if (option == 'w')
 			writers = number("writers", optarg, 1);
+		else if (option == 'r')
+			room_addr = optarg;
 		else
 			usage_die("server: no option %s, or no value for it", argv[optind - 1]);
 	}
@@ -383,6 +409,8 @@ int server_main(int argc, char **argv) {
 	start_writers(writers);
 	uint16_t port;
 	int listener = listen_at(addr, &port);
+	if (room_addr != NULL)
+		watch(group_fd = join_group(room_addr, &group));
 	watch(STDIN_FILENO);
 	watch(signals);
 	watch(listener);
