@@ -23,7 +23,7 @@ func (s *Script) check() error {
 	switch {
 	case len(s.Steps) == 0 && s.Rounds > 0:
 		return errors.New("rounds: there are no steps to go through")
-	case !(s.Rate >= 0) || math.IsInf(s.Rate, 0):
+	case !isAmount(s.Rate):
 		return errors.New("rate: want a number of rounds a second")
 	case len(s.Steps) == 0 && s.Rate > 0:
 		return errors.New("rate: there are no steps to go through")
@@ -36,6 +36,9 @@ func (s *Script) check() error {
 	}
 	return nil
 }
+
+// isAmount reports whether a number is one of which there can be so many.
+func isAmount(n float64) bool { return n >= 0 && !math.IsInf(n, 0) }
 
 // waits reports whether each round of the steps takes some time.
 func waits(steps []*Step) bool {
@@ -143,8 +146,8 @@ func (s *Script) meter(name, what string) int {
 }
 
 func (s *Script) checkUsers() error {
-	if s.Users.Count < 0 || s.Users.Connect < 0 || s.Rounds < 0 {
-		return errors.New("users.count, users.connect, rounds: must not be negative")
+	if s.Users.Count < 0 || !isAmount(s.Users.Connect) || s.Rounds < 0 {
+		return errors.New("users.count, users.connect, rounds: want a number, not below 0")
 	}
 	return nil
 }
@@ -166,8 +169,8 @@ func (s *Script) Count() int {
 func (s *Script) checkStages() error {
 	for i, stage := range s.Stages {
 		switch {
-		case stage.Users < 0 || stage.Rate != nil && *stage.Rate < 0:
-			return fmt.Errorf("stages[%d]: users and rate must not be negative", i)
+		case stage.Users < 0 || stage.Rate != nil && !isAmount(*stage.Rate):
+			return fmt.Errorf("stages[%d]: users and rate: want a number, not below 0", i)
 		case stage.Users > s.Count():
 			return fmt.Errorf("stages[%d]: %d users, and users.count is %d", i, stage.Users, s.Count())
 		case (stage.Rate == nil) != (s.Stages[0].Rate == nil):
@@ -187,15 +190,23 @@ func (s *Script) checkStages() error {
 
 func (s *Script) checkSteps(steps []*Step) error {
 	for _, step := range steps {
-		if step == nil {
-			return errors.New("steps: one of them is empty")
-		}
-		if err := s.checkStep(step); err != nil {
-			return fmt.Errorf("line %d: %w", step.line, err)
+		var within *stepError
+		if err := s.checkStep(step); errors.As(err, &within) {
+			return err
+		} else if err != nil {
+			return &stepError{step.line, err}
 		}
 	}
 	return nil
 }
+
+// A stepError is what is wrong with the step of a line.
+type stepError struct {
+	line int
+	err  error
+}
+
+func (e *stepError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
 
 // verbs are the steps that it is: it must be one.
 func (step *Step) verbs() (verbs []string) {
@@ -346,8 +357,8 @@ func (s *Script) checkBroadcast(step *Step, name string) error {
 func (s *Script) checkChoices(choices []Choice) error {
 	for i := range choices {
 		c := &choices[i]
-		if c.Weight < 0 {
-			return fmt.Errorf("choose[%d].weight: must not be negative", i)
+		if !isAmount(c.Weight) {
+			return fmt.Errorf("choose[%d].weight: want a number, not below 0", i)
 		}
 		if c.Weight == 0 {
 			c.Weight = 1

@@ -130,7 +130,7 @@ func (s *Script) column(n int, name string) string {
 	return row[slices.Index(s.columns, name)]
 }
 
-// parse reads the YAML, and refuses keys that nobody knows.
+// parse reads the YAML, and refuses what would be passed over.
 func parse(text []byte) (*Script, error) {
 	var root yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -138,103 +138,39 @@ func parse(text []byte) (*Script, error) {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("it is empty")
 	case err != nil:
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, plain(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more behind ---: a scenario file is one document")
+	}
+	if err := unquoted(&root); err != nil {
+		return nil, err
+	}
+	var whole any // to find keys that are there twice, and aliases within themselves
+	if err := root.Decode(&whole); err != nil {
+		return nil, plain(err)
 	}
 	s := new(Script)
-	if err := errors.Join(unknownKeys(&root, reflect.TypeOf(s), "")...); err != nil {
+	if err := errors.Join(mistakes(&root, reflect.TypeOf(s), "")...); err != nil {
 		return nil, err
 	}
 	if err := root.Decode(s); err != nil {
-		var typed *yaml.TypeError
-		if errors.As(err, &typed) {
-			return nil, errors.New(strings.Join(typed.Errors, "\n"))
-		}
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, plain(err)
 	}
 	return s, nil
 }
 
-var unmarshaler = reflect.TypeFor[yaml.Unmarshaler]()
-
-// unknownKeys finds keys that a type has not, with their lines.
-func unknownKeys(node *yaml.Node, t reflect.Type, path string) (errs []error) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+// plain is an error of YAML without the name of the library.
+func plain(err error) error {
+	var typed *yaml.TypeError
+	if errors.As(err, &typed) {
+		return errors.New(strings.Join(typed.Errors, "\n"))
 	}
-	switch {
-	case node.Kind == yaml.DocumentNode:
-		return unknownKeys(node.Content[0], t, path)
-	case node.Kind == yaml.AliasNode:
-		return unknownKeys(node.Alias, t, path)
-	case reflect.PointerTo(t).Implements(unmarshaler) && t != reflect.TypeFor[Step]():
-	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
-		for i, child := range node.Content {
-			errs = append(errs, unknownKeys(child, t.Elem(), fmt.Sprintf("%s[%d]", path, i))...)
-		}
-	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
-		fields := fieldsOf(t)
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			key := node.Content[i]
-			at := strings.TrimPrefix(path+"."+key.Value, ".")
-			if field, ok := fields[key.Value]; ok {
-				errs = append(errs, unknownKeys(node.Content[i+1], field, at)...)
-			} else if key.Value != "<<" {
-				errs = append(errs, fmt.Errorf("line %d: no key %s%s", key.Line, at, suggestion(key.Value, fields)))
-			}
-		}
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.Contains(text, "cannot start any token") {
+		text += " (a tab? YAML is indented with spaces)"
 	}
-	return errs
-}
-
-// fieldsOf are the keys of a struct.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
-	fields := make(map[string]reflect.Type)
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
-			fields[key] = t.Field(i).Type
-		}
-	}
-	return fields
-}
-
-// suggestion is what may have been meant.
-func suggestion(key string, fields map[string]reflect.Type) string {
-	best, least := "", 3 // more changes are another word
-	var all []string
-	for name := range fields {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	for _, name := range all {
-		if d := distance(strings.ToLower(key), strings.ToLower(name)); d < least {
-			best, least = name, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf(": did you mean %s?", best)
-	}
-	return ": there are " + strings.Join(all, ", ")
-}
-
-// distance is that of Levenshtein: how many letters to add, take or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return errors.New(text)
 }
 
 // UnmarshalYAML keeps the line.

@@ -44,7 +44,7 @@ func TestMistakes(t *testing.T) {
 		small + "rate: 1\nrounds: 1\nsteps: [{push: a}]\n":                                                  "rounds: with a rate, who is free makes the round that is due",
 		small + "rate: 1\nstages: [{users: 5, for: 1s}]\nsteps: [{push: a}]\n":                              "rate: there are stages",
 		small + "for: 10\n":                                                                                 `line 5: "10" is no time: want one such as 500ms`,
-		small + "rounds: many\n":                                                                            "line 5: cannot unmarshal",
+		small + "rounds: many\n":                                                                            `line 5: rounds: "many": want a whole number`,
 		small + "steps:\n  - push: a\n    wait: 1s\n":                                                       "line 6: a step is one of push, join, leave, expect, wait, repeat and choose; this is push and wait",
 		small + "steps:\n  - payload: {}\n":                                                                 "line 6: a step is one of",
 		small + "steps:\n  - wait: 1s\n    payload: {a: 1}\n":                                               "line 6: payload does not belong to wait",

@@ -13,6 +13,7 @@ import (
 // readTable reads the users of a file, by its ending: .csv with a head of names, or
 // .jsonl with an object a line. Each row has all columns.
 func readTable(name string, text []byte) (columns []string, rows [][]string, err error) {
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // as some programs begin theirs
 	switch {
 	case strings.HasSuffix(name, ".csv"):
 		columns, rows, err = readCSV(text)
@@ -31,7 +32,6 @@ func readTable(name string, text []byte) (columns []string, rows [][]string, err
 }
 
 func readCSV(text []byte) (columns []string, rows [][]string, err error) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // as some programs begin theirs
 	all, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	if err != nil || len(all) == 0 {
 		return nil, nil, err
@@ -39,6 +39,9 @@ func readCSV(text []byte) (columns []string, rows [][]string, err error) {
 	columns = all[0]
 	for i := range columns {
 		columns[i] = strings.TrimSpace(columns[i])
+		if columns[i] != "" && slices.Contains(columns[:i], columns[i]) {
+			return nil, nil, fmt.Errorf("line 1: two columns are called %s", columns[i])
+		}
 	}
 	return columns, all[1:], nil
 }
@@ -52,7 +55,10 @@ func readLines(text []byte) (columns []string, rows [][]string, err error) {
 		}
 		var fields map[string]json.RawMessage
 		if err := json.Unmarshal(line, &fields); err != nil {
-			return nil, nil, fmt.Errorf("line %d: %w", number, err)
+			return nil, nil, fmt.Errorf("line %d: want an object, such as {\"id\": 1}: %w", number, err)
+		}
+		if len(fields) == 0 {
+			return nil, nil, fmt.Errorf("line %d: want an object with something in it, such as {\"id\": 1}", number)
 		}
 		if columns == nil {
 			columns = slices.Sorted(maps.Keys(fields))

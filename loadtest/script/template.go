@@ -41,7 +41,7 @@ type expr struct {
 }
 
 // expression is {{name}}, {{name.field}}, {{random 1 6}} or {{name | filter}}.
-var expression = regexp.MustCompile(`^([a-z]+)(?:\.([\w-]+))?(?:\s+(-?\d+)\s+(-?\d+))?(?:\s*\|\s*(number|json))?$`)
+var expression = regexp.MustCompile(`^([a-z]+)(?:\.([^\s|{}]+))?(?:\s+(-?\d+)\s+(-?\d+))?(?:\s*\|\s*(number|json))?$`)
 
 // names are all expressions; true of those that need a field.
 var names = map[string]bool{
@@ -152,12 +152,18 @@ func (b *builder) value(node *yaml.Node) error {
 	case yaml.AliasNode:
 		return b.value(node.Alias)
 	case yaml.MappingNode:
-		return b.list(node, "{", "}", 2)
+		return b.list(fields(node), "{", "}", 2)
 	case yaml.SequenceNode:
-		return b.list(node, "[", "]", 1)
+		return b.list(node.Content, "[", "]", 1)
 	}
-	if node.ShortTag() == "!!str" {
+	switch tag := node.ShortTag(); {
+	case tag == "!!str":
 		return b.text(node)
+	case tag == "!!int" && len(node.Value) > 1 && node.Value[0] == '0' && node.Value[1] >= '0' && node.Value[1] <= '9':
+		return fmt.Errorf("line %d: %s: is that a text? Then put it in quotes, else leave out the zero", node.Line, node.Value)
+	case (tag == "!!int" || tag == "!!float") && json.Valid([]byte(node.Value)):
+		b.literal.WriteString(node.Value) // with all its digits
+		return nil
 	}
 	var v any
 	if err := node.Decode(&v); err != nil {
@@ -174,10 +180,48 @@ func (b *builder) value(node *yaml.Node) error {
 	return nil
 }
 
+// fields are the keys and values of an object, those that it takes over by << after
+// its own.
+func fields(node *yaml.Node) (content []*yaml.Node) {
+	var more []*yaml.Node
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if node.Kind == yaml.SequenceNode { // of objects to take over: the first that has a key counts
+		for _, child := range node.Content {
+			more = append(more, fields(child)...)
+		}
+	}
+	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if key.ShortTag() == "!!merge" {
+			more = append(more, fields(value)...)
+		} else {
+			content = append(content, key, value)
+		}
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		if !hasKey(content, more[i].Value) {
+			content = append(content, more[i], more[i+1])
+		}
+	}
+	return content
+}
+
+func hasKey(content []*yaml.Node, name string) bool {
+	for i := 0; i+1 < len(content); i += 2 {
+		if content[i].Value == name {
+			return true
+		}
+	}
+	return false
+}
+
 // list writes what is in an object, whose keys and values alternate, or an array.
-func (b *builder) list(node *yaml.Node, open, end string, each int) error {
+func (b *builder) list(content []*yaml.Node, open, end string, each int) error {
 	b.literal.WriteString(open)
-	for i, child := range node.Content {
+	for i, child := range content {
+		write := b.value
 		switch {
 		case i%each == 1:
 			b.literal.WriteByte(':')
@@ -185,15 +229,25 @@ func (b *builder) list(node *yaml.Node, open, end string, each int) error {
 			b.literal.WriteByte(',')
 		}
 		if i%each == 0 && each == 2 {
-			b.literal.Write(quoted(child.Value)) // the key
-			continue
+			write = b.key
 		}
-		if err := b.value(child); err != nil {
+		if err := write(child); err != nil {
 			return err
 		}
 	}
 	b.literal.WriteString(end)
 	return nil
+}
+
+// key writes a key, which is a text whatever it looks like.
+func (b *builder) key(node *yaml.Node) error {
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if source := strings.TrimSpace(node.Value); strings.HasPrefix(source, "{{") && strings.Contains(source, "|") {
+		return fmt.Errorf("line %d: %s: a filter is for values, not for keys", node.Line, source)
+	}
+	return b.text(node)
 }
 
 func (b *builder) text(node *yaml.Node) error {
