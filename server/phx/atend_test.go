@@ -4,17 +4,26 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// However a channel ends, what was given to AtEnd is called once, after Terminate.
+// atEnd is a watcher that is a function.
+type atEnd struct{ do func(*phx.Channel) }
+
+func (w *atEnd) ChannelEnded(ch *phx.Channel) { w.do(ch) }
+
+// However a channel ends, each watcher given to AtEnd is told once, after Terminate.
 func TestAtEnd(t *testing.T) {
 	ends := make(chan string, 8)
+	first := &atEnd{func(*phx.Channel) { ends <- "first" }}
+	last := &atEnd{func(*phx.Channel) { ends <- "last"; panic("on purpose") }}
 	room := &phx.ChannelType{
 		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
-			ch.AtEnd(func(*phx.Channel) { ends <- "first" })
-			ch.AtEnd(func(*phx.Channel) { ends <- "last"; panic("on purpose") })
+			for _, w := range []*atEnd{first, last, first, last} {
+				ch.AtEnd(w)
+			}
 			switch string(p.JSON()) {
 			case `{"refuse":1}`:
 				return nil, phx.Errorf("no")
@@ -90,7 +99,7 @@ func TestAtEndOfDuplicate(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
 		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
 			order <- "join " + ch.JoinRef()
-			ch.AtEnd(func(*phx.Channel) { order <- "end " + ch.JoinRef() })
+			ch.AtEnd(&atEnd{func(*phx.Channel) { order <- "end " + ch.JoinRef() }})
 			return nil, nil
 		},
 	}})
@@ -110,7 +119,7 @@ func TestAtEndAfterwards(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{
 		Join: func(ch *phx.Channel, _ phx.Payload) (any, error) {
 			channels <- ch
-			ch.AtEnd(func(*phx.Channel) { ended <- true })
+			ch.AtEnd(&atEnd{func(*phx.Channel) { ended <- true }})
 			return nil, nil
 		},
 	}})
@@ -119,9 +128,43 @@ func TestAtEndAfterwards(t *testing.T) {
 	c.leave("room:a")
 	within(t, "end", ended)
 	called := false
-	within(t, "channel", channels).AtEnd(func(*phx.Channel) { called = true })
+	within(t, "channel", channels).AtEnd(&atEnd{func(*phx.Channel) { called = true }})
 	if !called {
 		t.Error("it waits for an end that was")
+	}
+}
+
+// A watcher is told of a channel whatever else that has had meanwhile, and of no other
+// channel; those that have nothing else share the memory for it.
+func TestAtEndBeside(t *testing.T) {
+	ended := make(chan string, 8)
+	watcher := &atEnd{func(ch *phx.Channel) { ended <- ch.Topic() }}
+	watch := func(ch *phx.Channel, _ phx.Payload) (any, error) {
+		ch.AtEnd(watcher)
+		return nil, nil
+	}
+	ep := start(t,
+		phx.Route{Pattern: "limited:*", Type: &phx.ChannelType{Join: watch, Timeout: time.Minute}},
+		phx.Route{Pattern: "context:*", Type: &phx.ChannelType{Join: watch, Joined: func(ch *phx.Channel, _ phx.Payload) error {
+			ch.Context()
+			return ch.Subscribe("elsewhere")
+		}}},
+		phx.Route{Pattern: "plain:*", Type: &phx.ChannelType{Join: watch}},
+		phx.Route{Pattern: "none:*", Type: &phx.ChannelType{}},
+	)
+	c := dial(t, ep)
+	topics := []string{"plain:a", "limited:a", "context:a", "none:a", "plain:b"}
+	for _, topic := range topics {
+		c.join(topic)
+	}
+	for _, topic := range topics {
+		c.leave(topic)
+		if topic == "none:a" {
+			continue
+		}
+		if got := within(t, "end of "+topic, ended); got != topic {
+			t.Errorf("%s has ended, want %s", got, topic)
+		}
 	}
 }
 

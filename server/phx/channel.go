@@ -32,25 +32,31 @@ type Channel struct {
 }
 
 // channelExtra is what not all channels have, so that the others need no memory
-// for it.
+// for it. One that has nothing but watchers is not changed: many channels share it.
 type channelExtra struct {
-	subs   subscriptions  // to other topics
-	life   *life          // what Context was asked for; or nil
-	active *run           // the callback that runs, if it has a limit or middleware
-	atEnd  func(*Channel) // or nil; see AtEnd
+	subs     subscriptions // to other topics
+	life     *life         // what Context was asked for; or nil
+	active   *run          // the callback that runs, if it has a limit or middleware
+	watchers *watchers     // or nil; see AtEnd
 }
+
+// bare reports whether there is nothing that only one channel can have.
+func (x *channelExtra) bare() bool { return x.subs == nil && x.life == nil && x.active == nil }
 
 // extraLocked returns ch.extra to be written to.
 func (ch *Channel) extraLocked() *channelExtra {
-	if ch.extra == nil {
+	switch {
+	case ch.extra == nil:
 		ch.extra = new(channelExtra)
+	case ch.extra.bare():
+		ch.extra = &channelExtra{watchers: ch.extra.watchers}
 	}
 	return ch.extra
 }
 
 // subsLocked is the channel's subscriptions, nil if there never were any.
 func (ch *Channel) subsLocked() *subscriptions {
-	if ch.extra == nil {
+	if ch.extra == nil || ch.extra.subs == nil {
 		return nil
 	}
 	return &ch.extra.subs

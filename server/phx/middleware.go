@@ -62,7 +62,7 @@ func (ch *Channel) setActive(r *run) {
 	defer ch.mu.Unlock()
 	x := ch.extraLocked()
 	x.active = r
-	if r == nil && x.life == nil && x.subs == nil {
+	if r == nil && x.bare() && x.watchers == nil {
 		ch.extra = nil
 	}
 }

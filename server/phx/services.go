@@ -21,8 +21,9 @@ type services struct {
 	pubsub   *pubsub.PubSub
 	incoming incoming
 	cuts     cuts
-	draining atomic.Bool  // nobody may come in any more
-	timedOut atomic.Int64 // callbacks; see CallbackStats
+	draining atomic.Bool                  // nobody may come in any more
+	timedOut atomic.Int64                 // callbacks; see CallbackStats
+	watched  atomic.Pointer[channelExtra] // the last one that has but one watcher: see AtEnd
 }
 
 // workers is the pool that callbacks run on.

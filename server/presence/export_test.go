@@ -15,11 +15,16 @@ func (p *Presence) Kept() int {
 
 // Ends has told called with each end of a channel that is seen. It must be called
 // before the first Track.
-func (p *Presence) Ends(told func()) {
-	p.end = func(ch *phx.Channel) {
-		told()
-		p.channelEnded(ch)
-	}
+func (p *Presence) Ends(told func()) { p.end = &ends{p.end, told} }
+
+type ends struct {
+	phx.EndWatcher
+	told func()
+}
+
+func (e *ends) ChannelEnded(ch *phx.Channel) {
+	e.told()
+	e.EndWatcher.ChannelEnded(ch)
 }
 
 // TellAt tells clients what they would be told at a time.

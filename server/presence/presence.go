@@ -33,8 +33,8 @@ var (
 // its cluster. It may be used by any goroutine.
 type Presence struct {
 	cfg     Config
-	invalid error              // what is wrong with cfg
-	end     func(*phx.Channel) // channelEnded: one for all channels
+	invalid error          // what is wrong with cfg
+	end     phx.EndWatcher // one for all channels
 
 	mu      sync.Mutex // guards the rest; not held while the application or the Logger is called
 	ep      *phx.Endpoint
@@ -80,7 +80,7 @@ func New(cfg Config) *Presence {
 		changed: make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 	}
-	p.end = p.channelEnded
+	p.end = (*watcher)(p)
 	return p
 }
 
@@ -182,8 +182,6 @@ func (p *Presence) TrackOn(ch *phx.Channel, topic, key string, meta any) (ref st
 // add adds a presence to a channel, and sees to its end.
 func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
 	p.mu.Lock()
-	_, tracks := p.local[ch]
-	_, sits := p.seats[ch]
 	err := p.attachLocked(ch.Socket().Endpoint())
 	if err == nil && p.ofChannelLocked(ch) >= p.cfg.MaxPerChannel {
 		err = ErrTooMany
@@ -192,8 +190,8 @@ func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
 		err = addLocked()
 	}
 	p.mu.Unlock()
-	if err == nil && !tracks && !sits {
-		ch.AtEnd(p.end) // at once, if it has ended
+	if err == nil {
+		ch.AtEnd(p.end) // told at once, if it has ended
 	}
 	return err
 }
@@ -209,12 +207,15 @@ func (p *Presence) ofChannelLocked(ch *phx.Channel) int {
 	return n
 }
 
-// channelEnded ends all presences of a channel.
-func (p *Presence) channelEnded(ch *phx.Channel) {
+// A watcher is a Presence that is told of the ends of channels.
+type watcher Presence
+
+// ChannelEnded ends all presences of a channel.
+func (w *watcher) ChannelEnded(ch *phx.Channel) {
+	p := (*Presence)(w)
 	p.UntrackAll(ch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.local, ch)
 	if s, ok := p.seats[ch]; ok {
 		for more := &s; more != nil; more = more.more {
 			p.addLocked(more.topic, -1)
@@ -259,7 +260,9 @@ func (p *Presence) UntrackOn(ch *phx.Channel, topic, key string) {
 	defer p.mu.Unlock()
 	if i := p.findLocked(ch, topic, key); i >= 0 {
 		p.dropLocked(p.local[ch][i])
-		p.local[ch] = slices.Delete(p.local[ch], i, i+1)
+		if p.local[ch] = slices.Delete(p.local[ch], i, i+1); len(p.local[ch]) == 0 {
+			delete(p.local, ch)
+		}
 	}
 }
 
@@ -271,9 +274,7 @@ func (p *Presence) UntrackAll(ch *phx.Channel) {
 	for _, t := range p.local[ch] {
 		p.dropLocked(t)
 	}
-	if _, tracks := p.local[ch]; tracks {
-		p.local[ch] = nil // it is known still: its end is seen to
-	}
+	delete(p.local, ch)
 }
 
 // findLocked is the place of a presence among the channel's, or -1.
