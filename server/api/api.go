@@ -41,6 +41,7 @@ type Config struct {
 type api struct {
 	endpoint *phx.Endpoint
 	presence *presence.Presence // or nil
+	lists    http.Handler       // of phx, below /v1
 	token    [sha256.Size]byte
 	bodies   chan struct{}
 }
@@ -51,7 +52,7 @@ func New(ep *phx.Endpoint, cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("api: Config.Token has %d characters: want at least %d, such as those of: openssl rand -hex 16", len(cfg.Token), MinToken)
 	}
 	a := &api{
-		endpoint: ep, presence: cfg.Presence, token: sha256.Sum256([]byte(cfg.Token)),
+		endpoint: ep, presence: cfg.Presence, lists: http.StripPrefix("/v1", ep.AdminHandler()), token: sha256.Sum256([]byte(cfg.Token)),
 		bodies: make(chan struct{}, maxBodies),
 	}
 	inside, mux := http.NewServeMux(), http.NewServeMux()

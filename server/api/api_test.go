@@ -71,13 +71,14 @@ func TestAPI(t *testing.T) {
 	odd.ExpectBroadcast("news", nil)
 
 	for target, want := range map[string]string{
-		"/v1/topics?limit=1":          `{"more":true,"topics":[{"topic":"room:a/b?c","subscribers":1}]}`,
+		"/v1/topics?limit=1":          `{"topics":[{"topic":"room:a/b?c","subscribers":1}` + "\n" + `],"more":true}`,
 		"/v1/topics/room:lobby":       `{"here":1,"subscribers":1,"topic":"room:lobby"}`,
 		"/v1/topics/room:a%2Fb%3Fc":   `{"here":1,"subscribers":1,"topic":"room:a/b?c"}`,
 		"/v1/topics/nobody":           `{"here":0,"subscribers":0,"topic":"nobody"}`,
 		"/v1/topics/nobody/presence":  `{"count":0,"presence":{},"topic":"nobody"}`,
-		"/v1/topics?limit=0":          `{"error":"limit is \"0\": want 1 to 10000"}`,
-		"/v1/topics?limit=everything": `{"error":"limit is \"everything\": want 1 to 10000"}`,
+		"/v1/topics?limit=0":          `{"topics":[],"more":true}`,
+		"/v1/topics?limit=10001":      `{"error":"limit is \"10001\": want 0 to 10000"}`,
+		"/v1/topics?limit=everything": `{"error":"limit is \"everything\": want 0 to 10000"}`,
 	} {
 		if w := ask(h, "GET", target, nil); strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("GET %s: %d %s, want %s", target, w.Code, w.Body, want)

@@ -2,14 +2,12 @@ package api
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -116,21 +114,8 @@ func (a *api) disconnect(w http.ResponseWriter, r *http.Request) {
 	a.publish(w, message{Topic: r.PathValue("id"), Event: "disconnect", Payload: json.RawMessage("{}")})
 }
 
-// mostTopics is how many may be listed.
-const mostTopics = 10_000
-
-// topics is GET /v1/topics.
-func (a *api) topics(w http.ResponseWriter, r *http.Request) {
-	text := cmp.Or(r.FormValue("limit"), "100")
-	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 1 || limit > mostTopics {
-		fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: want 1 to %d", text, mostTopics))
-		return
-	}
-	topics := a.endpoint.Topics(limit + 1)
-	more := len(topics) > limit
-	answer(w, http.StatusOK, map[string]any{"topics": topics[:min(limit, len(topics))], "more": more})
-}
+// topics is GET /v1/topics. Operators have the same list.
+func (a *api) topics(w http.ResponseWriter, r *http.Request) { a.lists.ServeHTTP(w, r) }
 
 // topic is GET /v1/topics/{topic}. Nodes that do not answer are named: the count is
 // too low by theirs.

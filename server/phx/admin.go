@@ -18,13 +18,14 @@ import (
 //	GET /stats                          Stats, Budgets, LoopLag, and whether the endpoint drains
 //	GET /ready                          200, or 503 with the error of Ready
 //	GET /ledger                         bytes owed to clients, and counts of ended connections by cause
-//	GET /topics?limit=                  topics with the most subscribers on this node
+//	GET /topics?limit=                  topics with the most subscribers on this node, 10,000 at most
 //	GET /sockets?id=&topic=&limit=      sockets, each with its channels
 //	GET /channels?id=&topic=&limit=     channels, each with its socket
 //
 // id and topic restrict lists to the sockets with an id and to one topic. limit
 // is the maximum number of rows, 100 by default; "more" says that there are
-// more. Sockets and channels are written one by one, in no order.
+// more. Sockets and channels are written one by one, in no order. A limit that
+// is none is answered 400 with {"error": …}.
 //
 // It does not authenticate callers: serve it where only operators can reach it,
 // such as http.ListenAndServe("127.0.0.1:9000", ep.AdminHandler()), or behind a
@@ -53,12 +54,12 @@ func (ep *Endpoint) AdminHandler() http.Handler {
 	})
 	mux.HandleFunc("GET /topics", ep.listTopics)
 	mux.HandleFunc("GET /sockets", func(w http.ResponseWriter, r *http.Request) {
-		if limit, ok := limitOf(w, r); ok {
+		if limit, ok := limitOf(w, r, mostRows); ok {
 			list(w, limit, "sockets", ep.find(r))
 		}
 	})
 	mux.HandleFunc("GET /channels", func(w http.ResponseWriter, r *http.Request) {
-		if limit, ok := limitOf(w, r); ok {
+		if limit, ok := limitOf(w, r, mostRows); ok {
 			list(w, limit, "channels", channelRows(ep.find(r), r.FormValue("topic")))
 		}
 	})
@@ -102,27 +103,34 @@ func channelRows(sockets iter.Seq[SocketInfo], topic string) iter.Seq[channelRow
 	}
 }
 
+const (
+	// mostRows is more than a host has.
+	mostRows = 1_000_000_000
+
+	// mostTopics is how many topics may be asked for: they are held at once, to be put in
+	// order.
+	mostTopics = 10_000
+)
+
+// listTopics also answers for package api.
 func (ep *Endpoint) listTopics(w http.ResponseWriter, r *http.Request) {
-	if limit, ok := limitOf(w, r); ok {
-		limit = min(limit, maxTopics)
+	if limit, ok := limitOf(w, r, mostTopics); ok {
 		list(w, limit, "topics", slices.Values(ep.Topics(limit+1)))
 	}
 }
 
-// maxTopics is how many topics an operator may ask for: they are held at once, to be
-// put in order.
-const maxTopics = 10_000
-
 // limitOf is how many rows a request is for. If it says that badly, it has been
 // answered.
-func limitOf(w http.ResponseWriter, r *http.Request) (limit int, ok bool) {
+func limitOf(w http.ResponseWriter, r *http.Request, most int) (limit int, ok bool) {
 	text := cmp.Or(r.FormValue("limit"), "100")
 	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 0 {
-		http.Error(w, fmt.Sprintf("limit is %q: want a number", text), http.StatusBadRequest)
-		return 0, false
+	if err == nil && limit >= 0 && limit <= most {
+		return limit, true
 	}
-	return limit, true
+	setJSON(w)
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": fmt.Sprintf("limit is %q: want 0 to %d", text, most)})
+	return 0, false
 }
 
 // list answers with rows, at most limit.

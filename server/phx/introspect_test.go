@@ -170,7 +170,7 @@ func TestAdminHandler(t *testing.T) {
 		"/admin/stats": `{"connections":4,"sockets":3,"long_polls":1,"channels":4,"slow_consumers":0,` +
 			`"refused":{"full":0,"per_address":0,"rate":0},"draining":false,"budgets":[{"name":"connections","used":4,"max":5000},` +
 			`{"name":"incoming bytes","used":0,"max":268435456},{"name":"mailbox bytes","max":268435456},{"name":"outbound bytes","used":0,"max":268435456},{"name":"broadcast bytes","used":0,"max":67108864}]}`,
-		"/admin/sockets?limit=many": "limit is \"many\": want a number",
+		"/admin/sockets?limit=many": `{"error":"limit is \"many\": want 0 to 1000000000"}`,
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", target, nil))

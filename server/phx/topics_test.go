@@ -26,8 +26,9 @@ func TestTopics(t *testing.T) {
 		}
 	}
 	for target, want := range map[string]string{
-		"/topics?limit=1":  `{"topics":[{"topic":"c","subscribers":3}` + "\n],\"more\":true}\n",
-		"/topics?limit=-1": "limit is \"-1\": want a number\n",
+		"/topics?limit=1":     `{"topics":[{"topic":"c","subscribers":3}` + "\n],\"more\":true}\n",
+		"/topics?limit=-1":    `{"error":"limit is \"-1\": want 0 to 10000"}` + "\n",
+		"/topics?limit=10001": `{"error":"limit is \"10001\": want 0 to 10000"}` + "\n",
 	} {
 		w := httptest.NewRecorder()
 		ep.AdminHandler().ServeHTTP(w, httptest.NewRequest("GET", target, nil))
