@@ -33,7 +33,7 @@ func holdings(server, client, kernel *float64) []holding {
 // perClientBill is what one more client costs; nil if nothing was measured.
 func (s Summary) perClientBill() []bill {
 	all := holdings(s.ServerBytesPerClient, s.ClientBytesPerClient, s.KernelBytesPerClient)
-	if !slices.ContainsFunc(all, holding.measured) {
+	if !slices.ContainsFunc(all, holding.measured) && s.MemorySays == "" {
 		return nil
 	}
 	b := newBill("one client", all, width(all))
