@@ -27,6 +27,7 @@ type Link struct {
 	inbound  *inbound
 	interest *interest
 	peers    *peers
+	turnover turnover
 	counts   counts
 	limit    atomic.Int64  // bytes that the carrier takes at once; 0 is any number
 	chases   chan struct{} // holds one token when something is missing that a table told of

@@ -99,9 +99,11 @@ func (l *Link) hear(e *envelope) heard {
 	case h.came && e.node == l.cfg.Node:
 		l.log.Error("another node has the same name; give each its own Config.Node")
 	case h.came:
-		l.log.Info("node has come", "peer", e.node)
+		l.log.Debug("node has come", "peer", e.node)
+		l.turnover.note(e.node, &l.turnover.came)
 	case h.left:
-		l.log.Info("node has left", "peer", e.node)
+		l.log.Debug("node has left", "peer", e.node)
+		l.turnover.note(e.node, &l.turnover.left)
 	}
 	if h.came || h.left {
 		l.tellChanges()

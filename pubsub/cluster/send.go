@@ -181,12 +181,15 @@ func (s *sender) tick() {
 		s.dropLate()
 	}
 	s.outbox.expire(time.Now().Add(-2 * s.cfg.MaxWait))
-	gone := s.peers.sweep(time.Now())
-	for _, name := range gone {
-		s.log.Warn("node is not heard of any more", "peer", name)
-	}
-	if len(gone) > 0 {
+	if gone := s.peers.sweep(time.Now()); len(gone) > 0 {
+		s.log.Warn("nodes are not heard of any more", "nodes", len(gone), "peer", gone[0])
+		for _, name := range gone[1:] {
+			s.log.Debug("node is not heard of any more", "peer", name)
+		}
 		s.tellChanges()
+	}
+	if came, left, last := s.turnover.beat(); came+left > 0 {
+		s.log.Info("nodes have come or left", "came", came, "left", left, "last", last, "here", len(s.peers.names()))
 	}
 	s.reportLosses()
 }
