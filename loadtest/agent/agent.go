@@ -21,6 +21,7 @@ type Agent struct {
 	Addr   string        // as it was asked for
 	Host   kernel.Host   // its machine
 	From   order.Sources // what its clients connect from; none leaves it to the kernel
+	TCP    order.TCP     // of its clients; "" is KernelTCP
 	Commit string        // of its program
 	Clock  ClockOffset   // as measured by Dial
 
@@ -111,7 +112,7 @@ func (a *Agent) greet(in *json.Decoder, token string) error {
 	case h.Agent != version:
 		return fmt.Errorf("it speaks version %d of the protocol, this program version %d: use the same program on both", h.Agent, version)
 	}
-	a.Host, a.Commit, a.From = h.Host, h.Commit, h.From
+	a.Host, a.Commit, a.From, a.TCP = h.Host, h.Commit, h.From, h.TCP
 	return nil
 }
 

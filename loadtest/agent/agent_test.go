@@ -90,10 +90,10 @@ func TestAgentAdmits(t *testing.T) {
 	t.Parallel()
 	addr, _ := serveAgent(t, agent.Config{Token: "s3cret", Commit: "c0ffee"})
 	for _, test := range []struct{ greeting, want string }{
-		{`{"agent":4,"token":"s3cret"}`, `"commit":"c0ffee","host":{"FilesSoft":`},
-		{`{"agent":4,"token":"s3cre"}`, `"refused":"wrong token"`},
-		{`{"agent":4}`, `"refused":"wrong token"`},
-		{`{"agent":1,"token":"s3cret"}`, `"refused":"the coordinator speaks version 1 of the protocol, this agent version 4 (commit c0ffee): use the same program on both"`},
+		{`{"agent":5,"token":"s3cret"}`, `"commit":"c0ffee","host":{"FilesSoft":`},
+		{`{"agent":5,"token":"s3cre"}`, `"refused":"wrong token"`},
+		{`{"agent":5}`, `"refused":"wrong token"`},
+		{`{"agent":1,"token":"s3cret"}`, `"refused":"the coordinator speaks version 1 of the protocol, this agent version 5 (commit c0ffee): use the same program on both"`},
 		{`{"token":"s3cret"}`, `"refused":"that is no greeting of a coordinator"`},
 		{`GET / HTTP/1.1`, `"refused":"that is no greeting of a coordinator"`},
 	} {
@@ -109,15 +109,15 @@ func TestAgentServesOneAtATime(t *testing.T) {
 	t.Parallel()
 	addr, logged := serveAgent(t, agent.Config{})
 	first := call(t, addr)
-	first.say(`{"agent":4}`)
+	first.say(`{"agent":5}`)
 	first.want(`"host"`)
 	second := call(t, addr)
-	second.say(`{"agent":4}`)
+	second.say(`{"agent":5}`)
 	second.want(`"refused":"another coordinator is served"`)
 	first.conn.Close()
 	await(t, logged, "done with")
 	third := call(t, addr)
-	third.say(`{"agent":4}`)
+	third.say(`{"agent":5}`)
 	third.want(`"host"`)
 }
 
@@ -144,7 +144,7 @@ func TestAgentProcesses(t *testing.T) {
 	t.Parallel()
 	addr, logged := serveAgent(t, agent.Config{Command: parrot})
 	c := call(t, addr)
-	c.say(`{"agent":4}`)
+	c.say(`{"agent":5}`)
 	c.hear()
 	start := func(number int) (pid int) {
 		c.say(fmt.Sprintf(`{"start":{"number":%d,"procs":1}}`, number))
@@ -183,7 +183,7 @@ func TestAgentCannotStartProcess(t *testing.T) {
 	t.Parallel()
 	addr, _ := serveAgent(t, agent.Config{Command: []string{"/no/such/program"}})
 	c := call(t, addr)
-	c.say(`{"agent":4}`)
+	c.say(`{"agent":5}`)
 	c.hear()
 	c.say(`{"start":{"number":0}}`)
 	c.want(`{"ended":{"process":0,"why":"start client process 0: fork/exec /no/such/program: no such file or directory"}}`)
@@ -226,7 +226,7 @@ func fakeAgent(t *testing.T, hello string, ahead time.Duration) (addr string) {
 
 func TestDialAgents(t *testing.T) {
 	t.Parallel()
-	hello := `{"agent":4,"commit":"c0ffee","host":{"FilesHard":1234,"Cores":5}}`
+	hello := `{"agent":5,"commit":"c0ffee","host":{"FilesHard":1234,"Cores":5}}`
 	ahead, behind := fakeAgent(t, hello, 5*time.Second), fakeAgent(t, hello, -72*time.Hour)
 	agents, err := agent.Dial(t.Context(), []string{ahead, behind}, "")
 	if err != nil {
@@ -250,7 +250,7 @@ func TestDialAgentsNamesWhoFails(t *testing.T) {
 	for _, test := range []struct{ name, addr, token, want string }{
 		{"nobody", "127.0.0.1:1", "s3cret", "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"token", good, "secret", "agent " + good + ": it refuses: wrong token"},
-		{"version", fakeAgent(t, `{"agent":9}`, 0), "s3cret", "it speaks version 9 of the protocol, this program version 4: use the same program on both"},
+		{"version", fakeAgent(t, `{"agent":9}`, 0), "s3cret", "it speaks version 9 of the protocol, this program version 5: use the same program on both"},
 		{"web server", fakeAgent(t, "HTTP/1.1 400 Bad Request", 0), "s3cret", "it does not greet as an agent does: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // Most of these carry a command to a process of the agent, or an event of one.
 
 // version is that of all this: of what is below, and of commands and events.
-const version = 4
+const version = 5
 
 // A greeting is the first that a coordinator says.
 type greeting struct {
@@ -27,6 +27,7 @@ type hello struct {
 	Commit  string        `json:"commit,omitempty"`  // of the agent's program
 	Host    kernel.Host   `json:"host"`
 	From    order.Sources `json:"from,omitempty"` // what clients connect from
+	TCP     order.TCP     `json:"tcp,omitempty"`  // of the clients; "" is KernelTCP
 }
 
 // A request is one of its fields.

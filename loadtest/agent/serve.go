@@ -40,6 +40,10 @@ type Config struct {
 	// leaves it to the kernel, which takes one.
 	From order.Sources
 
+	// TCP is whose TCP clients have: KernelTCP, which is what empty means, or TUN. That
+	// takes a prefix for From which is routed to this host, and a host that forwards.
+	TCP order.TCP
+
 	// Log takes a line for people when the agent listens, and at each coming and
 	// going. Nil means none.
 	Log func(line string)
@@ -105,7 +109,7 @@ func (s *server) visit(ctx context.Context, conn net.Conn) {
 	}
 	defer s.busy.Unlock()
 	h.Commit = s.config.Commit
-	h.From = s.config.From
+	h.From, h.TCP = s.config.From, s.config.TCP
 	if h.Host, err = kernel.Here(); err != nil {
 		h.Refused = err.Error()
 	}

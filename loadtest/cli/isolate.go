@@ -63,13 +63,18 @@ func (o *options) isolate(h kernel.Host) (says string, err error) {
 	switch {
 	case err != nil:
 		return "", err
+	case tcp != order.KernelTCP && o.config.URL != "": // the way there begins here
+		if o.netns == yes {
+			return "", errNoWay
+		}
+		return "", nil
 	case tcp != order.KernelTCP:
 		return o.isolateLink(tcp)
 	case o.netns == no:
 		return "", nil
 	case o.config.URL != "" || o.nats != "":
 		if o.netns == yes {
-			return "", errors.New("-netns yes: a network namespace of its own has no way to -url or -nats")
+			return "", errNoWay
 		}
 		return "", nil
 	case o.netns == auto && o.config.Clients < isolateFrom:
@@ -81,6 +86,8 @@ func (o *options) isolate(h kernel.Host) (says string, err error) {
 	}
 	return fmt.Sprintf("It uses the host's network namespace, because one of its own cannot be had: %v.", err), nil
 }
+
+var errNoWay = errors.New("-netns yes: a network namespace of its own has no way to -url or -nats")
 
 // isolateLink is isolate for clients without sockets. They have some where a namespace
 // cannot be had, and nobody asked for it or for them: the plan says so.

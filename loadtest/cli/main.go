@@ -276,7 +276,7 @@ func (o options) plan(ctx context.Context) (p plan.Plan, agents []*agent.Agent, 
 	}
 	var sites []plan.Site
 	for _, a := range agents {
-		sites = append(sites, plan.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host, From: a.From})
+		sites = append(sites, plan.Site{Addr: a.Addr, Commit: a.Commit, Host: a.Host, From: a.From, TCP: a.TCP})
 	}
 	if p, err = plan.NewAt(o.config, sites); err != nil {
 		agent.Close(agents)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
 )
 
@@ -113,6 +114,8 @@ func (p Program) parseOptions(args []string, help io.Writer) (o options, err err
 		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
 	case len(o.agents) > 0 && len(c.From) > 0:
 		return o, errors.New("-from and -agents: the clients are at the agents: say it to each of them")
+	case len(o.agents) > 0 && (c.ClientTCP == order.TUN || c.ClientTCP == order.BPF):
+		return o, errors.New("-client-tcp and -agents: the clients are at the agents: say it to each of them")
 	case o.oneRoom && c.Apart:
 		return o, errors.New("-one-room and -apart: the one or the other")
 	case f.NArg() > 0:

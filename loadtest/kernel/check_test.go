@@ -39,6 +39,8 @@ func TestFirstLimit(t *testing.T) {
 		{"memory: (1,024,000,000 - 13,000,000) / 8,900", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n"}, bothEnds(), "memory", 113_595},
 		{"memory of servers and one process: (1,024,000,000 - 13,000,000) / 4,950", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n"},
 			kernel.Demand{Clients: million, SameHost: true, OneEnd: true}, "memory", 204_242},
+		{"memory of one process: (1,024,000,000 - 6,500,000) / 500", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n", "proc/sys/fs/file-nr": "1000\t0\t2000\n"},
+			kernel.Demand{Clients: 3 * million, Remote: true, OneEnd: true}, "memory", 2_035_000},
 		{"files of servers alone: 1,500,000 - 1,000 - 2 x 16", machine{"proc/sys/fs/file-nr": "1000\t0\t1500000\n"},
 			kernel.Demand{Clients: 2 * million, SameHost: true, OneEnd: true}, "fs.file-max", 1_498_968},
 		{"memory of servers: (1,024,000,000 - 6,500,000) / 4,450", machine{"proc/meminfo": "MemAvailable: 1000000 kB\n"}, kernel.Demand{Clients: million}, "memory", 228_651},

@@ -19,8 +19,8 @@ type Demand struct {
 	// else each process has one of its own.
 	OneAddress bool
 
-	// OneEnd says that, of connections on the same host, only the servers' ends are the
-	// kernel's: the clients are in one process, and TCP is, too.
+	// OneEnd says that only the servers' ends of connections are the kernel's, on this
+	// host or elsewhere: the clients are in one process, and their TCP is, too.
 	OneEnd bool
 
 	// Users says that clients go through a scenario file, and TLS that they speak it:
@@ -83,9 +83,12 @@ const (
 	stopSeconds = 90
 )
 
-// ends is how many ends of a connection are here.
+// ends is how many ends of a connection the kernel has here.
 func (d Demand) ends() int64 {
-	if d.SameHost && !d.OneEnd {
+	switch {
+	case d.Remote && d.OneEnd:
+		return 0
+	case d.SameHost && !d.OneEnd:
 		return 2
 	}
 	return 1

@@ -83,7 +83,7 @@ func (l layout) loops(r rule) rule {
 func (h Host) reuseRule(l layout) rule {
 	r := rule{name: timeWaitReuse, scope: Namespace, have: h.TimeWaitReuse}
 	switch {
-	case !l.Remote:
+	case !l.Remote || l.OneEnd:
 		r.reason = "no bound here: the default covers loopback, and servers do not connect"
 		return r
 	case h.TimeWaitReuse == 1:
@@ -116,13 +116,13 @@ func (h Host) portRule(l layout) rule {
 	r := rule{name: "net.ipv4.ip_local_port_range", unit: "ports", scope: Namespace, have: h.Ports}
 	addresses := l.Addresses
 	switch {
+	case l.OneEnd:
+		r.reason = "no bound: clients whose TCP is in their process have addresses and ports of their own"
+		return r
 	case l.Remote:
 		addresses = max(1, addresses)
 	case !l.SameHost:
 		r.reason = "no bound here: ports are taken where clients connect from, one for each connection from an address to a server"
-		return r
-	case l.OneEnd:
-		r.reason = "no bound: clients whose TCP is in their process have addresses and ports of their own"
 		return r
 	case addresses == 0:
 		r.reason = "no bound: clients connect from as many addresses of 127.0.0.0/8 as it takes"

@@ -53,6 +53,15 @@ func (s Sources) For(remote netip.Addr) (list Sources) {
 	return list
 }
 
+// CheckRouted finds out whether they are one IPv4 prefix that can be routed to a host
+// whole, for clients whose TCP is not the kernel's.
+func (s Sources) CheckRouted() error {
+	if len(s) != 1 || !s[0].Addr().Is4() || s[0].Bits() < 8 || s[0].Bits() > 29 {
+		return fmt.Errorf("from %q: want one IPv4 prefix of 8 to 29 bits, which the server's network routes to this host, such as 10.64.0.0/16", s)
+	}
+	return nil
+}
+
 // Single reports whether there are addresses alone, and no prefixes.
 func (s Sources) Single() bool {
 	for _, p := range s {

@@ -102,7 +102,9 @@ func (p *planner) divideClients() {
 // processes is how many hold the clients.
 func (p *planner) processes() int {
 	switch {
-	case len(p.config.ClientCommand) == 0 || p.ClientTCP == order.BPF:
+	case len(p.config.ClientCommand) == 0, p.ClientTCP == order.BPF:
+		return 1
+	case p.virtual() && p.config.URL != "": // one has the prefix
 		return 1
 	case p.ClientTCP == order.TUN: // one reads a device
 		return min(max(1, p.host.Cores), atLeast(p.Clients, clientsPerLoop))

@@ -68,7 +68,7 @@ func New(c Config, h kernel.Host) (Plan, error) {
 	if c.Timestamps && !p.virtual() {
 		return Plan{}, fmt.Errorf("client-timestamps: the clients have sockets of the kernel (%s), which offer them as net.ipv4.tcp_timestamps says: ask for client-tcp tun or bpf", p.whyTCP)
 	}
-	if c.URL != "" && (!p.Local || len(c.From) > 0) {
+	if c.URL != "" && (!p.Local || len(c.From) > 0) && !p.virtual() {
 		p.pairs = c.pairs()
 	}
 	p.Clients = c.Clients

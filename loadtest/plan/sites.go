@@ -14,6 +14,7 @@ type Site struct {
 	Addr   string        // of its agent
 	Commit string        // of the agent's program, "" if that does not know it
 	From   order.Sources // what its clients connect from; none leaves it to the kernel
+	TCP    order.TCP     // of its clients: KernelTCP, which is what empty means, or TUN
 	Host   kernel.Host   // its machine
 }
 
@@ -33,13 +34,22 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 	share.Scenario = Chat                          // rooms are dealt over all agents
 	shares := make([]Plan, len(sites))
 	for i, n := range Split(total, len(sites)) {
-		share.Clients, share.From = n, sites[i].From
-		var err error
+		share.Clients, share.From, share.ClientTCP = n, sites[i].From, cmp.Or(sites[i].TCP, order.KernelTCP)
+		err := share.checkTCP()
+		if err != nil {
+			return Plan{}, fmt.Errorf("agent %s: %w", sites[i].Addr, err)
+		}
 		if shares[i], err = New(share, sites[i].Host); err != nil {
 			return Plan{}, fmt.Errorf("agent %s: %w", sites[i].Addr, err)
 		}
 	}
-	p := planner{Plan: merged(shares), config: c}
+	p := planner{Plan: merged(shares), config: c, whyTCP: "the agents say so"}
+	for i, s := range shares {
+		if s.ClientTCP != p.ClientTCP {
+			return Plan{}, fmt.Errorf("agents %s and %s: TCP of %s and of %s: start all with one -client-tcp, as figures of the one say nothing of the other",
+				sites[0].Addr, sites[i].Addr, p.ClientTCP, s.ClientTCP)
+		}
+	}
 	for _, s := range sites {
 		p.host.Cores += s.Host.Cores
 	}
@@ -90,6 +100,7 @@ func (p *planner) explainSites(shares []Plan, sites []Site) {
 			say("Clients of agent %s connect from %s by turns.", s.Addr, s.From)
 		}
 	}
+	p.explainTCP(say)
 	if p.config.Scenario.Sends() {
 		say("In %s, %s each: a writer sends %s of %d bytes, %s.",
 			plural(len(p.Rooms), "room", "rooms"), plural(p.Writers, "writer", "writers"),

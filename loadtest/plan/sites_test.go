@@ -2,10 +2,12 @@ package plan_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
 )
 
@@ -51,5 +53,35 @@ func TestNewAt(t *testing.T) {
 	}
 	if _, err := plan.NewAt(plan.Config{ServerCommand: []string{"server"}}, sites); err == nil {
 		t.Error("NewAt without a URL = nil, want an error")
+	}
+}
+
+// Clients of agents have the TCP that the agents say, all the same one, and those
+// without sockets a prefix each.
+func TestNewAtWithoutSockets(t *testing.T) {
+	t.Parallel()
+	host := small
+	host.TUN = true
+	at := func(addr, from string) plan.Site {
+		return plan.Site{Addr: addr, Host: host, TCP: order.TUN, From: order.Sources{netip.MustParsePrefix(from)}}
+	}
+	cfg := plan.Config{URL: "ws://192.0.2.1:4000", Clients: 200_000}
+	p, err := plan.NewAt(cfg, []plan.Site{at("a:1", "10.99.0.0/16"), at("b:1", "10.98.0.0/16")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.ClientTCP != order.TUN || len(p.Processes) != 2 || p.Clients != 200_000 {
+		t.Errorf("TCP %s, %d clients in %d processes, want tun, all and one for each agent", p.ClientTCP, p.Clients, len(p.Processes))
+	}
+	if want := "(-client-tcp tun): the agents say so."; !strings.Contains(strings.Join(p.Why, "\n"), want) {
+		t.Errorf("sentences:\n%s\nwant %q", strings.Join(p.Why, "\n"), want)
+	}
+	for want, sites := range map[string][]plan.Site{
+		"agents a:1 and c:1: TCP of tun and of kernel":         {at("a:1", "10.99.0.0/16"), {Addr: "c:1", Host: host}},
+		"agent d:1: client-tcp: tun will not do: from \"10.9.": {at("d:1", "10.9.0.1/32")},
+	} {
+		if _, err := plan.NewAt(cfg, sites); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("NewAt = %v, want %q", err, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
 	"github.com/roost-rt/roost/loadtest/order"
@@ -40,10 +41,11 @@ func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) 
 		}
 		return c.ClientTCP, "it was asked for", nil
 	}
-	needs := c.needSockets()
 	switch {
-	case needs != nil:
-		return order.KernelTCP, needs.Error(), nil
+	case c.URL != "":
+		return order.KernelTCP, "without, they reach no servers but those that are started here, unless a prefix is routed to this host", nil
+	case c.Script != nil:
+		return order.KernelTCP, errScript.Error(), nil
 	case c.Clients < virtualFrom:
 		return order.KernelTCP, fmt.Sprintf("they are fewer than %s", grouped(virtualFrom)), nil
 	case c.Scenario == Echo:
@@ -74,15 +76,22 @@ func (c Config) checkTCP() error {
 	return nil
 }
 
-// needSockets is why the clients must have sockets; nil if they need not.
+var errScript = errors.New("users of a scenario file have sockets")
+
+// needSockets is why clients must have sockets that were to have none; nil if they need
+// not.
 func (c Config) needSockets() error {
 	switch {
-	case c.URL != "":
-		return errors.New("without sockets clients reach no servers but those that are started here")
 	case c.Script != nil:
-		return errors.New("users of a scenario file have sockets")
+		return errScript
+	case c.URL == "":
+		return nil
+	case strings.HasPrefix(c.URL, "wss:"):
+		return errors.New("TLS takes sockets")
+	case c.ClientTCP == order.BPF:
+		return errors.New("the program in the kernel counts on the server's socket, whose lock keeps packets of a client from coming two at a time, and that is elsewhere: take tun")
 	}
-	return nil
+	return c.From.CheckRouted()
 }
 
 // virtual says that the clients have no sockets.
@@ -91,6 +100,8 @@ func (p *planner) virtual() bool { return p.ClientTCP != order.KernelTCP }
 // explainTCP says whose TCP the clients have, if they are many or somebody asked.
 func (p *planner) explainTCP(say func(format string, args ...any)) {
 	switch {
+	case p.virtual() && p.config.URL != "":
+		say("The clients' TCP is in their processes (-client-tcp %s): %s. They take no files, no ports and no memory of the kernel's here, which forwards their packets.", p.ClientTCP, p.whyTCP)
 	case p.virtual():
 		say("The clients' TCP is in their process (-client-tcp %s): %s. They take no files, no ports and no memory of the kernel's.", p.ClientTCP, p.whyTCP)
 	case p.Clients >= virtualFrom || p.config.ClientTCP == order.KernelTCP:

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -69,7 +70,14 @@ func TestChooseTCP(t *testing.T) {
 	if _, err := plan.New(few, all); err == nil || !strings.Contains(err.Error(), "client-timestamps: the clients have sockets") {
 		t.Errorf("New = %v, want that sockets have timestamps of their own", err)
 	}
-	for _, c := range []plan.Config{as(order.TUN, url), as(order.BPF, users)} {
+	plain := plan.Config{URL: "ws://192.0.2.1", From: order.Sources{netip.MustParsePrefix("10.99.0.0/16")}}
+	if err := as(order.TUN, plain).Check(); err != nil {
+		t.Errorf("Check = %v of a server elsewhere, and clients with a prefix", err)
+	}
+	secure, noPrefix := plain, plain
+	secure.URL = "wss://192.0.2.1"
+	noPrefix.From = order.Sources{netip.MustParsePrefix("10.99.0.1/32")}
+	for _, c := range []plan.Config{as(order.TUN, url), as(order.BPF, users), as(order.BPF, plain), as(order.TUN, secure), as(order.TUN, noPrefix)} {
 		c.ServerCommand = []string{"x"}
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "client-tcp: "+string(c.ClientTCP)+" will not do") {
 			t.Errorf("Check = %v, want that clients need sockets", err)

@@ -101,7 +101,7 @@ func (r *Result) summarize() Summary {
 	} else {
 		s.soFar(r.ticks)
 	}
-	s.ClientTCPSays = s.tcpSays()
+	s.ClientTCPSays = r.tcpSays(s)
 	s.Late = r.late()
 	s.LatencyMs = percentiles(r.latency)
 	s.RawLatencyMs = percentiles(r.raw)

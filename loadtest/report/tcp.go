@@ -23,12 +23,17 @@ func (r *Result) clientTCP() string {
 
 // tcpSays is what a virtual link measures more and less truly than loopback; "" for
 // loopback.
-func (s Summary) tcpSays() string {
+func (r *Result) tcpSays(s Summary) string {
 	const both = "The clients' TCP was in their process, behind a network device. Truer than over loopback: " +
 		"the server pays for its own TCP and not for the receivers', and the kernel's memory is that of the servers' ends. " +
 		"Less true: there is no network card and no round trip, so next to nothing waits for its acknowledgement, "
+	const elsewhere = "The clients' TCP was in their processes, and their machines forwarded its packets. The server and its network do all that they do for others. " +
+		"Less true: such clients acknowledge each message at once, report no gaps (SACK), have windows of 64 KB and no congestion control."
 	switch s.ClientTCP {
 	case tunTCP:
+		if url, _ := r.Run.Config["url"].(string); url != "" {
+			return elsewhere
+		}
 		return both + "which comes as soon as the process has read the packet."
 	case bpfTCP:
 		taken := "Most receipts" // as in records that are older than the count

@@ -55,6 +55,21 @@ func TestVirtualLinkIsSaid(t *testing.T) {
 	}
 }
 
+// Clients of a server elsewhere have a network between them.
+func TestForwardedLinkIsSaid(t *testing.T) {
+	t.Parallel()
+	records := fixture(t)
+	for _, r := range records {
+		if r.Run != nil {
+			r.Run.Config["client_tcp"], r.Run.Config["url"] = "tun", "ws://192.0.2.1:4000"
+		}
+	}
+	says := newResult(t, records).Summary.ClientTCPSays
+	if !strings.Contains(says, "their machines forwarded its packets") || strings.Contains(says, "loopback") {
+		t.Errorf("the report says %q", says)
+	}
+}
+
 // How many receipts a program took is told where it was counted.
 func TestTakenIsSaid(t *testing.T) {
 	t.Parallel()

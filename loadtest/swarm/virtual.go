@@ -42,6 +42,32 @@ type virtual struct {
 	stopping bool
 }
 
+// packet is the largest to servers elsewhere, in bytes: that of Ethernet.
+const packet = 1500
+
+// openDevice makes the device of a fleet. Where clients connect from addresses that
+// somebody has named, the servers are elsewhere.
+func (f *fleet) openDevice() (*tun.Device, error) {
+	from := f.orders.From
+	if len(from) == 0 {
+		return tun.Open(tun.Config{Patience: patience(f.pending)})
+	}
+	if err := from.CheckRouted(); err != nil {
+		return nil, err
+	}
+	if most := vtcp.Most(from[0]); f.pending > most {
+		return nil, fmt.Errorf("from %s: %d clients: there are addresses and ports for %d", from[0], f.pending, most)
+	}
+	for _, g := range f.groups {
+		for _, remote := range g.remotes {
+			if err := tun.CheckWay(remote); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return tun.Open(tun.Config{Network: from[0], MTU: packet})
+}
+
 // patience is how long servers wait for so many clients to acknowledge a broadcast, which
 // all come to it at once: 20 µs each, more than a packet takes to be read and answered.
 func patience(clients int) time.Duration {
@@ -49,7 +75,7 @@ func patience(clients int) time.Duration {
 }
 
 func newVirtual(f *fleet) (*virtual, error) {
-	device, err := tun.Open(tun.Config{Patience: patience(f.pending)})
+	device, err := f.openDevice()
 	if err != nil {
 		return nil, err
 	}

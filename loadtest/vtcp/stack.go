@@ -117,6 +117,12 @@ func New(c Config) (*Stack, error) {
 // Counts are those until now.
 func (s *Stack) Counts() Counts { return s.counts }
 
+// Most is how many clients can have addresses of a network, of which the last before that
+// for all of it is their device's own.
+func Most(network netip.Prefix) int {
+	return max(0, 1<<(32-network.Bits())-3) << portBits
+}
+
 // Addr is where a client sends from.
 func (s *Stack) Addr(i int) netip.AddrPort {
 	e := s.endpoint(i)

@@ -30,7 +30,8 @@ func (d *Device) setUp(fd int) error {
 		return fmt.Errorf("make it: %w (it needs CAP_NET_ADMIN)", err)
 	}
 	d.name = req.Name()
-	if !d.config.Network.IsValid() {
+	elsewhere := d.config.Network.IsValid()
+	if !elsewhere {
 		n, err := strconv.Atoi(strings.TrimPrefix(d.name, prefix))
 		if err != nil || n > 255-firstNetwork {
 			return fmt.Errorf("%s has no addresses: they are for %d devices", d.name, 256-firstNetwork)
@@ -42,8 +43,12 @@ func (d *Device) setUp(fd int) error {
 	}
 	// Else IPv6 greets it with packets. A kernel without that has no such file.
 	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+d.name+"/disable_ipv6", []byte("1"), 0)
-	// Else servers on 127.0.0.1 are for lo alone.
-	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+d.name+"/route_localnet", []byte("1"), 0); err != nil {
+	// Else servers on 127.0.0.1 are for lo alone; or what clients send is for this host.
+	way := "route_localnet"
+	if elsewhere {
+		way = "forwarding"
+	}
+	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+d.name+"/"+way, []byte("1"), 0); err != nil {
 		return err
 	}
 	if err := d.configure(); err != nil {

@@ -37,7 +37,8 @@ type Config struct {
 	// Network has the addresses that lead to the device: IPv4, of 8 to 29 bits. The
 	// last before that for all of it is the device's own. The zero Prefix means
 	// 10.64.0.0/16 for the first device of a namespace, 10.65.0.0/16 for the second and
-	// so on.
+	// so on, and servers of this host; another one is routed here by the network of the
+	// servers, which are elsewhere: see [CheckWay].
 	Network netip.Prefix
 
 	// MTU is the largest packet, in bytes, from 576. Zero means the constant MTU.
