@@ -34,10 +34,16 @@ func startNATS(t *testing.T) *natsserver.Server {
 
 func startNode(t *testing.T, nats *natsserver.Server, name string, cfg presence.Config) node {
 	t.Helper()
+	return startNodeOver(t, cluster.Config{URL: nats.URL()}, name, cfg)
+}
+
+func startNodeOver(t *testing.T, to cluster.Config, name string, cfg presence.Config) node {
+	t.Helper()
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.Period = 20 * time.Millisecond
 	p := presence.New(cfg)
-	link := cluster.New(cluster.Config{URL: nats.URL(), Node: name, Logger: cfg.Logger})
+	to.Node, to.Logger = name, cfg.Logger
+	link := cluster.New(to)
 	ep := phxtest.Start(t, phx.Config{Logger: cfg.Logger, Adapter: link, Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room(p)}}}}})
 	t.Cleanup(p.Close)
 	if err := p.Attach(ep.Endpoint); err != nil {
