@@ -29,7 +29,7 @@ type Subscriber interface {
 // A Config configures a [PubSub]. The zero value is usable.
 type Config struct {
 	// Shards is how many parts the topics are spread over, and the subscribers of a
-	// topic with more than 1,024. Zero means one for every processor.
+	// topic with more than 1,024. Zero means four for every processor.
 	Shards int
 
 	// MaxPending is how many bytes of messages, including topics and events and 256
@@ -62,6 +62,11 @@ type Config struct {
 	Node func(NodeEvent) `json:"-"`
 }
 
+// perProcessor is how many shards there are for each processor. A shard walks one chunk
+// at a time: with one each, a message to all of 1,000 rooms takes 1.65 times as long on 64
+// processors as if all had the same share of rooms, with four 1.26 times.
+const perProcessor = 4
+
 // A PubSub holds the topics of one node and their subscribers.
 type PubSub struct {
 	adapter    Adapter // or nil
@@ -83,7 +88,7 @@ func New(cfg Config, pool lane.Pool) *PubSub {
 		ps.inspect = func(*Message) error { return nil }
 	}
 	selective, _ := cfg.Adapter.(Selective)
-	for range cmp.Or(cfg.Shards, runtime.GOMAXPROCS(0)) {
+	for range cmp.Or(cfg.Shards, perProcessor*runtime.GOMAXPROCS(0)) {
 		ps.shards = append(ps.shards, &shard{pool: pool, pending: &ps.pending, behind: ps.behind, adapter: selective, topics: make(map[string]*topic)})
 	}
 	ps.shards = append(ps.shards, ps.shards...)

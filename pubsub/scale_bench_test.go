@@ -3,13 +3,15 @@ package pubsub_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// One publish to a room of two costs the same on one processor and on many: run it
-// with -cpu, too.
+// One publish to a room of two costs the same on one processor and on many:
+//
+//	go test ./pubsub -run '^$' -bench PublishToTwo -cpu 1
 func BenchmarkPublishToTwo(b *testing.B) {
 	for _, shards := range []int{1, 2, 16, 64} {
 		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) {
@@ -28,8 +30,12 @@ func BenchmarkPublishToTwo(b *testing.B) {
 	}
 }
 
-// Ten thousand rooms, and publishers that share no room but now and then: 64 of them
-// with -cpu 64. With -mutexprofile it shows which locks they meet at.
+// Ten thousand rooms, and publishers that share no room but now and then, 64 of them with
+// -cpu 64. The profile shows which locks they meet at, and -contentions how often:
+//
+//	go test ./pubsub -run '^$' -bench PublishToManyRooms/shards=64 -cpu 64 -benchtime 1000000x \
+//		-mutexprofile mutex.prof -mutexprofilefraction 1
+//	go tool pprof -top -contentions mutex.prof
 func BenchmarkPublishToManyRooms(b *testing.B) {
 	const rooms = 10_000
 	for _, shards := range []int{1, 64} {
@@ -53,20 +59,42 @@ func BenchmarkPublishToManyRooms(b *testing.B) {
 	}
 }
 
-// A room of 18,000 on as many shards as there are processors, each with its turns.
+// A room of 18,000, on as many shards as there are on one processor or two and on more.
 func BenchmarkCrowd(b *testing.B) {
-	const members = 18_000
+	for _, shards := range []int{2, 8, 64} {
+		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) { fanOut(b, 1, 18_000, shards) })
+	}
+}
+
+// A thousand rooms of 500, each walked in the turns of its shard: with more shards than
+// processors none of these waits for another that has more rooms.
+func BenchmarkRooms(b *testing.B) {
+	for _, each := range []int{1, 4} {
+		b.Run(fmt.Sprintf("shards each=%d", each), func(b *testing.B) {
+			fanOut(b, 1000, 500, each*runtime.GOMAXPROCS(0))
+		})
+	}
+}
+
+// fanOut publishes to all rooms and waits until all members have it.
+func fanOut(b *testing.B, rooms, members, shards int) {
 	var pool goroutines
-	ps := pubsub.New(pubsub.Config{Shards: 2}, &pool)
-	for range members {
-		ps.Subscribe("a", new(sink))
+	ps := pubsub.New(pubsub.Config{Shards: shards}, &pool)
+	names := make([]string, rooms)
+	for i := range names {
+		names[i] = fmt.Sprint("room:", i)
+		for range members {
+			ps.Subscribe(names[i], new(sink))
+		}
 	}
 	payload := make([]byte, 128)
 	for b.Loop() {
-		if err := ps.Publish(&pubsub.Message{Topic: "a", Event: "e", Payload: payload}); err != nil {
-			b.Fatal(err)
+		for _, name := range names {
+			if err := ps.Publish(&pubsub.Message{Topic: name, Event: "e", Payload: payload}); err != nil {
+				b.Fatal(err)
+			}
 		}
 		pool.Wait()
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/delivery")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rooms*members), "ns/delivery")
 }
