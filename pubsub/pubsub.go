@@ -19,7 +19,9 @@ var ErrOverloaded = errors.New("too many broadcasts are waiting to be delivered"
 // A Subscriber takes the messages of the topic it is subscribed to.
 type Subscriber interface {
 	// Deliver takes the messages of b that are for the subscriber; see Batch.For. It
-	// must not wait, and must not keep b.
+	// must not wait, and must not keep b. It may subscribe and unsubscribe, but what it
+	// publishes others may get before b. If it panics, some of the others do not get b,
+	// and a publisher that serves few subscribers itself gets the panic.
 	Deliver(b *Batch)
 
 	// Subscription returns the subscriber's handle: the same one each time.

@@ -452,6 +452,46 @@ func TestWaitsForThoseBehind(t *testing.T) {
 	}
 }
 
+// A guest leaves as soon as it has got something, and comes again as another.
+type guest struct {
+	inbox
+	ps *pubsub.PubSub
+	as *inbox
+}
+
+func (g *guest) Deliver(b *pubsub.Batch) {
+	g.inbox.Deliver(b)
+	g.ps.Unsubscribe(g)
+	g.ps.Subscribe("a", g.as)
+}
+
+// Subscribers may leave and come while they get a message: those who stay get each once,
+// and who comes gets the next one.
+func TestGuestsLeaveAndComeWhenServed(t *testing.T) {
+	for _, n := range sizes {
+		var pool line
+		ps := pubsub.New(pubsub.Config{Shards: 3}, &pool)
+		guests, stay := make([]*guest, n), make([]*inbox, n)
+		for i := range n {
+			guests[i], stay[i] = &guest{ps: ps, as: new(inbox)}, new(inbox)
+			ps.Subscribe("a", guests[i])
+			ps.Subscribe("a", stay[i])
+		}
+		publish(t, ps, "a", "1")
+		pool.run()
+		publish(t, ps, "a", "2")
+		pool.run()
+		for i := range n {
+			want(t, "a guest", &guests[i].inbox, "1")
+			want(t, "the guest as another", guests[i].as, "2")
+			want(t, "who stays", stay[i], "1", "2")
+		}
+		if got := ps.Subscribers("a"); got != 2*n {
+			t.Errorf("%d subscribers are left of %d", got, 2*n)
+		}
+	}
+}
+
 // A faulty is a subscriber that panics at its first message.
 type faulty struct{ inbox }
 
