@@ -151,6 +151,30 @@ func TestTooLarge(t *testing.T) {
 	want(t, all[1], "small") // the link has survived
 }
 
+// What NATS takes at most is known to a byte, with a seal and without: what is taken
+// arrives.
+func TestLargestMessage(t *testing.T) {
+	const limit = 4 << 10
+	s := serve(t, natsserver.Config{MaxPayload: limit})
+	for _, secret := range []string{"", secret} {
+		all := openAll(t, cluster.Config{URL: s.URL(), Cluster: fmt.Sprint("of", len(secret)), Secret: secret}, "a", "b")
+		var taken []string
+		for size := limit - 100; size < limit; size++ {
+			e := fmt.Sprint(size)
+			err := all[0].Broadcast(&pubsub.Message{Topic: "room:1", Event: e, Payload: make([]byte, size)})
+			if err == nil {
+				taken = append(taken, e)
+			} else if !errors.Is(err, pubsub.ErrTooLarge) {
+				t.Fatalf("%d bytes: %v, want nil or ErrTooLarge", size, err)
+			}
+		}
+		want(t, all[1], taken...)
+		if n := len(taken); n == 0 || n == 100 {
+			t.Errorf("%d of 100 sizes are taken, want some", n)
+		}
+	}
+}
+
 func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL(), Beat: 1e12}, "a", "b")
