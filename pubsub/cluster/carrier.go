@@ -7,7 +7,7 @@ import (
 )
 
 // A Carrier transports bytes between nodes. NATS is one; package redis has
-// another.
+// another. One that has a method Check() error is asked by [Config.Check].
 type Carrier interface {
 	// Connect connects, and returns when all subjects are subscribed to. Its error says
 	// how to fix the problem. It is called once, or again if it fails.

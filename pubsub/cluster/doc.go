@@ -45,7 +45,8 @@
 // node only have no numbers.
 //
 // If the last broadcasts of a bucket are missing, no later number shows it. The
-// next beat does: its table has the numbers of all buckets that were ever used.
+// next beat does: it tells the numbers of the buckets that were used lately. A node
+// that has missed several beats asks for those of all buckets.
 //
 // A number is a claim that only its node can confirm: a forged or late one
 // makes a node ask, but skip nothing.

@@ -12,7 +12,7 @@ import (
 //	byte   1      kind
 //	byte   2      flags; bit 0: the payload is binary; bit 1: signed, see seal
 //	bytes  3-10   id of the sending node, big endian
-//	bytes  11-18  number, big endian; zero for none
+//	bytes  11-18  number, big endian; zero for none; of what has a table, its edition
 //	then          node name, topic and event, each after its length as a uvarint
 //	then          payload
 //	the rest      a seal, if it is signed
@@ -24,6 +24,7 @@ type envelope struct {
 	node, topic, event string
 	payload            []byte
 	rows               []row  // of the table, if it tells one; decoded only
+	since              uint64 // edition that they have changed since, of a pulse; decoded only
 	serial             uint64 // of the seal, or 0; decoded only
 }
 
@@ -41,16 +42,18 @@ const (
 	have                      // to the one that asked: what follows; a verdict
 	ask                       // to one node: how many subscriptions has the topic; the number of the census
 	count                     // to the one that asked: so many; the number of the census
+	pulse                     // to all: still here; an edition, as a uvarint, and the rows that have changed since
+	kinds                     // is none: how many there are, and 0
 )
 
 // carries reports whether there is a message inside.
 func (k kind) carries() bool { return k == broadcast || k == direct }
 
-// tells reports whether there is a table inside: the numbers of the next broadcasts.
+// tells reports whether there is a whole table inside: the numbers of the next broadcasts.
 func (k kind) tells() bool { return k >= join && k <= leave }
 
 // inTurn reports whether it has to do with the order of broadcasts.
-func (k kind) inTurn() bool { return k != direct && k < again || k == have }
+func (k kind) inTurn() bool { return k != direct && k < again || k == have || k == pulse }
 
 const (
 	version    = 2
@@ -104,7 +107,7 @@ func setNumber(b []byte, number uint64) { binary.BigEndian.PutUint64(b[numberAt:
 // decode reads an envelope. The payload is a part of b. It returns errInvalid
 // and does not trust b in any way; what a payload means is not checked.
 func decode(b []byte) (envelope, error) {
-	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] > byte(count) || b[2]&^flagBinary != 0 {
+	if len(b) < headSize || b[0] != version || b[1] < byte(broadcast) || b[1] >= byte(kinds) || b[2]&^flagBinary != 0 {
 		return envelope{}, errInvalid
 	}
 	e := envelope{
@@ -144,6 +147,12 @@ func decode(b []byte) (envelope, error) {
 		ok = e.bucket < buckets
 	case e.kind.tells():
 		e.rows, ok = readTable(rest)
+	case e.kind == pulse:
+		n := 0
+		if e.since, n = binary.Uvarint(rest); n <= 0 {
+			return envelope{}, errInvalid
+		}
+		e.rows, ok = readTable(rest[n:])
 	}
 	if !ok {
 		return envelope{}, errInvalid

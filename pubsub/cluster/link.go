@@ -30,7 +30,7 @@ type Link struct {
 	turnover turnover
 	counts   counts
 	limit    atomic.Int64  // bytes that the carrier takes at once; 0 is any number
-	chases   chan struct{} // holds one token when something is missing that a table told of
+	chases   chan struct{} // holds one token when something is missing that was not
 
 	// Set by Start.
 	deliver func(*pubsub.Message) error

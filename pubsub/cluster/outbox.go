@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -16,11 +17,15 @@ const repairSize = 1 << 20
 // letterSize is what a waiting letter counts beside its bytes.
 const letterSize = 128
 
+// repeats is for how many beats a row that has changed is told: only who misses so many
+// asks for the table.
+const repeats = silence
+
 // A letter is an envelope on its way to the carrier.
 type letter struct {
 	kind    kind
 	bucket  uint16 // of a broadcast
-	number  uint64 // of a broadcast; in data
+	number  uint64 // of a broadcast, in data; of what tells a table, its edition
 	subject string
 	data    []byte
 	since   time.Time
@@ -42,6 +47,10 @@ type outbox struct {
 	kept      []uint16 // buckets of the broadcasts that are kept, oldest first
 	keptBytes int
 	open      bool
+
+	edition uint64 // of the last table that was put
+	changed uint64 // the one that rows have changed for last
+	told    uint64 // the last one that has left: all before it has, too
 }
 
 // A bucket is the broadcasts to the topics of one bucket. They have numbers of their
@@ -52,10 +61,11 @@ type bucket struct {
 	waiting int    // letters
 	kept    []letter
 	last    time.Time // when the last one was put
+	changed uint64    // edition of the table that tells of it first
 }
 
 func newOutbox(max, maxKept int) *outbox {
-	return &outbox{max: max, maxKept: maxKept, wake: make(chan struct{}, 1)}
+	return &outbox{max: max, maxKept: maxKept, wake: make(chan struct{}, 1), edition: 1, changed: 1, told: 1}
 }
 
 // put adds a message. When too much waits already it fails with ErrOverloaded if
@@ -75,6 +85,7 @@ func (o *outbox) put(l letter, up bool) (taken bool, err error) {
 		b := &o.buckets[l.bucket]
 		b.put++
 		b.last, l.number = l.since, b.put
+		b.changed, o.changed = o.edition+1, o.edition+1
 		setNumber(l.data, l.number)
 		if !full {
 			b.waiting++
@@ -88,27 +99,37 @@ func (o *outbox) put(l letter, up bool) (taken bool, err error) {
 	return !full, nil
 }
 
-// putNotice adds what is no message, but tells the numbers of the next broadcasts.
-// It has to be there in time, so there is always room for it.
+// putNotice adds what is no message, but tells the numbers of the next broadcasts: all, or,
+// in a pulse, those that have changed within a few beats. It has to be there in time, so
+// there is always room for it.
 func (o *outbox) putNotice(l letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l.data = o.appendTableLocked(l.data, func(b *bucket) uint64 { return b.put })
+	o.edition++
+	since := uint64(0)
+	if l.kind == pulse {
+		since = min(o.changed, max(o.edition, repeats+1)-repeats)
+		l.data = binary.AppendUvarint(l.data, since)
+	}
+	l.number = o.edition
+	setNumber(l.data, l.number)
+	l.data = o.appendTableLocked(l.data, since, func(b *bucket) uint64 { return b.put })
 	o.addLocked(l)
 }
 
-// appendTable adds to an envelope what tells the numbers of the next broadcasts that
-// are handed to the carrier.
-func (o *outbox) appendTable(data []byte) []byte {
+// table is what tells the numbers of the next broadcasts that are handed to the carrier,
+// and its edition.
+func (o *outbox) table() (rows []byte, edition uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.appendTableLocked(data, func(b *bucket) uint64 { return b.sent })
+	return o.appendTableLocked(nil, 0, func(b *bucket) uint64 { return b.sent }), o.told
 }
 
-func (o *outbox) appendTableLocked(data []byte, before func(*bucket) uint64) []byte {
+// appendTableLocked adds the rows that have changed since an edition.
+func (o *outbox) appendTableLocked(data []byte, since uint64, before func(*bucket) uint64) []byte {
 	now := time.Now()
 	for i := range o.buckets {
-		if b := &o.buckets[i]; before(b) > 0 {
+		if b := &o.buckets[i]; before(b) > 0 && b.changed > since {
 			data = appendRow(data, row{uint16(i), before(b) + 1, now.Sub(b.last)})
 		}
 	}
@@ -148,6 +169,7 @@ func (o *outbox) pop(sent bool, data []byte) {
 	o.bytes -= l.size()
 	l.data = data
 	if l.kind != broadcast {
+		o.told = max(o.told, l.number)
 		return
 	}
 	b := &o.buckets[l.bucket]

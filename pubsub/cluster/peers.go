@@ -23,8 +23,10 @@ type peer struct {
 	left    bool // has said goodbye
 	awaited bool // was here when the link was lost, and not heard since
 
-	serials   [count + 1]serials   // of what it has signed, by kind: each of them comes in order
-	told      time.Time            // when its last table came
+	serials   [kinds]serials       // of what it has signed, by kind: each of them comes in order
+	told      time.Time            // when its last whole table came
+	edition   uint64               // of its table, as far as it is known here
+	early     bool                 // its build knows no editions
 	sequences map[uint16]*sequence // by bucket, of those that this node listens to and it has sent to
 }
 
@@ -41,6 +43,7 @@ type peers struct {
 	awaited int                // how many are
 	bytes   int                // of broadcasts held
 	ears    map[uint16]ear     // buckets that this node listens to
+	eared   time.Time          // when it began to listen to the last of them
 	open    map[place]struct{} // sequences in which something is missing
 	events  []pubsub.NodeEvent // to be told
 }
@@ -62,7 +65,8 @@ type heard struct {
 	came   bool // it was not here before
 	left   bool // it was, and said goodbye
 	all    bool // nobody is awaited any more
-	opens  bool // its table tells of what is missing
+	opens  bool // something is missing that was not, and is to be looked after
+	behind bool // its whole table is needed
 	replay bool // it has come before: it told nothing
 	due    bool // it is a broadcast to deliver now
 	news
@@ -81,6 +85,9 @@ type news struct {
 func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.open) == 0 { // nobody looks after them
+		defer func() { h.opens = h.opens || len(p.open) > 0 }()
+	}
 	r := p.byID[e.id]
 	change := pubsub.NodeAgain
 	if r == nil {
@@ -94,7 +101,7 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		h.replay = true
 		return h
 	}
-	if r.left && (e.kind == join || e.kind == beat) { // else it was sent before the goodbye, which has overtaken it
+	if r.left && (e.kind == join || e.kind == beat || e.kind == pulse) { // else it was sent before the goodbye, which has overtaken it
 		p.closeLocked(r, e.id)
 		*r = peer{name: r.name, serials: r.serials, sequences: r.sequences}
 		change = pubsub.NodeUp
@@ -112,8 +119,14 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	switch {
 	case e.kind == broadcast || e.kind == have:
 		p.orderLocked(r, e, now, &h)
+	case e.kind == pulse:
+		h.behind = r.edition < e.since || r.told.Before(p.eared) && now.Sub(p.eared) > p.beat // the answers to that are due
+		if h.opens = p.learnLocked(r, e, now); !h.behind {
+			r.edition = max(r.edition, e.number)
+		}
 	case e.kind.tells():
 		h.opens = p.learnLocked(r, e, now)
+		r.told, r.edition, r.early = now, max(r.edition, e.number), e.number == 0
 	}
 	if h.left = e.kind == leave && !r.left; h.left {
 		p.changeLocked(r, pubsub.NodeDown)
@@ -188,7 +201,7 @@ func (p *peers) sequenceLocked(r *peer, b uint16, now time.Time) *sequence {
 	return s
 }
 
-// learnLocked reads the table of a peer. It reports whether something new is missing.
+// learnLocked reads rows of a peer's table. It reports whether something new is missing.
 func (p *peers) learnLocked(r *peer, e *envelope, now time.Time) (opens bool) {
 	for i := range e.rows {
 		b := e.rows[i].bucket
@@ -204,8 +217,19 @@ func (p *peers) learnLocked(r *peer, e *envelope, now time.Time) (opens bool) {
 			opens = opens || s.noted.IsZero()
 		}
 	}
-	r.told = now
 	return opens
+}
+
+// needWhole reports whether a node is here that understands whole tables only.
+func (p *peers) needWhole() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.byID {
+		if r.here && r.early {
+			return true
+		}
+	}
+	return false
 }
 
 // askLocked asks when it is time for that.
@@ -278,6 +302,7 @@ func (p *peers) listening(some []uint16, from time.Time) {
 	defer p.mu.Unlock()
 	for _, b := range some {
 		p.ears[b] = ear{p.ears[b].moment, from}
+		p.eared = from
 	}
 }
 

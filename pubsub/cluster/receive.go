@@ -45,6 +45,8 @@ func (l *Link) receive(in *inbox, data []byte) {
 		l.tell(&e)
 	case e.kind == count || e.kind == leave:
 		l.tally(&e)
+	case h.behind:
+		l.sayWhere(join, l.subject(e.id))
 	}
 	l.catchUp(&h.news)
 }
@@ -155,33 +157,38 @@ func (l *Link) missed(node string, messages uint64) {
 	l.gap(pubsub.Gap{Node: node, Messages: messages})
 }
 
-// lookAfter asks again for what is missing, until the link closes.
+// lookAfter asks again for what is missing, until the link closes. While nothing is, it
+// sleeps: a hundred nodes on one host would spend a tenth of a processor on looking.
 func (l *Link) lookAfter() {
-	ticks := time.NewTicker(min(settle, l.cfg.Beat))
-	defer ticks.Stop()
+	step := min(settle, l.cfg.Beat)
+	next := time.NewTimer(step)
+	defer next.Stop()
 	for {
 		select {
-		case <-ticks.C:
-			l.chase()
+		case <-next.C:
 		case <-l.chases:
-			l.chase()
 		case <-l.quit:
 			return
+		}
+		if l.chase() {
+			next.Reset(step)
 		}
 	}
 }
 
-func (l *Link) chase() {
+// chase reports whether something is missing still.
+func (l *Link) chase() bool {
 	if !l.isUp() {
 		l.peers.hold(time.Now())
-		return
+	} else {
+		for _, at := range l.peers.troubled() {
+			l.receiving.Lock()
+			n := l.peers.chase(at, time.Now())
+			l.catchUp(&n)
+			l.receiving.Unlock()
+		}
 	}
-	for _, at := range l.peers.troubled() {
-		l.receiving.Lock()
-		n := l.peers.chase(at, time.Now())
-		l.catchUp(&n)
-		l.receiving.Unlock()
-	}
+	return len(l.peers.troubled()) > 0
 }
 
 func (l *Link) deliverHere(e *envelope) {

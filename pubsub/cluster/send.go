@@ -35,7 +35,7 @@ type lossCounts struct{ dropped, missed, invalid uint64 }
 func (l *Link) send() {
 	defer close(l.ended)
 	s := &sender{Link: l}
-	beats := time.NewTicker(l.cfg.Beat)
+	beats := time.NewTimer(untilBeat(time.Now(), l.cfg.Beat))
 	defer beats.Stop()
 	for {
 		s.work()
@@ -43,6 +43,7 @@ func (l *Link) send() {
 		case <-l.outbox.wake:
 		case <-beats.C:
 			s.tick()
+			beats.Reset(untilBeat(time.Now(), l.cfg.Beat))
 		case <-s.giveUp:
 			l.peers.giveUp()
 		case <-l.quit:
@@ -50,6 +51,13 @@ func (l *Link) send() {
 			return
 		}
 	}
+}
+
+// untilBeat is the time to the next beat: at most one, so that it is at a tenth of it by the
+// clock. So nodes beat together, a tenth of them at a time: each wakes up ten times in a
+// beat to read them, not once for each other node.
+func untilBeat(now time.Time, beat time.Duration) time.Duration {
+	return now.Add(beat).Truncate(max(beat/10, 1)).Sub(now)
 }
 
 // work does what there is to do. What waited for the link waits also for those
@@ -95,10 +103,10 @@ func (l *Link) say(e *envelope, subject string) {
 }
 
 // sayWhere says hello, with the numbers of the next broadcasts.
-func (s *sender) sayWhere(k kind, subject string) {
-	e := s.envelope(k)
-	e.payload = s.outbox.appendTable(nil)
-	s.say(&e, subject)
+func (l *Link) sayWhere(k kind, subject string) {
+	e := l.envelope(k)
+	e.payload, e.number = l.outbox.table()
+	l.say(&e, subject)
 }
 
 // repair sends broadcasts again to the node that has asked for them.
@@ -175,9 +183,12 @@ func (s *sender) renew(err error) {
 
 // tick does what is done with every beat.
 func (s *sender) tick() {
-	if s.isUp() {
+	switch {
+	case s.isUp() && s.peers.needWhole():
 		s.notice(beat)
-	} else {
+	case s.isUp():
+		s.notice(pulse)
+	default:
 		s.dropLate()
 	}
 	s.outbox.expire(time.Now().Add(-2 * s.cfg.MaxWait))
