@@ -196,7 +196,8 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		return exitUsage, err
 	}
 	if o.config.Script != nil {
-		err := conduct.Try(ctx, o.config)
+		without, err := conduct.Try(ctx, o.config)
+		o.warnings = append(o.warnings, without...)
 		switch {
 		case err != nil && len(o.agents) > 0 && user.Unreachable(err):
 			o.warnings = append(o.warnings, fmt.Sprintf("No user went first to find out what does not fit, as the application is not reached from this host: %v.", err))

@@ -25,8 +25,9 @@ var app = part{
 }
 
 // Try finds out with one user whether a scenario file and its application fit. The
-// error says what does not, in sentences.
-func Try(ctx context.Context, c plan.Config) error {
+// error says what does not, in sentences; other sentences are about addresses that
+// are left out.
+func Try(ctx context.Context, c plan.Config) (without []string, err error) {
 	return user.Try(ctx, *c.Script, c.ScriptURL, c.From)
 }
 

@@ -37,6 +37,7 @@ type double struct {
 	spoken  func(payload string) string             // what a broadcast has of a payload; nil is the payload in another field
 	holds   func(from, to *doubled, nth int) bool   // sends a member's nth message to a member after the next
 	joined  func(d *doubled, topic string)          // called when one has joined
+	strange func(d *doubled, topic string)          // called for other events
 	silent  bool                                    // heartbeats are not answered
 	hangUp  func(seq int) bool                      // cuts the sender off instead
 	refuse  int                                     // refuses the join of every n-th connection; 0 is none
@@ -175,6 +176,10 @@ func (m *doubled) take(parts []json.RawMessage) {
 		m.send(string(parts[0]), string(parts[0]), topic, "phx_close", "{}")
 	case "say":
 		m.say(parts, topic)
+	default:
+		if m.strange != nil {
+			m.strange(m, topic)
+		}
 	}
 }
 
@@ -294,6 +299,28 @@ func (p played) want(t *testing.T, want account, unreadable int64, steps map[str
 		if got := p.steps[name]; got.OK != ok {
 			t.Errorf("%s: %d, %v failed, want %d", name, got.OK, got.Failed, ok)
 		}
+	}
+}
+
+
+// A server that refuses a connection by closing it at once, and one whose channels
+// crash at a message, are told from others before the run.
+func TestAppFirstUser(t *testing.T) {
+	t.Parallel()
+	const crash = `topics: [{topic: "room:a"}]
+rounds: 1
+steps: [{push: nonsense, reply: {}}]
+`
+	d := (&double{strange: func(m *doubled, topic string) { m.send("null", "null", topic, "phx_error", "{}") }}).open(t, false)
+	_, err := conduct.Try(t.Context(), plan.Config{Script: sourceOf(t, crash), ScriptURL: d.url})
+	for _, want := range []string{"push nonsense: reply connection ended", "channel crashed on the server (phx_error): does it handle this event, with this payload?"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a channel that crashes: %v, want %q", err, want)
+		}
+	}
+	without, err := conduct.Try(t.Context(), plan.Config{Script: sourceOf(t, strings.Replace(talk, "topics", "target: {}\ntopics", 1)), ScriptURL: d.url})
+	if err != nil || len(without) > 0 {
+		t.Errorf("what fits: %q, %v", without, err)
 	}
 }
 
@@ -452,7 +479,7 @@ target:
 	}
 	other := (&double{}).open(t, true)
 	other.ca = nil
-	err := conduct.Try(t.Context(), plan.Config{Script: sourceOf(t, strings.ReplaceAll(talk, "topics", "target: {}\ntopics")), ScriptURL: other.url})
+	_, err := conduct.Try(t.Context(), plan.Config{Script: sourceOf(t, strings.ReplaceAll(talk, "topics", "target: {}\ntopics")), ScriptURL: other.url})
 	if err == nil || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "target.tls.insecure: true") {
 		t.Errorf("a certificate that nobody signed: %v", err)
 	}
@@ -483,7 +510,7 @@ func TestAppCertificate(t *testing.T) {
 		}
 		return plan.Config{Scenario: plan.App, Script: &src, ScriptName: "app.yaml", ScriptURL: d.url, URL: d.url, Drain: stands}
 	}
-	err := conduct.Try(t.Context(), load(""))
+	_, err := conduct.Try(t.Context(), load(""))
 	if err == nil || !strings.Contains(err.Error(), "target.tls.cert and key") {
 		t.Errorf("Try() without a certificate = %v, want what to say", err)
 	}

@@ -49,16 +49,17 @@ func openLongPoll(ctx context.Context, t *targets, s *script.Script, scope *scri
 	if err != nil {
 		return nil, err
 	}
-	h, err := header(s, scope)
+	g, err := greeting(s, scope)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Target.AuthToken.Empty() {
-		token, err := scope.Text(s.Target.AuthToken)
-		if err != nil {
-			return nil, err
-		}
-		h.Set("X-Phoenix-AuthToken", token)
+	h := make(http.Header)
+	for _, line := range g.Headers {
+		name, value, _ := strings.Cut(line, ": ")
+		h.Set(name, value)
+	}
+	if g.AuthToken != "" {
+		h.Set("X-Phoenix-AuthToken", g.AuthToken)
 	}
 	to.url.Scheme = strings.Replace(to.url.Scheme, "ws", "http", 1)
 	to.url.RawQuery = q
@@ -93,7 +94,7 @@ func (l *longPoll) request(method string, body []byte) (p polled, err error) {
 	if err != nil {
 		return p, errors.New("long poll: not a URL") // a token may be in it
 	}
-	r.Header = l.header.Clone()
+	r.Header, r.Host = l.header.Clone(), l.header.Get("Host")
 	if body != nil {
 		r.Header.Set("Content-Type", "application/x-ndjson")
 		if l.v1 {

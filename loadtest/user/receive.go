@@ -1,6 +1,8 @@
 package user
 
 import (
+	"cmp"
+
 	"github.com/roost-rt/roost/loadtest/channels"
 	"github.com/roost-rt/roost/loadtest/order"
 )
@@ -54,8 +56,12 @@ func (u *user) take(s *session, m channels.Message, now int64) {
 	case m.Event == channels.Reply:
 		u.replied(m, now)
 	case m.Event == channels.Close, m.Event == channels.Error:
-		if u.hasJoined(m.Topic, m.JoinRef) {
-			s.end(errLeft)
+		why := errLeft
+		if m.Event == channels.Error {
+			why = errCrashed
+		}
+		if u.hasJoined(m.Topic, cmp.Or(m.JoinRef, m.Ref)) { // version 1 has the ref of the join alone
+			s.end(why)
 		}
 	default:
 		if u.crew.script.Marked[m.Event] {
@@ -86,8 +92,7 @@ func (u *user) hasJoined(name, joinRef string) bool {
 func (u *user) replied(m channels.Message, now int64) {
 	a, err := m.Answer()
 	if err != nil {
-		u.crew.unreadable(m.Payload)
-		return
+		a = channels.Answer{Response: m.Payload} // whose status is none
 	}
 	if m.IsBinary {
 		a.Response = nil // it is no JSON
@@ -95,14 +100,17 @@ func (u *user) replied(m channels.Message, now int64) {
 	u.mu.Lock()
 	w := u.waits[m.Ref]
 	delete(u.waits, m.Ref)
-	if w != nil && w.joins != "" && a.Status == "ok" {
-		u.account.came(w.joins, now)
+	if w != nil && w.joins >= 0 && a.Status == "ok" {
+		u.account.came(w.as.name, now)
+		u.topics[w.joins] = w.as
 	}
 	u.mu.Unlock()
 	switch {
 	case w != nil:
 		w.reply <- reply{a, now} // it has room for the one
 		u.crew.count(func(c *order.Counts) { c.Replies++ })
+	case err != nil:
+		u.crew.unreadable(m.Payload)
 	case a.Status != "ok":
 		u.crew.fault("error reply that no step waits for: " + a.Reason())
 	}

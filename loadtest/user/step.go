@@ -80,12 +80,17 @@ func (l *life) pause(s *session, span script.Span) error {
 }
 
 // request sends a message that is answered.
-func (u *user) request(s *session, m channels.Message, joins string) (*wait, error) {
-	w := &wait{reply: make(chan reply, 1), joins: joins}
+func (u *user) request(s *session, m channels.Message) (*wait, error) {
+	w := &wait{reply: make(chan reply, 1), joins: -1}
+	return w, u.post(s, m, w)
+}
+
+// post sends a message for whose answer w waits.
+func (u *user) post(s *session, m channels.Message, w *wait) error {
 	u.mu.Lock()
 	u.waits[m.Ref] = w
 	u.mu.Unlock()
-	return w, u.send(s, m)
+	return u.send(s, m)
 }
 
 // send sends a message. If it fails, the connection has ended.
@@ -151,18 +156,17 @@ func (u *user) join(s *session, i, meter int) (outcome string, err error) {
 	if err != nil {
 		return u.failed(meter, err), nil
 	}
+	u.mu.Lock()
+	u.outLocked(i, leaving) // who joins again ends its first join: spec §1.11
+	u.mu.Unlock()
 	ref := u.nextRef()
 	from := u.crew.now()
-	w, err := u.request(s, channels.Message{JoinRef: ref, Ref: ref, Topic: name, Event: channels.Join, Payload: payload}, name)
+	w := &wait{reply: make(chan reply, 1), joins: i, as: topic{name, ref}}
+	err = u.post(s, channels.Message{JoinRef: ref, Ref: ref, Topic: name, Event: channels.Join, Payload: payload}, w)
 	if err != nil {
 		return "", err
 	}
-	outcome, ok, err := u.answered(s, ref, w, t.Reply, meter, from)
-	if ok {
-		u.mu.Lock()
-		u.topics[i] = topic{name, ref}
-		u.mu.Unlock()
-	}
+	outcome, _, err = u.answered(s, ref, w, t.Reply, meter, from)
 	return outcome, err
 }
 
@@ -196,6 +200,8 @@ func (u *user) answered(s *session, ref string, w *wait, want *script.Reply, met
 // to be saved.
 func (u *user) judge(want *script.Reply, got channels.Answer) string {
 	switch {
+	case got.Status == "":
+		return "the reply cannot be read: " + channels.Excerpt(got.Response)
 	case got.Status != want.Status && got.Status == "ok":
 		return "ok, where " + want.Status + " is expected"
 	case got.Status != want.Status:
@@ -220,15 +226,11 @@ func (u *user) judge(want *script.Reply, got channels.Answer) string {
 	return ""
 }
 
-// leave leaves a topic. What is sent from now on is not owed.
+// leave leaves a topic.
 func (l *life) leave(s *session, step *script.Step) error {
 	l.mu.Lock()
 	t := l.topics[step.At]
-	l.topics[step.At].joinRef = ""
-	maps.DeleteFunc(l.last, func(s sequence, _ int32) bool { return s.topic == step.At })
-	if t.joinRef != "" {
-		l.account.went(t.name, l.crew.now(), leaving)
-	}
+	l.outLocked(step.At, leaving)
 	l.mu.Unlock()
 	if t.joinRef == "" {
 		l.failed(step.Meter, errNotJoined)
@@ -236,12 +238,25 @@ func (l *life) leave(s *session, step *script.Step) error {
 	}
 	ref := l.nextRef()
 	from := l.crew.now()
-	w, err := l.request(s, channels.Message{JoinRef: t.joinRef, Ref: ref, Topic: t.name, Event: channels.Leave}, "")
+	w, err := l.request(s, channels.Message{JoinRef: t.joinRef, Ref: ref, Topic: t.name, Event: channels.Leave})
 	if err != nil {
 		return err
 	}
 	_, _, err = l.answered(s, ref, w, &script.Reply{Status: "ok"}, step.Meter, from)
 	return err
+}
+
+// outLocked notes that the user is in a topic no more: what is sent from now on is
+// not owed.
+func (u *user) outLocked(i int, grace int64) (was bool) {
+	t := &u.topics[i]
+	if t.joinRef == "" {
+		return false
+	}
+	u.account.went(t.name, u.crew.now(), grace)
+	t.joinRef = ""
+	maps.DeleteFunc(u.last, func(s sequence, _ int32) bool { return s.topic == i })
+	return true
 }
 
 var errNotJoined = errors.New("the topic is not joined")
@@ -319,7 +334,7 @@ func (l *life) push(s *session, step *script.Step) error {
 		l.failed(step.Meter, err)
 		return nil
 	}
-	w, err := l.request(s, m, "")
+	w, err := l.request(s, m)
 	if err != nil {
 		e.void()
 		l.crew.observe(step.Meter, "connection ended", -1)

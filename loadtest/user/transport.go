@@ -5,12 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -65,6 +69,7 @@ type targets struct {
 	list      []target
 	perSource int // connections from one address of loopback; 0 leaves it to the kernel
 	from      order.Sources
+	without   []string // sentences about addresses that are left out
 	polling   *http.Transport
 	shook     func(resumed bool) // told each TLS handshake; nil is nobody
 }
@@ -86,7 +91,7 @@ func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, e
 		}
 		to := target{url: *u}
 		to.url.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
-		to.url.Path = pathFor(u.Path, s.Target.Transport)
+		to.url.Path, to.url.RawPath = pathFor(u.Path, s.Target.Transport), pathFor(u.EscapedPath(), s.Target.Transport)
 		port := u.Port()
 		if to.url.Scheme == "wss" {
 			secure := order.Target{URL: to.url.String(), TLS: order.TLS(s.Target.TLS)}
@@ -104,10 +109,12 @@ func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, e
 		if err != nil {
 			return nil, fmt.Errorf("target.url: %w", err)
 		}
+		all := make([]target, 0, len(hosts))
 		for _, host := range hosts {
 			to.addr = net.JoinHostPort(host, port)
-			t.list = append(t.list, to)
+			all = append(all, to)
 		}
+		t.list = append(t.list, t.answering(ctx, all)...)
 	}
 	if len(t.list) == 0 {
 		return nil, errors.New("target.url: say where the application is")
@@ -129,6 +136,48 @@ func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, e
 		},
 	}
 	return t, nil
+}
+
+// knock is how long an address of a name with several may take to let somebody
+// connect.
+const knock = 5 * time.Second
+
+// answering are the addresses of a name that take connections: of localhost often
+// only that of IPv4. The others are left out, and said to be; if none does, none is.
+func (t *targets) answering(ctx context.Context, all []target) (some []target) {
+	if len(all) < 2 {
+		return all
+	}
+	ctx, cancel := context.WithTimeout(ctx, knock)
+	defer cancel()
+	errs := make([]error, len(all))
+	var trying sync.WaitGroup
+	for i, to := range all {
+		trying.Go(func() {
+			d, err := t.dialer(to, 1, 1)
+			if err == nil {
+				var conn net.Conn
+				if conn, err = d.DialContext(ctx, "tcp", to.addr); err == nil {
+					conn.Close()
+				}
+			}
+			errs[i] = err
+		})
+	}
+	trying.Wait()
+	var without []string
+	for i, err := range errs {
+		if err == nil {
+			some = append(some, all[i])
+		} else {
+			without = append(without, fmt.Sprintf("Address %s is left out: %s.", all[i].addr, kind(err)))
+		}
+	}
+	if some == nil {
+		return all
+	}
+	t.without = append(t.without, without...)
+	return some
 }
 
 // userNumber is the key of a context under which the user is that a connection is
@@ -153,7 +202,7 @@ func (t *targets) of(n int) target { return t.list[(n-1)%len(t.list)] }
 // dial connects a user, with TLS if its target has it.
 func (t *targets) dial(ctx context.Context, n int) (net.Conn, error) {
 	to := t.of(n)
-	d, err := t.dialer(to, n)
+	d, err := t.dialer(to, n, len(t.list))
 	if err != nil {
 		return nil, err
 	}
@@ -172,9 +221,9 @@ func (t *targets) dial(ctx context.Context, n int) (net.Conn, error) {
 	return secure, nil
 }
 
-// dialer connects from the address that is a user's turn. Users with one target after
+// dialer connects from the address that is a user's turn, of so many targets. Users with one target after
 // the other have the same: so each source meets each target.
-func (t *targets) dialer(to target, n int) (d net.Dialer, err error) {
+func (t *targets) dialer(to target, n, of int) (d net.Dialer, err error) {
 	host, _, _ := net.SplitHostPort(to.addr)
 	remote, err := netip.ParseAddr(host)
 	if err != nil {
@@ -183,7 +232,7 @@ func (t *targets) dialer(to target, n int) (d net.Dialer, err error) {
 	from := t.from.For(remote)
 	switch {
 	case len(from) > 0:
-		d.LocalAddr = &net.TCPAddr{IP: from.Of((n - 1) / len(t.list)).AsSlice()}
+		d.LocalAddr = &net.TCPAddr{IP: from.Of((n - 1) / of).AsSlice()}
 		d.ControlContext = binding(!from.Single())
 	case len(t.from) > 0:
 		return d, fmt.Errorf("from: none of %s can reach %s: want addresses of the same family", t.from, remote)
@@ -233,33 +282,32 @@ func query(to target, s *script.Script, scope *script.Scope) (string, error) {
 	return strings.Trim(text+"&"+params.Encode(), "&"), nil
 }
 
-// header is that of the request, but for what makes it an upgrade.
-func header(s *script.Script, scope *script.Scope) (http.Header, error) {
-	h := make(http.Header)
-	for name, value := range s.Target.Headers {
-		v, err := scope.Text(value)
-		if err != nil {
-			return nil, err
+// greeting is what the request says besides where it goes.
+func greeting(s *script.Script, scope *script.Scope) (g order.Greeting, err error) {
+	text := func(t script.Text) (value string) {
+		if err == nil {
+			value, err = scope.Text(t)
 		}
-		h.Set(name, v)
+		return value
 	}
 	var cookies []string
-	for name, value := range s.Target.Cookies {
-		v, err := scope.Text(value)
-		if err != nil {
-			return nil, err
+	for _, name := range slices.Sorted(maps.Keys(s.Target.Headers)) {
+		value := text(s.Target.Headers[name])
+		if strings.EqualFold(name, "Cookie") {
+			cookies = append(cookies, value)
+		} else {
+			g.Headers = append(g.Headers, name+": "+value)
 		}
-		cookies = append(cookies, name+"="+v)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Target.Cookies)) {
+		cookies = append(cookies, name+"="+text(s.Target.Cookies[name]))
 	}
 	if len(cookies) > 0 {
-		h.Set("Cookie", strings.Join(cookies, "; "))
+		g.Headers = append(g.Headers, "Cookie: "+strings.Join(cookies, "; "))
 	}
-	for name, values := range h {
-		for _, v := range values {
-			if strings.ContainsAny(name+v, "\r\n") {
-				return nil, fmt.Errorf("header %s: it has a line break", name)
-			}
-		}
+	g.Subprotocols, g.AuthToken = s.Target.Subprotocols, text(s.Target.AuthToken)
+	if err == nil {
+		err = g.Check()
 	}
-	return h, nil
+	return g, err
 }

@@ -18,12 +18,13 @@ import (
 // Try has the first user of a script connect, join and make one round, without
 // thinking, all choices of it and each repetition once. The error says what does
 // not fit, in sentences: what happened, and where to look. url is that of the
-// target if it is not the script's, and from what users connect from.
-func Try(ctx context.Context, src script.Source, url string, from order.Sources) error {
+// target if it is not the script's, and from what users connect from. What is said
+// without an error is about addresses that are left out.
+func Try(ctx context.Context, src script.Source, url string, from order.Sources) (without []string, err error) {
 	src = src.Part(0, 1)
 	c, err := newCrew(order.Orders{Script: &src, Users: 1, ScriptURL: url, From: from, Window: 1, Writer: uint32(time.Now().UnixNano()), Late: time.Minute, Shares: []order.Share{{Count: 1}}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer c.close()
 	defer context.AfterFunc(ctx, c.end)()
@@ -33,7 +34,7 @@ func Try(ctx context.Context, src script.Source, url string, from order.Sources)
 	l := &life{user: u, rounds: c.ctx, leaves: make(chan struct{}), idled: make(chan struct{}), intended: c.now(), slot: true}
 	s, err := l.arrive()
 	if err != nil {
-		return &ailment{whatAiled(err, c.targets.of(1)), err}
+		return nil, &ailment{whatAiled(err, c.targets.of(1)), err}
 	}
 	if c.script.Paced() {
 		l.due = c.now()
@@ -42,9 +43,12 @@ func Try(ctx context.Context, src script.Source, url string, from order.Sources)
 	err = l.goThrough(s, once(c.script.Steps))
 	l.depart(s, nil)
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	return errors.Join(c.ailments(), err)
+	if errors.Is(err, errCrashed) {
+		err = fmt.Errorf("%w: does it handle this event, with this payload? Its log may tell", err)
+	}
+	return c.targets.without, errors.Join(c.ailments(), err)
 }
 
 // An ailment is why the first user did not get in.

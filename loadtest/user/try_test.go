@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // Whoever does not get in is told where to look; no part of the query, where tokens
@@ -69,7 +71,7 @@ func TestRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := &webSocket{conn: conn}
-		err = w.upgrade(target{url: url.URL{Host: "app.test"}}, "/socket/websocket", make(http.Header), nil)
+		err = w.upgrade(order.Target{URL: "ws://app.test/socket/websocket"})
 		var r *refusal
 		if !errors.As(err, &r) || err.Error() != test.want {
 			t.Errorf("HTTP %d %q: %v, want %q", test.status, test.body, err, test.want)

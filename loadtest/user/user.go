@@ -20,7 +20,8 @@ const joinTimeout = 30 * time.Second
 // Why a connection ends. The text is the kind of error in the records.
 var (
 	errHeartbeat = errors.New("heartbeat not answered")
-	errLeft      = errors.New("channel closed by the server")
+	errCrashed   = errors.New("channel crashed on the server (phx_error)")
+	errLeft      = errors.New("channel closed by the server (phx_close)")
 	errStopped   = errors.New("the run is over")
 )
 
@@ -57,7 +58,8 @@ type topic struct {
 // A wait is for a reply. If it is one to a join, the stay there begins with it.
 type wait struct {
 	reply chan reply
-	joins string // topic
+	joins int   // topic of the script's; -1 for other replies
+	as    topic // that it is then
 }
 
 type reply struct {
@@ -316,11 +318,7 @@ func (l *life) depart(s *session, err error) {
 	l.mu.Lock()
 	was := false
 	for i := range l.topics {
-		if l.topics[i].joinRef != "" {
-			was = true
-			l.account.went(l.topics[i].name, l.crew.now(), grace)
-			l.topics[i].joinRef = ""
-		}
+		was = l.outLocked(i, grace) || was
 	}
 	clear(l.waits)
 	clear(l.copies)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/channels"
+	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/script"
 	"github.com/roost-rt/roost/server/frame"
 )
@@ -49,36 +50,25 @@ type webSocket struct {
 
 var frames = frame.Config{Client: true, MaxFrame: 64 << 20, MaxMessage: 64 << 20}
 
-// bearer is what an auth token has before it as a subprotocol.
-const bearer = "base64url.bearer.phx."
-
 // dialWebSocket connects and upgrades, RFC 6455 §4.1.
 func dialWebSocket(ctx context.Context, t *targets, s *script.Script, scope *script.Scope) (transport, error) {
 	to := t.of(scope.N)
-	path, err := query(to, s, scope)
+	q, err := query(to, s, scope)
 	if err != nil {
 		return nil, err
 	}
-	h, err := header(s, scope)
+	g, err := greeting(s, scope)
 	if err != nil {
 		return nil, err
 	}
-	var offered []string
-	if !s.Target.AuthToken.Empty() {
-		token, err := scope.Text(s.Target.AuthToken)
-		if err != nil {
-			return nil, err
-		}
-		offered = append(offered, "phoenix", bearer+base64.RawStdEncoding.EncodeToString([]byte(token)))
-	}
-	offered = append(offered, s.Target.Subprotocols...)
 	conn, err := t.dial(ctx, scope.N)
 	if err != nil {
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })() // it fails on closed connections, as the next call does
 	w := &webSocket{conn: conn, buffer: make([]byte, 4<<10)}
-	if err := w.upgrade(to, to.url.EscapedPath()+"?"+path, h, offered); err != nil {
+	to.url.RawQuery = q
+	if err := w.upgrade(order.Target{URL: to.url.String(), Greeting: g}); err != nil {
 		conn.Close()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -88,20 +78,11 @@ func dialWebSocket(ctx context.Context, t *targets, s *script.Script, scope *scr
 	return w, nil
 }
 
-func (w *webSocket) upgrade(to target, path string, h http.Header, offered []string) error {
+func (w *webSocket) upgrade(to order.Target) error {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce) // it never fails
 	key := base64.StdEncoding.EncodeToString(nonce)
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n", path, to.url.Host, key)
-	if len(offered) > 0 {
-		h.Set("Sec-WebSocket-Protocol", strings.Join(offered, ", "))
-	}
-	if err := h.Write(&b); err != nil {
-		return err
-	}
-	b.WriteString("\r\n")
-	if _, err := w.conn.Write(b.Bytes()); err != nil {
+	if _, err := w.conn.Write(to.Request(key)); err != nil {
 		return err
 	}
 	reader := bufio.NewReader(w.conn)
@@ -117,7 +98,7 @@ func (w *webSocket) upgrade(to target, path string, h http.Header, offered []str
 	if answer.Header.Get("Sec-WebSocket-Accept") != base64.StdEncoding.EncodeToString(sum[:]) {
 		return errors.New("upgrade: wrong Sec-WebSocket-Accept")
 	}
-	if len(offered) > 0 && answer.Header.Get("Sec-WebSocket-Protocol") == "" {
+	if offers := len(to.Subprotocols) > 0 || to.AuthToken != ""; offers && answer.Header.Get("Sec-WebSocket-Protocol") == "" {
 		return errors.New("upgrade: the server took none of the subprotocols, and browsers would hang up; does its socket allow them (auth_token: true for authToken)?")
 	}
 	w.data = make([]byte, reader.Buffered())
