@@ -302,6 +302,19 @@ func (p played) want(t *testing.T, want account, unreadable int64, steps map[str
 	}
 }
 
+// Who begins a round when the last is over is never late, and the run says so; with a
+// rate some may be.
+func TestAppClosedLoop(t *testing.T) {
+	t.Parallel()
+	d := (&double{}).open(t, false)
+	if p := d.play(t, talk); !p.end.ClosedLoop {
+		t.Error("rounds that follow each other are no closed loop")
+	}
+	d = (&double{}).open(t, false)
+	if p := d.play(t, strings.Replace(talk, "rounds: 3", "rate: 100\nfor: 200ms", 1)); p.end.ClosedLoop {
+		t.Error("rounds at a rate are a closed loop")
+	}
+}
 
 // A server that refuses a connection by closing it at once, and one whose channels
 // crash at a message, are told from others before the run.

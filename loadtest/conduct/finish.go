@@ -199,6 +199,8 @@ func (c closing) end() (*record.End, error) {
 	e.Expected = c.expected() - unknown - e.Away
 	if c.cfg.Script != nil { // users know what they are owed
 		e.Expected = e.Delivered + e.Lost + e.Unreadable
+		s, err := c.cfg.Script.Script()
+		e.ClosedLoop = err == nil && !s.Paced() // check has read it
 	}
 	e.LostExamples = e.LostExamples[:min(len(e.LostExamples), maxNamed)]
 	e.BroadcastMs = ms(c.casting.took(lastReceipt))

@@ -210,12 +210,13 @@ type End struct {
 	Reordered    int64            `json:"reordered"`
 	Late         int64            `json:"late,omitempty"` // receipts, delivered all the same, later than the run's late_ns
 	Errors       map[string]int64 `json:"errors,omitempty"`
-	Secured      int64            `json:"secured,omitempty"` // TLS handshakes that were done; 0 without TLS
-	Resumed      int64            `json:"resumed,omitempty"` // of these, that went on with a session of before
-	ConnectMs    int64            `json:"connect_ms"`        // first connect to last join reply
-	ConnectCPUNs int64            `json:"connect_cpu_ns"`    // server CPU in that time
-	BroadcastMs  int64            `json:"broadcast_ms"`      // first intended send to last receipt
-	BroadcastCPU int64            `json:"broadcast_cpu_ns"`  // server CPU in that time
+	ClosedLoop   bool             `json:"closed_loop,omitempty"` // of a scenario file without a rate: users sent when they were free, so nothing was ever late
+	Secured      int64            `json:"secured,omitempty"`     // TLS handshakes that were done; 0 without TLS
+	Resumed      int64            `json:"resumed,omitempty"`     // of these, that went on with a session of before
+	ConnectMs    int64            `json:"connect_ms"`            // first connect to last join reply
+	ConnectCPUNs int64            `json:"connect_cpu_ns"`        // server CPU in that time
+	BroadcastMs  int64            `json:"broadcast_ms"`          // first intended send to last receipt
+	BroadcastCPU int64            `json:"broadcast_cpu_ns"`      // server CPU in that time
 	ServerProcs  int              `json:"server_procs"`
 	ClientProcs  int              `json:"client_procs"`
 	Latency      []byte           `json:"latency"`                 // HDR histogram, V2 compressed encoding, microseconds from intended send to receipt

@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +79,41 @@ func TestStepsThatCameToNothing(t *testing.T) {
 	}
 	if ok, reasons := report.Verdict(r.Summary); ok || !strings.Contains(strings.Join(reasons, "\n"), "no step succeeded") {
 		t.Errorf("verdict %t: %q", ok, reasons)
+	}
+}
+
+// Users who send when they are free are never late: there is one latency, and what it
+// cannot see is said. With a rate there are two.
+func TestStepsInAClosedLoop(t *testing.T) {
+	t.Parallel()
+	for _, closed := range []bool{false, true} {
+		r, err := report.New([]record.Record{
+			{Run: &record.Run{Schema: record.Schema, Config: map[string]any{"scenario": "app"}}},
+			{Step: &record.Step{Name: "push say", What: "broadcast", OK: 10}},
+			{End: &record.End{Clients: 1, Joined: 1, Expected: 10, Delivered: 10, ClosedLoop: closed, Latency: histogram(t, slices.Repeat([]int64{900}, 2000)...), RawLatency: histogram(t, slices.Repeat([]int64{500}, 2000)...)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text, page bytes.Buffer
+		for _, err := range []error{r.WriteText(&text), r.WriteHTML(&page)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, row := range []struct {
+			label string
+			one   bool
+		}{{"send to receipt", true}, {"coordinated omission", true}, {"intended send", false}, {"actual send", false}} {
+			if strings.Contains(strings.Join(strings.Fields(text.String()), " "), row.label) != (row.one == closed) {
+				t.Errorf("closed loop %t: %q in the text: %t:\n%s", closed, row.label, row.one != closed, text.String())
+			}
+		}
+		if strings.Contains(page.String(), "from the actual send") == closed {
+			t.Errorf("closed loop %t: the page has the wrong curves", closed)
+		}
+		if s := r.Summary; (s.RawLatencyMs == nil) != closed || s.LatencyMs == nil || closed != (s.LatencyMs.Max < 0.6) {
+			t.Errorf("closed loop %t: latencies %+v and %+v", closed, s.LatencyMs, s.RawLatencyMs)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func (s Summary) latencyBlock() block {
 	b := block{Title: "latency", Columns: []string{"p50", "p90", "p99", "p99.9", "max"}}
 	switch {
 	case s.closedLoop():
-		b.Rows, b.Note = append(b.Rows, s.LatencyMs.row("  send to reply")), closedLoopSays
+		b.Rows, b.Note = append(b.Rows, s.LatencyMs.row("  send to "+s.arrival())), closedLoopSays
 	case s.broadcasts() || s.pings():
 		b.Rows = append(b.Rows, s.LatencyMs.row("  intended send"), s.RawLatencyMs.row("  actual send"))
 	}

@@ -65,4 +65,4 @@ func (r *Result) echo() *Echo {
 }
 
 // closedLoop reports whether it is the answers that set the pace.
-func (s Summary) closedLoop() bool { return s.Echo != nil && s.Echo.ClosedLoop }
+func (s Summary) closedLoop() bool { return s.ClosedLoop || s.Echo != nil && s.Echo.ClosedLoop }

@@ -182,6 +182,9 @@ func (r *Result) sends() stretch {
 		return stretch{}
 	}
 	s := stretch{0, r.end.BroadcastMs, r.end.Latency, r.end.RawLatency}
+	if r.end.ClosedLoop {
+		s.latency, s.raw = r.end.RawLatency, nil
+	}
 	if len(r.Broadcasts) > 0 {
 		s.fromMs = r.Broadcasts[0].AtMs
 	}

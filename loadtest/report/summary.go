@@ -30,8 +30,9 @@ type Summary struct {
 	Away       *int64           `json:"away"`                 // missed while their receiver was cut off or had left: neither expected nor lost
 	Duplicated *int64           `json:"duplicated"`
 	Reordered  *int64           `json:"reordered"`
-	Late       *int64           `json:"late"`   // receipts, delivered all the same, later than the run's late_ns
-	Errors     map[string]int64 `json:"errors"` // by kind; empty if there were none, nil if not measured
+	ClosedLoop bool             `json:"closed_loop,omitempty"` // of a scenario file: users sent when they were free, and there is one latency; of echo see Echo
+	Late       *int64           `json:"late"`                  // receipts, delivered all the same, later than the run's late_ns
+	Errors     map[string]int64 `json:"errors"`                // by kind; empty if there were none, nil if not measured
 
 	ClientTCP     string `json:"client_tcp,omitempty"`      // where the clients' TCP was: "kernel", "tun" or "bpf"; "" is kernel, in old records
 	ClientTCPSays string `json:"client_tcp_says,omitempty"` // what that makes of the figures; "" for kernel
@@ -115,7 +116,7 @@ func (s *Summary) totals(e *record.End) {
 	s.Clients, s.Joined = &e.Clients, &e.Joined
 	s.Expected, s.Delivered = &e.Expected, &e.Delivered
 	s.Lost, s.Away, s.Duplicated, s.Reordered = &e.Lost, &e.Away, &e.Duplicated, &e.Reordered
-	s.Taken, s.Unreadable = e.Taken, e.Unreadable
+	s.Taken, s.Unreadable, s.ClosedLoop = e.Taken, e.Unreadable, e.ClosedLoop
 	s.Errors = counted(e.Errors)
 	s.TLS = secured(e)
 	s.ConnectJoinPerSecond = ratio(e.Joined*1000, e.ConnectMs)
