@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/roost-rt/roost/loadtest/record"
@@ -439,5 +440,42 @@ func TestCheck(t *testing.T) {
 	c, out = start(t, "check", "none.yaml")
 	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "none.yaml: no such file") {
 		t.Errorf("no file: exit code %d:\n%s", code, out)
+	}
+}
+
+// Who ends a run while the first client is still waiting for an answer is not told
+// that something does not fit.
+func TestInterruptedBeforeTheRun(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range [][]string{{"app.yaml"}, {"chat", "-clients", "3"}} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := t.TempDir()
+		c := exec.CommandContext(t.Context(), program, append(scenario, "-url", "ws://"+listener.Addr().String()+"/socket/websocket", "-out", "run")...)
+		var out strings.Builder
+		c.Dir, c.Stdout, c.Stderr = folder, &out, &out
+		if err := os.WriteFile(filepath.Join(folder, "app.yaml"), []byte("topics: [{topic: a}]\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil { // it asks, and waits
+			t.Fatal(err)
+		}
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code := exitCode(t, c.Wait()); code != 130 || strings.Contains(out.String(), "first user") {
+			t.Errorf("%v: exit code %d, want 130:\n%s", scenario, code, out.String())
+		}
+		conn.Close()
+		listener.Close()
 	}
 }

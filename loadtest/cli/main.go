@@ -199,6 +199,8 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		without, err := conduct.Try(ctx, o.config)
 		o.warnings = append(o.warnings, without...)
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return exitInterrupted, nil
 		case err != nil && len(o.agents) > 0 && user.Unreachable(err):
 			o.warnings = append(o.warnings, fmt.Sprintf("No user went first to find out what does not fit, as the application is not reached from this host: %v.", err))
 		case err != nil:
@@ -206,7 +208,11 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		}
 	} else if o.config.URL != "" && len(o.agents) == 0 {
 		var without []string
-		if o.config.Addrs, without, err = conduct.Probe(ctx, o.config); err != nil {
+		o.config.Addrs, without, err = conduct.Probe(ctx, o.config)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return exitInterrupted, nil
+		case err != nil:
 			return exitBroken, err
 		}
 		o.warnings = append(o.warnings, without...)

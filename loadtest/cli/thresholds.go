@@ -119,7 +119,7 @@ const (
 func (q quantity) parse(limit string) (float64, error) {
 	if q.unit == times {
 		d, err := time.ParseDuration(limit)
-		if err != nil {
+		if err != nil || d < 0 {
 			return 0, errors.New("want a limit with a unit, such as 500ms")
 		}
 		return float64(d) / 1e6, nil
@@ -131,7 +131,7 @@ func (q quantity) parse(limit string) (float64, error) {
 		return 1, nil
 	}
 	n, err := strconv.ParseFloat(limit, 64)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+	if err != nil || !(n >= 0) || math.IsInf(n, 0) {
 		return 0, errors.New("want a limit without a unit, such as 3000")
 	}
 	return n, nil

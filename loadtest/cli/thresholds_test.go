@@ -107,6 +107,10 @@ func TestThresholdErrors(t *testing.T) {
 		"lost<1ms":        "want a limit without a unit",
 		"server<NaN":      "want a limit without a unit", // which nothing is below, nor above
 		"p99<500ms lost=": "want a limit with a unit",
+		"p99<-1ms":        "want a limit with a unit", // which nothing is below
+		"p99<NaN":         "want a limit with a unit",
+		"lost>-1":         "want a limit without a unit", // as everything is
+		"rate>Inf":        "want a limit without a unit",
 		"generator=fine":  "want generator=ok",
 		"generator>ok":    "want generator=ok",
 	} {

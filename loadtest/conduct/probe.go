@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,7 +26,7 @@ const probePatience = 10 * time.Second
 // the addresses for the run (see plan.Config.Addrs), and a sentence about each that
 // is left out. The error says what to look at.
 func Probe(ctx context.Context, c plan.Config) (addrs []netip.AddrPort, without []string, err error) {
-	p := probe{name: c.URL, target: c.Target(c.URL)}
+	p := probe{name: c.URL, target: c.Target(c.URL), raw: c.Protocol == plan.Raw}
 	files, err := readPEM(c.TLS)
 	if err != nil {
 		return nil, nil, err
@@ -61,6 +62,7 @@ func Probe(ctx context.Context, c plan.Config) (addrs []netip.AddrPort, without 
 type probe struct {
 	name   string // of the server, for people
 	target order.Target
+	raw    bool        // it is no server of Channels
 	tls    *tls.Config // nil without TLS
 }
 
@@ -94,9 +96,19 @@ func (p probe) try(ctx context.Context, addr netip.AddrPort) error {
 		err = readUpgrade(conn)
 	}
 	if err != nil {
-		return fmt.Errorf("%s does not upgrade to WebSocket at %s: %w", p.name, p.target.Path(), cause(err))
+		return fmt.Errorf("%s does not upgrade to WebSocket at %s: %w%s", p.name, p.target.Path(), cause(err), p.elsewhere())
 	}
 	return nil
+}
+
+// elsewhere is where the socket may be instead: in a URL people say where it is
+// mounted, as they do to a client in JavaScript.
+func (p probe) elsewhere() string {
+	path, _, _ := strings.Cut(p.target.Path(), "?")
+	if p.raw || strings.HasSuffix(path, "/websocket") {
+		return ""
+	}
+	return "; is it at " + strings.TrimSuffix(path, "/") + "/websocket?"
 }
 
 func readUpgrade(conn net.Conn) error {

@@ -33,6 +33,7 @@ func TestProbe(t *testing.T) {
 		{(&fake{}).start(t).url, ""},
 		{"ws://127.0.0.1:1", "cannot connect to ws://127.0.0.1:1: connection refused: is the server running"},
 		{strings.Replace(page.URL, "http", "ws", 1), "does not upgrade to WebSocket at /socket/websocket?vsn=2.0.0: upgrade: HTTP 404"},
+		{strings.Replace(page.URL, "http", "ws", 1) + "/live?a=b", "at /live?a=b&vsn=2.0.0: upgrade: HTTP 404; is it at /live/websocket?"},
 		{"ws://" + mute.Addr().String(), "does not upgrade to WebSocket"},
 		{"ws://no.such.host.invalid:4000", "is the address right?"},
 	} {
