@@ -13,6 +13,9 @@ type Entry struct {
 	Ref   string          `json:"r"`           // unique among the entries of its replica
 	Meta  json.RawMessage `json:"m,omitempty"`
 	Count int             `json:"n,omitempty"` // how many it stands for, if they have no names
+
+	// Counted says that a Count of its replica has this one in it.
+	Counted bool `json:"c,omitempty"`
 }
 
 // size is about what the entry takes in a message.

@@ -75,6 +75,19 @@ func (s *State) Drop(ref string) bool {
 	return true
 }
 
+// DropAll takes all entries of this node away.
+func (s *State) DropAll() {
+	for ref := range s.own {
+		s.Drop(ref)
+	}
+}
+
+// Len is how many entries of its own this node has.
+func (s *State) Len() int { return len(s.own) }
+
+// Has reports whether this node has an entry of its own with the ref.
+func (s *State) Has(ref string) bool { return s.own[ref] != nil }
+
 // step keeps a change as long as all that are kept are no larger than a snapshot is,
 // or minLog. So many changes at once do not turn into snapshots.
 func (s *State) step(op Op) {

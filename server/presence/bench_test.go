@@ -29,6 +29,7 @@ var crowdModes = []struct {
 }{
 	{"full", presence.Config{MaxFull: -1}},
 	{"sample", presence.Config{}},
+	{"sample only", presence.Config{SampleOnly: func(string) bool { return true }}},
 	{"count", presence.Config{CountOnly: func(string) bool { return true }}},
 }
 

@@ -21,9 +21,11 @@ import (
 // One channel has so many presences and no more, and coming and going costs nothing
 // that stays. With it all of them end.
 func TestOneChannel(t *testing.T) {
-	for _, only := range []bool{false, true} {
-		t.Run(fmt.Sprint("count only ", only), func(t *testing.T) {
-			p := presence.New(presence.Config{MaxPerChannel: 3, CountOnly: func(string) bool { return only }})
+	for _, mode := range []string{"full", "sample", "count"} {
+		t.Run(mode, func(t *testing.T) {
+			only := mode == "count"
+			p := presence.New(presence.Config{MaxPerChannel: 3, CountOnly: func(string) bool { return only },
+				SampleOnly: func(string) bool { return mode == "sample" }})
 			t.Cleanup(p.Close)
 			var ends atomic.Int32
 			p.Ends(func() { ends.Add(1) })

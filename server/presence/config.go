@@ -30,6 +30,12 @@ type Config struct {
 	// give the same answer for a topic, on all nodes. Nil selects none.
 	CountOnly func(topic string) bool
 
+	// SampleOnly selects the topics of which nodes tell each other, beyond MaxFull
+	// presences, only a sample and the count, for rooms of a million: see Track. It must
+	// always give the same answer for a topic, on all nodes. Of those that CountOnly
+	// selects it is not asked. Nil selects none.
+	SampleOnly func(topic string) bool
+
 	// MaxFull is the largest number of keys of a topic that clients see in full.
 	// Default: 1,000. Negative: all keys, however many there are.
 	MaxFull int

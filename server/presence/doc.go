@@ -29,10 +29,7 @@
 // [Config.MaxFull] keys, clients see a sample of about [Config.Sample] keys,
 // the same ones as long as they stay, and the total in presence_count. Of one
 // key, clients see at most [Config.MaxMetas] metas. No message has more than
-// about [Config.MaxMessage] bytes: a larger state or diff is split. Topics
-// selected by [Config.CountOnly] have presence_count alone, and store no names
-// at all.
-//
+// XX//
 // # Several nodes
 //
 // Nodes exchange changes every [Config.Period], over the endpoint's adapter,

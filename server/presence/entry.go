@@ -64,7 +64,7 @@ func appendString(b []byte, s string) []byte {
 type Diff struct {
 	Topic         string `json:"-"`
 	Joins, Leaves map[string]*Entry
-	Count         int `json:"-"` // of keys, or of presences if only they are counted
+	Count         int `json:"-"` // as of Presence.Count
 }
 
 // A meta is one presence of a key.

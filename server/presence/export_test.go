@@ -10,7 +10,7 @@ import (
 func (p *Presence) Kept() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.topics) + len(p.local) + len(p.seats) + len(p.counts) + len(p.dirty)
+	return len(p.topics) + len(p.local) + len(p.guests) + len(p.seats) + len(p.counts) + len(p.dirty)
 }
 
 // Ends has told called with each end of a channel that is seen. It must be called

@@ -95,14 +95,7 @@ func (p *Presence) changedLocked() {
 // tellLast says what has changed before the end, and that nobody is here any more.
 func (p *Presence) tellLast(told uint64) {
 	p.mu.Lock()
-	for _, all := range p.local {
-		for _, t := range all {
-			p.state.Drop(t.ref)
-		}
-	}
-	for _, t := range p.topics {
-		p.state.Drop(countRef(t.name))
-	}
+	p.state.DropAll()
 	news, clock := p.state.Since(told), p.state.Clock()
 	p.mu.Unlock()
 	p.broadcast(news, told, clock) // if it fails, the others find out in time

@@ -77,15 +77,17 @@ func (n node) sees(t *testing.T, users ...string) {
 
 // Who is on a topic is known on all nodes, those that start later too, and the
 // clients of each are told.
-func TestNodes(t *testing.T) {
+func TestNodes(t *testing.T) { ofFew(t, testNodes) }
+
+func testNodes(t *testing.T, cfg presence.Config) {
 	nats := startNATS(t)
-	a, b := startNode(t, nats, "a", presence.Config{}), startNode(t, nats, "b", presence.Config{})
+	a, b := startNode(t, nats, "a", cfg), startNode(t, nats, "b", cfg)
 	ann := join(t, a.Endpoint, "ann")
 	bob := join(t, b.Endpoint, "bob")
 	next(t, ann, "bob")
 	b.sees(t, "ann", "bob")
 
-	c := startNode(t, nats, "c", presence.Config{})
+	c := startNode(t, nats, "c", cfg)
 	c.sees(t, "ann", "bob")
 	cat := join(t, c.Endpoint, "cat")
 	for _, ch := range []*phxtest.Channel{ann, bob} {
@@ -108,9 +110,12 @@ func TestNodes(t *testing.T) {
 }
 
 // A node that closes says goodbye; its clients' presences leave at once.
-func TestNodeCloses(t *testing.T) {
+func TestNodeCloses(t *testing.T) { ofFew(t, testNodeCloses) }
+
+func testNodeCloses(t *testing.T, cfg presence.Config) {
 	nats := startNATS(t)
-	a, b := startNode(t, nats, "a", presence.Config{DownAfter: time.Hour}), startNode(t, nats, "b", presence.Config{DownAfter: time.Hour})
+	cfg.DownAfter = time.Hour
+	a, b := startNode(t, nats, "a", cfg), startNode(t, nats, "b", cfg)
 	ann := join(t, a.Endpoint, "ann")
 	join(t, b.Endpoint, "bob")
 	next(t, ann, "bob")

@@ -42,6 +42,7 @@ type Presence struct {
 	topics  map[string]*topic
 	local   map[*phx.Channel][]tracked // until the channel ends
 	seats   map[*phx.Channel]seat      // of those that are only counted
+	guests  map[*phx.Channel][]*topic  // crowds that a channel of another topic is in
 	counts  map[*topic]bool            // whose own count the other nodes have yet to hear
 	dirty   []*topic                   // with something to tell clients
 	nextDue time.Time                  // when tellClients looks at them by itself
@@ -75,6 +76,7 @@ func New(cfg Config) *Presence {
 		topics:  make(map[string]*topic),
 		local:   make(map[*phx.Channel][]tracked),
 		seats:   make(map[*phx.Channel]seat),
+		guests:  make(map[*phx.Channel][]*topic),
 		counts:  make(map[*topic]bool),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
@@ -145,6 +147,12 @@ func (p *Presence) Close() {
 // On a topic that [Config.CountOnly] selects, the channel is counted: neither
 // key nor meta is kept, the ref is "", and each Track counts until the end of
 // the channel.
+//
+// On a topic that [Config.SampleOnly] selects, what clients see beyond
+// Config.MaxFull is a sample of presences, not of keys, and so is what List and
+// Get return, on all nodes; Count and presence_count are of presences. Who is
+// in the sample is random and stays there, after an Update too; when some
+// leave, nobody moves up until about half of all have left.
 func (p *Presence) Track(ch *phx.Channel, key string, meta any) (ref string, err error) {
 	return p.TrackOn(ch, ch.Topic(), key, meta)
 }
@@ -165,7 +173,11 @@ func (p *Presence) TrackOn(ch *phx.Channel, topic, key string, meta any) (ref st
 		return "", err
 	}
 	ref = newRef()
+	sample := p.sampleOnly(topic)
 	err = p.add(ch, func() error {
+		if sample {
+			return p.enterLocked(ch, p.topicLocked(topic), row{ref, key, body})
+		}
 		if p.findLocked(ch, topic, key) >= 0 {
 			return ErrAlreadyTracked
 		}
@@ -199,6 +211,11 @@ func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
 // ofChannelLocked is how many presences a channel has.
 func (p *Presence) ofChannelLocked(ch *phx.Channel) int {
 	n := len(p.local[ch])
+	for _, t := range p.crowdsLocked(ch) {
+		for range t.crowd[ch].all() {
+			n++
+		}
+	}
 	if s, ok := p.seats[ch]; ok {
 		for more := &s; more != nil; more = more.more {
 			n++
@@ -237,16 +254,20 @@ func (p *Presence) UpdateOn(ch *phx.Channel, topic, key string, meta any) (ref s
 	if err != nil {
 		return "", err
 	}
-	ref = newRef()
+	sample := p.sampleOnly(topic)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if sample {
+		return p.alterLocked(ch, p.topics[topic], key, body)
+	}
+	ref = newRef()
 	i := p.findLocked(ch, topic, key)
 	if i < 0 {
 		return "", ErrNotTracked
 	}
 	t := &p.local[ch][i]
 	p.putLocked(tracker.Entry{Topic: topic, Key: key, Ref: ref, Meta: body.with(ref, t.ref)}) // before the other goes, so that the key stays
-	p.dropLocked(*t)
+	p.dropLocked(t.entry())
 	t.ref = ref
 	return ref, nil
 }
@@ -256,10 +277,13 @@ func (p *Presence) Untrack(ch *phx.Channel, key string) { p.UntrackOn(ch, ch.Top
 
 // UntrackOn is Untrack on a topic other than the channel's own.
 func (p *Presence) UntrackOn(ch *phx.Channel, topic, key string) {
+	sample := p.sampleOnly(topic)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := p.findLocked(ch, topic, key); i >= 0 {
-		p.dropLocked(p.local[ch][i])
+	if sample {
+		p.exitLocked(ch, p.topics[topic], key)
+	} else if i := p.findLocked(ch, topic, key); i >= 0 {
+		p.dropLocked(p.local[ch][i].entry())
 		if p.local[ch] = slices.Delete(p.local[ch], i, i+1); len(p.local[ch]) == 0 {
 			delete(p.local, ch)
 		}
@@ -272,9 +296,14 @@ func (p *Presence) UntrackAll(ch *phx.Channel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.local[ch] {
-		p.dropLocked(t)
+		p.dropLocked(t.entry())
 	}
 	delete(p.local, ch)
+	for _, t := range p.crowdsLocked(ch) {
+		for w := range t.crowd[ch].all() {
+			p.exitLocked(ch, t, w.key)
+		}
+	}
 }
 
 // findLocked is the place of a presence among the channel's, or -1.
@@ -290,12 +319,16 @@ func (p *Presence) putLocked(e tracker.Entry) {
 	p.applyLocked(tracker.Step{Entry: e, Joined: true})
 }
 
-func (p *Presence) dropLocked(t tracked) {
+func (p *Presence) dropLocked(e tracker.Entry) {
 	if p.state != nil {
-		p.state.Drop(t.ref)
+		p.state.Drop(e.Ref)
 		p.changedLocked()
 	}
-	p.applyLocked(tracker.Step{Entry: tracker.Entry{Topic: t.topic, Key: t.key, Ref: t.ref}})
+	p.applyLocked(tracker.Step{Entry: e})
+}
+
+func (t tracked) entry() tracker.Entry {
+	return tracker.Entry{Topic: t.topic, Key: t.key, Ref: t.ref}
 }
 
 // applyLocked has a step seen on this node.
@@ -304,8 +337,17 @@ func (p *Presence) applyLocked(s tracker.Step) {
 	before := t.n
 	t.apply(s, p.cfg.MaxMetas)
 	p.entries += t.n - before
-	t.resample(p.cfg.MaxFull, p.cfg.Sample)
+	p.resizeLocked(t)
 	p.touchLocked(t)
+}
+
+// resizeLocked has clients see, and other nodes know, of a topic as many as its size
+// wants.
+func (p *Presence) resizeLocked(t *topic) {
+	t.resample(p.cfg.MaxFull, p.cfg.Sample)
+	if t.sampled {
+		p.shareLocked(t)
+	}
 }
 
 func (p *Presence) topicLocked(name string) *topic {
@@ -340,11 +382,12 @@ func (p *Presence) addLocked(t *topic, n int) {
 		p.counts[t] = true
 		p.changedLocked()
 	}
+	p.resizeLocked(t)
 	p.touchLocked(t)
 }
 
 // List returns everyone on a topic, by key: all keys, not a sample. For a topic
-// that is only counted it is empty.
+// that is only counted it is empty; for one of Config.SampleOnly see Track.
 func (p *Presence) List(topic string) map[string]*Entry {
 	p.mu.Lock()
 	var keys map[string][]meta
@@ -372,8 +415,8 @@ func (p *Presence) Get(topic, key string) *Entry {
 	return all[key]
 }
 
-// Count returns how many keys are on a topic, or how many presences if they are
-// only counted.
+// Count returns how many keys are on a topic, or how many presences on one that
+// Config.CountOnly or SampleOnly selects.
 func (p *Presence) Count(topic string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

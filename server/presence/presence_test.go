@@ -104,9 +104,18 @@ func refOf(t *testing.T, e entry) string {
 	return ref
 }
 
+// ofFew runs a test of a topic of few, which is the same for those of whom other nodes
+// are told all and those of whom they are told a sample.
+func ofFew(t *testing.T, test func(*testing.T, presence.Config)) {
+	t.Run("full", func(t *testing.T) { test(t, presence.Config{}) })
+	t.Run("sample only", func(t *testing.T) { test(t, presence.Config{SampleOnly: func(string) bool { return true }}) })
+}
+
 // The messages are those of spec §7.2.
-func TestMessages(t *testing.T) {
-	ep, _ := start(t, presence.Config{})
+func TestMessages(t *testing.T) { ofFew(t, testMessages) }
+
+func testMessages(t *testing.T, cfg presence.Config) {
+	ep, _ := start(t, cfg)
 	ann := join(t, ep, "ann")
 	if state := decode[map[string]entry](t, ann.ExpectPush("presence_state", phxtest.Any)); refOf(t, state["ann"]) == "" || state["ann"].Metas[0]["st"] != "in" {
 		t.Errorf("the state is %v", state)
@@ -142,7 +151,9 @@ func TestMessages(t *testing.T) {
 }
 
 // However a channel ends, its presences end with it.
-func TestLeaves(t *testing.T) {
+func TestLeaves(t *testing.T) { ofFew(t, testLeaves) }
+
+func testLeaves(t *testing.T, cfg presence.Config) {
 	for name, end := range map[string]func(*phxtest.Client, *phxtest.Channel){
 		"leave":      func(_ *phxtest.Client, ch *phxtest.Channel) { ch.Leave() },
 		"crash":      func(_ *phxtest.Client, ch *phxtest.Channel) { ch.Push("crash", nil).RefuteReply() },
@@ -150,7 +161,7 @@ func TestLeaves(t *testing.T) {
 		"join again": func(c *phxtest.Client, _ *phxtest.Channel) { c.Join("room:a", map[string]string{"user": "cat"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			ep, p := start(t, presence.Config{})
+			ep, p := start(t, cfg)
 			ann := join(t, ep, "ann")
 			c := phxtest.Connect(t, ep, "/socket", nil)
 			bob := c.Join("room:a", map[string]string{"user": "bob"})
@@ -167,8 +178,10 @@ func TestLeaves(t *testing.T) {
 }
 
 // A user who is there twice is one key with two metas.
-func TestTwoTabs(t *testing.T) {
-	ep, p := start(t, presence.Config{})
+func TestTwoTabs(t *testing.T) { ofFew(t, testTwoTabs) }
+
+func testTwoTabs(t *testing.T, cfg presence.Config) {
+	ep, p := start(t, cfg)
 	ann := join(t, ep, "ann")
 	one, two := join(t, ep, "bob"), join(t, ep, "bob")
 	next(t, ann, "bob")

@@ -106,12 +106,7 @@ func (p *Presence) encodeState(s state) (state, error) {
 	p.mu.Lock()
 	version := t.version
 	t.pending.shown = true
-	keys := make(map[string][]meta)
-	for key, metas := range t.keys {
-		if visible(key, t.level) {
-			keys[key] = metas
-		}
-	}
+	keys := t.seen()
 	p.mu.Unlock()
 	seen := entries(keys)
 	p.fetch(t.name, seen)

@@ -18,7 +18,10 @@ type topic struct {
 	hidden  map[string]map[string]meta // the others of the key, by ref
 	n       int                        // presences
 	own     int                        // of those on this node, where they are only counted
-	level   int                        // see visible
+	level   int                        // see sees
+	sampled bool                       // counts say how many presences there are, and keys are of some of them
+	crowd   crowd                      // those of this node, if sampled
+	share   int                        // the level of those of the crowd that other nodes are told of
 	pending diff
 	told    int // the count that clients were told last; -1 before
 	due     time.Time
@@ -36,7 +39,7 @@ func newTopic(name string) *topic {
 
 // count is what presence_count says.
 func (t *topic) count() int {
-	if len(t.keys) > 0 {
+	if len(t.keys) > 0 && !t.sampled {
 		return len(t.keys)
 	}
 	return t.n
@@ -52,11 +55,15 @@ func (t *topic) apply(s tracker.Step, maxMetas int) {
 	switch {
 	case s.Count > 0:
 		t.n += sign * s.Count
-	case s.Joined:
-		t.n++
-		t.join(s.Key, meta{s.Ref, s.Meta}, maxMetas)
+		return
+	case s.Counted:
+		t.sampled = true
 	default:
-		t.n--
+		t.n += sign
+	}
+	if s.Joined {
+		t.join(s.Key, meta{s.Ref, s.Meta}, maxMetas)
+	} else {
 		t.leave(s.Key, s.Ref)
 	}
 }
@@ -70,7 +77,7 @@ func (t *topic) join(key string, m meta, maxMetas int) {
 		return
 	}
 	t.keys[key] = append(t.keys[key], m)
-	if visible(key, t.level) {
+	if t.sees(key, m, t.level) {
 		t.pending.join(key, m)
 		t.changed()
 	}
@@ -109,10 +116,11 @@ func (t *topic) leave(key, ref string) {
 	} else {
 		t.keys[key] = rest
 	}
-	if visible(key, t.level) {
-		if more {
-			t.pending.join(key, next)
-		}
+	if more && t.sees(key, next, t.level) {
+		t.pending.join(key, next)
+		t.changed()
+	}
+	if t.sees(key, m, t.level) {
 		t.pending.leave(key, m)
 		t.changed()
 	}
@@ -161,13 +169,17 @@ func (t *topic) all(key string) []meta {
 // them, or fewer, than before. It looks at all keys, but seldom: their number has to
 // double for the next time.
 func (t *topic) resample(full, sample int) {
-	level := nextLevel(t.level, len(t.keys), full, sample)
+	n := len(t.keys)
+	if t.sampled {
+		n = t.n
+	}
+	level := nextLevel(t.level, n, full, sample)
 	if level == t.level {
 		return
 	}
 	for key, metas := range t.keys {
-		was, is := visible(key, t.level), visible(key, level)
 		for _, m := range metas {
+			was, is := t.sees(key, m, t.level), t.sees(key, m, level)
 			switch {
 			case is && !was:
 				t.pending.join(key, m)
@@ -178,6 +190,29 @@ func (t *topic) resample(full, sample int) {
 	}
 	t.level = level
 	t.renew()
+}
+
+// sees reports whether clients see a meta of a key.
+func (t *topic) sees(key string, m meta, level int) bool {
+	if t.sampled {
+		return among(m.ref, level)
+	}
+	return visible(key, level)
+}
+
+// seen is what clients see now, by key.
+func (t *topic) seen() map[string][]meta {
+	seen := make(map[string][]meta)
+	for key, metas := range t.keys {
+		some := metas
+		if t.level > 0 {
+			some = slices.DeleteFunc(slices.Clone(metas), func(m meta) bool { return !t.sees(key, m, t.level) })
+		}
+		if len(some) > 0 {
+			seen[key] = some
+		}
+	}
+	return seen
 }
 
 // visible reports whether clients see a key: all at level 0, half of them at level 1,

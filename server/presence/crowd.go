@@ -1,0 +1,235 @@
+package presence
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"iter"
+	"slices"
+
+	"github.com/roost-rt/roost/pubsub/tracker"
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// A crowd is this node's presences on a topic that Config.SampleOnly selects. Others
+// are told how many there are, and who some of them are: those that topic.share
+// chooses, which are all of a small topic. Only of these is there more than a row.
+type crowd map[*phx.Channel]rows
+
+// rows are the presences of a channel, each its ref, the length of its key, the key, the
+// length of its meta and the meta, in one piece of memory.
+type rows string
+
+type row struct {
+	ref, key string
+	meta     body
+}
+
+const refLen = 16 // characters
+
+func (r rows) all() iter.Seq[row] {
+	return func(yield func(row) bool) {
+		for len(r) > 0 {
+			var w row
+			w.ref, r = string(r[:refLen]), r[refLen:]
+			key, rest := r.next()
+			meta, rest := rest.next()
+			w.key, w.meta, r = key, body(meta), rest
+			if !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// next cuts a text off that has its length before it.
+func (r rows) next() (text string, rest rows) {
+	n, bytes := binary.Uvarint([]byte(r[:min(binary.MaxVarintLen32, len(r))]))
+	rest = r[bytes:]
+	return string(rest[:n]), rest[n:]
+}
+
+func (w row) append(b []byte) []byte {
+	b = append(b, w.ref...)
+	b = append(binary.AppendUvarint(b, uint64(len(w.key))), w.key...)
+	return append(binary.AppendUvarint(b, uint64(len(w.meta))), w.meta...)
+}
+
+func (r rows) find(key string) (w row, found bool) {
+	for w := range r.all() {
+		if w.key == key {
+			return w, true
+		}
+	}
+	return row{}, false
+}
+
+// with has a row in the place of the one with its key, or more.
+func (r rows) with(w row) rows { return rows(w.append([]byte(r.without(w.key)))) }
+
+func (r rows) without(key string) rows {
+	var b []byte
+	for w := range r.all() {
+		if w.key != key {
+			b = w.append(b)
+		}
+	}
+	return rows(b)
+}
+
+// among reports whether a presence is one of a share: of all at level 0, of half of
+// them at level 1, of a quarter at level 2. A ref begins with what decides, and keeps
+// that when it is updated. It is the server's, so that nobody chooses to be seen.
+func among(ref string, level int) bool {
+	if level == 0 {
+		return true
+	}
+	var id [8]byte
+	if len(ref) < refKept {
+		return false
+	}
+	n, err := base64.RawURLEncoding.Decode(id[2:], []byte(ref[:refKept]))
+	return err == nil && n == 6 && binary.BigEndian.Uint64(id[:])>>max(0, 48-level) == 0
+}
+
+// refKept is how many characters of a ref stay with an update.
+const refKept = 8
+
+// nextShare is the level of those of whom other nodes are told. Clients of no node see
+// any others: whatever its level is for a topic of n, it is no lower than the lowest
+// that nextLevel leaves as it is. It does not change with every small change of n.
+func nextShare(share, n, full, sample int) int {
+	if low := lowest(n, full, sample); share > low {
+		return low
+	}
+	return max(share, lowest(n-n/4, full, sample))
+}
+
+// lowest is the lowest level that clients may have for a topic of n.
+func lowest(n, full, sample int) (level int) {
+	if full < 0 || n <= full {
+		return 0
+	}
+	for n>>level > 2*sample {
+		level++
+	}
+	return level
+}
+
+// sampleOnly reports whether the topic is a crowd.
+func (p *Presence) sampleOnly(topic string) bool {
+	return p.cfg.SampleOnly != nil && p.cfg.SampleOnly(topic)
+}
+
+// enterLocked adds a presence to a crowd.
+func (p *Presence) enterLocked(ch *phx.Channel, t *topic, w row) error {
+	if _, tracked := t.crowd[ch].find(w.key); tracked {
+		return ErrAlreadyTracked
+	}
+	if t.crowd == nil {
+		t.crowd, t.sampled = make(crowd), true
+		p.resizeLocked(t)
+	}
+	if t.crowd[ch] == "" && t.name != ch.Topic() {
+		p.guests[ch] = append(p.guests[ch], t)
+	}
+	t.crowd[ch] = t.crowd[ch].with(w)
+	if among(w.ref, t.share) {
+		p.putLocked(t.entry(w, ""))
+	}
+	p.addLocked(t, 1)
+	return nil
+}
+
+// alterLocked replaces a presence of a crowd, and returns its ref.
+func (p *Presence) alterLocked(ch *phx.Channel, t *topic, key string, meta body) (ref string, err error) {
+	old, tracked := t.rows(ch).find(key)
+	if !tracked {
+		return "", ErrNotTracked
+	}
+	ref = old.ref[:refKept] + newRef()[refKept:]
+	w := row{ref, key, meta}
+	t.crowd[ch] = t.crowd[ch].with(w)
+	if among(ref, t.share) {
+		p.putLocked(t.entry(w, old.ref)) // before the other goes, so that the key stays
+		p.dropLocked(t.entry(old, ""))
+	}
+	return ref, nil
+}
+
+// exitLocked takes a presence out of a crowd, if it is there.
+func (p *Presence) exitLocked(ch *phx.Channel, t *topic, key string) {
+	w, tracked := t.rows(ch).find(key)
+	if !tracked {
+		return
+	}
+	if t.crowd[ch] = t.crowd[ch].without(key); t.crowd[ch] == "" {
+		delete(t.crowd, ch)
+		p.guests[ch] = slices.DeleteFunc(p.guests[ch], func(other *topic) bool { return other == t })
+		if len(p.guests[ch]) == 0 {
+			delete(p.guests, ch)
+		}
+	}
+	if among(w.ref, t.share) {
+		p.dropLocked(t.entry(w, ""))
+	}
+	p.addLocked(t, -1)
+}
+
+// rows are those of a channel on a topic, which may be nil.
+func (t *topic) rows(ch *phx.Channel) rows {
+	if t == nil {
+		return ""
+	}
+	return t.crowd[ch]
+}
+
+// crowdsLocked are the crowds that a channel is in.
+func (p *Presence) crowdsLocked(ch *phx.Channel) []*topic {
+	all := slices.Clone(p.guests[ch])
+	if t := p.topics[ch.Topic()]; t.rows(ch) != "" {
+		all = append(all, t)
+	}
+	return all
+}
+
+// entry is what other nodes are told of one of a crowd.
+func (t *topic) entry(w row, previous string) tracker.Entry {
+	return tracker.Entry{Topic: t.name, Key: w.key, Ref: w.ref, Meta: w.meta.with(w.ref, previous), Counted: true}
+}
+
+// shareLocked has others told of more of a crowd, or fewer, when it has become smaller
+// or larger. To tell of more it looks at all of this node, but seldom: the crowd has to
+// halve for the next time.
+func (p *Presence) shareLocked(t *topic) {
+	before := t.share
+	t.share = nextShare(before, t.n, p.cfg.MaxFull, p.cfg.Sample)
+	switch {
+	case t.share < before:
+		for _, all := range t.crowd {
+			for w := range all.all() {
+				if among(w.ref, t.share) && !among(w.ref, before) {
+					p.putLocked(t.entry(w, ""))
+				}
+			}
+		}
+	case t.share > before:
+		p.withdrawLocked(t)
+	}
+}
+
+// withdrawLocked takes back those of this node that are not of the share.
+func (p *Presence) withdrawLocked(t *topic) {
+	var others []tracker.Entry
+	for key := range t.keys {
+		for _, m := range t.all(key) {
+			if !among(m.ref, t.share) {
+				others = append(others, tracker.Entry{Topic: t.name, Key: key, Ref: m.ref, Counted: true})
+			}
+		}
+	}
+	for _, e := range others {
+		if p.state == nil || p.state.Has(e.Ref) {
+			p.dropLocked(e)
+		}
+	}
+}

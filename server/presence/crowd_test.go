@@ -1,0 +1,272 @@
+package presence
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/roost-rt/roost/pubsub/tracker"
+	"github.com/roost-rt/roost/server/phx"
+)
+
+// simulated is a node without an endpoint, whose clients are views.
+type simulated struct {
+	*Presence
+	name     string
+	channels []*phx.Channel
+	views    map[string][]map[string]bool // refs that clients know, by topic
+}
+
+// simulatedTopics are one that channels have joined, and another.
+var simulatedTopics = []string{"", "elsewhere"}
+
+func simulate(name string, maxMetas int) *simulated {
+	n := &simulated{name: name, views: make(map[string][]map[string]bool)}
+	n.Presence = New(Config{SampleOnly: func(string) bool { return true }, MaxFull: 8, Sample: 4, MaxMetas: maxMetas})
+	n.state = tracker.New(tracker.Replica{Node: name, Start: 1})
+	for range 60 {
+		n.channels = append(n.channels, new(phx.Channel))
+	}
+	return n
+}
+
+// enter has somebody come, or an update if they are there.
+func (n *simulated) enter(r *rand.Rand) {
+	ch, key := n.channels[r.IntN(len(n.channels))], fmt.Sprint("key ", r.IntN(12))
+	t := n.topicLocked(simulatedTopics[r.IntN(2)])
+	if n.enterLocked(ch, t, row{newRef(), key, body(`{"a":1}`)}) != nil {
+		_, _ = n.alterLocked(ch, t, key, body("{}"))
+	}
+}
+
+// here are the refs of this node on a topic.
+func (n *simulated) here(topic string) map[string]bool {
+	refs := make(map[string]bool)
+	for _, all := range n.topicLocked(topic).crowd {
+		for w := range all.all() {
+			refs[w.ref] = true
+		}
+	}
+	return refs
+}
+
+// known are the refs that clients of this node may know of a topic.
+func (n *simulated) known(topic string) map[string]bool {
+	refs := make(map[string]bool)
+	for _, metas := range n.topicLocked(topic).seen() {
+		for _, m := range metas {
+			refs[m.ref] = true
+		}
+	}
+	return refs
+}
+
+// tellAll tells clients, of whom one more comes first.
+func (n *simulated) tellAll() {
+	for _, topic := range simulatedTopics {
+		t := n.topicLocked(topic)
+		t.pending.shown = true
+		n.views[topic] = append(n.views[topic], n.known(topic))
+		for _, view := range n.views[topic] {
+			follow(view, t.pending)
+		}
+		t.pending = diff{}
+	}
+}
+
+// hearFrom has a node hear some of what another says, in any order, or all of it.
+func (n *simulated) hearFrom(other *simulated, r *rand.Rand, all bool) {
+	other.countLocked()
+	deltas := other.state.Since(n.state.Known(other.name))
+	if !all {
+		r.Shuffle(len(deltas), func(i, j int) { deltas[i], deltas[j] = deltas[j], deltas[i] })
+		deltas = deltas[:r.IntN(len(deltas)+1)]
+	}
+	for _, d := range deltas {
+		steps, _, err := n.state.Apply(d, time.Now())
+		if err != nil {
+			panic(err)
+		}
+		n.seeLocked(steps)
+	}
+}
+
+// However people come, change and go on up to three nodes, whatever these hear of each other
+// and when, and whichever is thought to be down: once all have heard all, each counts
+// all, and clients of each see those of all nodes that are in its sample, and only them.
+func TestCrowd(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		maxMetas := []int{-1, 3}[seed%2]
+		var nodes []*simulated
+		for i := range 1 + r.IntN(3) {
+			nodes = append(nodes, simulate(fmt.Sprint("node ", i), maxMetas))
+		}
+		for range 60 {
+			n, other := nodes[r.IntN(len(nodes))], nodes[r.IntN(len(nodes))]
+			switch r.IntN(9) {
+			case 0, 1:
+				n.enter(r)
+			case 2:
+				for range r.IntN(60) {
+					n.enter(r)
+				}
+			case 3:
+				n.UntrackAll(n.channels[r.IntN(len(n.channels))])
+			case 4:
+				for _, ch := range n.channels[:r.IntN(len(n.channels))] {
+					n.UntrackAll(ch)
+				}
+			case 5:
+				n.hearFrom(other, r, false)
+			case 6:
+				n.hearFrom(other, r, true)
+			case 7:
+				n.tellAll()
+			default:
+				n.seeLocked([]func(string) tracker.Change{n.state.Down, n.state.Forget}[r.IntN(2)](other.name))
+			}
+		}
+		checkCrowd(t, seed, nodes, r, maxMetas < 0)
+		for _, n := range nodes {
+			for _, ch := range n.channels {
+				n.UntrackAll(ch)
+			}
+		}
+		checkCrowd(t, seed, nodes, r, true)
+		for _, n := range nodes {
+			n.countLocked()
+			kept := n.state.Len() + len(n.guests) + len(n.local) + n.entries
+			for _, topic := range n.topics {
+				kept += len(topic.crowd) + len(topic.keys) + len(topic.hidden) + topic.own
+			}
+			if kept > 0 {
+				t.Fatalf("seed %d: %s keeps %d things when all have gone", seed, n.name, kept)
+			}
+		}
+	}
+}
+
+func checkCrowd(t *testing.T, seed uint64, nodes []*simulated, r *rand.Rand, allMetas bool) {
+	t.Helper()
+	for range 2 { // who hears how many there are tells of more, or of fewer
+		for _, n := range nodes {
+			for _, other := range nodes {
+				n.hearFrom(other, r, true)
+			}
+		}
+	}
+	for _, n := range nodes {
+		n.tellAll()
+		for _, topic := range simulatedTopics {
+			all := make(map[string]bool)
+			for _, each := range nodes {
+				maps.Copy(all, each.here(topic))
+			}
+			where := n.topicLocked(topic)
+			if got := n.Count(topic); got != len(all) {
+				t.Fatalf("seed %d: %s counts %d on %q of %d", seed, n.name, got, topic, len(all))
+			}
+			if level, share := nextLevel(where.level, len(all), 8, 4), nextShare(where.share, len(all), 8, 4); level != where.level || share != where.share && where.sampled {
+				t.Fatalf("seed %d: of %d, clients of %s see level %d and others know level %d, want %d and %d", seed, len(all), n.name, where.level, where.share, level, share)
+			}
+			sees := n.known(topic)
+			for i, view := range n.views[topic] {
+				if !maps.Equal(view, sees) {
+					t.Fatalf("seed %d: client %d of %s sees %d on %q, want %d", seed, i, n.name, len(view), topic, len(sees))
+				}
+			}
+			maps.DeleteFunc(all, func(ref string, _ bool) bool { return !among(ref, where.level) })
+			if allMetas && !maps.Equal(sees, all) {
+				t.Fatalf("seed %d: clients of %s see %d on %q at level %d of %d", seed, n.name, len(sees), topic, where.level, len(all))
+			}
+		}
+	}
+}
+
+// What other nodes are told of a crowd is bounded, and never less than clients of any
+// node may see, whatever way its size has come.
+func TestShare(t *testing.T) {
+	const full, sample = 1000, 100
+	r := rand.New(rand.NewPCG(1, 1))
+	share := 0
+	levels := make([]int, 5) // of nodes with histories of their own
+	n := 0
+	for range 20_000 {
+		most := n/4 + 1000
+		n = min(max(0, n+r.IntN(2*most)-most), 1<<30)
+		share = nextShare(share, n, full, sample)
+		if told := n >> share; told > max(full*4/3, 4*sample) {
+			t.Fatalf("of %d, %d are told", n, told)
+		}
+		for i := range levels {
+			for range r.IntN(3) {
+				levels[i] = nextLevel(levels[i], r.IntN(2*n+1), full, sample)
+			}
+			levels[i] = nextLevel(levels[i], n, full, sample)
+			if levels[i] < share {
+				t.Fatalf("of %d, clients see level %d and other nodes know level %d", n, levels[i], share)
+			}
+		}
+	}
+	for i := range 10 { // a border is not crossed each time that one comes or goes
+		const border = (2*sample + 1) << 9
+		before := share
+		if share = nextShare(share, border-1+i%2, full, sample); i > 1 && share != before {
+			t.Fatalf("with %d the level changes from %d to %d", border-1+i%2, before, share)
+		}
+	}
+}
+
+func TestRows(t *testing.T) {
+	var all rows
+	want := make(map[string]row)
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 2000 {
+		key := fmt.Sprint(r.IntN(20))
+		if r.IntN(2) == 0 {
+			all = all.without(key)
+			delete(want, key)
+		} else {
+			want[key] = row{newRef(), key, make(body, r.IntN(300))}
+			all = all.with(want[key])
+		}
+		n := 0
+		for w := range all.all() {
+			if n++; w.ref != want[w.key].ref || len(w.meta) != len(want[w.key].meta) {
+				t.Fatalf("%q has %v", w.key, w)
+			}
+		}
+		if n != len(want) {
+			t.Fatalf("%d rows, want %d", n, len(want))
+		}
+	}
+}
+
+// A presence of a large crowd, on the topic of its channel, takes at most 100 bytes on
+// its node if its key and its meta are short.
+func TestSizeOfCrowd(t *testing.T) {
+	const size = 50_000
+	n := simulate("a", -1)
+	channels := make([]phx.Channel, size)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	crowd, before := n.topicLocked(""), heap()
+	for i := range channels {
+		if err := n.enterLocked(&channels[i], crowd, row{newRef(), fmt.Sprint("user ", i), body(`{"status":"online"}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if each := (heap() - before) / size; each > 100 {
+		t.Errorf("a presence takes %d bytes, want 100 at most", each)
+	}
+	runtime.KeepAlive(channels)
+	runtime.KeepAlive(n)
+}
