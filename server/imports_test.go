@@ -27,6 +27,8 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/client_golang/prometheus": {"loadtest/live", "server/metrics"},
 	"github.com/redis/rueidis":                       {"pubsub/redis"},
 	"github.com/spf13/cobra":                         {"server/cmd/roost"},
+	"go.opentelemetry.io/otel/trace":                 {"server/tracing"},
+	"go.opentelemetry.io/otel/sdk/trace":             {"server/tracing/otlp"},
 	"go.yaml.in/yaml/v3":                             {"loadtest/script", "server/settings"},
 	"golang.org/x/crypto/chacha20poly1305":           {"server/token"},
 	"golang.org/x/sys/unix":                          {"poller", "loadtest/agent", "loadtest/cli", "loadtest/conduct", "loadtest/order", "loadtest/proc", "loadtest/user", "loadtest/vtcp/fast", "loadtest/vtcp/tun", "scripts/cost"},
@@ -88,6 +90,18 @@ func TestLibraries(t *testing.T) {
 				t.Errorf("%s may import %s and does not: take it out of onlyIn in this file", name, path)
 			}
 		}
+	}
+}
+
+// The server of a load test, of which a host has hundreds, links nothing of OpenTelemetry.
+// Nor does the library, apart from server/tracing.
+func TestTracingIsApart(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"loadtest/node", module+"loadtest", module+"server/chat", module+"server/phxtest").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	if strings.Contains(string(out), "go.opentelemetry.io/") {
+		t.Errorf("a server that traces nothing links %s", regexp.MustCompile(`go\.opentelemetry\.io/\S+`).Find(out))
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/roost-rt/roost/server/chat"
+	"github.com/roost-rt/roost/server/tracing/otlp"
 )
 
 func main() {
@@ -25,5 +27,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "server: gen is a program of its own: go run github.com/roost-rt/roost/server/%s\n", strings.Join(args, " "))
 		return 2
 	}
-	return chat.Main(ctx, args, stdout, stderr)
+	return chat.Program{Traces: startTracer}.Main(ctx, args, stdout, stderr)
+}
+
+func startTracer(url string, ratio float64, log *slog.Logger) (chat.Tracer, error) {
+	return otlp.Start(otlp.Config{URL: url, Ratio: ratio, Logger: log})
 }

@@ -9,5 +9,8 @@
 // else asks for the token. Serve it apart from clients, where only these programs get
 // to: the token crosses the network as it is.
 //
+// Broadcasts have the context of their request: a handler around this one may put a trace
+// there, as package tracing does.
+//
 // What it does on one node counts for all of a cluster, except the list of topics.
 package api

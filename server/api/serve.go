@@ -49,7 +49,7 @@ func (a *api) broadcast(w http.ResponseWriter, r *http.Request) {
 		fail(w, status, err)
 		return
 	}
-	a.publish(w, m)
+	a.publish(w, r, m)
 }
 
 // read reads a message. Of bodies there are so many at a time, and no more, as each
@@ -87,12 +87,12 @@ func (a *api) read(w http.ResponseWriter, r *http.Request) (m message, status in
 }
 
 // publish broadcasts, and answers how that went.
-func (a *api) publish(w http.ResponseWriter, m message) {
+func (a *api) publish(w http.ResponseWriter, r *http.Request, m message) {
 	if err := m.check(); err != nil {
 		fail(w, http.StatusBadRequest, err)
 		return
 	}
-	err := a.endpoint.Broadcast(m.Topic, m.Event, m.Payload)
+	err := a.endpoint.BroadcastContext(r.Context(), m.Topic, m.Event, m.Payload)
 	switch {
 	case err == nil:
 		w.WriteHeader(http.StatusNoContent)
@@ -111,7 +111,7 @@ func (a *api) publish(w http.ResponseWriter, m message) {
 // disconnect is POST /v1/sockets/{id}/disconnect. The id is that of Socket.SetID, and
 // many sockets may have it, or none.
 func (a *api) disconnect(w http.ResponseWriter, r *http.Request) {
-	a.publish(w, message{Topic: r.PathValue("id"), Event: "disconnect", Payload: json.RawMessage("{}")})
+	a.publish(w, r, message{Topic: r.PathValue("id"), Event: "disconnect", Payload: json.RawMessage("{}")})
 }
 
 // topics is GET /v1/topics. Operators have the same list.

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -63,18 +64,28 @@ const patience = time.Second
 // fewFiles is a limit of open files that is likely to be a surprise.
 const fewFiles = 10_000
 
-// Main is [MainAs] for the program of the server alone.
+// Main is Program.Main of a program without traces.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "config" {
-		return MainConfig("server config", args[1:], stdout, stderr)
-	}
-	return MainAs(ctx, "server", args, stdout, stderr)
+	return Program{}.Main(ctx, args, stdout, stderr)
 }
 
-// MainAs runs the chat server as a program until ctx is done, and returns its exit
-// code: 0 after a clean end, 1 if it could not run, 2 for wrong arguments. It prints
-// "listening on HOST:PORT" to stdout when it is ready. The name is how people call it.
-func MainAs(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+// A Program is the chat server as a program.
+type Program struct {
+	// Name is how people call it. "" means server.
+	Name string
+
+	// Traces starts what sends traces. Nil: the program has none.
+	Traces StartTracer
+}
+
+// Main runs the program until ctx is done, and returns its exit code: 0 after a clean
+// end, 1 if it could not run, 2 for wrong arguments. It prints "listening on HOST:PORT"
+// to stdout when it is ready. With config as the first word it is [MainConfig].
+func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	name := cmp.Or(p.Name, "server")
+	if len(args) > 0 && args[0] == "config" {
+		return MainConfig(name+" config", args[1:], stdout, stderr)
+	}
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -85,6 +96,7 @@ func MainAs(ctx context.Context, name string, args []string, stdout, stderr io.W
 		printTo(stderr, "%s: %v\n", name, err)
 		return 2
 	}
+	o.traces.start = p.Traces
 	level := new(slog.LevelVar)
 	level.Set(o.level)
 	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), o.lines)
@@ -126,10 +138,14 @@ func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, le
 		return err
 	}
 	defer o.outside.stop()
+	if err := o.traces.begin(log); err != nil {
+		return err
+	}
+	defer o.traces.stop(log)
 	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
 	defer here.Close()
 	cfg := &o.endpoint
-	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry, cfg.TLS = log, o.mounts(scores, here), page(), o.admin.telemetry(), o.cert.config(log)
+	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry, cfg.TLS = log, o.mounts(scores, here), page(), phx.JoinTelemetry(o.admin.telemetry(), o.traces.telemetry()), o.cert.config(log)
 	return o.run(ctx, &reloader{args: args, now: o.values.Texts(), level: level, cert: &o.cert, log: log}, scores, here, stdout)
 }
 
@@ -152,7 +168,7 @@ func (o *options) run(ctx context.Context, again *reloader, scores *Scores, here
 		}
 		return err
 	}
-	if err := errors.Join(o.admin.serve(ep, here), o.outside.serve(ep, here)); err != nil {
+	if err := errors.Join(o.admin.serve(ep, here), o.outside.serve(ep, here, o.traces.handler)); err != nil {
 		return errors.Join(err, ep.Shutdown(ctx))
 	}
 	warnFewFiles(cfg.Logger)

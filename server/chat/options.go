@@ -22,7 +22,7 @@ var groups = []settings.Group{
 	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready"},
 	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle drain outbound-max loops workers"},
 	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey cluster-secret-file secret-file"},
-	{Title: "operators and other programs", Flags: "admin api pprof log log-rate config"},
+	{Title: "operators and other programs", Flags: "admin api pprof otlp-traces trace-ratio log log-rate config"},
 	{Title: "in the environment or the file of -config alone", Flags: "secret cluster-secret admin-token api-token"},
 }
 
@@ -40,6 +40,7 @@ type options struct {
 	cert      certificate
 	admin     admin
 	outside   outside
+	traces    traces
 	profiling string
 	idle      time.Duration
 
@@ -69,6 +70,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.DurationVar(&o.idle, "idle", time.Minute, "`time`, such as 90s, after which a client that sends nothing is closed; clients send a heartbeat every 30 s")
 	o.admin.flags(f)
 	o.outside.flags(f)
+	o.traces.flags(f)
 	f.StringVar(&o.profiling, "pprof", "", "`HOST:PORT` on which to serve only profiles, at /debug/pprof/, such as 127.0.0.1:6060; default nowhere")
 	return f
 }
@@ -103,5 +105,5 @@ func (o *options) check() error {
 	if o.lines.Rate < 1 {
 		err = errors.Join(err, fmt.Errorf("-log-rate is %d: want at least 1; -log error keeps a log small", o.lines.Rate))
 	}
-	return errors.Join(err, o.readSecrets(), o.cert.check())
+	return errors.Join(err, o.readSecrets(), o.cert.check(), o.traces.check())
 }

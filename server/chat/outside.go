@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/roost-rt/roost/server/api"
 	"github.com/roost-rt/roost/server/phx"
@@ -39,7 +40,7 @@ func (o *outside) listen(log *slog.Logger) error {
 	return nil
 }
 
-func (o *outside) serve(ep *phx.Endpoint, here *presence.Presence) error {
+func (o *outside) serve(ep *phx.Endpoint, here *presence.Presence, around func(http.Handler) http.Handler) error {
 	if o.ln == nil {
 		return nil
 	}
@@ -47,6 +48,6 @@ func (o *outside) serve(ep *phx.Endpoint, here *presence.Presence) error {
 	if err := errors.Join(err, here.Attach(ep)); err != nil {
 		return err
 	}
-	o.end = serveAside(o.ln, handler)
+	o.end = serveAside(o.ln, around(handler))
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 var userMethods = map[string][]string{
 	"Channel": {"Assign", "AtEnd", "Broadcast", "BroadcastFrom", "CallbackContext", "Context", "JoinRef", "Pattern", "Push", "Ref", "Send", "Socket", "Subscribe", "Topic",
 		"Unsubscribe", "Value"},
-	"Endpoint": {"Addr", "AdminHandler", "Broadcast", "BroadcastTo", "Budgets", "Cluster", "Dial", "Draining", "Ledger",
+	"Endpoint": {"Addr", "AdminHandler", "Broadcast", "BroadcastContext", "BroadcastTo", "Budgets", "Cluster", "Dial", "Draining", "Ledger",
 		"LocalBroadcast", "LoopLag", "Node", "Ready", "Serve", "ServeHTTP", "SetLimits", "Shutdown", "SlowPasses", "Sockets", "Stats", "Subscribe", "Subscribers", "SubscribersEverywhere", "Topics"},
 	"RawSocket": {"CallbackContext", "CloseWith", "Push", "Send", "Subscribe", "Unsubscribe"},
 	"Socket": {"Assign", "Close", "Context", "Endpoint", "ID", "RemoteAddr", "SetID", "Subscribe", "Transport", "Unsubscribe",

@@ -1,8 +1,10 @@
 package phx
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/internal/number"
@@ -177,18 +179,22 @@ func (ch *Channel) broadcast(event string, payload any) (*pubsub.Message, error)
 		return nil, ErrNotJoined
 	}
 	lent := ch.services()
-	return lent.broadcast(lent.pubsub.Publish, ch.events(), ch.topic, event, payload)
+	return lent.broadcast(context.Background(), lent.pubsub.Publish, ch.events(), ch.topic, event, payload)
 }
 
-// broadcast publishes to all but from, which may be nil.
-func (lent *services) broadcast(publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
+// broadcast publishes to all but from, which may be nil. Only the hook looks at ctx.
+func (lent *services) broadcast(ctx context.Context, publish func(*pubsub.Message) error, from pubsub.Subscriber, topic, event string, payload any) (*pubsub.Message, error) {
+	var begun time.Time
+	if lent.hooks.Broadcast != nil {
+		begun = time.Now()
+	}
 	m, err := lent.message(topic, event, payload)
 	if err == nil {
 		m.From = from
 		err = publish(m)
 	}
 	if lent.hooks.Broadcast != nil {
-		e := BroadcastEvent{Topic: topic, Event: event, Subscribers: lent.pubsub.Subscribers(topic), Err: err}
+		e := BroadcastEvent{Context: ctx, Duration: time.Since(begun), Topic: topic, Event: event, Subscribers: lent.pubsub.Subscribers(topic), Err: err}
 		if m != nil {
 			e.Size = len(m.Payload)
 		}

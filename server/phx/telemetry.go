@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"context"
 	"runtime/debug"
 	"time"
 
@@ -100,6 +101,8 @@ type PushEvent struct {
 
 // A BroadcastEvent reports a broadcast, once for all its receivers.
 type BroadcastEvent struct {
+	Context      context.Context // of BroadcastContext, else the background's
+	Duration     time.Duration   // of the call: to encode it, serve or queue for subscribers here, and queue for other nodes
 	Topic, Event string
 	Size         int   // of the payload in bytes
 	Subscribers  int   // on this node at that moment, the sender included

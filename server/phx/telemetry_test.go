@@ -2,6 +2,7 @@ package phx_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,9 @@ func (j *journal) want(t *testing.T, entries ...string) {
 	}
 }
 
+// requestKey is of a context that a broadcast has.
+type requestKey struct{}
+
 // short is the first line of an error.
 func short(err error) string {
 	text, _, _ := strings.Cut(fmt.Sprint(err), "\n")
@@ -77,6 +81,10 @@ func (j *journal) hooks(t *testing.T) *phx.Telemetry {
 		Crashed: func(e phx.CrashEvent) { j.add("crashed %s %s", e.Channel.Topic(), short(e.Err)) },
 		Pushed:  func(e phx.PushEvent) { j.add("pushed %s %s %d %s", e.Channel.Topic(), e.Event, e.Size, short(e.Err)) },
 		Broadcast: func(e phx.BroadcastEvent) {
+			took("broadcast", e.Duration)
+			if request, ok := e.Context.Value(requestKey{}).(string); ok {
+				j.add("for request %s:", request)
+			}
 			j.add("broadcast %s %s %d to %d %s", e.Topic, e.Event, e.Size, e.Subscribers, short(e.Err))
 		},
 		Drained: func(e phx.DrainEvent) {
@@ -147,6 +155,10 @@ func TestTelemetry(t *testing.T) {
 		t.Error("Broadcast of a list = nil, want an error")
 	}
 	want(`broadcast room:9 e 0 to 0 wire: payload is not a JSON object`)
+	if err := ep.BroadcastContext(context.WithValue(t.Context(), requestKey{}, "7"), "room:9", "e", struct{}{}); err != nil {
+		t.Error(err)
+	}
+	want("for request 7:", `broadcast room:9 e 2 to 0 <nil>`)
 	c.hangUp(true)
 	want(`disconnected users:1 closed connection reset by peer`)
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/server/chat"
 	"github.com/roost-rt/roost/server/internal/gen"
+	"github.com/roost-rt/roost/server/tracing/otlp"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -94,7 +96,11 @@ func groups() []struct {
 }
 
 func serve(ctx context.Context, args []string) int {
-	return chat.MainAs(ctx, "roost serve", args, os.Stdout, os.Stderr)
+	return chat.Program{Name: "roost serve", Traces: startTracer}.Main(ctx, args, os.Stdout, os.Stderr)
+}
+
+func startTracer(url string, ratio float64, log *slog.Logger) (chat.Tracer, error) {
+	return otlp.Start(otlp.Config{URL: url, Ratio: ratio, Logger: log})
 }
 
 func configure(_ context.Context, args []string) int {
