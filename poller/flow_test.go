@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,40 @@ func TestUnreadAtTheEnd(t *testing.T) {
 	}
 }
 
+// However many tasks wait, connections that have something new are looked at between
+// them, and each task has its share of a pass. Their order is kept.
+func TestPassRunsTasks(t *testing.T) {
+	const tasks = 1000
+	p := start(t, poller.Config{Loops: 1})
+	var ran []int // of the loop
+	before, done := make(chan int, 1), make(chan bool)
+	c, nc := pair(t, p, hooks{data: func(*poller.Conn, []byte) { before <- len(ran) }})
+	holding, hold := make(chan bool), make(chan bool)
+	c.Post(func() { holding <- true; <-hold })
+	<-holding
+	for i := range tasks {
+		c.Post(func() {
+			ran = append(ran, i)
+			if n := c.Share(); n != 8<<10 && tasks-i > 128 {
+				t.Errorf("task %d has a share of %d bytes, want 8 KiB", i, n)
+			}
+			if i%2 == 0 { // behind all others
+				c.Post(func() { ran = append(ran, tasks+i/2) })
+			}
+		})
+	}
+	nc.Write([]byte("x"))
+	close(hold)
+	if n := within(t, before); n > 256 {
+		t.Errorf("the connection had to wait for %d tasks, want two passes of 128 at most", n)
+	}
+	c.Post(func() { c.Post(func() { close(done) }) })
+	within(t, done)
+	if len(ran) != tasks*3/2 || !slices.IsSorted(ran) {
+		t.Errorf("%d tasks ran, in order: %v; want %d, in order", len(ran), slices.IsSorted(ran), tasks*3/2)
+	}
+}
+
 // Many clients who send much at the same time do not have it all read in one pass of the
 // loop, for which all others would wait.
 func TestPassReads(t *testing.T) {
@@ -138,6 +173,9 @@ func TestPassReads(t *testing.T) {
 	h := hooks{data: func(c *poller.Conn, b []byte) {
 		if total == 0 {
 			c.Post(func() { begun <- total }) // after this pass and the next
+		}
+		if n := c.Share(); n < len(b) {
+			t.Errorf("%d bytes are read, where a connection's share is %d", len(b), n)
 		}
 		if total += len(b); total == conns*size {
 			done <- true
@@ -156,8 +194,8 @@ func TestPassReads(t *testing.T) {
 		nc.Write(make([]byte, size))
 	}
 	close(hold)
-	if n := within(t, begun); n > 4<<20 {
-		t.Errorf("two passes read %d bytes, want at most 2 MiB each", n)
+	if n := within(t, begun); n > 2<<20 {
+		t.Errorf("two passes read %d bytes, want at most 1 MiB each", n)
 	}
 	within(t, done)
 }

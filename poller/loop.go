@@ -10,12 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSize is how much a read takes, into a buffer that all of a loop share. If many
-// connections have something, it is less, so that a pass reads no more than passSize: as
-// it has up to 128 events, at least 16 KiB.
+// readSize is how much a read takes, into a buffer that all of a loop share, and what a
+// handler may do at a time; see Conn.Share. If many connections have something, it is
+// less, so that a pass comes to no more than passSize: as it has up to 128 events or
+// tasks, at least 8 KiB.
 const (
 	readSize = 64 << 10
-	passSize = 2 << 20
+	passSize = 1 << 20
+	maxTasks = 128
 )
 
 // A loop is a Poller's part of one netpoll event loop.
@@ -26,7 +28,7 @@ type loop struct {
 	set    *set // where its connections are, and those of other Pollers
 
 	buf    []byte      // loop only: what a read fills, from maxRecord on; see tlsLayer.open
-	room   int         // loop only: what of buf a read may fill
+	room   int         // loop only: the share of each connection in this pass
 	tls    *tlsBuffers // loop only: nil until they are needed
 	lent   []byte      // loop only: what Data has of an Unread, which need not be copied
 	iov    [][]byte    // loop only: what a write gathers
@@ -41,6 +43,7 @@ type loop struct {
 	tasks  []func()
 	closed bool // no more tasks
 
+	due   []func() // loop only: tasks of a pass that are left for the next
 	spare []func() // loop only: the slice that tasks is swapped with
 }
 
@@ -112,30 +115,55 @@ func (l *loop) post(task func()) bool {
 func (l *loop) postLocked(task func()) {
 	l.tasks = append(l.tasks, task)
 	if len(l.tasks) == 1 {
-		one := [8]byte{1}
-		unix.Write(l.wakeFD, one[:]) // can only fail by being readable already
+		l.remind()
 	}
 }
 
+// remind has runTasks called, again if it is running.
+func (l *loop) remind() {
+	one := [8]byte{1}
+	unix.Write(l.wakeFD, one[:]) // can only fail by being readable already
+}
+
+// divide makes a pass one of so many events or tasks.
+func (l *loop) divide(n int) { l.room = min(readSize, passSize/n) }
+
+// runTasks runs tasks, but no more than belong into a pass: most call Data again with
+// what was left of the last, and connections that have something new must not wait for
+// all of them.
 func (l *loop) runTasks(netpoll.Poll) error {
 	l.enter()
 	l.meter.begin()
 	defer l.meter.end()
 	var count [8]byte
 	unix.Read(l.wakeFD, count[:])
-	l.mu.Lock()
-	tasks := l.tasks
-	l.tasks = l.spare[:0]
-	l.mu.Unlock()
-	for i, task := range tasks {
-		tasks[i] = nil
+	l.takeTasks()
+	now := l.due[:min(len(l.due), maxTasks)]
+	l.divide(max(len(now), 1))
+	for i, task := range now {
+		now[i] = nil
 		l.contain(task)
 	}
-	if cap(tasks) > 4096 { // a burst should not be kept for life
-		tasks = nil
+	if l.due = l.due[len(now):]; len(l.due) > 0 {
+		l.remind()
 	}
-	l.spare = tasks
 	return nil
+}
+
+// takeTasks puts what was posted behind what is due.
+func (l *loop) takeTasks() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.due) > 0 {
+		l.due = append(l.due, l.tasks...)
+		clear(l.tasks)
+		l.tasks, l.spare = l.tasks[:0], nil
+		return
+	}
+	l.due, l.tasks, l.spare = l.tasks, l.spare[:0], l.tasks[:0]
+	if cap(l.spare) > 4096 { // a burst should not be kept for life
+		l.spare = nil
+	}
 }
 
 // contain runs a task and survives its panic: netpoll's goroutine is the whole

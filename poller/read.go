@@ -79,6 +79,14 @@ func (c *Conn) read(times int) (more bool) {
 	return true
 }
 
+// Share returns how many bytes of work a call of Data should do, between 8 and 64 KiB:
+// the less, the more connections have a part in the same pass of the loop. Unread
+// leaves the rest for the next pass. Loop only.
+func (c *Conn) Share() int {
+	c.CheckLoop()
+	return c.loop.room
+}
+
 // heard moves the deadline that bytes move.
 func (c *Conn) heard() {
 	if c.limit == idleLimit {

@@ -70,7 +70,7 @@ func (s *set) serve(events []unix.EpollEvent) bool {
 			l.served()
 			l = c.loop
 			l.meter.begin()
-			l.room = min(readSize, passSize/len(events))
+			l.divide(len(events))
 		}
 		c.event(e.Events)
 	}

@@ -57,7 +57,8 @@ type Config struct {
 
 	// Inline is the size in bytes, before and after inflating, of the largest message
 	// that Next finishes itself. Larger ones are for Decoder.TakeLarge, and
-	// Large.Finish may run elsewhere. Zero means that Next finishes all.
+	// Large.Finish may run elsewhere. Zero means that Next finishes all, and NextWithin
+	// all that its budget allows.
 	Inline int64
 
 	// Deflate says that permessage-deflate was negotiated, without context
@@ -73,7 +74,10 @@ func (c *Config) maxMessage() int64 { return cmp.Or(c.MaxMessage, defaultMaxMess
 func (c *Config) maxBlocks() int    { return cmp.Or(c.MaxBlocks, defaultMaxBlocks) }
 func (c *Config) maxFragments() int { return cmp.Or(c.MaxFragments, defaultMaxFragments) }
 
-func (c *Config) inline() int64 { return cmp.Or(c.Inline, math.MaxInt64) }
+// inline is Inline where so much of a budget is left.
+func (c *Config) inline(budget int) int64 {
+	return min(cmp.Or(c.Inline, math.MaxInt64), max(int64(budget), leastInline))
+}
 
 // maxInflated is how large a message of n compressed bytes may become.
 func (c *Config) maxInflated(n int) int64 {

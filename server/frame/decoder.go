@@ -66,23 +66,33 @@ func (d *Decoder) Next(cfg *Config, data *[]byte) (f Frame, ok bool, err error) 
 	return d.NextWithin(cfg, data, &budget)
 }
 
-// NextWithin is [Decoder.Next] for a caller with others to serve: it takes one
-// off *budget for each frame it has finished, including fragments, control
-// frames and empty frames, and takes nothing more out of *data once the budget
-// is zero.
+const (
+	// FrameCost is what [Decoder.NextWithin] takes a frame to cost at least, in bytes.
+	FrameCost = 1 << 10
+
+	// leastInline is how long a message may be that NextWithin finishes itself, even if
+	// that is more than what is left of the budget.
+	leastInline = 16 << 10
+)
+
+// NextWithin is [Decoder.Next] for a caller with others to serve. For each frame
+// that it has finished, including fragments, control frames and empty frames, it
+// takes FrameCost off *budget, or the length of the payload if that is more, when
+// inflated. Once nothing is left of the budget it takes nothing more out of *data.
+// A message longer than 16 KiB and than what is left is Large.
 func (d *Decoder) NextWithin(cfg *Config, data *[]byte, budget *int) (f Frame, ok bool, err error) {
 	for len(*data) > 0 && *budget > 0 {
 		if d.p != nil && d.p.over {
 			*data = (*data)[len(*data):]
 			break
 		}
-		f, ok, fault := d.step(cfg, data)
+		f, ok, fault := d.step(cfg, data, *budget)
 		if fault != nil {
 			d.p = &partial{over: true}
 			return Frame{}, false, fault
 		}
 		if d.p == nil || !d.p.inFrame && d.p.nhead == 0 {
-			*budget--
+			*budget -= max(FrameCost, len(f.Payload))
 		}
 		if ok {
 			return f, true, nil
@@ -92,19 +102,19 @@ func (d *Decoder) NextWithin(cfg *Config, data *[]byte, budget *int) (f Frame, o
 }
 
 // step goes on to the end of a frame or of *data, whichever comes first.
-func (d *Decoder) step(cfg *Config, data *[]byte) (f Frame, ok bool, err *Error) {
+func (d *Decoder) step(cfg *Config, data *[]byte, budget int) (f Frame, ok bool, err *Error) {
 	if d.p != nil && d.p.inFrame {
-		return d.payload(cfg, data)
+		return d.payload(cfg, data, budget)
 	}
 	h, ok, err := d.header(cfg, data)
 	if !ok || err != nil {
 		return Frame{}, false, err
 	}
 	if unfragmented(h) && h.Length <= int64(len(*data)) {
-		return d.whole(cfg, h, data)
+		return d.whole(cfg, h, data, budget)
 	}
 	d.begin(cfg, h)
-	return d.payload(cfg, data)
+	return d.payload(cfg, data, budget)
 }
 
 // header takes a header out of *data, or keeps the part of it that is there.
@@ -132,7 +142,7 @@ func (d *Decoder) header(cfg *Config, data *[]byte) (h ws.Header, ok bool, err *
 }
 
 // whole takes an unfragmented frame whose payload is all in *data.
-func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte) (f Frame, ok bool, err *Error) {
+func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte, budget int) (f Frame, ok bool, err *Error) {
 	payload := take(data, int(h.Length))
 	if h.Masked {
 		ws.Cipher(payload, h.Mask, 0)
@@ -142,8 +152,8 @@ func (d *Decoder) whole(cfg *Config, h ws.Header, data *[]byte) (f Frame, ok boo
 	}
 	d.p = nil
 	compressed := cfg.compressed(h)
-	if compressed || h.Length > cfg.inline() {
-		return d.deliver(cfg, &Large{op: h.OpCode, compressed: compressed, payload: Parts{last: payload}}, true)
+	if compressed || h.Length > cfg.inline(budget) {
+		return d.deliver(cfg, &Large{op: h.OpCode, compressed: compressed, payload: Parts{last: payload}}, budget, true)
 	}
 	if h.OpCode == ws.OpText && !cfg.SkipUTF8 && !utf8.Valid(payload) {
 		return Frame{}, false, errNotUTF8()
@@ -161,7 +171,7 @@ func (d *Decoder) begin(cfg *Config, h ws.Header) {
 }
 
 // payload takes what *data has of the payload of the current frame.
-func (d *Decoder) payload(cfg *Config, data *[]byte) (f Frame, ok bool, err *Error) {
+func (d *Decoder) payload(cfg *Config, data *[]byte, budget int) (f Frame, ok bool, err *Error) {
 	p := d.p
 	h := &p.header
 	chunk := take(data, int(min(h.Length-p.taken, int64(len(*data)))))
@@ -195,7 +205,7 @@ func (d *Decoder) payload(cfg *Config, data *[]byte) (f Frame, ok bool, err *Err
 	if m.checked && !p.text.complete() {
 		return Frame{}, false, errNotUTF8()
 	}
-	return d.deliver(cfg, m, false)
+	return d.deliver(cfg, m, budget, false)
 }
 
 // controlFrame finishes a control frame, which may have come inside a message.

@@ -2,6 +2,7 @@ package frame_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -405,7 +406,7 @@ func TestNextWithinABudget(t *testing.T) {
 			}
 			data := bytes.Repeat(tt.one, 100)
 			for len(data) > 0 {
-				before, budget, got := len(data), 30, 0
+				before, budget, got := len(data), 30*frame.FrameCost, 0
 				for {
 					_, ok, err := d.NextWithin(&frame.Config{}, &data, &budget)
 					if err != nil {
@@ -425,6 +426,47 @@ func TestNextWithinABudget(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What counts of a message is what it has become, however little came: a hundred
+// bytes may inflate to 60 KB. One that is more than what is left of the budget is for
+// others to finish, unless it is short.
+func TestNextWithinABudgetInflates(t *testing.T) {
+	cfg := &frame.Config{Deflate: true, MaxInflateRatio: 1032}
+	for _, tt := range []struct {
+		size, budget int
+		taken        int  // of 20 messages
+		large        bool // the last of them
+	}{
+		{60_000, 64 << 10, 2, true},
+		{10_000, 64 << 10, 7, false},
+		{2000, 64 << 10, 20, false},
+		{60_000, 8 << 10, 1, true},
+		{16 << 10, 8 << 10, 1, false},
+		{16<<10 + 1, 8 << 10, 1, true},
+	} {
+		one := masked(0xc1, flushed(t, strings.Repeat("a", tt.size), flate.BestCompression))
+		data := bytes.Repeat(one, 20)
+		var d frame.Decoder
+		taken, large := 0, false
+		for budget := tt.budget; ; taken++ {
+			f, ok, err := d.NextWithin(cfg, &data, &budget)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			if large = f.Large; large { // nothing else is taken until then
+				taken++
+				break
+			}
+		}
+		if left := 20*len(one) - taken*len(one); taken != tt.taken || large != tt.large || len(data) != left {
+			t.Errorf("of messages of %d bytes that inflate to %d, within %d bytes: %d are taken, %d bytes left, the last is large: %v; want %d, %v",
+				len(one), tt.size, tt.budget, taken, len(data), large, tt.taken, tt.large)
+		}
 	}
 }
 

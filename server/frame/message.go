@@ -54,8 +54,8 @@ func (m *Large) finish(cfg *Config, limit int64) (payload []byte, err *Error) {
 
 // deliver is the end of a message: a Frame with its payload, or the message
 // itself if that is large. lent says that m does not own its memory.
-func (d *Decoder) deliver(cfg *Config, m *Large, lent bool) (f Frame, ok bool, err *Error) {
-	limit, inline := cfg.maxInflated(m.size()), cfg.inline()
+func (d *Decoder) deliver(cfg *Config, m *Large, budget int, lent bool) (f Frame, ok bool, err *Error) {
+	limit, inline := cfg.maxInflated(m.size()), cfg.inline(budget)
 	if int64(m.size()) <= inline {
 		payload, err := m.finish(cfg, min(limit, inline))
 		grew := err != nil && err.Code == ws.StatusMessageTooBig && inline < limit

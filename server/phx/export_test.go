@@ -20,7 +20,7 @@ const (
 // from the client meanwhile.
 func (s *Socket) Feed(data []byte) {
 	for len(data) > 0 {
-		data, _ = s.decode(data, s)
+		data, _ = s.decode(data, s, maxInline)
 	}
 }
 
@@ -29,7 +29,7 @@ func (s *Socket) Feed(data []byte) {
 func (s *Socket) Pass(data []byte) (rest []byte) {
 	done := make(chan []byte)
 	s.conn().Post(func() {
-		rest, _ := s.decode(data, s)
+		rest, _ := s.decode(data, s, maxInline)
 		done <- rest
 	})
 	return <-done

@@ -18,16 +18,13 @@ type receiver interface {
 	await(p *parting)                     // has p wait for the callbacks of earlier messages
 }
 
-// maxEvents is how many frames of one connection are taken before others have
-// their turn. Each may be a system call, for the answer.
-const maxEvents = 64
-
 // decode gives what the client sent to r, message by message. It returns what is
-// left after maxEvents frames, or behind a large message, which is not for r yet.
+// left when the budget is used up, or behind a large message, which is not for r
+// yet. A frame may be a system call, for the answer, and so has a price of its own.
 // Loop only.
-func (s *Socket) decode(data []byte, r receiver) (rest []byte, large *frame.Large) {
+func (s *Socket) decode(data []byte, r receiver, budget int) (rest []byte, large *frame.Large) {
 	cfg := s.frames()
-	for budget := maxEvents; ; {
+	for {
 		f, ok, err := s.decoder.NextWithin(cfg, &data, &budget)
 		if err != nil {
 			s.refuse(err, r)

@@ -11,7 +11,7 @@ func (s *Socket) feed(c *poller.Conn, data []byte, r receiver) {
 	c.CheckLoop()
 	in := &s.mount.incoming
 	before, waited := s.decoder.Held(), s.decoder.Mark() != nil
-	rest, large := s.decode(data, r)
+	rest, large := s.decode(data, r, c.Share())
 	held := s.decoder.Held()
 	if large != nil {
 		held += large.Held()
