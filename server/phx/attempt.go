@@ -1,12 +1,16 @@
 package phx
 
-import "log/slog"
+import (
+	"encoding/json"
+	"log/slog"
+)
 
 // An attempt is a client that tries to connect, for the log and for telemetry.
 type attempt struct {
 	mount     *mount
 	transport string
-	params    Params // once they are known
+	params    Params          // once they are known
+	shown     json.RawMessage // of them, in the log
 	span      span
 }
 
@@ -15,12 +19,20 @@ func (m *mount) attempt(transport string) attempt {
 	return attempt{mount: m, transport: transport, span: m.span(m.LogConnect, slog.LevelInfo, m.hooks.Connected != nil)}
 }
 
-// with are the parameters of a query with those of the path among them.
-func with(params Params, vars map[string]string) Params {
+// longQuery is how long a query in bytes is whose parameters are a matter of the event
+// loop no more: it may have hundreds, which take a while to read, and longer to be shown.
+const longQuery = 256
+
+// take takes the parameters of the query, and has those of the path among them. Of
+// a query longer than longQuery, not on the loop.
+func (a *attempt) take(params Params, vars map[string]string) {
 	for name, value := range vars {
 		params[name] = value
 	}
-	return params
+	a.params = params
+	if a.span.logged() {
+		a.shown = a.mount.cfg.Filter.params(params)
+	}
 }
 
 // settle says how it ended: with a socket that is open or, if s is nil, with an
@@ -30,11 +42,14 @@ func (a *attempt) settle(s *Socket, err error) {
 	a.span.end()
 	version := a.params.String("vsn")
 	if a.span.logged() {
+		if a.shown == nil { // there are none
+			a.shown = m.cfg.Filter.params(nil)
+		}
 		text := "connected"
 		if err != nil {
 			text = "connect refused"
 		}
-		a.span.line(text, err, "mount", m.Path, "transport", a.transport, "vsn", version, "params", m.cfg.Filter.params(a.params))
+		a.span.line(text, err, "mount", m.Path, "transport", a.transport, "vsn", version, "params", a.shown)
 	}
 	tell(m.services, m.hooks.Connected, ConnectEvent{
 		Duration: a.span.took, Mount: m.Path, Transport: a.transport, Version: version, Params: a.params, Socket: s, Err: err,

@@ -38,9 +38,9 @@ type exchange struct {
 // all, it looks at where it comes from. A function of the application's does
 // that on the worker pool.
 func (x *exchange) begin() {
-	switch none := x.session == nil && x.far == nil && x.params == nil; {
+	switch none := x.session == nil && x.far == nil && x.params == nil && !x.long(); {
 	case none && x.creates(): // not even a query
-		x.try()
+		x.began(x.look())
 		return
 	case none:
 		x.respond(http.StatusBadRequest, "", nil)

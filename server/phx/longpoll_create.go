@@ -11,9 +11,25 @@ import (
 var errNoPlace = errors.New("there is no place for another session")
 
 // create makes a session for a GET that has none (spec §3.2). Connect is asked
-// on the worker pool.
+// on the worker pool, and a long query is read there.
 func (x *exchange) create() {
-	if !x.try() {
+	if !x.long() {
+		x.looked(x.look())
+		return
+	}
+	x.keepHead()
+	x.mount.unpackers.Go(turnFunc(func() {
+		err := x.look()
+		x.conn.Post(func() { x.looked(err) })
+	}))
+}
+
+// long reports whether the query is not for the loop to read.
+func (x *exchange) long() bool { return len(x.head.Query) > longQuery }
+
+// looked goes on with an attempt, or answers that the query is none.
+func (x *exchange) looked(err error) {
+	if !x.began(err) {
 		return
 	}
 	switch polls := x.polls; {
@@ -42,25 +58,37 @@ func (x *exchange) create() {
 	}
 }
 
-// try begins an attempt to connect, or answers that the query is none.
-func (x *exchange) try() (ok bool) {
+// look begins an attempt to connect. Its error is that of a query that is none.
+func (x *exchange) look() (err error) {
 	x.attempt = x.mount.attempt("longpoll")
-	var err error
-	if x.params == nil { // it is none, or there was a session a moment ago
+	if x.params == nil { // it is long or none, or there was a session a moment ago
 		x.params, err = wire.ParseQuery(string(x.head.Query))
 	}
+	if err == nil {
+		x.attempt.take(x.params, x.vars)
+	}
+	return err
+}
+
+// began reports whether an attempt has begun. If not, it answers that the query is
+// none.
+func (x *exchange) began(err error) bool {
 	if err != nil {
 		x.attempt.settle(nil, &RefuseError{Status: http.StatusBadRequest, cause: err})
 		x.respond(http.StatusBadRequest, "", nil)
-		return false
 	}
-	x.attempt.params = with(x.params, x.vars)
-	return true
+	return err == nil
 }
 
-// refused says that a request was not let in: one that is to make a session.
+// refused says that a request was not let in: one that is to make a session. Whoever
+// refuses does not wait for a long query.
 func (x *exchange) refused(why error) {
-	if x.creates() && x.try() {
+	switch {
+	case !x.creates():
+	case x.long():
+		x.attempt = x.mount.attempt("longpoll")
+		x.attempt.settle(nil, why)
+	case x.began(x.look()):
 		x.attempt.settle(nil, why)
 	}
 }

@@ -87,7 +87,7 @@ func (p *post) answer(status int) {
 // turns, as the loop would be held, and those of another node's, as it has none.
 func (p *post) begin() {
 	_, raw := p.session.handler.(*rawEvents)
-	_, here := p.asker.(*exchange)
+	x, here := p.asker.(*exchange)
 	switch {
 	case p.parts.Len() > 0, len(p.body) > maxInline, !here && raw: // and so not lent
 		p.unpackLater()
@@ -97,9 +97,20 @@ func (p *post) begin() {
 		return
 	case raw:
 		p.keep() // its callback is slower than the loop
+	case p.cost() > max(x.conn.Share(), leastInline):
+		p.keep()
+		p.unpackLater()
+		return
 	}
 	p.lines = p.split()
 	p.session.together(p.proceed)
+}
+
+// cost is what the messages of the body come to, as frames do; see
+// frame.Decoder.NextWithin.
+func (p *post) cost() int {
+	lines := min(1+bytes.Count(p.body, []byte("\n")), maxPollLines)
+	return max(len(p.body), lines*frame.FrameCost)
 }
 
 // unpackLater has a turn take messages of the POST; see unpacking.

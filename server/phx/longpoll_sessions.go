@@ -65,10 +65,11 @@ func (p *pollSessions) nextAnswerer() *answerer {
 }
 
 // seek returns the session that a request has the token of, or where that is, or the
-// parameters of the query. Clients put the token into a header or, up to 1.8.16,
-// behind the parameters of the application, of which one may have the same name: the
-// last one counts, and one that is no session token is just a parameter (spec §3.3).
-// last is the session of the request before, which may be the same, or nil.
+// parameters of the query unless that is long. Clients put the token into a header or,
+// up to 1.8.16, behind the parameters of the application, of which one may have the same
+// name: the last one counts, and one that is no session token is just a parameter (spec
+// §3.3). In a long query it must need no escapes, and none does. last is the session of
+// the request before, which may be the same, or nil.
 func (p *pollSessions) seek(header, query []byte, last *pollSession) (*pollSession, *farSession, Params, error) {
 	signed := header
 	if len(header) == 0 {
@@ -76,6 +77,10 @@ func (p *pollSessions) seek(header, query []byte, last *pollSession) (*pollSessi
 	}
 	if s := p.known(signed, last); s != nil {
 		return s, nil, nil, nil
+	}
+	if len(query) > longQuery {
+		s, far := p.find(string(signed))
+		return s, far, nil, nil
 	}
 	params, err := wire.ParseQuery(string(query))
 	if err != nil {

@@ -267,13 +267,17 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 		answer(c, http.StatusBadRequest, "")
 	case ep.draining.Load():
 		answer(c, http.StatusServiceUnavailable, "")
-	case !e.mount.asks:
+	case !e.mount.asks && len(head.Query) <= longQuery:
 		h.buf = nil
 		h.upgrade(c, e.mount, vars, &head, rest)
 	default:
 		h.wait(c, rest)
 		head, _ = http1.Parse(bytes.Clone(text)) // again, of bytes that stay
-		ep.connects.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head, asking: h.ask(c)})
+		pool := ep.connects
+		if !e.mount.asks { // only the query takes long
+			pool = ep.unpackers
+		}
+		pool.Go(&upgrade{conn: c, requests: h, mount: e.mount, vars: vars, head: head, asking: h.ask(c)})
 	}
 	return false
 }

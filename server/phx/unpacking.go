@@ -11,6 +11,10 @@ import (
 // loop decodes itself.
 const maxInline = 64 << 10
 
+// leastInline is that of long-poll bodies where many connections have a part in a pass,
+// as of messages in frame.Decoder.NextWithin.
+const leastInline = 16 << 10
+
 // An unpacking is a turn that puts a large message together, inflates, checks,
 // decodes and routes it: on the event loop, everybody would wait for that. Its
 // connection is paused meanwhile, which keeps order, and bounds what is held.

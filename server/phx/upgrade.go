@@ -113,7 +113,7 @@ func (u *upgrade) parse() error {
 	if err != nil {
 		return err
 	}
-	u.attempt.params = with(params, u.vars)
+	u.attempt.take(params, u.vars)
 	return nil
 }
 
