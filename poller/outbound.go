@@ -40,7 +40,7 @@ func (c *Conn) sendLocked(b []byte, shared bool) error {
 	case c.gone, r != nil && (r.ending != open || r.hung):
 		return ErrClosed
 	case r != nil && len(r.queue) > 0: // behind those that wait
-		if c.tooMuchLocked() {
+		if !c.loop.poller.MayOwe(r.bytes) {
 			c.cutLocked()
 			return ErrSlowConsumer
 		}
@@ -69,13 +69,6 @@ func (c *Conn) rawSendLocked(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// tooMuchLocked reports whether so much waits that no more may. A connection that
-// is owed little is spared while all of them together are owed too much.
-func (c *Conn) tooMuchLocked() bool {
-	p := c.loop.poller
-	return c.rare.bytes > p.outboundMax || c.rare.bytes > leastHigh && p.backlog.full()
-}
-
 // queueLocked puts what the kernel has not taken of b behind what waits.
 func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
 	r := c.rareLocked()
@@ -92,7 +85,7 @@ func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
 func (c *Conn) queuedLocked(w pending) {
 	r := c.rare
 	r.bytes += len(w.rest)
-	r.full = r.full || r.bytes > c.loop.poller.high()
+	r.full = r.full || r.bytes > c.loop.poller.High()
 	c.loop.poller.backlog.add(w)
 	if !r.armed { // before the connection is registered, start does it
 		r.quiet = 0
@@ -174,7 +167,7 @@ func (c *Conn) drainedLocked() {
 // made the connection full. It returns what waited for that.
 func (c *Conn) relieveLocked() (held []heldTurn) {
 	r := c.rare
-	if r.full && r.bytes <= c.loop.poller.high()/2 {
+	if r.full && r.bytes <= c.loop.poller.High()/2 {
 		r.full = false
 		held, r.held = r.held, nil
 		c.listenLocked()

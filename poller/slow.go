@@ -48,8 +48,34 @@ const (
 	leastHigh = 64 << 10 // and when all is
 )
 
-// high is Config.OutboundHigh as far as the backlog has room for it.
-func (p *Poller) high() int {
+// A Debt is what waits for a peer elsewhere than in a connection's outbound queue, and
+// counts in the backlog all the same. The zero value is none. Its owner guards it.
+type Debt struct {
+	bytes  []byte
+	shared bool
+}
+
+// Owe makes d be for these bytes, in place of what it was for. Shared ones, which are all
+// of a slice given to SendShared or to other debts, count once.
+func (p *Poller) Owe(d *Debt, bytes []byte, shared bool) {
+	shared = shared && len(bytes) > 0
+	if len(bytes) == len(d.bytes) && shared == d.shared && (!shared || last(bytes) == last(d.bytes)) {
+		return
+	}
+	p.backlog.remove(pending{rest: d.bytes, size: len(d.bytes), shared: d.shared})
+	p.backlog.add(pending{rest: bytes, size: len(bytes), shared: shared})
+	d.bytes, d.shared = bytes, shared
+}
+
+// MayOwe reports whether a peer for which so many bytes wait may be sent more: not beyond
+// Config.OutboundMax, nor, unless it is owed little, while all of them together are owed
+// too much.
+func (p *Poller) MayOwe(bytes int) bool {
+	return bytes <= p.outboundMax && (bytes <= leastHigh || !p.backlog.full())
+}
+
+// High is Config.OutboundHigh as far as the backlog has room for it.
+func (p *Poller) High() int {
 	switch n := p.backlog.bytes.Load(); {
 	case n > p.backlog.max:
 		return min(p.outboundHigh, leastHigh)

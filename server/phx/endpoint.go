@@ -105,6 +105,7 @@ func (ep *Endpoint) start() (err error) {
 		return err
 	}
 	for _, p := range ep.polls {
+		p.poller = ep.poller
 		p.meet()
 	}
 	if err := ep.pubsub.Start(); err != nil { // before there is anybody to miss something

@@ -58,7 +58,7 @@ func (o *others) takePoll(p *parcel) {
 // getFrom is get for a GET that another node has. That looks after its window.
 func (s *pollSession) getFrom(from *foreign) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	switch {
 	case s.ended:
 		return false
@@ -132,7 +132,7 @@ func (s *pollSession) unsettled(p *poll) {
 	if again {
 		s.askLocked()
 	}
-	s.mu.Unlock()
+	s.unlock()
 	if asking && !again {
 		s.Kill(errUnsettled)
 	}
@@ -142,7 +142,7 @@ func (s *pollSession) unsettled(p *poll) {
 // answer: that goes back, or the client may have got it.
 func (s *pollSession) settled(request requestID, back bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.waiting.of(request) && back {
 		s.waiting, s.woken = nil, false
 	}

@@ -23,6 +23,7 @@ type poll struct {
 	behind bool   // more has come: the loop has to know when it is answered
 	sentAt uint32 // see clock.mark
 	sent   []byte // the messages of the answer, while session.last is the poll
+	shared bool   // others have the same bytes
 }
 
 var errAborted = errors.New("the client polls elsewhere, and has not taken the last answer")
@@ -35,7 +36,7 @@ func (s *pollSession) get(x *exchange) bool {
 	x.requests.hold(0) // a body would mean nothing
 	p := &poll{session: s, requests: x.requests, conn: x.conn, closes: x.closes, behind: len(x.requests.buf) > 0}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.ended {
 		return false
 	}
@@ -86,6 +87,7 @@ const confirmTime = time.Second
 // putBackLocked has the messages of the last answer wait again, before the others.
 func (s *pollSession) putBackLocked() {
 	if !s.ended {
+		s.shared = len(s.messages) == 0 && s.last.shared
 		s.messages = append(s.last.sent, s.messages...)
 		s.wakeLocked()
 	}
@@ -110,7 +112,7 @@ func (s *pollSession) together(do func()) {
 
 func (s *pollSession) setBurst(on bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.burst = on; !on && (len(s.messages) > 0 || s.ended) {
 		s.wakeLocked()
 	}
@@ -120,7 +122,7 @@ func (s *pollSession) setBurst(on bool) {
 // as it was woken, because the session has ended.
 func (p *poll) fetch() {
 	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
+	defer p.session.unlock()
 	p.settleLocked(http.StatusGone)
 }
 
@@ -137,7 +139,8 @@ func (p *poll) settleLocked(ifNone int) bool {
 	case len(sent) == 0, s.asking:
 		p.answerLocked(ifNone, nil)
 	case p.answerLocked(http.StatusOK, elements(sent)):
-		s.last, p.sent, p.sentAt = p, sent, s.socket.mount.mark()
+		s.shared = s.shared && len(sent) == len(s.messages) // parts are told apart by nobody
+		s.last, p.sent, p.shared, p.sentAt = p, sent, s.shared, s.socket.mount.mark()
 		if s.messages = s.messages[len(sent):]; len(s.messages) == 0 {
 			s.tookLocked()
 		}
@@ -184,7 +187,7 @@ func (p *poll) resume() {
 // expire answers the poll when its window has passed; see waiter.
 func (p *poll) expire() {
 	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
+	defer p.session.unlock()
 	if !p.over && !p.settleLocked(http.StatusNoContent) {
 		p.answerLocked(http.StatusNoContent, nil) // another has taken its place
 	}
@@ -193,7 +196,7 @@ func (p *poll) expire() {
 // answered reports whether the poll is; see waiter.
 func (p *poll) answered(more bool) bool {
 	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
+	defer p.session.unlock()
 	p.behind = p.behind || more && !p.over
 	return p.over
 }
@@ -203,7 +206,7 @@ func (p *poll) answered(more bool) bool {
 // what is sent later says nothing of that.
 func (p *poll) confirm() {
 	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
+	defer p.session.unlock()
 	if p.session.last == p && !p.behind {
 		p.session.last = nil
 	}
@@ -215,7 +218,7 @@ func (p *poll) confirm() {
 func (p *poll) abandon(why error) {
 	s := p.session
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	switch {
 	case s.waiting == p:
 		s.waiting, s.woken = nil, false

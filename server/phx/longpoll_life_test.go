@@ -257,6 +257,56 @@ func startLogged(t testing.TB, cfg phx.Config, log *slog.Logger) *phx.Endpoint {
 	return ep
 }
 
+// What waits for sessions is part of the backlog, shared bytes once. When that is full,
+// some end of those that have much to fetch and do not come for it.
+func TestLongPollBacklog(t *testing.T) {
+	cfg := longPolling(time.Minute, phx.Route{Pattern: "*", Type: &phx.ChannelType{}})
+	cfg.BacklogMax, cfg.WriteTimeout = 1<<20, time.Second
+	ep := startConfig(t, cfg)
+	const n = 6
+	var sessions []*pollClient
+	for range n {
+		s := openSession(t, ep)
+		s.say(`["1","1","a","phx_join",{}]`)
+		s.want(`["1","1","a","phx_reply",{"status":"ok","response":{}}]`)
+		sessions = append(sessions, s)
+	}
+	large := map[string]string{"k": strings.Repeat("x", 100_000)}
+	broadcast := func() {
+		t.Helper()
+		if err := ep.Broadcast("a", "b", large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broadcast()
+	eventually(t, "all have it waiting", func() bool { return ep.BufferedPolls() > n*100_000 })
+	if got := ep.Ledger().Backlog; got < 100_000 || got > 110_000 {
+		t.Errorf("%d bytes wait for %d sessions, want those of one message", got, n)
+	}
+	broadcast() // copies now, and together more than there is room for
+	eventually(t, "there is room again", func() bool {
+		return ep.Stats().SlowConsumers > 0 && ep.Ledger().Backlog <= 1<<20
+	})
+	ended := 0
+	for _, s := range sessions {
+		switch a := s.poll(); {
+		case a.Status == 410:
+			ended++
+			continue
+		case len(a.Messages) != 2:
+			t.Errorf("a poll brings %d messages, want 2", len(a.Messages))
+		}
+		s.say(beat(1))
+		s.want(beaten(1)) // so that the others are known to have come
+	}
+	if n := ep.Stats().SlowConsumers; ended != n || ended == len(sessions) {
+		t.Errorf("%d of %d sessions have ended, %d as slow consumers", ended, len(sessions), n)
+	}
+	if got := ep.Ledger().Backlog; got > 1000 {
+		t.Errorf("%d bytes wait when all is fetched", got)
+	}
+}
+
 // More sessions than MaxSessions are put off; a place that becomes free is
 // given to the next, also one whose client did not wait for Connect.
 func TestLongPollMaxSessions(t *testing.T) {

@@ -32,6 +32,8 @@ type pollSession struct {
 	mu       sync.Mutex     // guards the rest
 	handler  poller.Handler // who gets messages and the end; nil until open
 	messages []byte         // for the client: packets; nobody else may change what is behind them
+	shared   bool           // others have the same bytes
+	debts    [2]poller.Debt // messages, and those of last
 	held     []func()       // turns that Hold keeps back until the client has taken it
 	waiting  *poll          // the last GET, if it waits
 	woken    bool           // waiting is about to fetch the messages
@@ -61,7 +63,7 @@ func (s *pollSession) open(a *attempt) bool {
 	s.mu.Lock()
 	s.handler, s.polled = handler, polls.mark()
 	ended := s.ended // by its id or by Connect, before it was open
-	s.mu.Unlock()
+	s.unlock()
 	switch {
 	case ended:
 		polls.remove(s)
@@ -78,7 +80,7 @@ func (s *pollSession) checkIdle() {
 	s.mu.Lock()
 	waits := s.waiting != nil && s.waiting.from == nil
 	gone := s.handler != nil && !waits && s.polls.since(s.polled) >= s.polls.patience()
-	s.mu.Unlock()
+	s.unlock()
 	if gone {
 		s.socket.close(ws.StatusGoingAway, "", Inactive)
 	}
@@ -94,16 +96,38 @@ func (s *pollSession) send(packets []byte, shared bool) error {
 	s.mu.Lock()
 	err := s.sendLocked(packets, shared)
 	waiting, quiet := len(s.messages), s.polls.since(s.polled)
-	s.mu.Unlock()
+	s.unlock()
 	if err == poller.ErrSlowConsumer {
-		s.polls.slow.Add(1)
-		s.Kill(&poller.SlowConsumerError{Waiting: waiting, Quiet: quiet})
+		s.cutOff(waiting, quiet)
 	}
+	s.polls.watchBacklog()
 	return err
 }
 
+// cutOff ends the session of a slow consumer.
+func (s *pollSession) cutOff(waiting int, quiet time.Duration) {
+	s.polls.slow.Add(1)
+	s.Kill(&poller.SlowConsumerError{Waiting: waiting, Quiet: quiet})
+}
+
+// sweep ends the session if its client has not polled for so long, and is owed more than
+// it may be.
+func (s *pollSession) sweep(patience time.Duration) {
+	s.mu.Lock()
+	waiting, quiet, coming := len(s.messages), s.polls.since(s.polled), s.waiting != nil
+	if p := s.last; p != nil {
+		waiting += len(p.sent)
+		coming = coming || p.conn != nil && p.conn.Waiting() > 0 // which is looked after by itself
+	}
+	slow := s.handler != nil && !coming && quiet > patience && !s.polls.poller.MayOwe(waiting)
+	s.unlock()
+	if slow {
+		s.cutOff(waiting, quiet)
+	}
+}
+
 func (s *pollSession) sendLocked(packets []byte, shared bool) error {
-	mount := s.socket.mount
+	mount, polls := s.socket.mount, s.polls
 	switch {
 	case s.ended:
 		return ErrClosed
@@ -111,16 +135,31 @@ func (s *pollSession) sendLocked(packets []byte, shared bool) error {
 	case len(packets) == 0: // it was binary
 		s.dropped = true
 		mount.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
-	case len(s.messages) > s.polls.outboundMax:
+	case !polls.poller.MayOwe(len(s.messages)):
 		return poller.ErrSlowConsumer
 	case shared && len(s.messages) == 0:
-		s.messages = slices.Clip(packets) // whoever appends makes a copy
+		s.messages, s.shared = slices.Clip(packets), true // whoever appends makes a copy
 		s.wakeLocked()
 	default:
-		s.messages = append(s.messages, packets...)
+		s.messages, s.shared = append(s.messages, packets...), false
 		s.wakeLocked()
 	}
 	return nil
+}
+
+// unlock also has what waits for the client count in the backlog. When the session has
+// ended nobody comes for it, but for a poll that waits.
+func (s *pollSession) unlock() {
+	if s.ended && s.waiting == nil {
+		s.messages, s.last = nil, nil
+	}
+	sent, shared := []byte(nil), false
+	if s.last != nil {
+		sent, shared = s.last.sent, s.last.shared
+	}
+	s.polls.poller.Owe(&s.debts[1], sent, shared)
+	s.polls.poller.Owe(&s.debts[0], s.messages, s.shared)
+	s.mu.Unlock()
 }
 
 func (s *pollSession) logDropped() {
@@ -131,8 +170,8 @@ func (s *pollSession) logDropped() {
 // Hold makes t wait while the client has much to fetch; see transport.
 func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended || len(s.messages) <= s.polls.outboundHigh {
+	defer s.unlock()
+	if s.ended || len(s.messages) <= s.polls.poller.High() {
 		return false
 	}
 	s.held = append(s.held, func() { pool.Go(t) })
@@ -142,8 +181,8 @@ func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 // Full reports whether Hold would make a turn wait.
 func (s *pollSession) Full() bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.ended && len(s.messages) > s.polls.outboundHigh
+	defer s.unlock()
+	return !s.ended && len(s.messages) > s.polls.poller.High()
 }
 
 // tookLocked is called when nothing waits for the client any more, or it is gone.
@@ -162,7 +201,7 @@ func (s *pollSession) Finish(ws.StatusCode, string) { s.end(nil) }
 func (s *pollSession) Kill(reason error) {
 	s.mu.Lock()
 	s.tookLocked()
-	s.mu.Unlock()
+	s.unlock()
 	s.end(reason)
 }
 
@@ -172,7 +211,7 @@ func (s *pollSession) Kill(reason error) {
 func (s *pollSession) end(why error) {
 	s.mu.Lock()
 	if s.ended {
-		s.mu.Unlock()
+		s.unlock()
 		return
 	}
 	s.ended, s.why, s.last, s.asking = true, why, nil, false
@@ -185,7 +224,7 @@ func (s *pollSession) end(why error) {
 	}
 	s.posts = nil
 	opened := s.handler != nil
-	s.mu.Unlock()
+	s.unlock()
 	for _, resume := range held {
 		resume()
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/token"
 	"github.com/roost-rt/roost/server/wire"
 )
@@ -23,17 +24,18 @@ const (
 // pollSessions are the long-poll sessions of a mount.
 type pollSessions struct {
 	*services
-	tokens       *token.Tokens
-	window       time.Duration
-	nodeTimeout  time.Duration
-	max          int
-	outboundHigh int           // bytes: see Config
-	outboundMax  int           // likewise
-	slow         atomic.Int64  // sessions that ended as slow consumers
-	path         string        // of its requests
-	others       *others       // nil without other nodes
-	answerers    []*answerer   // one for each processor
-	next         atomic.Uint32 // of them, round robin
+	tokens      *token.Tokens
+	window      time.Duration
+	nodeTimeout time.Duration
+	max         int
+	poller      *poller.Poller // whose backlog is also that of sessions
+	pressed     atomic.Bool    // that is full, and relieve is to be called
+	sweeps      time.Duration  // from one look at who is owed too much to the next
+	slow        atomic.Int64   // sessions that ended as slow consumers
+	path        string         // of its requests
+	others      *others        // nil without other nodes
+	answerers   []*answerer    // one for each processor
+	next        atomic.Uint32  // of them, round robin
 
 	mu      sync.Mutex // guards the rest
 	places  int        // taken: by sessions, and by those that Connect is asked about
@@ -46,17 +48,16 @@ func newPollSessions(lent *services, path string, cfg LongPoll) *pollSessions {
 	tokens, _ := token.New(lent.cfg.Secret, token.Config{MaxAge: pollMaxAge}) // Config.check has seen the error
 	_, _ = tokens.Sign(pollSalt, "")                                          // derives the key, which takes its time: not on the loop
 	return &pollSessions{
-		services:     lent,
-		tokens:       tokens,
-		window:       cmp.Or(cfg.Window, 10*time.Second),
-		nodeTimeout:  cmp.Or(cfg.NodeTimeout, 2*time.Second),
-		max:          cmp.Or(cfg.MaxSessions, 100_000),
-		outboundHigh: lent.cfg.OutboundHigh,
-		outboundMax:  lent.cfg.OutboundMax,
-		path:         path,
-		answerers:    newAnswerers(lent),
-		byID:         make(map[string]*pollSession),
-		byToken:      make(map[string]*pollSession),
+		services:    lent,
+		tokens:      tokens,
+		window:      cmp.Or(cfg.Window, 10*time.Second),
+		nodeTimeout: cmp.Or(cfg.NodeTimeout, 2*time.Second),
+		max:         cmp.Or(cfg.MaxSessions, 100_000),
+		sweeps:      cmp.Or(lent.cfg.WriteTimeout, 10*time.Second) / 10,
+		path:        path,
+		answerers:   newAnswerers(lent),
+		byID:        make(map[string]*pollSession),
+		byToken:     make(map[string]*pollSession),
 	}
 }
 
@@ -222,6 +223,24 @@ func (p *pollSessions) checkIdle() {
 	if p.idle != nil {
 		p.idle.Reset(p.patience())
 	}
+}
+
+// watchBacklog has relieve called in a while if the backlog is full.
+func (p *pollSessions) watchBacklog() {
+	if used, most := p.poller.Backlog(); used > most && p.pressed.CompareAndSwap(false, true) {
+		time.AfterFunc(p.sweeps, p.relieve)
+	}
+}
+
+// relieve ends the sessions whose clients let more wait than their share while the
+// backlog is full, as long as it is: they have as much time as connections have to take
+// something.
+func (p *pollSessions) relieve() {
+	for _, s := range p.all() {
+		s.sweep(2 * p.sweeps)
+	}
+	p.pressed.Store(false)
+	p.watchBacklog()
 }
 
 func (p *pollSessions) all() []*pollSession {
