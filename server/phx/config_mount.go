@@ -150,8 +150,10 @@ type LongPoll struct {
 	// not polled for one and a half to three windows. Zero means 10 s.
 	Window time.Duration
 
-	// MaxSessions is how many sessions there may be at a time. Further clients are
-	// turned away, and come back later. Zero means 100,000.
+	// MaxSessions is how many sessions there may be at a time, of one address (in IPv6
+	// a /64 network) as many as are free, so half of them at most. Further clients are
+	// turned away, and come back later. Trusted proxies are not counted. Zero means
+	// 100,000.
 	MaxSessions int
 
 	// NodeTimeout is how long another node may take to acknowledge a request, or to

@@ -3,6 +3,7 @@ package phx
 import (
 	"bytes"
 	"net/http"
+	"net/netip"
 	"sync"
 
 	"github.com/roost-rt/roost/poller"
@@ -30,6 +31,7 @@ type exchange struct {
 	body     []byte            // lent by the loop, until keep
 	parts    frame.Parts       // the body instead, if it is large and came bit by bit
 	attempt  attempt           // to connect, if there is no session
+	client   netip.Addr        // whose place the session has; not valid if it is nobody's
 	closes   bool              // the connection ends with the answer
 	over     bool              // answered
 }

@@ -32,8 +32,9 @@ func (x *exchange) looked(err error) {
 	if !x.began(err) {
 		return
 	}
+	x.client = x.requests.endpoint.householdOf(x.remote())
 	switch polls := x.polls; {
-	case !polls.reserve():
+	case !polls.reserve(x.client):
 		// The client takes the status for a crash and tries again later; of any
 		// other it would not know what to think (spec §3.8).
 		x.attempt.settle(nil, errNoPlace)
@@ -108,6 +109,7 @@ func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 		return nil, &RefuseError{cause: errVersion}
 	}
 	s := newPollSession(x.polls, d, x.remote())
+	s.client = x.client
 	if m.Connect == nil {
 		return s, nil
 	}
@@ -133,7 +135,7 @@ func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 func (x *exchange) created(s *pollSession, err error) {
 	if err != nil {
 		x.attempt.settle(nil, err)
-		x.polls.release()
+		x.polls.release(x.client)
 	}
 	switch {
 	case errors.Is(err, errPanic):

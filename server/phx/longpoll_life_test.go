@@ -1,6 +1,7 @@
 package phx_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -305,6 +306,41 @@ func TestLongPollBacklog(t *testing.T) {
 	if got := ep.Ledger().Backlog; got > 1000 {
 		t.Errorf("%d bytes wait when all is fetched", got)
 	}
+}
+
+// No address has more sessions than there is room for others, however it makes them.
+func TestLongPollSessionsAreShared(t *testing.T) {
+	cfg := longPolling(time.Minute)
+	cfg.Mounts[0].LongPoll.MaxSessions = 10
+	ep := startConfig(t, cfg)
+	const path = "/socket/longpoll?vsn=2.0.0"
+	from := func(ip string) *webConn {
+		conn := connectFrom(t, ep, ip).conn
+		return &webConn{t, conn, bufio.NewReader(conn)}
+	}
+	open := func(c *webConn, want int) (last polled) {
+		t.Helper()
+		for n := 0; ; n++ {
+			a := c.do("GET", path, "")
+			switch {
+			case a.body == `{"status":500}` && n == want:
+				return last
+			case a.Status != 410 || n == want:
+				t.Fatalf("session %d: %s, want %d", n+1, a.body, want)
+			}
+			last = a
+		}
+	}
+	greedy, other := from("127.0.0.2"), from("127.0.0.3")
+	open(greedy, 5)
+	last := open(other, 3)
+	open(from("127.0.0.4"), 1)
+	open(greedy, 0)
+	if a := other.do("POST", path+"&token="+last.Token, "["); a.Status != 410 { // the end of it
+		t.Fatalf("a malformed message: %s, want status 410", a.body)
+	}
+	eventually(t, "its place is free", func() bool { return from("127.0.0.5").do("GET", path, "").Status == 410 })
+	open(greedy, 0)
 }
 
 // More sessions than MaxSessions are put off; a place that becomes free is

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type pollSession struct {
 	socket *Socket       // immutable
 	id     string        // immutable; random
 	token  string        // immutable; the id, signed
+	client netip.Addr    // immutable: as in exchange
 
 	answerer *answerer // immutable
 	made     uint32    // immutable: seconds since clock.started
@@ -243,5 +245,5 @@ func (s *pollSession) bury() { s.socket.mount.fanOut.Go(s) }
 // Turn tells the socket that it has ended; see poller.Pool.
 func (s *pollSession) Turn() {
 	s.handler.Closed(nil, s.why)
-	s.polls.release()
+	s.polls.release(s.client)
 }

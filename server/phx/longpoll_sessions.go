@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -37,8 +38,9 @@ type pollSessions struct {
 	answerers   []*answerer    // one for each processor
 	next        atomic.Uint32  // of them, round robin
 
-	mu      sync.Mutex // guards the rest
-	places  int        // taken: by sessions, and by those that Connect is asked about
+	mu      sync.Mutex         // guards the rest
+	places  int                // taken: by sessions, and by those that Connect is asked about
+	taken   map[netip.Addr]int // of them, by household
 	byID    map[string]*pollSession
 	byToken map[string]*pollSession // as most requests have the token that the session made
 	idle    *time.Timer             // calls checkIdle; nil without sessions
@@ -56,6 +58,7 @@ func newPollSessions(lent *services, path string, cfg LongPoll) *pollSessions {
 		sweeps:      cmp.Or(lent.cfg.WriteTimeout, 10*time.Second) / 10,
 		path:        path,
 		answerers:   newAnswerers(lent),
+		taken:       make(map[netip.Addr]int),
 		byID:        make(map[string]*pollSession),
 		byToken:     make(map[string]*pollSession),
 	}
@@ -163,22 +166,28 @@ func (p *pollSessions) byIDOf(id string) *pollSession {
 	return p.byID[id]
 }
 
-// reserve takes a place for one more session, if there is one.
-func (p *pollSessions) reserve() bool {
+// reserve takes a place for one more session of a client, if there is one. No client
+// has more than are free; see places.
+func (p *pollSessions) reserve(client netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.places >= p.max || p.draining.Load() {
+	free := p.max - p.places
+	if free <= 0 || client.IsValid() && p.taken[client] >= free || p.draining.Load() {
 		return false
 	}
 	p.places++
+	p.taken[client]++
 	return true
 }
 
 // release gives a place back.
-func (p *pollSessions) release() {
+func (p *pollSessions) release(client netip.Addr) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.places--
-	p.mu.Unlock()
+	if p.taken[client]--; p.taken[client] == 0 {
+		delete(p.taken, client)
+	}
 }
 
 // add makes a session known. From when the endpoint is draining on it fails:
