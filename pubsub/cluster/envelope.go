@@ -43,7 +43,8 @@ const (
 	ask                       // to one node: how many subscriptions has the topic; the number of the census
 	count                     // to the one that asked: so many; the number of the census
 	pulse                     // to all: still here; an edition, as a uvarint, and the rows that have changed since
-	kinds                     // is none: how many there are, and 0
+	whole                     // to one node that sends pulses: answer
+	kinds                     // how many there are
 )
 
 // carries reports whether there is a message inside.

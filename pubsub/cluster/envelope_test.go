@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -73,13 +74,54 @@ func TestBytesOfABroadcast(t *testing.T) {
 	}
 }
 
+// Who hears of a change since an edition that it does not know asks for the table, and
+// gets it from who is asked.
+func TestBytesOfPulses(t *testing.T) {
+	s := serve(t, natsserver.Config{})
+	nc := outsider(t, s)
+	sub, err := nc.SubscribeSync("roost.default.node.000000000000002a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := nc.SubscribeSync("roost.default.all")
+	if err != nil || nc.Flush() != nil {
+		t.Fatal(err)
+	}
+	open(t, cluster.Config{URL: s.URL(), Node: "n2"})
+	if err := nc.Publish("roost.default.all", []byte(head(11, 0, 9)+"\x00\x00\x05")); err != nil {
+		t.Fatal(err)
+	}
+	m, err := sub.NextMsg(30e9)
+	if err != nil || m.Data[1] != 12 || string(m.Data[11:]) != "\x00\x00\x00\x00\x00\x00\x00\x00\x02n2\x00\x00" {
+		t.Fatalf("n1 hears %v, %v, want a question for the table", m, err)
+	}
+	id := m.Data[3:11]
+	for ok := false; !ok; { // the join comes first, and n2 knows no older build
+		if m, err = all.NextMsg(30e9); err != nil {
+			t.Fatal(err)
+		}
+		ok = m.Data[1] == 11 && string(m.Data[3:11]) == string(id)
+	}
+	if want := "\x02n2\x00\x00\x01"; string(m.Data[19:]) != want {
+		t.Errorf("n2 says %q, want a pulse that ends in %q: nothing since edition 1", m.Data, want)
+	}
+	if err := nc.Publish(fmt.Sprintf("roost.default.node.%x", id), []byte(head(12, 0, 0)+"\x00\x00")); err != nil {
+		t.Fatal(err)
+	}
+	for m.Data[1] != 5 {
+		if m, err = sub.NextMsg(30e9); err != nil {
+			t.Fatalf("no answer from n2: %v", err)
+		}
+	}
+}
+
 func TestDecodeInvalid(t *testing.T) {
 	good := say(1, "msg")
 	for what, b := range map[string]string{
 		"empty":                        "",
 		"version 1":                    "\x01" + good[1:],
 		"kind 0":                       good[:1] + "\x00" + good[2:],
-		"kind 12":                      good[:1] + "\x0c" + good[2:],
+		"kind 13":                      good[:1] + "\x0d" + good[2:],
 		"number beyond 2^62":           good[:11] + "\x40\x00\x00\x00\x00\x00\x00\x01" + good[19:],
 		"a broadcast without a number": head(1, 0, 0) + "\x06room:1\x03msg",
 		"half a question":              head(7, 0, 1) + "\x00\x00half",

@@ -39,14 +39,15 @@ func (l *Link) receive(in *inbox, data []byte) {
 		if in == &l.inbound.repairs {
 			l.counts.repaired.Add(1)
 		}
-	case e.kind == join || e.kind == again:
+	case e.kind == join || e.kind == whole || e.kind == again:
 		l.note(&e)
 	case e.kind == ask:
 		l.tell(&e)
 	case e.kind == count || e.kind == leave:
 		l.tally(&e)
 	case h.behind:
-		l.sayWhere(join, l.subject(e.id))
+		w := l.envelope(whole)
+		l.say(&w, l.subject(e.id))
 	}
 	l.catchUp(&h.news)
 }
@@ -125,7 +126,7 @@ func (l *Link) hear(e *envelope) heard {
 // note keeps for the sending goroutine what another node wants to know.
 func (l *Link) note(e *envelope) {
 	l.mu.Lock()
-	if e.kind == join && len(l.asked) < maxPeers {
+	if e.kind != again && len(l.asked) < maxPeers {
 		l.asked = append(l.asked, e.id)
 	}
 	if e.kind == again && len(l.questions) < maxPeers {

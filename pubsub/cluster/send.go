@@ -103,10 +103,10 @@ func (l *Link) say(e *envelope, subject string) {
 }
 
 // sayWhere says hello, with the numbers of the next broadcasts.
-func (l *Link) sayWhere(k kind, subject string) {
-	e := l.envelope(k)
-	e.payload, e.number = l.outbox.table()
-	l.say(&e, subject)
+func (s *sender) sayWhere(k kind, subject string) {
+	e := s.envelope(k)
+	e.payload, e.number = s.outbox.table()
+	s.say(&e, subject)
 }
 
 // repair sends broadcasts again to the node that has asked for them.

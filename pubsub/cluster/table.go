@@ -10,7 +10,7 @@ import (
 //
 // Tables have editions, from 1 on, one more with each beat. A pulse tells the rows that
 // have changed since an edition, of a few beats ago: who knows that one, or a later one,
-// then knows the whole table. Who does not asks for it, by a join to that node alone.
+// then knows the whole table. Who does not asks that node for it.
 // Builds that know no editions send 0; while one of them is here, beats are whole tables.
 type row struct {
 	bucket uint16
