@@ -111,5 +111,5 @@ func (p Program) check(args []string, out, errs io.Writer) int {
 // scripted are flags whose part a scenario file has.
 var scripted = []string{
 	"header", "param", "subprotocol", "auth-token", "ca", "cert", "key", "server-name", "insecure", "resume",
-	"topic", "protocol", "heartbeat", "server", "servers", "one-room", "apart", "nats",
+	"topic", "protocol", "heartbeat", "server", "servers", "one-room", "apart", "nats", "presence",
 }

@@ -15,7 +15,7 @@ import (
 // questions. Each flag is in one of them.
 var flagGroups = []settings.Group{
 	{Title: "target", Flags: "url header param subprotocol auth-token ca cert key server-name insecure resume protocol topic event"},
-	{Title: "servers started here, without -url", Flags: "servers node server one-room apart nats"},
+	{Title: "servers started here, without -url", Flags: "servers node server one-room apart nats presence"},
 	{Title: "clients", Flags: "clients connect-rate heartbeat from agents client-tcp client-timestamps netns force"},
 	{Title: "scenario", Flags: "scenario for rate messages size writers inflight rooms zipf churn slow how pushers push"},
 	{Title: "verdict", Flags: "slo late drain timeout"},

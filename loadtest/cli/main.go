@@ -297,6 +297,9 @@ func (o *options) configureServers(p plan.Plan) (stop func(), err error) {
 	add := func(args ...string) { o.config.ServerCommand = append(o.config.ServerCommand, args...) }
 	add("-idle", (2 * p.Heartbeat).String())
 	add(o.config.Scenario.ServerFlags()...)
+	if o.config.Presence != "" {
+		add("-presence", o.config.Presence)
+	}
 	if !p.Clustered() {
 		return func() {}, nil
 	}

@@ -147,6 +147,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.IntVar(&c.Servers, "servers", 0, "minimum `number` of server processes (default as many as the file limit requires)")
 	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
 	f.StringVar(&c.Node, "node", "", "`program` built of ./loadtest/node, to be the servers: where they are many they take less of the host (default this program)")
+	f.StringVar(&c.Presence, "presence", "", "our servers tell clients who is in their room, `full|sample|count`, as the server does with its -presence (default nothing)")
 	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and are one room (Roost's do anyway)")
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short; in burst 1,000; with a scenario file, its number)")
 	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")

@@ -70,7 +70,7 @@ func (o options) idle(name string, given map[string]bool) string {
 		case o.config.Apart:
 			return "beside -apart: there is no cluster"
 		}
-	case "node":
+	case "node", "presence":
 		if elsewhere || o.server != "" {
 			return "except with our own servers"
 		}

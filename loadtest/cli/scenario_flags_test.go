@@ -55,6 +55,7 @@ var trials = map[string]trial{
 	"one-room":          {"true", all, "-server x"},
 	"out":               {"x", all, ""},
 	"param":             {"a=b", all, ""},
+	"presence":          {"count", all, ""},
 	"protocol":          {"raw", all, "-url ws://h"},
 	"push":              {"500", "burst", ""},
 	"pushers":           {"5", "burst", ""},
@@ -119,6 +120,8 @@ func TestFlagsBesideEachOther(t *testing.T) {
 		"-apart -nats nats://h:1":               "-nats does nothing beside -apart",
 		"../examples/chat.yaml -topic a":        "-topic does nothing beside a scenario file, which says so itself",
 		"-scenario ../examples/chat.yaml -ca x": "-ca does nothing beside a scenario file",
+		"-url ws://h -presence count":           "-presence does nothing except with our own servers",
+		"-server x -presence count":             "-presence does nothing except with our own servers",
 		"-one-room":                             "-one-room does nothing without -server",
 		"-url ws://h -protocol raw -topic a":    "-topic does nothing with -protocol raw",
 		"-url ws://h -protocol raw -event a":    "-event does nothing with -protocol raw",
@@ -134,5 +137,22 @@ func TestFlagsBesideEachOther(t *testing.T) {
 		if _, err := (Program{}).parseOptions(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("loadtest %s: %v, want %q", args, err, want)
 		}
+	}
+}
+
+// Our servers are told what they are to tell clients of who is in the room.
+func TestPresence(t *testing.T) {
+	t.Parallel()
+	o, err := Program{}.parseOptions([]string{"-presence", "sample"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, err := o.configureServers(plan.Plan{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if told := strings.Join(o.config.ServerCommand, " "); !strings.HasSuffix(told, " -presence sample") {
+		t.Errorf("the servers are told %s", told)
 	}
 }

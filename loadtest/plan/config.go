@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
@@ -164,6 +165,10 @@ type Config struct {
 	// are one cluster, over the NATS server that ServerCommand is told of.
 	Apart bool `json:"apart,omitempty"`
 
+	// Presence is what ServerCommand is to tell clients of who is in their room: full,
+	// sample or count, as its -presence. Empty means nothing.
+	Presence string `json:"presence,omitempty"`
+
 	// ClientCommand starts a process that calls Serve on its standard input
 	// and output. Empty means one process, this one.
 	ClientCommand []string `json:"-"`
@@ -220,6 +225,8 @@ func (c Config) Check() error {
 		return errors.New("slow: must be a percentage below 100: somebody has to read")
 	case c.How != "" && c.How != Drain && c.How != Crash:
 		return fmt.Errorf("how: %q: want %s or %s", c.How, Drain, Crash)
+	case !slices.Contains([]string{"", "full", "sample", "count"}, c.Presence):
+		return fmt.Errorf("presence: %q: want full, sample or count", c.Presence)
 	case c.Clients > 0 && c.Writers > c.Clients:
 		return fmt.Errorf("writers: %d of %d clients: there cannot be more of them", c.Writers, c.Clients)
 	case c.Scenario.Reconnects() && c.URL != "":

@@ -8,6 +8,7 @@
 package chat
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 
@@ -88,6 +89,32 @@ func People(room *phx.ChannelType, here *presence.Presence) *phx.ChannelType {
 	return room
 }
 
+// everybody has all who join a room seen there, as guests beside the names under which
+// they enter.
+func everybody(room *phx.ChannelType, here *presence.Presence) *phx.ChannelType {
+	room.Join = func(ch *phx.Channel, _ phx.Payload) (any, error) {
+		_, err := here.Track(ch, "guest "+rand.Text()[:10], nil)
+		return nil, err
+	}
+	room.Joined = func(ch *phx.Channel, _ phx.Payload) error { return here.PushState(ch) }
+	return room
+}
+
+// people are those who are seen in rooms.
+func (o *options) people(log *slog.Logger) *presence.Presence {
+	cfg := presence.Config{Logger: log}
+	all := func(string) bool { return true }
+	switch o.presence {
+	case "full":
+		cfg.MaxFull = -1
+	case "sample":
+		cfg.SampleOnly = all
+	case "count":
+		cfg.CountOnly = all
+	}
+	return presence.New(cfg)
+}
+
 type newcomerAs struct {
 	User string `json:"user"`
 }
@@ -97,9 +124,13 @@ func (u newcomerAs) Validate() error { return checkText("user", u.User, 32) }
 // mounts is where clients find the examples. Users have a mount of their own, to
 // say who they are when they connect.
 func (o *options) mounts(scores *Scores, here *presence.Presence) []phx.Mount {
+	room := People(Room(), here)
+	if o.presence != "" {
+		room = everybody(room, here)
+	}
 	mounts := []phx.Mount{
 		{Path: "/socket", LongPoll: &phx.LongPoll{}, LogConnect: slog.LevelDebug, Routes: []phx.Route{
-			{Pattern: "room:*", Type: People(Room(), here)},
+			{Pattern: "room:*", Type: room},
 			{Pattern: "scores:*", Type: scores.Type()},
 			{Pattern: "board:*", Type: NewBoards().Type()},
 		}},

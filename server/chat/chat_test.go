@@ -110,3 +110,31 @@ func TestPeople(t *testing.T) {
 		}
 	}
 }
+
+// With -presence all who join a room are seen there, as long as they stay.
+func TestEverybody(t *testing.T) {
+	for mode, event := range map[string]string{"full": "presence_state", "sample": "presence_state", "count": "presence_count"} {
+		t.Run(mode, func(t *testing.T) {
+			mounts, here := chat.Rooms(t, "-presence", mode)
+			t.Cleanup(here.Close)
+			ep := start(t, mounts...)
+			ada, bob := dial(t, ep, path), dial(t, ep, path)
+			for i, c := range []*client{ada, bob} {
+				c.say(`["1","1","room:lobby","phx_join",{}]`)
+				for text := ""; !strings.Contains(text, event); {
+					message, _ := c.read()
+					text = string(message)
+				}
+				if n := here.Count("room:lobby"); n != i+1 {
+					t.Errorf("%d are counted, want %d", n, i+1)
+				}
+			}
+			bob.conn.Close()
+			for deadline := time.Now().Add(patience); here.Count("room:lobby") != 1; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("one has left, and is counted")
+				}
+			}
+		})
+	}
+}

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-
-	"github.com/roost-rt/roost/server/presence"
 )
 
 const configUsage = `usage: %[1]s check|print [flags]
@@ -63,7 +61,7 @@ func MainConfig(name string, args []string, stdout, stderr io.Writer) int {
 // checkAll says what would keep a server from starting, as far as that can be said
 // without listening or connecting. Each start begins with it.
 func (o *options) checkAll() error {
-	here := presence.New(presence.Config{})
+	here := o.people(nil)
 	defer here.Close()
 	cfg := o.endpoint
 	cfg.Mounts = o.mounts(NewScores(), here)

@@ -142,7 +142,7 @@ func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, le
 		return err
 	}
 	defer o.traces.stop(log)
-	scores, here := NewScores(), presence.New(presence.Config{Logger: log})
+	scores, here := NewScores(), o.people(log)
 	defer here.Close()
 	cfg := &o.endpoint
 	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry, cfg.TLS = log, o.mounts(scores, here), page(), phx.JoinTelemetry(o.admin.telemetry(), o.traces.telemetry()), o.cert.config(log)

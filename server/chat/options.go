@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/roost-rt/roost/pubsub/cluster"
@@ -19,7 +20,7 @@ var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "cl
 
 // groups are the flags by what they are for. Each is in one of them.
 var groups = []settings.Group{
-	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready"},
+	{Title: "clients", Flags: "addr hosts tls-cert tls-key trusted-proxies proxy-protocol ready presence"},
 	{Title: "limits", Flags: "max-conns max-conns-per-ip accept-rate idle drain outbound-max loops workers"},
 	{Title: "cluster", Flags: "cluster cluster-ca cluster-cert cluster-key cluster-creds cluster-nkey cluster-secret-file secret-file"},
 	{Title: "operators and other programs", Flags: "admin api pprof otlp-traces trace-ratio log log-rate config"},
@@ -43,6 +44,7 @@ type options struct {
 	traces    traces
 	profiling string
 	idle      time.Duration
+	presence  string // of everybody; see everybody
 
 	values *settings.Values
 }
@@ -68,6 +70,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.clusterSecret, "cluster-secret", "", "the `secret` itself")
 	o.cert.flags(f)
 	f.DurationVar(&o.idle, "idle", time.Minute, "`time`, such as 90s, after which a client that sends nothing is closed; clients send a heartbeat every 30 s")
+	f.StringVar(&o.presence, "presence", "", "all who join a room are seen there at once, as guests: clients are told `full|sample|count` (default: only who enters a name is seen)")
 	o.admin.flags(f)
 	o.outside.flags(f)
 	o.traces.flags(f)
@@ -95,6 +98,9 @@ func (o *options) check() error {
 	err := errors.Join(o.checkCluster(), checkAddr(o.endpoint.Addr), o.admin.check(o.values.From("admin-token")), o.outside.check(o.values.From("api-token")))
 	if o.profiling != "" {
 		err = errors.Join(err, checkHostPort("pprof", o.profiling, ""))
+	}
+	if !slices.Contains([]string{"", "full", "sample", "count"}, o.presence) {
+		err = errors.Join(err, fmt.Errorf("-presence is %q: want full, sample or count", o.presence))
 	}
 	if o.idle < 0 {
 		err = errors.Join(err, fmt.Errorf("-idle is %v: want a time such as 60s, or 0, which is that", o.idle))

@@ -88,7 +88,7 @@ func (p *Presence) tell(t *topic, now time.Time) {
 		t.told = count
 	}
 	if t.n > smallTopic {
-		t.due = now.Add(p.cfg.Window)
+		t.due = now.Add(p.cfg.window(t.n))
 	}
 	p.mu.Unlock()
 

@@ -50,8 +50,13 @@ type Config struct {
 	MaxMetas int
 
 	// Window is the time between the diffs of a topic with more than 100 presences.
-	// Diffs of smaller topics are sent at once. Default: 500 ms.
+	// Diffs of smaller topics are sent at once. Default: 500 ms. See also MaxRate.
 	Window time.Duration
+
+	// MaxRate is about how many messages a second one topic may take, over all its
+	// clients: with more presences than MaxRate times Window, Window is longer, 50 s for
+	// a million. Default: 20,000. Negative: no limit.
+	MaxRate int
 
 	// MaxMessage is about how many bytes of JSON one message of a state or a diff may
 	// have, or one meta if that is longer. A larger state is a presence_state followed
@@ -99,6 +104,7 @@ func (c Config) withDefaults() Config {
 	c.Sample = cmp.Or(max(c.Sample, 0), 100)
 	c.MaxMetas = cmp.Or(c.MaxMetas, 100)
 	c.Window = cmp.Or(max(c.Window, 0), 500*time.Millisecond)
+	c.MaxRate = cmp.Or(c.MaxRate, 20_000)
 	c.MaxMessage = cmp.Or(max(c.MaxMessage, 0), 1<<20)
 	c.MaxMeta = cmp.Or(max(c.MaxMeta, 0), 4<<10)
 	c.MaxPerChannel = cmp.Or(max(c.MaxPerChannel, 0), 100)
@@ -126,4 +132,12 @@ func (c Config) check() error {
 		return fmt.Errorf("presence: Config.DownAfter is %v: use at least four times Period, which is %v", all.DownAfter, all.Period)
 	}
 	return nil
+}
+
+// window is the time between the diffs of a topic of n.
+func (c Config) window(n int) time.Duration {
+	if c.MaxRate < 0 {
+		return c.Window
+	}
+	return max(c.Window, time.Duration(n)*time.Second/time.Duration(c.MaxRate))
 }

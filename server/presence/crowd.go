@@ -15,8 +15,8 @@ import (
 // chooses, which are all of a small topic. Only of these is there more than a row.
 type crowd map[*phx.Channel]rows
 
-// rows are the presences of a channel, each its ref, the length of its key, the key, the
-// length of its meta and the meta, in one piece of memory.
+// rows are the presences of a channel, each the bytes of its ref, the length of its key,
+// the key, the length of its meta and the meta, in one piece of memory.
 type rows string
 
 type row struct {
@@ -24,13 +24,11 @@ type row struct {
 	meta     body
 }
 
-const refLen = 16 // characters
-
 func (r rows) all() iter.Seq[row] {
 	return func(yield func(row) bool) {
 		for len(r) > 0 {
 			var w row
-			w.ref, r = string(r[:refLen]), r[refLen:]
+			w.ref, r = base64.RawURLEncoding.EncodeToString([]byte(r[:refBytes])), r[refBytes:]
 			key, rest := r.next()
 			meta, rest := rest.next()
 			w.key, w.meta, r = key, body(meta), rest
@@ -49,7 +47,7 @@ func (r rows) next() (text string, rest rows) {
 }
 
 func (w row) append(b []byte) []byte {
-	b = append(b, w.ref...)
+	b, _ = base64.RawURLEncoding.AppendDecode(b, []byte(w.ref)) // newRef has made it
 	b = append(binary.AppendUvarint(b, uint64(len(w.key))), w.key...)
 	return append(binary.AppendUvarint(b, uint64(len(w.meta))), w.meta...)
 }

@@ -270,3 +270,22 @@ func TestSizeOfCrowd(t *testing.T) {
 	runtime.KeepAlive(channels)
 	runtime.KeepAlive(n)
 }
+
+// The more there are on a topic, the less often clients are told.
+func TestWindow(t *testing.T) {
+	for _, tt := range []struct {
+		cfg  Config
+		n    int
+		want time.Duration
+	}{
+		{Config{}, 1_000, 500 * time.Millisecond},
+		{Config{}, 10_000, 500 * time.Millisecond},
+		{Config{}, 1_000_000, 50 * time.Second},
+		{Config{MaxRate: 1_000_000, Window: time.Second}, 2_000_000, 2 * time.Second},
+		{Config{MaxRate: -1}, 1_000_000, 500 * time.Millisecond},
+	} {
+		if got := tt.cfg.withDefaults().window(tt.n); got != tt.want {
+			t.Errorf("with %+v, of %d clients are told every %v, want %v", tt.cfg, tt.n, got, tt.want)
+		}
+	}
+}

@@ -25,7 +25,8 @@
 // # Large topics
 //
 // If N people join a room of N people and each is told of each, N² messages
-// result. So changes close to each other are combined into one diff. Beyond
+// result. So changes close to each other are combined into one diff, and the
+// more there are, the longer that takes ([Config.MaxRate]). Beyond
 // [Config.MaxFull] keys, clients see a sample of about [Config.Sample] keys,
 // the same ones as long as they stay, and the total in presence_count. Of one
 // key, clients see at most [Config.MaxMetas] metas. No message has more than

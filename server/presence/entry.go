@@ -73,9 +73,12 @@ type meta struct {
 	json json.RawMessage
 }
 
+// refBytes is the size of a ref before it becomes text.
+const refBytes = 12
+
 // newRef makes what tells one presence from all others.
 func newRef() string {
-	var b [12]byte
+	var b [refBytes]byte
 	binary.BigEndian.PutUint64(b[:], rand.Uint64())
 	binary.BigEndian.PutUint32(b[8:], rand.Uint32())
 	return base64.RawURLEncoding.EncodeToString(b[:])
