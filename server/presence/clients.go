@@ -76,16 +76,11 @@ func (p *Presence) tellDue(now time.Time) (next time.Time) {
 
 // tell sends a topic's diff to its clients, or sees to it that this is tried again.
 func (p *Presence) tell(t *topic, now time.Time) {
-	only := p.countOnly(t.name)
 	p.mu.Lock()
 	news, count := t.pending, t.count()
 	t.pending = diff{}
 	if !news.empty() {
 		t.renew() // before anybody gets the diff: who comes after that has what is in it
-	}
-	counts := (t.level > 0 || only) && count != t.told
-	if counts {
-		t.told = count
 	}
 	if t.n > smallTopic {
 		t.due = now.Add(p.cfg.window(t.n))
@@ -94,7 +89,7 @@ func (p *Presence) tell(t *topic, now time.Time) {
 
 	if news.empty() || p.tellDiff(t, &news, count) {
 		news = diff{}
-		if !counts || p.ep.LocalBroadcast(t.name, "presence_count", counted{count}) == nil {
+		if p.tellCount(t) {
 			p.forget(t)
 			return
 		}
@@ -102,11 +97,41 @@ func (p *Presence) tell(t *topic, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.pending = news.then(t.pending)
-	if counts {
-		t.told = -1
-	}
 	t.due = now.Add(retryAfter)
 	p.touchLocked(t)
+}
+
+// tellCount tells how many there are, where that has changed and clients cannot see it.
+// It reports false if not all of that was told.
+func (p *Presence) tellCount(t *topic) bool {
+	only := p.countOnly(t.name)
+	t.order.Lock() // or a newcomer gets an older count after this one
+	defer t.order.Unlock()
+	p.mu.Lock()
+	count, rest := t.count(), make(map[string]int)
+	for key := range t.uncount {
+		rest[key] = t.rest(key)
+	}
+	news := len(rest) > 0 || (t.level > 0 || only) && count != t.told
+	if news {
+		t.told, t.uncount = count, nil
+	}
+	p.mu.Unlock()
+	if !news {
+		return true
+	}
+	for _, part := range countParts(count, rest, p.cfg.MaxMessage) {
+		if p.ep.LocalBroadcast(t.name, "presence_count", part) != nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			t.told = -1
+			for key := range rest {
+				t.recountSeen(key)
+			}
+			return false
+		}
+	}
+	return true
 }
 
 // forget lets a topic go that nobody is on. Who comes next makes another.

@@ -45,8 +45,8 @@ type Config struct {
 
 	// MaxMetas is how many metas of one key clients see: of a user with many
 	// connections, or of a key shared by many users. When one of them leaves,
-	// another takes its place. List and Get return all. Default: 100. Negative: no
-	// limit.
+	// another takes its place. How many others a key has is in presence_count. List
+	// and Get return all. Default: 100. Negative: no limit.
 	MaxMetas int
 
 	// Window is the time between the diffs of a topic with more than 100 presences.

@@ -18,13 +18,14 @@ type simulated struct {
 	name     string
 	channels []*phx.Channel
 	views    map[string][]map[string]bool // refs that clients know, by topic
+	more     map[string]map[string]int    // metas that they do not see, by topic and key
 }
 
 // simulatedTopics are one that channels have joined, and another.
 var simulatedTopics = []string{"", "elsewhere"}
 
 func simulate(name string, maxMetas int) *simulated {
-	n := &simulated{name: name, views: make(map[string][]map[string]bool)}
+	n := &simulated{name: name, views: make(map[string][]map[string]bool), more: map[string]map[string]int{"": {}, "elsewhere": {}}}
 	n.Presence = New(Config{SampleOnly: func(string) bool { return true }, MaxFull: 8, Sample: 4, MaxMetas: maxMetas})
 	n.state = tracker.New(tracker.Replica{Node: name, Start: 1})
 	for range 60 {
@@ -74,6 +75,10 @@ func (n *simulated) tellAll() {
 			follow(view, t.pending)
 		}
 		t.pending = diff{}
+		for key := range t.uncount {
+			n.more[topic][key] = t.rest(key)
+		}
+		t.uncount = nil
 	}
 }
 
@@ -177,6 +182,12 @@ func checkCrowd(t *testing.T, seed uint64, nodes []*simulated, r *rand.Rand, all
 			for i, view := range n.views[topic] {
 				if !maps.Equal(view, sees) {
 					t.Fatalf("seed %d: client %d of %s sees %d on %q, want %d", seed, i, n.name, len(view), topic, len(sees))
+				}
+			}
+			for i := range 12 {
+				key := fmt.Sprint("key ", i)
+				if got, want := n.more[topic][key], where.rest(key); got != want {
+					t.Fatalf("seed %d: clients of %s know of %d more of %s on %q, want %d", seed, n.name, got, key, topic, want)
 				}
 			}
 			maps.DeleteFunc(all, func(ref string, _ bool) bool { return !among(ref, where.level) })

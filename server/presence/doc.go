@@ -29,7 +29,12 @@
 // more there are, the longer that takes ([Config.MaxRate]). Beyond
 // [Config.MaxFull] keys, clients see a sample of about [Config.Sample] keys,
 // the same ones as long as they stay, and the total in presence_count. Of one
-// key, clients see at most [Config.MaxMetas] metas. No message has more than
+// key, clients see at most [Config.MaxMetas] metas; presence_count says of
+// which keys there are more, when that changes, and how many:
+//
+//	{"count": 1500, "more": {"nobody": 400}}
+//
+// Keys that are not in it have as many more as before. No message has more than
 // XX//
 // # Several nodes
 //

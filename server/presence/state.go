@@ -3,6 +3,7 @@ package presence
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"github.com/roost-rt/roost/server/phx"
 )
@@ -20,9 +21,9 @@ func (p *Presence) PushState(ch *phx.Channel) error {
 		return err
 	}
 	s, err := p.stateOf(ch.Topic())
-	for err == nil && len(s.parts) > 1 {
+	for err == nil && s.known && (len(s.parts) > 1 || s.counts) {
 		// None of the topic's diffs may go out between the parts, and none that is not in
-		// them before: who leaves in it would join in a later part.
+		// them before: who leaves in it would join in a later part. And no newer count.
 		t := s.topic
 		t.order.RLock()
 		if s, err = p.stateOf(ch.Topic()); err == nil && s.topic == t {
@@ -43,13 +44,34 @@ type state struct {
 	topic  *topic
 	parts  []phx.Payload // nil if it has yet to be encoded
 	count  int
-	counts bool // the count says more than the parts
+	rest   map[string]int // see counted
+	counts bool           // count and rest say more than the parts
 	large  bool
+	limit  int  // bytes of a message
+	known  bool // others may know the topic
 }
 
 // counted is the payload of presence_count.
 type counted struct {
-	Count int `json:"count"`
+	Count int            `json:"count"`
+	More  map[string]int `json:"more,omitempty"` // metas that clients do not see, of keys where that is new
+}
+
+// countParts are the payloads of one count, or of several if it has very many keys.
+func countParts(count int, rest map[string]int, limit int) (parts []counted) {
+	part, size := counted{Count: count}, 0
+	for key, n := range rest {
+		each := len(strconv.Quote(key)) + 20
+		if size += each; size > limit && part.More != nil {
+			parts = append(parts, part)
+			part, size = counted{Count: count}, each
+		}
+		if part.More == nil {
+			part.More = make(map[string]int)
+		}
+		part.More[key] = n
+	}
+	return append(parts, part)
 }
 
 func (s state) push(ch *phx.Channel) error {
@@ -60,8 +82,13 @@ func (s state) push(ch *phx.Channel) error {
 		}
 		event = "presence_diff"
 	}
-	if s.counts {
-		return ch.Push("presence_count", counted{s.count})
+	if !s.counts {
+		return nil
+	}
+	for _, part := range countParts(s.count, s.rest, s.limit) {
+		if err := ch.Push("presence_count", part); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -87,11 +114,20 @@ func (p *Presence) encodedState(name string) state {
 	only := p.countOnly(name)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.topics[name]
-	if t == nil {
+	t, known := p.topics[name]
+	if !known {
 		t = newTopic(name)
 	}
-	s := state{topic: t, parts: t.parts, count: t.count(), counts: t.level > 0 || only, large: t.n > smallTopic}
+	s := state{topic: t, known: known, parts: t.parts, count: t.count(), large: t.n > smallTopic, limit: p.cfg.MaxMessage}
+	for key := range t.hidden {
+		if n := t.rest(key); n > 0 {
+			if s.rest == nil {
+				s.rest = make(map[string]int)
+			}
+			s.rest[key] = n
+		}
+	}
+	s.counts = t.level > 0 || only || s.rest != nil
 	if s.count != t.told {
 		t.told = -1 // this client has to hear of it, even if it is soon as it was
 	}

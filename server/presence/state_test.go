@@ -21,6 +21,7 @@ type view struct {
 	largest int // message, in bytes
 	states  int
 	diffs   int
+	more    map[string]int
 }
 
 func (v *view) take(t *testing.T, m phxtest.Message) {
@@ -40,6 +41,13 @@ func (v *view) take(t *testing.T, m phxtest.Message) {
 			v.waiting = append(v.waiting, d)
 		} else {
 			v.apply(d)
+		}
+	case "presence_count":
+		for key, n := range decode[struct{ More map[string]int }](t, m).More {
+			if v.more == nil {
+				v.more = make(map[string]int)
+			}
+			v.more[key] = n
 		}
 	default:
 		return
@@ -78,6 +86,16 @@ func (v *view) until(t *testing.T, ch *phxtest.Channel, keys, refs int) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%d presences of %d keys are known, want %d of %d", n, len(v.refs), refs, keys)
+		}
+	}
+}
+
+// untilMore reads until there are so many more metas of a key than are seen.
+func (v *view) untilMore(t *testing.T, ch *phxtest.Channel, key string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); v.more[key] != n; v.take(t, ch.Next()) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d more are known of %s, want %d", v.more[key], key, n)
 		}
 	}
 }
@@ -214,8 +232,8 @@ func TestStateOnce(t *testing.T) {
 	}
 }
 
-// Of a key that many share clients see some metas, and others when these go. The
-// server has all.
+// Of a key that many share clients see some metas, and others when these go, and are
+// told how many more there are. The server has all.
 func TestMetasOfOneKey(t *testing.T) {
 	t.Parallel()
 	ep, p := startParts(t, presence.Config{MaxMetas: 10}, nil)
@@ -228,6 +246,14 @@ func TestMetasOfOneKey(t *testing.T) {
 	witness := phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil)
 	var v view
 	v.until(t, witness, 1, 10)
+	v.untilMore(t, witness, "nobody", 40)
+	tabs[49].Leave()
+	v.untilMore(t, witness, "nobody", 39)
+	newcomer := phxtest.Connect(t, ep, "/socket", nil).Join("room:a", nil)
+	new(view).untilMore(t, newcomer, "nobody", 39)
+	tabs[49] = c.Join("tab 49", nil)
+	tabs[49].Push("crowd", map[string]any{"key": "nobody", "n": 1}).ExpectReply("ok", nil)
+	v.untilMore(t, witness, "nobody", 40)
 	if n, all := len(p.Get("room:a", "nobody").Metas), len(p.List("room:a")["nobody"].Metas); n != 50 || all != 50 {
 		t.Errorf("Get has %d and List %d of 50", n, all)
 	}
@@ -235,6 +261,7 @@ func TestMetasOfOneKey(t *testing.T) {
 		tab.Leave()
 	}
 	v.until(t, witness, 1, 5)
+	v.untilMore(t, witness, "nobody", 0)
 	if n := len(p.Get("room:a", "nobody").Metas); n != 5 {
 		t.Errorf("Get has %d of 5", n)
 	}

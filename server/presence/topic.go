@@ -16,6 +16,7 @@ type topic struct {
 	name    string
 	keys    map[string][]meta          // of each key those that clients see; the slices are not changed, only put in the place of each other
 	hidden  map[string]map[string]meta // the others of the key, by ref
+	uncount map[string]bool            // keys of whose others clients have yet to be told how many there are
 	n       int                        // presences
 	own     int                        // of those on this node, where they are only counted
 	level   int                        // see sees
@@ -134,9 +135,42 @@ func (t *topic) hide(key string, m meta) {
 		t.hidden[key] = make(map[string]meta)
 	}
 	t.hidden[key][m.ref] = m
+	t.recount(key)
+}
+
+// recount has clients told how many metas of a key they do not see.
+func (t *topic) recount(key string) {
+	if !t.sampled && !visible(key, t.level) {
+		return
+	}
+	t.recountSeen(key)
+}
+
+func (t *topic) recountSeen(key string) {
+	if t.uncount == nil {
+		t.uncount = make(map[string]bool)
+	}
+	t.uncount[key] = true
+}
+
+// rest is how many metas there are of a key beside those that clients see.
+func (t *topic) rest(key string) (n int) {
+	if !t.sampled && visible(key, t.level) {
+		return len(t.hidden[key])
+	}
+	for _, m := range t.hidden[key] {
+		if t.sees(key, m, t.level) {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *topic) unhide(key, ref string) {
+	if t.hidden[key] == nil {
+		return
+	}
+	t.recount(key)
 	delete(t.hidden[key], ref)
 	if len(t.hidden[key]) == 0 {
 		delete(t.hidden, key)
@@ -186,6 +220,11 @@ func (t *topic) resample(full, sample int) {
 			case was && !is:
 				t.pending.leave(key, m)
 			}
+		}
+	}
+	for key := range t.hidden {
+		if t.sampled || visible(key, t.level) != visible(key, level) {
+			t.recountSeen(key)
 		}
 	}
 	t.level = level
