@@ -41,7 +41,8 @@ func TestTargetRequest(t *testing.T) {
 		"password": {order.Target{URL: "ws://al:a%3Ab@h/p"}, "h:80", "GET /p HTTP/1.1", []string{"Host: h", "Authorization: Basic YWw6YTpi"}, "al:a"},
 		"password and header": {order.Target{URL: "ws://al:pw@h/p", Greeting: order.Greeting{Headers: []string{"authorization: Bearer x"}}}, "h:80", "GET /p HTTP/1.1",
 			[]string{"authorization: Bearer x"}, "Basic"},
-		"subprotocols": {greeting(order.Greeting{Subprotocols: []string{"a", "b"}}), "example.test:80", "GET / HTTP/1.1", []string{"Sec-WebSocket-Protocol: a, b"}, ""},
+		"subprotocols":  {greeting(order.Greeting{Subprotocols: []string{"a", "b"}}), "example.test:80", "GET / HTTP/1.1", []string{"Sec-WebSocket-Protocol: a, b"}, ""},
+		"a subprotocol": {greeting(order.Greeting{Subprotocols: []string{"a"}}), "example.test:80", "GET / HTTP/1.1", []string{"Sec-WebSocket-Protocol: a"}, ""},
 		"auth token": {greeting(order.Greeting{AuthToken: "abc?>", Subprotocols: []string{"x"}}), "example.test:80", "GET / HTTP/1.1",
 			[]string{"Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx.YWJjPz4, x"}, ""},
 	} {
@@ -76,6 +77,7 @@ func TestTargetCheck(t *testing.T) {
 	for want, target := range map[string]order.Target{
 		"want ws://host:port or wss":            {URL: "http://h"},
 		"in host name":                          {URL: "ws://h h/"},
+		"invalid character \" \" in host":       {URL: "ws://al:secret@h h/"},
 		"there is a space in it":                {URL: "ws://h/?a=b c"},
 		"invalid control character":             {URL: "ws://h/\r\nX: y"},
 		"want name=value":                       greeting(order.Greeting{Params: []string{"token"}}),
