@@ -83,7 +83,7 @@ func (r Root) mounts() ([]mount, error) {
 	var list []mount
 	for line := range strings.Lines(text) {
 		before, after, found := strings.Cut(line, " - ")
-		b, a := strings.Fields(before), strings.Fields(after)
+		b, a := strings.Fields(before), strings.Split(strings.TrimSuffix(after, "\n"), " ") // a source may be empty
 		if !found || len(b) < 6 || len(a) < 3 {
 			return nil, fmt.Errorf("read /proc/self/mountinfo: strange line %q", line)
 		}
