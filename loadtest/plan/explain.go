@@ -38,7 +38,11 @@ func (p *planner) explain() {
 		because = ": " + limit
 	}
 	say("%s of clients%s.", plural(len(p.Processes), "process", "processes"), because)
-	say("Client processes run as SCHED_BATCH, so they do not preempt a server that writes.")
+	batch := "Client processes run as SCHED_BATCH, so they do not preempt a server that writes"
+	if p.ClientTCP == order.TUN {
+		batch += ", and with nice -10, as each reads what all servers send to its device"
+	}
+	say("%s.", batch)
 	if n := p.sources(); n > 1 {
 		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
 			n, order.Loopback(0), order.Loopback(n-1), grouped(p.PerSource))

@@ -7,7 +7,7 @@
 // # Process
 //
 // Code of this package runs in the coordinator and in agents. [OwnUsage], [OwnHost], [Look],
-// [TimerSlack] and [YieldToServers] are for a process of clients. The limits of the
+// [TimerSlack], [YieldToServers] and [KeepUpWithServers] are for a process of clients. The limits of the
 // host are package kernel's.
 //
 // # Concurrency

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/order"
+	"github.com/roost-rt/roost/loadtest/proc"
 	"github.com/roost-rt/roost/loadtest/vtcp"
 	"github.com/roost-rt/roost/loadtest/vtcp/fast"
 	"github.com/roost-rt/roost/loadtest/vtcp/tun"
@@ -68,10 +69,11 @@ func (f *fleet) openDevice() (*tun.Device, error) {
 	return tun.Open(tun.Config{Network: from[0], MTU: packet})
 }
 
-// patience is how long servers wait for so many clients to acknowledge a broadcast, which
-// all come to it at once: 20 µs each, more than a packet takes to be read and answered.
+// patience is how long servers wait for so many clients to acknowledge a broadcast, of
+// which all packets stand in one queue: 50 µs each, some five times what it takes to read
+// and answer one.
 func patience(clients int) time.Duration {
-	return 200*time.Millisecond + time.Duration(clients)*20*time.Microsecond
+	return 200*time.Millisecond + time.Duration(clients)*50*time.Microsecond
 }
 
 func newVirtual(f *fleet) (*virtual, error) {
@@ -92,6 +94,9 @@ func newVirtual(f *fleet) (*virtual, error) {
 		}
 		_ = device.Close() // err says more
 		return nil, err
+	}
+	if f.orders.TCP == order.TUN {
+		proc.KeepUpWithServers()
 	}
 	go v.run() // until close, which waits for it
 	return v, nil

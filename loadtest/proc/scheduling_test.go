@@ -1,0 +1,24 @@
+package proc
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process that takes what all servers send has a larger share than each of them.
+func TestKeepUpWithServers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it takes CAP_SYS_NICE, and this is not root")
+	}
+	before, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer schedule(unix.SchedAttr{Policy: before.Policy, Nice: before.Nice})
+	KeepUpWithServers()
+	if is, err := unix.SchedGetAttr(0, 0); err != nil || is.Policy != schedBatch || is.Nice != -10 {
+		t.Errorf("policy %d, nice %d, %v, want %d, -10", is.Policy, is.Nice, err, schedBatch)
+	}
+}
