@@ -92,8 +92,15 @@ func (h Host) Diagnose(s Symptoms) Cause {
 		return Cause{Name: RefusedByServer, Evidence: "it answered: " + strings.Join(refusals, "; "),
 			Fix: "look at its log and its own limits, such as -max-conns"}
 	}
+	if n := s.After.since(s.Before, "memory"); n > 0 {
+		return found("memory", fmt.Sprintf("the kernel killed %d processes for want of memory", n))
+	}
+	for _, e := range s.Errors { // by none of what follows does a process die
+		if strings.Contains(e, killed) {
+			return Cause{Evidence: "somebody has killed a process, not the kernel for want of memory: " + e}
+		}
+	}
 	for _, b := range []struct{ name, evidence string }{
-		{"memory", "the kernel killed %d processes for want of memory"},
 		{"net.netfilter.nf_conntrack_max", "the table of connections was full: %d packets were dropped"},
 		{"net.core.somaxconn", "the queue of a listener was full %d times: connects waited for seconds"},
 		{"net.ipv4.tcp_max_syn_backlog", "%d half-open connections were dropped"},
@@ -115,6 +122,9 @@ func (h Host) Diagnose(s Symptoms) Cause {
 	}
 	return c
 }
+
+// killed is how package os says that a process died of SIGKILL.
+const killed = "signal: killed"
 
 // RefusedByServer is the name of a cause that is no limit of this host.
 const RefusedByServer = "the server"

@@ -55,6 +55,8 @@ func TestDiagnose(t *testing.T) {
 	}{
 		{"a full process", bigMachine(), nil, kernel.Symptoms{Files: []kernel.Files{unread, free, full}},
 			"RLIMIT_NOFILE", kernel.Process, "server process 3 (pid 42) has 19,994 of 20,000 files open", "ulimit -Hn"},
+		{"killed by somebody, while packets were dropped", bigMachine(), machine{"proc/net/softnet_stat": "00000000 000000ff\n"},
+			kernel.Symptoms{Errors: []string{"client process 0 (pid 42): signal: killed"}}, "", "", "somebody has killed a process, not the kernel for want of memory: client process 0", ""},
 		{"EMFILE", bigMachine(), nil, kernel.Symptoms{Errors: errors(syscall.ECONNRESET, syscall.EMFILE)},
 			"RLIMIT_NOFILE", kernel.Process, "clients got: too many open files", "ulimit -Hn"},
 		{"ENFILE, of which EMFILE is the beginning", bigMachine(), nil, kernel.Symptoms{Errors: errors(syscall.EMFILE, syscall.ENFILE)},
