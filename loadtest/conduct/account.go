@@ -87,6 +87,7 @@ func (r *run) advance(w *worker, p *order.Progress) error {
 	if p.Strain.Host.Cores > 0 {
 		w.strain = p.Strain
 	}
+	w.link = p.Strain.Link
 	r.strain.take(p.Strain)
 	if p.Missing != nil {
 		w.missing = p.Missing

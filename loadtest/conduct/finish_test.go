@@ -121,3 +121,24 @@ func TestSilenceIsOfWhoWrites(t *testing.T) {
 		t.Errorf("%d receipts were taken, want 100: the others had come", got)
 	}
 }
+
+// What went wrong between servers and clients is that of all processes, as each has told
+// it last.
+func TestLinkIsOfAllProcesses(t *testing.T) {
+	t.Parallel()
+	r, _ := gathering(t, 2)
+	r.strain = strain{late: order.NewHistogram(3), lag: order.NewHistogram(3), before: r.read()}
+	for _, told := range []struct {
+		process int
+		link    order.Link
+	}{{0, order.Link{Dropped: 1}}, {1, order.Link{Dropped: 3, Resent: 5}}, {0, order.Link{Dropped: 2, Repeated: 7}}} {
+		p := order.Progress{Latency: order.Encode(order.NewHistogram(2))}
+		p.Strain.Link = told.link
+		if err := r.advance(r.workers[told.process], &p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g := r.strained(); g.LinkDropped != 5 || g.LinkResent != 5 || g.LinkRepeated != 7 {
+		t.Errorf("dropped %d, resent %d, repeated %d, want 5, 5 and 7", g.LinkDropped, g.LinkResent, g.LinkRepeated)
+	}
+}

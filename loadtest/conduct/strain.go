@@ -14,7 +14,6 @@ import (
 // A strain is how well the load generator keeps up while the scenario plays.
 type strain struct {
 	plays     bool
-	link      order.Link              // since the start of the run, unlike the rest
 	late, lag *hdrhistogram.Histogram // as in order.Strain, of all processes
 	before    reading
 
@@ -49,7 +48,7 @@ func (r *run) watched(ctx context.Context, play func(context.Context) error) err
 	if _, err := r.edge(ctx, order.Inquiry{}); err != nil {
 		return err
 	}
-	r.strain = strain{plays: true, link: r.strain.link, late: order.NewHistogram(3), lag: order.NewHistogram(3), before: r.read()}
+	r.strain = strain{plays: true, late: order.NewHistogram(3), lag: order.NewHistogram(3), before: r.read()}
 	err := play(ctx)
 	if err == nil {
 		_, err = r.edge(ctx, order.Inquiry{})
@@ -61,7 +60,6 @@ func (r *run) watched(ctx context.Context, play func(context.Context) error) err
 
 // take takes what strained a process since it told last.
 func (s *strain) take(told order.Strain) {
-	s.link = told.Link
 	if !s.plays {
 		return
 	}
@@ -73,13 +71,18 @@ func (s *strain) take(told order.Strain) {
 // strained is the account of the time since before.
 func (r *run) strained() *record.Generator {
 	was, is := r.strain.before, r.read()
+	var link order.Link
+	for _, w := range r.workers {
+		link.Add(w.link)
+	}
 	g := &record.Generator{
 		AtMs: r.since(was.moment), Ms: ms(is.moment - was.moment),
 		Late: order.Encode(r.strain.late), Lag: order.Encode(r.strain.lag),
 		ServerCPUNs:      max(0, is.server-was.server),
 		CoordinatorCPUNs: max(0, is.coordinator-was.coordinator),
-		LinkDropped:      r.strain.link.Dropped,
-		LinkResent:       r.strain.link.Resent,
+		LinkDropped:      link.Dropped,
+		LinkResent:       link.Resent,
+		LinkRepeated:     link.Repeated,
 		ServerElsewhere:  r.cfg.URL != "" && !r.plan.Local && r.cfg.ServerPID == 0,
 	}
 	for i := range r.workers {

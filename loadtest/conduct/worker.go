@@ -27,6 +27,7 @@ type worker struct {
 	progress  order.Counts
 	used      order.Usage
 	strain    order.Strain
+	link      order.Link    // since the start of the run
 	joined    map[int]int64 // by room; nil until all have joined or failed
 	collected bool
 	answer    *order.Progress // to the last inquiry; nil until it comes

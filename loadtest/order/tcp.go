@@ -13,6 +13,14 @@ const (
 // A Link is what went wrong between clients whose TCP is in their process and the
 // servers. Over loopback, the kernel mends what does, and tells nobody.
 type Link struct {
-	Dropped int64 `json:"dropped,omitempty"` // packets that the device dropped
-	Resent  int64 `json:"resent,omitempty"`  // packets of clients that were sent again
+	Dropped  int64 `json:"dropped,omitempty"`  // packets that the device dropped
+	Resent   int64 `json:"resent,omitempty"`   // packets of clients that were sent again
+	Repeated int64 `json:"repeated,omitempty"` // segments of servers that had come before: their acknowledgement was late, or lost
+}
+
+// Add adds another process's.
+func (l *Link) Add(o Link) {
+	l.Dropped += o.Dropped
+	l.Resent += o.Resent
+	l.Repeated += o.Repeated
 }

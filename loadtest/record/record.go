@@ -119,9 +119,10 @@ type Generator struct {
 	ClientWaitNs     int64  `json:"client_wait_ns"`     // threads of client processes that were ready and had no processor
 	CoordinatorCPUNs int64  `json:"coordinator_cpu_ns"` // 0 if it is a client process itself
 	ServerElsewhere  bool   `json:"server_elsewhere,omitempty"`
-	LinkDropped      int64  `json:"link_dropped,omitempty"` // packets between servers and clients without sockets, since the start of the run
-	LinkResent       int64  `json:"link_resent,omitempty"`  // likewise: segments that such clients sent again
-	Hosts            []Host `json:"hosts"`                  // of clients
+	LinkDropped      int64  `json:"link_dropped,omitempty"`  // packets between servers and clients without sockets, since the start of the run
+	LinkResent       int64  `json:"link_resent,omitempty"`   // likewise: segments that such clients sent again
+	LinkRepeated     int64  `json:"link_repeated,omitempty"` // likewise: segments of servers that had come before
+	Hosts            []Host `json:"hosts"`                   // of clients
 }
 
 // A Host is what all its processors did, other programs included.

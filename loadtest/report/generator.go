@@ -91,6 +91,9 @@ func (g *Generator) judge(rec *record.Generator, latency *Percentiles) {
 	if n := rec.LinkDropped; n > 0 {
 		suspect("packets between servers and clients were dropped: %s", count(n))
 	}
+	if n := rec.LinkRepeated; n > 0 {
+		suspect("servers had to send segments again, as clients acknowledged them too late: %s", count(n))
+	}
 	if n := rec.LinkResent; n > 0 {
 		suspect("clients had to send segments again: %s", count(n))
 	}

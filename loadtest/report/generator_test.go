@@ -53,6 +53,7 @@ func TestGeneratorIsJudged(t *testing.T) {
 		{"memory", 1000, func(g *record.Generator) { g.Hosts[0].ShortNs = 2 * s }, "waited for memory in 20%", "memory"},
 		{"link", 1000, func(g *record.Generator) { g.Hosts[0].Link, g.Hosts[0].LinkNs = "eth0", 96*s/10 }, "link of this host was 96% used", "link"},
 		{"a virtual link that drops", 1000, func(g *record.Generator) { g.LinkDropped = 3 }, "packets between servers and clients were dropped: 3", "none: waiting"},
+		{"a virtual link that is late", 1000, func(g *record.Generator) { g.LinkRepeated = 4 }, "servers had to send segments again, as clients acknowledged them too late: 4", "none: waiting"},
 		{"a virtual link that loses", 1000, func(g *record.Generator) { g.LinkResent = 2 }, "clients had to send segments again: 2", "none: waiting"},
 		{"an agent", 1000, func(g *record.Generator) {
 			g.Hosts = append(g.Hosts, record.Host{Name: "10.0.0.7:7000", Cores: 1, BusyNs: 10 * s})

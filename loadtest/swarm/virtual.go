@@ -328,7 +328,8 @@ func (v *virtual) link() order.Link {
 			v.dropped = n
 		}
 	}
-	return order.Link{Dropped: v.dropped, Resent: v.stack.Counts().Retransmitted}
+	c := v.stack.Counts()
+	return order.Link{Dropped: v.dropped, Resent: c.Retransmitted, Repeated: c.Repeated}
 }
 
 // watch sends packets to the device, which wait for the loop as what servers send
