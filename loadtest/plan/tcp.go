@@ -35,7 +35,7 @@ func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) 
 		case refused != nil:
 			return "", "", fmt.Errorf("client-tcp: %s: %w", c.ClientTCP, refused)
 		case c.ClientTCP == order.TUN && !h.TUN:
-			return "", "", errors.New("client-tcp: tun needs root, and /dev/net/tun (modprobe tun)")
+			return "", "", errors.New("client-tcp: tun needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN), and /dev/net/tun (modprobe tun)")
 		case c.ClientTCP == order.BPF && !h.BPF:
 			return "", "", errors.New("client-tcp: bpf needs root of the host, Linux 6.6, and /dev/net/tun (modprobe tun)")
 		}

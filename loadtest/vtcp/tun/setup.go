@@ -2,6 +2,7 @@ package tun
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -26,8 +27,11 @@ func (d *Device) setUp(fd int) error {
 		return err
 	}
 	req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
+	switch err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); {
+	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("make it: %w (it needs CAP_NET_ADMIN)", err)
+	case err != nil:
+		return fmt.Errorf("make it: %w (is /dev/net/tun one?)", err)
 	}
 	d.name = req.Name()
 	elsewhere := d.config.Network.IsValid()

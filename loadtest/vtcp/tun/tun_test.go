@@ -2,9 +2,11 @@ package tun_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -54,6 +56,35 @@ type lab struct {
 	device  *tun.Device
 	records []vtcp.Record
 	started time.Time
+	in, out hop
+}
+
+// A hop is a part of the way that loses some packets, carries some twice and others
+// behind the next one. The zero value does none of that.
+type hop struct {
+	chance *rand.Rand // nil: of nothing
+	late   []byte
+}
+
+func (h *hop) carry(packet []byte, on func([]byte)) {
+	n := 100
+	if h.chance != nil {
+		n = h.chance.IntN(100)
+	}
+	switch {
+	case n < 2:
+		return
+	case n < 4:
+		on(packet)
+	case n < 6 && h.late == nil:
+		h.late = bytes.Clone(packet)
+		return
+	}
+	on(packet)
+	if late := h.late; late != nil {
+		h.late = nil
+		on(late)
+	}
 }
 
 func newLab(t *testing.T, clients int, timestamps bool) *lab {
@@ -69,9 +100,11 @@ func newLabWith(t *testing.T, clients int, timestamps bool, c tun.Config) *lab {
 	}
 	l := &lab{t: t, device: d, records: make([]vtcp.Record, clients), started: time.Now()}
 	l.Stack, err = vtcp.New(vtcp.Config{Records: l.records, Network: d.Network().Addr(), MTU: d.MTU(), Partial: true, Timestamps: timestamps, Send: func(p []byte) {
-		if err := d.Write(p); err != nil {
-			t.Errorf("write: %v", err)
-		}
+		l.out.carry(p, func(p []byte) {
+			if err := d.Write(p); err != nil {
+				t.Errorf("write: %v", err)
+			}
+		})
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -81,19 +114,21 @@ func newLabWith(t *testing.T, clients int, timestamps bool, c tun.Config) *lab {
 
 // run handles events until done, which is asked after each.
 func (l *lab) run(handle func(vtcp.Event), done func() bool) {
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(time.Minute)
 	for !done() {
 		if time.Now().After(limit) {
-			l.t.Fatalf("not over after 30 s: %+v", l.Counts())
+			l.t.Fatalf("not over after a minute: %+v", l.Counts())
 		}
 		if err := l.device.Interrupt(time.Now().Add(vtcp.Tick)); err != nil {
 			l.t.Fatal(err)
 		}
 		for !done() {
 			err := l.device.Read(func(packet []byte, vouched bool) {
-				e := l.Take(packet, vouched)
-				handle(e)
-				l.Settle(e.Client, true)
+				l.in.carry(packet, func(packet []byte) {
+					e := l.Take(packet, vouched)
+					handle(e)
+					l.Settle(e.Client, true)
+				})
 			})
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				break
@@ -123,7 +158,11 @@ func listen(t *testing.T, serve func(*net.TCPConn)) netip.AddrPort {
 			if err != nil {
 				return
 			}
-			serving.Go(func() { defer c.Close(); serve(c) })
+			serving.Go(func() {
+				defer c.Close()
+				defer context.AfterFunc(t.Context(), func() { c.Close() })() // nobody may be at the other end
+				serve(c)
+			})
 		}
 	})
 	t.Cleanup(func() { l.Close(); serving.Wait() })
@@ -216,6 +255,74 @@ func closed(records []vtcp.Record) bool {
 		}
 	}
 	return true
+}
+
+// TestKernelOverABadWay has packets lost, doubled and out of order on both ways: all comes
+// all the same, and in order.
+func TestKernelOverABadWay(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	const clients, size = 20, 32 << 10
+	at := listen(t, func(c *net.TCPConn) { _, _ = io.Copy(c, c) })
+	l := newLabWith(t, clients, false, tun.Config{MTU: 1500})
+	defer l.device.Close()
+	l.in.chance, l.out.chance = rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
+	sent, got, whole := make([][]byte, clients), make([]int, clients), 0
+	for i := range clients {
+		sent[i] = bytes.Repeat([]byte{byte(i), 3, 5, 7, 11}, size/5+1)[:size]
+		if err := errors.Join(l.Dial(i, at), l.SendShared(i, sent[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.run(func(e vtcp.Event) {
+		i := e.Client
+		switch {
+		case i < 0:
+			return
+		case e.Closed:
+			t.Fatalf("client %d ended with %v after %d bytes", i, e.Err, got[i])
+		case !bytes.HasPrefix(sent[i][got[i]:], e.Data):
+			t.Fatalf("client %d: %d bytes that are not those sent, after %d", i, len(e.Data), got[i])
+		}
+		if got[i] += len(e.Data); len(e.Data) > 0 && got[i] == size {
+			whole++
+		}
+	}, func() bool { return whole == clients })
+	if c := l.Counts(); c.Early == 0 || c.Repeated == 0 || c.Retransmitted == 0 || c.GivenUp > 0 {
+		t.Errorf("the way was not so bad: %+v", c)
+	}
+}
+
+// TestKernelResets has the server end connections by RST, with data before it.
+func TestKernelResets(t *testing.T) {
+	t.Parallel()
+	enterNamespace(t)
+	const clients = 20
+	at := listen(t, func(c *net.TCPConn) {
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		_ = c.SetLinger(0) // Close sends RST
+	})
+	l := newLab(t, clients, false)
+	defer l.device.Close()
+	for i := range clients {
+		if err := errors.Join(l.Dial(i, at), l.Send(i, []byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reset := 0
+	l.run(func(e vtcp.Event) {
+		if e.Client < 0 || !e.Closed {
+			return
+		}
+		if reset++; !errors.Is(e.Err, unix.ECONNRESET) {
+			t.Errorf("client %d ended with %v, want ECONNRESET", e.Client, e.Err)
+		}
+	}, func() bool { return reset == clients })
+	if !closed(l.records) {
+		t.Error("connections are left")
+	}
 }
 
 // TestKernelIsRefused connects to nobody, and is told so; and comes back to a
