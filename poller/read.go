@@ -53,7 +53,7 @@ func (c *Conn) read(times int) (more bool) {
 		if a == waits {
 			return true
 		}
-		n, errno := rawRead(int(c.fd), l.buf[maxRecord:maxRecord+l.room])
+		n, errno := rawRecv(int(c.fd), l.buf[maxRecord:maxRecord+l.room])
 		switch {
 		case errno == syscall.EINTR:
 			continue
