@@ -57,6 +57,26 @@ func TestPoolWakesInTurn(t *testing.T) {
 	})
 }
 
+// Of turns that come together, the second has a worker on its way, too; those behind
+// them do not. A worker may come between the calls, so not each attempt shows it.
+func TestPoolWakesTwo(t *testing.T) {
+	p := newElastic(t, poller.PoolConfig{Places: 50})
+	eventually(t, "two workers on their way", func() bool {
+		var done sync.WaitGroup
+		done.Add(3)
+		var coming [3]int
+		for i := range coming {
+			p.Go(turn(done.Done))
+			coming[i] = p.Coming()
+			if coming[i] > 2 {
+				t.Errorf("%d workers on their way after %d turns", coming[i], i+1)
+			}
+		}
+		done.Wait()
+		return coming == [3]int{1, 2, 2}
+	})
+}
+
 // Turns that never end hold no places; more than MaxWorkers do not run; and when
 // they end, all is as before.
 func TestPoolElastic(t *testing.T) {

@@ -32,3 +32,10 @@ func (p *Poller) Asleep(within time.Duration) bool {
 // TLSFieldsKnown reports whether the fields of a tls.Conn are where tlsFields
 // expects them.
 func TLSFieldsKnown() bool { return tlsFields().known }
+
+// Coming is how many workers are on their way to the queue.
+func (p *Pool) Coming() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.coming
+}

@@ -155,11 +155,17 @@ func (p *Pool) Go(t Turn) {
 	}
 }
 
-// moreLocked takes a place for one more worker, if turns wait and none is on its way
-// to them: who comes sees to the next. So turns that come together are done by few
-// workers if they are short, as to wake one costs more than such a turn.
+// moreLocked takes a place for one more worker, if more turns wait than workers are on
+// their way to them. Two of those suffice, as who comes sees to the next. So turns that
+// come together are done by few workers if they are short: to wake one costs more than
+// such a turn.
+//
+// It is two because Go keeps the goroutine woken last for the processor that woke it,
+// here that of the event loop. An idle processor takes it only after a sleep of 3 µs
+// and of the thread's timer slack, 50 µs or what the system says: a lone worker would
+// begin when the loop's pass is over, and the two never work at the same time.
 func (p *Pool) moreLocked() bool {
-	return p.n > 0 && p.coming == 0 && !p.closed && p.placeLocked()
+	return p.n > p.coming && p.coming < 2 && !p.closed && p.placeLocked()
 }
 
 // placeLocked takes a place for one more worker, if there is one. It has the
