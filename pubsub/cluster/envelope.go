@@ -23,9 +23,10 @@ type envelope struct {
 	id, number         uint64
 	node, topic, event string
 	payload            []byte
-	rows               []row  // of the table, if it tells one; decoded only
-	since              uint64 // edition that they have changed since, of a pulse; decoded only
-	serial             uint64 // of the seal, or 0; decoded only
+	rows               []row    // of the table, if it tells one; decoded only
+	since              uint64   // edition that they have changed since, of a pulse; decoded only
+	seeks              []uint16 // buckets, of a seek; decoded only
+	serial             uint64   // of the seal, or 0; decoded only
 }
 
 // A kind says what an envelope is for.
@@ -44,6 +45,8 @@ const (
 	count                     // to the one that asked: so many; the number of the census
 	pulse                     // to all: still here; an edition, as a uvarint, and the rows that have changed since
 	whole                     // to one node that sends pulses: answer
+	seek                      // to all: where are you in these buckets; the number of the seek, and a list
+	found                     // to one that seeks: a table of these buckets; the number of the seek
 	kinds                     // how many there are
 )
 
@@ -54,7 +57,7 @@ func (k kind) carries() bool { return k == broadcast || k == direct }
 func (k kind) tells() bool { return k >= join && k <= leave }
 
 // inTurn reports whether it has to do with the order of broadcasts.
-func (k kind) inTurn() bool { return k != direct && k < again || k == have || k == pulse }
+func (k kind) inTurn() bool { return k != direct && k < again || k == have || k == pulse || k == found }
 
 const (
 	version    = 2
@@ -147,6 +150,10 @@ func decode(b []byte) (envelope, error) {
 		e.bucket = binary.BigEndian.Uint16(rest)
 		ok = e.bucket < buckets
 	case e.kind.tells():
+		e.rows, ok = readTable(rest)
+	case e.kind == seek:
+		e.seeks, ok = readBuckets(rest)
+	case e.kind == found:
 		e.rows, ok = readTable(rest)
 	case e.kind == pulse:
 		n := 0

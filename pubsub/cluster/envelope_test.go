@@ -121,7 +121,7 @@ func TestDecodeInvalid(t *testing.T) {
 		"empty":                        "",
 		"version 1":                    "\x01" + good[1:],
 		"kind 0":                       good[:1] + "\x00" + good[2:],
-		"kind 13":                      good[:1] + "\x0d" + good[2:],
+		"kind 15":                      good[:1] + "\x0f" + good[2:],
 		"number beyond 2^62":           good[:11] + "\x40\x00\x00\x00\x00\x00\x00\x01" + good[19:],
 		"a broadcast without a number": head(1, 0, 0) + "\x06room:1\x03msg",
 		"half a question":              head(7, 0, 1) + "\x00\x00half",
@@ -133,6 +133,9 @@ func TestDecodeInvalid(t *testing.T) {
 		"a row that says nothing":      head(4, 0, 0) + "\x00\x00\x02\x01\x00",
 		"a pulse of no edition":        head(11, 0, 1) + "\x00\x00",
 		"a pulse with half a row":      head(11, 0, 1) + "\x00\x00\x01\x02\x02",
+		"half a bucket":                head(13, 0, 1) + "\x00\x00\x00\x01\x00",
+		"a seek of no bucket":          head(13, 0, 1) + "\x00\x00\x04\x00",
+		"a seek that turns back":       head(13, 0, 1) + "\x00\x00\x00\x02\x00\x02",
 		"half a count":                 head(10, 0, 1) + "\x00\x00half",
 		"unknown flag":                 good[:2] + "\x02" + good[3:],
 		"no node":                      good[:19] + "\x00\x00\x00",
@@ -162,7 +165,7 @@ func TestDecodeInvalid(t *testing.T) {
 // What can be decoded comes out of encode again, but for lengths that were
 // written longer than needed.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"", hello(1), hello(9), say(1, "msg"), head(2, 1, 0) + "\x00\x00\xff", head(1, 0, 1) + "\x80\x00\x00"} {
+	for _, s := range []string{"", hello(1), hello(9), say(1, "msg"), head(13, 0, 1) + "\x00\x00\x00\x01\x03\xff", head(2, 1, 0) + "\x00\x00\xff", head(1, 0, 1) + "\x80\x00\x00"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

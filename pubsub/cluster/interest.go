@@ -140,15 +140,15 @@ func (l *Link) follow() {
 // have sent since the first subscriber came, and before the carrier brought it, they
 // shall send again.
 func (l *Link) gain(gains map[uint16]time.Time) {
+	some := slices.Sorted(maps.Keys(gains))
 	l.peers.listen(gains)
-	if err := l.conn.Listen(l.subjectsOf(slices.Sorted(maps.Keys(gains)))); err != nil {
+	if err := l.conn.Listen(l.subjectsOf(some)); err != nil {
 		l.log.Debug("listening when the link is back", "err", err)
 	}
-	l.peers.listening(slices.Collect(maps.Keys(gains)), time.Now())
-	l.mu.Lock()
-	l.curious = true
-	l.mu.Unlock()
-	l.outbox.nudge()
+	e := l.envelope(seek)
+	e.number = l.peers.listening(some, time.Now())
+	e.payload = appendBuckets(nil, some)
+	l.say(&e, l.all)
 }
 
 func (l *Link) lose(losses []uint16) {

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/pubsub/cluster"
@@ -214,4 +217,39 @@ func TestSubscribersOfManyTopics(t *testing.T) {
 		t.Errorf("Stats = %+v, want nothing missed", got)
 	}
 	pool.Wait()
+}
+
+// To listen to one more topic costs what has to do with its bucket, however many others
+// are in use: each new room must not move the tables of all nodes.
+func TestListeningCostsLittle(t *testing.T) {
+	const topics, each = 2000, 10
+	s := serve(t, natsserver.Config{})
+	cfg := cluster.Config{URL: s.URL(), Beat: time.Hour}
+	all := openAll(t, cfg, "a", "b", "c")
+	for i := range topics {
+		if err := all[i%2].Broadcast(&pubsub.Message{Topic: fmt.Sprint("busy:", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all is sent", func() bool { return all[0].Stats().Published+all[1].Stats().Published == topics })
+	var answers, bytes atomic.Int64
+	nc := outsider(t, s)
+	if _, err := nc.Subscribe("roost.default.>", func(m *nats.Msg) {
+		bytes.Add(int64(len(m.Data)))
+		if strings.Contains(m.Subject, ".node.") {
+			answers.Add(1)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(each) {
+		all[2].Listen(fmt.Sprint("new:", i))
+		eventually(t, "both others answer", func() bool { return answers.Load() >= 2*(i+1) })
+	}
+	if got := bytes.Load() / each; got > 500 {
+		t.Errorf("a topic costs %d bytes, want at most 500", got)
+	}
 }

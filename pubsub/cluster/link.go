@@ -54,8 +54,8 @@ type Link struct {
 	ups       uint64     // times the link came up
 	lost      time.Time  // when it was lost last
 	asked     []uint64   // nodes that wait for an answer
+	seekers   []seeker   // likewise, for some buckets
 	questions []question // of nodes that miss broadcasts
-	curious   bool       // all nodes shall tell their tables
 
 	censuses   map[uint64]*census // that wait for answers, by number
 	lastCensus uint64             // the number of the last one

@@ -136,6 +136,19 @@ func (o *outbox) appendTableLocked(data []byte, since uint64, before func(*bucke
 	return data
 }
 
+// appendRows is appendTable for some buckets only.
+func (o *outbox) appendRows(data []byte, some []uint16) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	for _, i := range some {
+		if b := &o.buckets[i]; b.sent > 0 {
+			data = appendRow(data, row{i, b.sent + 1, now.Sub(b.last)})
+		}
+	}
+	return data
+}
+
 func (o *outbox) addLocked(l letter) {
 	o.letters = append(o.letters, l)
 	o.bytes += l.size()

@@ -24,7 +24,7 @@ type peer struct {
 	awaited bool // was here when the link was lost, and not heard since
 
 	serials   [kinds]serials       // of what it has signed, by kind: each of them comes in order
-	told      time.Time            // when its last whole table came
+	answered  uint64               // the last seek of this node that its rows have come for, and those for all before
 	edition   uint64               // of its table, as far as it is known here
 	early     bool                 // its build knows no editions
 	sequences map[uint16]*sequence // by bucket, of those that this node listens to and it has sent to
@@ -43,7 +43,8 @@ type peers struct {
 	awaited int                // how many are
 	bytes   int                // of broadcasts held
 	ears    map[uint16]ear     // buckets that this node listens to
-	eared   time.Time          // when it began to listen to the last of them
+	seeks   uint64             // times that it began to listen to some
+	eared   time.Time          // when it did so last
 	open    map[place]struct{} // sequences in which something is missing
 	events  []pubsub.NodeEvent // to be told
 }
@@ -52,6 +53,7 @@ type peers struct {
 type ear struct {
 	moment time.Time // subscribers are there; zero if there were none before
 	from   time.Time // the carrier brings what is sent; zero while it may not
+	seek   uint64    // number of peers.seeks then
 }
 
 // A place is where a sequence is.
@@ -120,13 +122,17 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	case e.kind == broadcast || e.kind == have:
 		p.orderLocked(r, e, now, &h)
 	case e.kind == pulse:
-		h.behind = r.edition < e.since || r.told.Before(p.eared) && now.Sub(p.eared) > p.beat // the answers to that are due
+		h.behind = r.edition < e.since || r.answered < p.seeks && now.Sub(p.eared) > p.beat // the answers to that are due
 		if h.opens = p.learnLocked(r, e, now); !h.behind {
 			r.edition = max(r.edition, e.number)
 		}
+	case e.kind == found:
+		if h.opens = p.learnLocked(r, e, now); e.number == r.answered+1 { // else a table is missing
+			r.answered++
+		}
 	case e.kind.tells():
 		h.opens = p.learnLocked(r, e, now)
-		r.told, r.edition, r.early = now, max(r.edition, e.number), e.number == 0
+		r.answered, r.edition, r.early = p.seeks, max(r.edition, e.number), e.number == 0
 	}
 	if h.left = e.kind == leave && !r.left; h.left {
 		p.changeLocked(r, pubsub.NodeDown)
@@ -192,7 +198,7 @@ func (p *peers) sequenceLocked(r *peer, b uint16, now time.Time) *sequence {
 	}
 	s = new(sequence)
 	switch {
-	case !ear.from.IsZero() && r.told.After(ear.from): // and its table had no row
+	case !ear.from.IsZero() && r.answered >= ear.seek: // and there was no row
 		s.next = 1
 	case now.Sub(ear.moment) < 2*p.maxWait: // it has kept all since
 		s.sought = sought{ear.moment, doubt}
@@ -210,7 +216,7 @@ func (p *peers) learnLocked(r *peer, e *envelope, now time.Time) (opens bool) {
 			continue
 		}
 		before := s.bytes
-		s.learn(&e.rows[i], e.kind == answer, now)
+		s.learn(&e.rows[i], e.kind == answer || e.kind == found, now)
 		p.bytes += s.bytes - before
 		if s.open() {
 			p.open[place{e.id, b}] = struct{}{}
@@ -296,14 +302,19 @@ func (p *peers) listen(gains map[uint16]time.Time) {
 	}
 }
 
-// listening says that the carrier brings what is sent to some buckets since a time.
-func (p *peers) listening(some []uint16, from time.Time) {
+// listening says that the carrier brings what is sent to some buckets since a time. It
+// returns the number of the seek for them.
+func (p *peers) listening(some []uint16, from time.Time) (seek uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, b := range some {
-		p.ears[b] = ear{p.ears[b].moment, from}
+	if len(some) > 0 {
+		p.seeks++
 		p.eared = from
 	}
+	for _, b := range some {
+		p.ears[b] = ear{p.ears[b].moment, from, p.seeks}
+	}
+	return p.seeks
 }
 
 // ignore forgets what was sent to some buckets.

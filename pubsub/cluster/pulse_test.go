@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,12 @@ func (w *pair) topic() string { return w.topics[w.IntN(len(w.topics))] }
 
 func (w *pair) lost() bool { return w.lossy && w.IntN(2) == 0 }
 
+// answered reports whether neither a question nor its answer is lost.
+func (w *pair) answered() bool {
+	asked, told := !w.lost(), !w.lost()
+	return asked && told
+}
+
 // publish sends one broadcast.
 func (w *pair) publish(topic string) {
 	e := envelope{kind: broadcast, id: 1, node: "a", topic: topic}
@@ -70,6 +77,13 @@ func (w *pair) carry(most int) {
 		if _, listens := w.from[l.bucket]; !w.lost() && (l.kind == pulse || listens) {
 			w.hear(l.data)
 		}
+	}
+}
+
+// lose has the network lose what waits.
+func (w *pair) lose() {
+	for l, ok := w.outbox.head(); ok; l, ok = w.outbox.head() {
+		w.outbox.pop(true, l.data)
 	}
 }
 
@@ -119,12 +133,12 @@ func (w *pair) deliver(e *envelope) { w.got[e.bucket] = append(w.got[e.bucket], 
 // answer tells the whole table, as to a join.
 func (w *pair) answer() {
 	e := envelope{kind: answer, id: 1, node: "a"}
-	if e.payload, e.number = w.outbox.table(); !w.lost() && !w.lost() {
+	if e.payload, e.number = w.outbox.table(); w.answered() {
 		w.hear(e.encode())
 	}
 }
 
-// listen begins to listen to a topic, and asks for the table.
+// listen begins to listen to a topic, and asks where the other is there.
 func (w *pair) listen(topic string) {
 	b := bucketOf(topic)
 	if _, listens := w.from[b]; listens {
@@ -134,12 +148,17 @@ func (w *pair) listen(topic string) {
 	w.from[b] = w.outbox.buckets[b].put + 1
 	if w.IntN(2) == 0 { // and it leaves before the carrier knows
 		w.publish(topic)
-		for l, ok := w.outbox.head(); ok; l, ok = w.outbox.head() {
-			w.outbox.pop(true, l.data)
-		}
+		w.lose()
 	}
-	w.peers.listening([]uint16{b}, time.Now())
-	w.answer()
+	w.found(w.peers.listening([]uint16{b}, time.Now()), b)
+}
+
+// found answers a seek.
+func (w *pair) found(number uint64, b uint16) {
+	e := envelope{kind: found, id: 1, node: "a", number: number, payload: w.outbox.appendRows(nil, []uint16{b})}
+	if w.answered() {
+		w.hear(e.encode())
+	}
 }
 
 func (w *pair) ignore(topic string) {
@@ -213,11 +232,6 @@ func TestTablesAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPair(t, 1)
 		w.lossy = false
-		lose := func() { // what waits
-			for l, ok := w.outbox.head(); ok; l, ok = w.outbox.head() {
-				w.outbox.pop(true, l.data)
-			}
-		}
 		pulses := func(n, tables int) {
 			t.Helper()
 			for range n {
@@ -241,7 +255,7 @@ func TestTablesAskedFor(t *testing.T) {
 		for range 2 * repeats { // and nothing has changed
 			w.beat()
 		}
-		lose()
+		w.lose()
 		pulses(20, 0)
 
 		w.peers.listening([]uint16{bucketOf("room:2")}, time.Now())
@@ -253,10 +267,49 @@ func TestTablesAskedFor(t *testing.T) {
 		for range repeats - 1 {
 			w.beat()
 		}
-		lose()
+		w.lose()
 		pulses(20, 2)
 		if got := len(w.got[bucketOf("room:1")]); got < 2 || uint64(got) != w.outbox.buckets[bucketOf("room:1")].put {
 			t.Errorf("%d broadcasts came, want all", got)
+		}
+	})
+}
+
+// What left after a subscriber came, and before the carrier brings it, the answer to a seek
+// tells at once. An answer that is lost is no word that there was nothing: what was sent
+// before the subscriber does not come.
+func TestFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newPair(t, 1)
+		w.lossy = false
+		topics := []string{"room:1", "room:2", "room:3"}
+		for _, topic := range topics {
+			w.publish(topic)
+			w.publish(topic)
+		}
+		w.lose()
+		w.answer()
+		time.Sleep(time.Second)
+		for i, topic := range topics {
+			b := bucketOf(topic)
+			w.from[b] = 3
+			w.peers.listen(map[uint16]time.Time{b: time.Now()})
+			w.publish(topic)
+			w.lose()
+			number := w.peers.listening([]uint16{b}, time.Now())
+			if i != 1 { // that is lost
+				w.found(number, b)
+			}
+		}
+		time.Sleep(settle)
+		w.chase()
+		if got := w.got[bucketOf("room:1")]; !slices.Equal(got, []uint64{3}) {
+			t.Errorf("got %v, want 3, which the answer tells of", got)
+		}
+		w.publish("room:2")
+		w.carry(1)
+		if got := w.got[bucketOf("room:2")]; !slices.Equal(got, []uint64{3, 4}) {
+			t.Errorf("got %v, want 3 and 4: nobody has told of those before", got)
 		}
 	})
 }

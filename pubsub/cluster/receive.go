@@ -39,7 +39,7 @@ func (l *Link) receive(in *inbox, data []byte) {
 		if in == &l.inbound.repairs {
 			l.counts.repaired.Add(1)
 		}
-	case e.kind == join || e.kind == whole || e.kind == again:
+	case e.kind == join || e.kind == whole || e.kind == again || e.kind == seek:
 		l.note(&e)
 	case e.kind == ask:
 		l.tell(&e)
@@ -126,11 +126,13 @@ func (l *Link) hear(e *envelope) heard {
 // note keeps for the sending goroutine what another node wants to know.
 func (l *Link) note(e *envelope) {
 	l.mu.Lock()
-	if e.kind != again && len(l.asked) < maxPeers {
+	switch {
+	case (e.kind == join || e.kind == whole) && len(l.asked) < maxPeers:
 		l.asked = append(l.asked, e.id)
-	}
-	if e.kind == again && len(l.questions) < maxPeers {
+	case e.kind == again && len(l.questions) < maxPeers:
 		l.questions = append(l.questions, questionOf(e))
+	case e.kind == seek && len(l.seekers) < maxPeers:
+		l.seekers = append(l.seekers, seeker{e.id, e.number, e.seeks})
 	}
 	l.mu.Unlock()
 	l.outbox.nudge()

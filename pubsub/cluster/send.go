@@ -72,27 +72,41 @@ func (s *sender) work() {
 // questions. It reports whether the link is up.
 func (s *sender) greet() bool {
 	s.mu.Lock()
-	up, ups, lost, asked, questions, curious := s.up, s.ups, s.lost, s.asked, s.questions, s.curious
-	s.asked, s.questions, s.curious = nil, nil, false
+	up, ups, lost, asked, seekers, questions := s.up, s.ups, s.lost, s.asked, s.seekers, s.questions
+	s.asked, s.seekers, s.questions = nil, nil, nil
 	s.mu.Unlock()
-	switch {
-	case ups != s.seen:
+	if ups != s.seen {
 		s.seen = ups
 		if ups > 1 {
 			s.peers.await(lost)
 		}
 		s.giveUp = time.After(patience)
 		s.sayWhere(join, s.all)
-	case curious:
-		s.sayWhere(join, s.all)
 	}
 	for _, id := range asked {
 		s.sayWhere(answer, s.subject(id))
+	}
+	for _, n := range seekers {
+		s.tellFound(n)
 	}
 	for _, q := range questions {
 		s.repair(q)
 	}
 	return up
+}
+
+// A seeker is a node that has begun to listen to some buckets.
+type seeker struct {
+	id, number uint64
+	buckets    []uint16
+}
+
+// tellFound answers a seeker.
+func (s *sender) tellFound(n seeker) {
+	e := s.envelope(found)
+	e.number = n.number
+	e.payload = s.outbox.appendRows(nil, n.buckets)
+	s.say(&e, s.subject(n.id))
 }
 
 // say sends what is lost with the link: it will be said again when that is back.

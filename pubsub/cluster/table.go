@@ -5,6 +5,31 @@ import (
 	"time"
 )
 
+// appendBuckets adds a list of buckets, each in two bytes, big endian.
+func appendBuckets(b []byte, some []uint16) []byte {
+	for _, bucket := range some {
+		b = binary.BigEndian.AppendUint16(b, bucket)
+	}
+	return b
+}
+
+// readBuckets reads such a list, in which no bucket is before another that is less. It
+// reports false for what is none.
+func readBuckets(b []byte) (some []uint16, ok bool) {
+	if len(b)%2 != 0 {
+		return nil, false
+	}
+	for next := 0; len(b) > 0; b = b[2:] {
+		bucket := binary.BigEndian.Uint16(b)
+		if int(bucket) < next || bucket >= buckets {
+			return nil, false
+		}
+		next = int(bucket) + 1
+		some = append(some, bucket)
+	}
+	return some, true
+}
+
 // A row of a table says where a node is in one bucket. A bucket without a row is at
 // the beginning.
 //
