@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"syscall"
@@ -18,7 +19,7 @@ const slots = 16384
 // until the test ends. A server that is gone is missed after half a second.
 func serveCluster(t testing.TB) (all []*server) {
 	t.Helper()
-	ports := free(t, 8)
+	ports := free(8)
 	for i := range 4 {
 		all = append(all, serve(t, "--bind", "127.0.0.1", "--port", ports[2*i], "--cluster-enabled", "yes",
 			"--cluster-port", ports[2*i+1], "--cluster-node-timeout", "500", "--repl-diskless-sync-delay", "0"))
@@ -54,16 +55,15 @@ func whole(t testing.TB, some []*server) bool {
 	return true
 }
 
-// free are ports on which nobody listens.
-func free(t testing.TB, n int) (ports []string) {
-	t.Helper()
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+// free are ports on which nobody listens, below those that the kernel gives to others
+// while a server is away.
+func free(n int) (ports []string) {
+	for len(ports) < n {
+		port := fmt.Sprint(10_000 + rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			defer ln.Close() // when all are known to differ
+			ports = append(ports, port)
 		}
-		defer ln.Close() // when all are known to differ
-		ports = append(ports, fmt.Sprint(ln.Addr().(*net.TCPAddr).Port))
 	}
 	return ports
 }
