@@ -55,6 +55,12 @@ type Debt struct {
 	shared bool
 }
 
+// Bytes returns what is owed.
+func (d *Debt) Bytes() []byte { return d.bytes }
+
+// Shared reports whether others are owed the same.
+func (d *Debt) Shared() bool { return d.shared }
+
 // Owe makes d be for these bytes, in place of what it was for. Shared ones, which are all
 // of a slice given to SendShared or to other debts, count once.
 func (p *Poller) Owe(d *Debt, bytes []byte, shared bool) {

@@ -39,17 +39,25 @@ func statusBody(status int) []byte {
 // appendPollBody appends the body of an answer to a GET, see pollBodySize. messages
 // are elements of a JSON array, in a row.
 func appendPollBody(b []byte, status int, token string, messages []byte) []byte {
+	b = append(appendPollStart(b, status, token), messages...)
+	return append(b, pollEnd...)
+}
+
+// pollEnd is what follows the messages.
+const pollEnd = "]}"
+
+// appendPollStart appends what comes before them.
+func appendPollStart(b []byte, status int, token string) []byte {
 	b = append(b, `{"status":`...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, `,"token":"`...)
 	b = append(b, token...) // needs no escapes
-	b = append(b, `","messages":[`...)
-	b = append(b, messages...)
-	return append(b, "]}"...)
+	return append(b, `","messages":[`...)
 }
 
-func pollBodySize(token string, messages []byte) int {
-	return len(`{"status":200,"token":"","messages":[]}`) + len(token) + len(messages)
+// pollBodySize is the size of the body with messages of so many bytes.
+func pollBodySize(token string, messages int) int {
+	return len(`{"status":200,"token":"","messages":[]}`) + len(token) + messages
 }
 
 // writeAnswer gives write a buffer, which must not be kept, and returns what it does.

@@ -43,7 +43,7 @@ func (ep *Endpoint) BufferedPolls() (n int) {
 		p := s.transport.(*pollSession)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		n += len(p.messages)
+		n += p.messages.size
 	})
 	return n
 }
@@ -55,9 +55,7 @@ func (ep *Endpoint) SentPolls() (n int) {
 		p := s.transport.(*pollSession)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.last != nil {
-			n += len(p.last.sent)
-		}
+		n += p.sent.size
 	})
 	return n
 }

@@ -1,10 +1,8 @@
 package phx
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +63,7 @@ func (s *pollSession) getFrom(from *foreign) bool {
 	case s.waiting.of(from.request): // it has come again
 	case s.last.of(from.request): // likewise: the answer may be lost
 		if !s.asking {
-			from.answer(http.StatusOK, elements(s.last.sent))
+			from.answer(http.StatusOK, s.sent.appendTo(nil))
 		}
 		return true
 	default:
@@ -81,28 +79,8 @@ func (s *pollSession) getFrom(from *foreign) bool {
 func (s *pollSession) waitForLocked(from *foreign) {
 	p := &poll{session: s, from: from}
 	s.comesLocked(p)
-	if s.waiting = p; len(s.messages) > 0 {
+	if s.waiting = p; s.messages.size > 0 {
 		s.wakeLocked()
-	}
-}
-
-// taken is how much of the messages one answer takes: to another node about maxTaken
-// bytes, up to the end of a message.
-func (p *poll) taken(messages []byte) []byte {
-	if p.from == nil || len(messages) <= maxTaken {
-		return messages
-	}
-	// Of the quotes within a message each has a backslash before it. One that ends a
-	// message may have, too: then it is passed over.
-	for at := maxTaken; ; {
-		i := bytes.Index(messages[at:], []byte(`","`))
-		if i < 0 {
-			return messages
-		}
-		if at += i; messages[at-1] != '\\' {
-			return slices.Clip(messages[:at+2])
-		}
-		at++
 	}
 }
 
@@ -162,7 +140,7 @@ func (s *pollSession) settledLocked(back bool) {
 		return
 	}
 	s.last = nil
-	if len(s.messages) > 0 {
+	if s.messages.size > 0 {
 		s.wakeLocked()
 	}
 }

@@ -385,7 +385,7 @@ func (f *forwarded) answerPoll(status int, messages []byte) {
 		token = ""
 	}
 	piped := len(f.requests.buf) > 0 // then the next request tells nothing
-	sent := f.respond(http.StatusOK, jsonField, appendPollBody(make([]byte, 0, pollBodySize(token, messages)), status, token, messages))
+	sent := f.respond(http.StatusOK, jsonField, appendPollBody(make([]byte, 0, pollBodySize(token, len(messages))), status, token, messages))
 	f.text, f.head, f.got = nil, http1.Head{}, frame.Parts{}
 	switch {
 	case len(messages) > 0 && !sent:

@@ -1,8 +1,8 @@
 package phx
 
 import (
-	"bytes"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
@@ -22,8 +22,6 @@ type poll struct {
 	over   bool   // answered; guarded by session.mu, as the rest
 	behind bool   // more has come: the loop has to know when it is answered
 	sentAt uint32 // see clock.mark
-	sent   []byte // the messages of the answer, while session.last is the poll
-	shared bool   // others have the same bytes
 }
 
 var errAborted = errors.New("the client polls elsewhere, and has not taken the last answer")
@@ -46,7 +44,7 @@ func (s *pollSession) get(x *exchange) bool {
 	}
 	s.waiting = p
 	x.wait(p)
-	if len(s.messages) > 0 {
+	if s.messages.size > 0 {
 		s.wakeLocked()
 	}
 	return true
@@ -87,8 +85,8 @@ const confirmTime = time.Second
 // putBackLocked has the messages of the last answer wait again, before the others.
 func (s *pollSession) putBackLocked() {
 	if !s.ended {
-		s.shared = len(s.messages) == 0 && s.last.shared
-		s.messages = append(s.last.sent, s.messages...)
+		s.messages.putBack(s.sent)
+		s.sent = pile{}
 		s.wakeLocked()
 	}
 	s.last = nil
@@ -113,7 +111,7 @@ func (s *pollSession) together(do func()) {
 func (s *pollSession) setBurst(on bool) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.burst = on; !on && (len(s.messages) > 0 || s.ended) {
+	if s.burst = on; !on && (s.messages.size > 0 || s.ended) {
 		s.wakeLocked()
 	}
 }
@@ -135,27 +133,32 @@ func (p *poll) settleLocked(ifNone int) bool {
 		return false
 	}
 	s.waiting, s.woken = nil, false
-	switch sent := p.taken(s.messages); {
-	case len(sent) == 0, s.asking:
-		p.answerLocked(ifNone, nil)
-	case p.answerLocked(http.StatusOK, elements(sent)):
-		s.shared = s.shared && len(sent) == len(s.messages) // parts are told apart by nobody
-		s.last, p.sent, p.shared, p.sentAt = p, sent, s.shared, s.socket.mount.mark()
-		if s.messages = s.messages[len(sent):]; len(s.messages) == 0 {
-			s.tookLocked()
-		}
+	if s.messages.size == 0 || s.asking {
+		p.answerLocked(ifNone, &pile{})
+		return true
+	}
+	most := math.MaxInt
+	if p.from != nil {
+		most = maxTaken
+	}
+	sent := s.messages.take(most)
+	if !p.answerLocked(http.StatusOK, &sent) {
+		s.messages.putBack(sent)
+		return true
+	}
+	s.sent.drop(s.polls.poller) // of an answer before, about which nobody asks
+	s.last, s.sent, p.sentAt = p, sent, s.socket.mount.mark()
+	if s.messages.size == 0 {
+		s.tookLocked()
 	}
 	return true
 }
 
-// elements are packets as the messages of an answer.
-func elements(packets []byte) []byte { return bytes.TrimSuffix(packets, []byte(",")) }
-
 // answerLocked sends the answer and reports whether the connection took it. What has
 // ended has no token any more.
-func (p *poll) answerLocked(status int, messages []byte) bool {
+func (p *poll) answerLocked(status int, messages *pile) bool {
 	if p.from != nil {
-		p.over = p.from.answer(status, messages)
+		p.over = p.from.answer(status, messages.appendTo(nil))
 		return p.over
 	}
 	token := p.session.token
@@ -164,8 +167,9 @@ func (p *poll) answerLocked(status int, messages []byte) bool {
 	}
 	closes := p.closes || p.requests.endpoint.draining.Load()
 	p.over = writeAnswer(func(b []byte) bool {
-		b = appendHead(b, http.StatusOK, jsonField, closes, pollBodySize(token, messages))
-		return p.conn.Send(appendPollBody(b, status, token, messages)) == nil
+		b = appendHead(b, http.StatusOK, jsonField, closes, pollBodySize(token, max(0, messages.size-len(","))))
+		b = messages.appendTo(appendPollStart(b, status, token))
+		return p.conn.Send(append(b, pollEnd...)) == nil
 	})
 	switch {
 	case !p.over:
@@ -189,7 +193,7 @@ func (p *poll) expire() {
 	p.session.mu.Lock()
 	defer p.session.unlock()
 	if !p.over && !p.settleLocked(http.StatusNoContent) {
-		p.answerLocked(http.StatusNoContent, nil) // another has taken its place
+		p.answerLocked(http.StatusNoContent, &pile{}) // another has taken its place
 	}
 }
 

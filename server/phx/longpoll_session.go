@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,9 +32,8 @@ type pollSession struct {
 
 	mu       sync.Mutex     // guards the rest
 	handler  poller.Handler // who gets messages and the end; nil until open
-	messages []byte         // for the client: packets; nobody else may change what is behind them
-	shared   bool           // others have the same bytes
-	debts    [2]poller.Debt // messages, and those of last
+	messages pile           // for the client
+	sent     pile           // the messages of the last answer, while there is last
 	held     []func()       // turns that Hold keeps back until the client has taken it
 	waiting  *poll          // the last GET, if it waits
 	woken    bool           // waiting is about to fetch the messages
@@ -97,7 +95,7 @@ func (s *pollSession) SendShared(packets []byte) error { return s.send(packets, 
 func (s *pollSession) send(packets []byte, shared bool) error {
 	s.mu.Lock()
 	err := s.sendLocked(packets, shared)
-	waiting, quiet := len(s.messages), s.polls.since(s.polled)
+	waiting, quiet := s.messages.size, s.polls.since(s.polled)
 	s.unlock()
 	if err == poller.ErrSlowConsumer {
 		s.cutOff(waiting, quiet)
@@ -116,9 +114,8 @@ func (s *pollSession) cutOff(waiting int, quiet time.Duration) {
 // it may be.
 func (s *pollSession) sweep(patience time.Duration) {
 	s.mu.Lock()
-	waiting, quiet, coming := len(s.messages), s.polls.since(s.polled), s.waiting != nil
+	waiting, quiet, coming := s.messages.size+s.sent.size, s.polls.since(s.polled), s.waiting != nil
 	if p := s.last; p != nil {
-		waiting += len(p.sent)
 		coming = coming || p.conn != nil && p.conn.Waiting() > 0 // which is looked after by itself
 	}
 	slow := s.handler != nil && !coming && quiet > patience && !s.polls.poller.MayOwe(waiting)
@@ -137,30 +134,25 @@ func (s *pollSession) sendLocked(packets []byte, shared bool) error {
 	case len(packets) == 0: // it was binary
 		s.dropped = true
 		mount.workers.Go(turnFunc(s.logDropped)) // locks of the caller's may be held
-	case !polls.poller.MayOwe(len(s.messages)):
+	case !polls.poller.MayOwe(s.messages.size):
 		return poller.ErrSlowConsumer
-	case shared && len(s.messages) == 0:
-		s.messages, s.shared = slices.Clip(packets), true // whoever appends makes a copy
-		s.wakeLocked()
 	default:
-		s.messages, s.shared = append(s.messages, packets...), false
+		s.messages.add(polls.poller, packets, shared)
 		s.wakeLocked()
 	}
 	return nil
 }
 
-// unlock also has what waits for the client count in the backlog. When the session has
-// ended nobody comes for it, but for a poll that waits.
+// unlock also drops what nobody needs any more: the messages of an answer that has
+// reached the client and, when the session has ended, what no poll waits for.
 func (s *pollSession) unlock() {
 	if s.ended && s.waiting == nil {
-		s.messages, s.last = nil, nil
+		s.messages.drop(s.polls.poller)
+		s.last = nil
 	}
-	sent, shared := []byte(nil), false
-	if s.last != nil {
-		sent, shared = s.last.sent, s.last.shared
+	if s.last == nil {
+		s.sent.drop(s.polls.poller)
 	}
-	s.polls.poller.Owe(&s.debts[1], sent, shared)
-	s.polls.poller.Owe(&s.debts[0], s.messages, s.shared)
 	s.mu.Unlock()
 }
 
@@ -173,7 +165,7 @@ func (s *pollSession) logDropped() {
 func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.ended || len(s.messages) <= s.polls.poller.High() {
+	if s.ended || s.messages.size <= s.polls.poller.High() {
 		return false
 	}
 	s.held = append(s.held, func() { pool.Go(t) })
@@ -184,12 +176,12 @@ func (s *pollSession) Hold(pool *poller.Pool, t poller.Turn) bool {
 func (s *pollSession) Full() bool {
 	s.mu.Lock()
 	defer s.unlock()
-	return !s.ended && len(s.messages) > s.polls.poller.High()
+	return !s.ended && s.messages.size > s.polls.poller.High()
 }
 
 // tookLocked is called when nothing waits for the client any more, or it is gone.
 func (s *pollSession) tookLocked() {
-	s.messages = nil
+	s.messages.drop(s.polls.poller)
 	for _, resume := range s.held {
 		resume()
 	}
