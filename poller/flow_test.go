@@ -200,6 +200,49 @@ func TestPassReads(t *testing.T) {
 	within(t, done)
 }
 
+// Nor does a pass write all that waits for many, however fast they read.
+func TestPassWrites(t *testing.T) {
+	const conns, size = 100, 1 << 20
+	p := start(t, poller.Config{Loops: 1})
+	opened := make(chan *poller.Conn, conns)
+	addr := listen(t, p, func(c *poller.Conn) poller.Handler { opened <- c; return hooks{} })
+	var all []*poller.Conn
+	var peers []net.Conn
+	waiting := func() (n int) {
+		for _, c := range all {
+			n += c.Waiting()
+		}
+		return n
+	}
+	for range conns {
+		peers = append(peers, dial(t, addr))
+		all = append(all, within(t, opened))
+	}
+	holding, hold, wrote, done := make(chan bool), make(chan bool), make(chan int, 1), make(chan error, conns)
+	all[0].Post(func() { holding <- true; <-hold })
+	<-holding
+	for i, c := range all {
+		if err := c.Send(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, err := io.CopyN(io.Discard, peers[i], size)
+			done <- err
+		}()
+	}
+	before := waiting()
+	all[0].Post(func() { wrote <- before - waiting() })
+	close(hold)
+	if n := within(t, wrote); n > 2<<20 {
+		t.Errorf("two passes wrote %d of %d bytes, want at most 1 MiB each", n, before)
+	}
+	for range conns {
+		if err := within(t, done); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // While a connection is paused its handler hears nothing, not even of time; the
 // rest follows in order, and the end last.
 func TestPause(t *testing.T) {

@@ -97,14 +97,11 @@ func (c *Conn) queuedLocked(w pending) {
 	}
 }
 
-// maxGather is how many waiting frames leave in one system call, and maxWrites how
-// many of those are made before the others of the loop have their turn.
-const (
-	maxGather = 64
-	maxWrites = 16
-)
+// maxGather is how many waiting frames leave in one system call.
+const maxGather = 64
 
-// onWrite sends what waits, as far as the kernel takes it.
+// onWrite sends what waits, as far as the kernel takes it: as much as the connection's
+// share of the pass. A peer that reads may take megabytes in one call.
 func (c *Conn) onWrite() {
 	c.loop.enter()
 	c.mu.Lock()
@@ -123,7 +120,7 @@ func (c *Conn) onWrite() {
 
 func (c *Conn) flushLocked() error {
 	r, l := c.rare, c.loop
-	for range maxWrites {
+	for left := l.room; left > 0; {
 		if len(r.queue) == 0 {
 			c.drainedLocked()
 			return nil
@@ -135,9 +132,12 @@ func (c *Conn) flushLocked() error {
 			}
 			ready = r.sealedFirst()
 		}
-		iov := l.iov[:0]
+		iov, size := l.iov[:0], 0
 		for _, w := range r.queue[:min(ready, maxGather)] {
-			iov = append(iov, w.rest)
+			iov = append(iov, w.rest[:min(len(w.rest), left-size)])
+			if size += len(iov[len(iov)-1]); size == left {
+				break
+			}
 		}
 		n, err := unix.Writev(int(c.fd), iov)
 		clear(iov)
@@ -151,6 +151,10 @@ func (c *Conn) flushLocked() error {
 		}
 		r.quiet = 0
 		r.popLocked(l.poller, n)
+		left -= n
+	}
+	if len(r.queue) == 0 {
+		c.drainedLocked()
 	}
 	return nil
 }
