@@ -93,7 +93,8 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
-// The server of a load test, of which a host has hundreds, links nothing of OpenTelemetry.
+// The server of a load test, of which a host has hundreds, links nothing of OpenTelemetry,
+// nor of Prometheus: what they make at the start is 0.4 MB for each process.
 // Nor does the library, apart from server/tracing.
 func TestTracingIsApart(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", module+"loadtest/node", module+"loadtest", module+"server/chat", module+"server/phxtest").Output()
@@ -102,6 +103,10 @@ func TestTracingIsApart(t *testing.T) {
 	}
 	if strings.Contains(string(out), "go.opentelemetry.io/") {
 		t.Errorf("a server that traces nothing links %s", regexp.MustCompile(`go\.opentelemetry\.io/\S+`).Find(out))
+	}
+	out, err = exec.Command("go", "list", "-deps", module+"loadtest/node", module+"server/chat").Output()
+	if err != nil || strings.Contains(string(out), "prometheus") {
+		t.Errorf("a server without a board links Prometheus, or go list fails: %v", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/roost-rt/roost/server/chat"
+	"github.com/roost-rt/roost/server/live"
 	"github.com/roost-rt/roost/server/tracing/otlp"
 )
 
@@ -27,9 +28,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "server: gen is a program of its own: go run github.com/roost-rt/roost/server/%s\n", strings.Join(args, " "))
 		return 2
 	}
-	return chat.Program{Traces: startTracer}.Main(ctx, args, stdout, stderr)
+	return chat.Program{Traces: startTracer, Board: newBoard}.Main(ctx, args, stdout, stderr)
 }
 
 func startTracer(url string, ratio float64, log *slog.Logger) (chat.Tracer, error) {
 	return otlp.Start(otlp.Config{URL: url, Ratio: ratio, Logger: log})
 }
+
+func newBoard() chat.Board { return live.NewBoard() }

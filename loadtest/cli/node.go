@@ -19,7 +19,7 @@ func checkNode(program string) error {
 	case err != nil:
 		return fmt.Errorf("-node: %w", err)
 	case info.Path != nodePath:
-		return fmt.Errorf("-node %s: it is %q: build it by go build -o %s ./loadtest/node; for servers other than Roost there is -server", program, info.Path, program)
+		return fmt.Errorf("-node %s: it is %q: build it by CGO_ENABLED=0 go build -o %s ./loadtest/node; for servers other than Roost there is -server", program, info.Path, program)
 	}
 	own, ok := debug.ReadBuildInfo()
 	if !ok {

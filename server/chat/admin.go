@@ -12,8 +12,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/roost-rt/roost/server/live"
-	"github.com/roost-rt/roost/server/metrics"
 	"github.com/roost-rt/roost/server/phx"
 	"github.com/roost-rt/roost/server/presence"
 )
@@ -22,8 +20,21 @@ import (
 type admin struct {
 	aside // without a token it asks nobody, and so is for this host only
 
-	events *metrics.Events
-	page   *live.Page // nil before serve
+	start func() Board // or nil
+	board Board        // nil before listen, and without start
+}
+
+// A Board shows operators what goes on. It is an interface for the reason that [Tracer] is
+// one; package server/live has it.
+type Board interface {
+	// Telemetry counts what an endpoint does.
+	Telemetry() *phx.Telemetry
+
+	// Open returns what answers for the page and the metrics, and passes others on.
+	Open(ep *phx.Endpoint, here *presence.Presence, others http.Handler) (http.Handler, error)
+
+	// Close comes after the endpoint's Shutdown.
+	Close()
 }
 
 // flags are of the listener for operators.
@@ -58,17 +69,19 @@ func (a *admin) listen(log *slog.Logger) error {
 	if err := a.aside.listen("admin"); a.ln == nil {
 		return err
 	}
-	a.events = metrics.NewEvents()
+	if a.start != nil {
+		a.board = a.start()
+	}
 	log.Info("admin", "url", fmt.Sprintf("http://%s/", a.ln.Addr()), "token", a.token != "")
 	return nil
 }
 
 // telemetry is nil without an address: then nothing is counted.
 func (a *admin) telemetry() *phx.Telemetry {
-	if a.events == nil {
+	if a.board == nil {
 		return nil
 	}
-	return a.events.Telemetry()
+	return a.board.Telemetry()
 }
 
 // serve answers until stop, which comes after the endpoint's Shutdown: a drain is seen.
@@ -76,31 +89,26 @@ func (a *admin) serve(ep *phx.Endpoint, here *presence.Presence) (err error) {
 	if a.ln == nil {
 		return nil
 	}
-	if a.page, err = live.New(ep, a.events); err != nil {
-		return fmt.Errorf("the page of -admin: %w", err)
+	inside := ep.AdminHandler()
+	if a.board != nil {
+		if inside, err = a.board.Open(ep, here, inside); err != nil {
+			return fmt.Errorf("the page of -admin: %w", err)
+		}
 	}
-	a.end = serveAside(a.ln, a.handler(ep, here))
+	a.end = serveAside(a.ln, a.handler(ep, inside))
 	return nil
 }
 
 func (a *admin) stop() {
-	if a.page != nil {
-		a.page.Close()
+	if a.board != nil {
+		a.board.Close()
 	}
 	a.aside.stop()
 }
 
-func (a *admin) handler(ep *phx.Endpoint, here *presence.Presence) http.Handler {
+func (a *admin) handler(ep *phx.Endpoint, operators http.Handler) http.Handler {
 	inside := http.NewServeMux()
-	operators := ep.AdminHandler()
-	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if a.page.Has(r) {
-			a.page.ServeHTTP(w, r)
-			return
-		}
-		operators.ServeHTTP(w, r)
-	})
-	inside.Handle("GET /metrics", metrics.Handler(ep, a.events, metrics.Presence(here)))
+	inside.Handle("/", operators)
 	inside.Handle("/debug/pprof/", profiles())
 	mux := http.NewServeMux()
 	mux.Handle("/", a.guard(inside))

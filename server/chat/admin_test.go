@@ -14,7 +14,11 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/server/chat"
+	"github.com/roost-rt/roost/server/live"
 )
+
+// withBoard is the program as it is shipped, without traces.
+var withBoard = chat.Program{Board: func() chat.Board { return live.NewBoard() }}
 
 // adminServer is the program with -admin.
 type adminServer struct {
@@ -31,7 +35,7 @@ func runAdmin(t *testing.T, args ...string) *adminServer {
 	errR, stderr := io.Pipe()
 	s := &adminServer{t: t, end: cancel, code: make(chan int, 1)}
 	go func() { // wait waits for it
-		s.code <- chat.Main(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout, stderr)
+		s.code <- withBoard.Main(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout, stderr)
 		stderr.Close()
 	}()
 	logged := bufio.NewReader(errR)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -75,14 +76,16 @@ var flagOf = map[string]string{
 	"Config.Secret": "-cluster-secret-file",
 }
 
-// fields are what may be one of them in the text of an error.
-var fields = regexp.MustCompile(`\b(Config\.Cert and Key|(Config\.)?[A-Z][A-Za-z]+)\b`)
+// fields are what may be one of them in the text of an error. Most servers never need it.
+var fields = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(Config\.Cert and Key|(Config\.)?[A-Z][A-Za-z]+)\b`)
+})
 
 // inFlags is the text of an error about configuration in the words of whoever has
 // set it.
 func inFlags(err error) string {
 	text := strings.TrimPrefix(err.Error(), "phx: configuration: ")
-	return fields.ReplaceAllStringFunc(text, func(field string) string {
+	return fields().ReplaceAllStringFunc(text, func(field string) string {
 		if name, ok := flagOf[field]; ok {
 			return name
 		}

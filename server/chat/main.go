@@ -64,7 +64,7 @@ const patience = time.Second
 // fewFiles is a limit of open files that is likely to be a surprise.
 const fewFiles = 10_000
 
-// Main is Program.Main of a program without traces.
+// Main is Program.Main of a program without traces, and without a board.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return Program{}.Main(ctx, args, stdout, stderr)
 }
@@ -76,6 +76,10 @@ type Program struct {
 
 	// Traces starts what sends traces. Nil: the program has none.
 	Traces StartTracer
+
+	// Board makes what -admin shows beside health, profiles and states. Nil: it has
+	// neither metrics nor a page.
+	Board func() Board
 }
 
 // Main runs the program until ctx is done, and returns its exit code: 0 after a clean
@@ -96,7 +100,7 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		printTo(stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	o.traces.start = p.Traces
+	o.traces.start, o.admin.start = p.Traces, p.Board
 	level := new(slog.LevelVar)
 	level.Set(o.level)
 	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), o.lines)

@@ -42,7 +42,7 @@ func TestTraces(t *testing.T) {
 	t.Setenv("ROOST_API_TOKEN", token)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
 	tr := &tracer{saw: make(chan phx.BroadcastEvent, 1)}
-	program := chat.Program{Traces: func(url string, ratio float64, _ *slog.Logger) (chat.Tracer, error) {
+	program := chat.Program{Board: withBoard.Board, Traces: func(url string, ratio float64, _ *slog.Logger) (chat.Tracer, error) {
 		if url != "" || ratio != 0.5 {
 			t.Errorf("starts with %q, %v", url, ratio)
 		}

@@ -49,7 +49,7 @@ const (
 )
 
 var (
-	userName = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
+	userName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,20}$`) })
 
 	errNoItem = phx.Errorf("no such item")
 )
@@ -74,7 +74,7 @@ func (u *Users) Mount(path string) phx.Mount {
 // closed together.
 func connectUser(s *phx.Socket, params phx.Params, _ *http.Request) error {
 	name := params.String("user")
-	if !userName.MatchString(name) {
+	if !userName().MatchString(name) {
 		return &phx.RefuseError{Status: http.StatusForbidden, Body: "user must be 1 to 20 lower-case letters and digits"}
 	}
 	s.SetID("users_socket:" + name)

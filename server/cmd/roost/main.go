@@ -21,6 +21,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/server/chat"
 	"github.com/roost-rt/roost/server/internal/gen"
+	"github.com/roost-rt/roost/server/live"
 	"github.com/roost-rt/roost/server/tracing/otlp"
 )
 
@@ -96,12 +97,14 @@ func groups() []struct {
 }
 
 func serve(ctx context.Context, args []string) int {
-	return chat.Program{Name: "roost serve", Traces: startTracer}.Main(ctx, args, os.Stdout, os.Stderr)
+	return chat.Program{Name: "roost serve", Traces: startTracer, Board: newBoard}.Main(ctx, args, os.Stdout, os.Stderr)
 }
 
 func startTracer(url string, ratio float64, log *slog.Logger) (chat.Tracer, error) {
 	return otlp.Start(otlp.Config{URL: url, Ratio: ratio, Logger: log})
 }
+
+func newBoard() chat.Board { return live.NewBoard() }
 
 func configure(_ context.Context, args []string) int {
 	return chat.MainConfig("roost config", args, os.Stdout, os.Stderr)
