@@ -179,10 +179,10 @@ func (w *pair) chase() {
 // Whatever the network loses of broadcasts, pulses, tables, questions and answers: when it
 // loses nothing more, a few beats bring all that was sent since the node listens, in order.
 func TestPulsesConverge(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newPair(t, seed)
-			for range 300 {
+			for range 200 {
 				time.Sleep(time.Duration(w.IntN(2000)) * time.Millisecond)
 				switch w.IntN(8) {
 				case 0, 1, 2:
