@@ -22,6 +22,7 @@ type crew struct {
 	orders  order.Orders
 	script  *script.Script
 	targets *targets
+	open    func(context.Context, *targets, *script.Script, *script.Scope) (transport, error)
 	users   []*user
 	writer  uint32 // that stamps of this process have
 
@@ -74,6 +75,10 @@ func newCrew(o order.Orders) (*crew, error) {
 	c.ctx, c.end = context.WithCancel(context.Background())
 	if c.targets, err = resolve(c.ctx, s, o); err != nil {
 		return nil, err
+	}
+	c.open = dialWebSocket
+	if s.Target.Transport == script.LongPoll {
+		c.open = openLongPoll
 	}
 	c.targets.shook = func(resumed bool) {
 		c.count(func(n *order.Counts) {

@@ -30,6 +30,8 @@ type peer struct {
 	once   sync.Once
 }
 
+var errPeer = errors.New("closed by the peer")
+
 func newPeer(answer func(p *peer, m channels.Message)) *peer {
 	return &peer{answer: answer, out: make(chan string, 1000), closed: make(chan struct{})}
 }
@@ -37,7 +39,7 @@ func newPeer(answer func(p *peer, m channels.Message)) *peer {
 func (p *peer) send(data []byte, binary bool) error {
 	select {
 	case <-p.closed:
-		return errors.New("closed")
+		return errPeer
 	default:
 	}
 	m, err := channels.Decode(data)
@@ -74,7 +76,7 @@ func (p *peer) receive() ([]byte, bool, error) {
 		rest, binary := strings.CutPrefix(text, "\x00")
 		return []byte(rest), binary, nil
 	case <-p.closed:
-		return nil, false, errors.New("closed by the peer")
+		return nil, false, errPeer
 	}
 }
 
@@ -107,7 +109,10 @@ type scene struct {
 // crewOf makes the users of a script, who connect to nobody.
 func crewOf(t *testing.T, text string, users int) *crew {
 	t.Helper()
-	src := script.Source{Text: []byte("target: {url: ws://127.0.0.1:1/}\n" + text)}
+	if !strings.HasPrefix(text, "target") {
+		text = "target: {url: ws://127.0.0.1:1/}\n" + text
+	}
+	src := script.Source{Text: []byte(text)}
 	c, err := newCrew(order.Orders{Script: &src, Users: users, Window: users, Writer: 70, Late: 5e9, Shares: []order.Share{{Count: users}}})
 	if err != nil {
 		t.Fatal(err)
@@ -647,7 +652,7 @@ func TestConnectionEndsWithinAStep(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			sc, err := play(t, pushes+"  - "+test.step+"\n  - {push: next, reply: {}}\n", func(p *peer, m channels.Message) { p.close() })
-			if err == nil || err.Error() != "closed by the peer" {
+			if !errors.Is(err, errPeer) {
 				t.Errorf("%s: ends with %v", test.step, err)
 			}
 			sc.want(test.name, test.what, map[string]int64{"connection ended": 1})

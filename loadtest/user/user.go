@@ -365,11 +365,7 @@ func (s *session) end(why error) {
 func (u *user) connect() (*session, error) {
 	ctx, cancel := context.WithTimeoutCause(u.crew.ctx, joinTimeout, errors.New("not connected in 30 s"))
 	defer cancel()
-	open := dialWebSocket
-	if u.crew.script.Target.Transport == script.LongPoll {
-		open = openLongPoll
-	}
-	conn, err := open(ctx, u.crew.targets, u.crew.script, u.scope)
+	conn, err := u.crew.open(ctx, u.crew.targets, u.crew.script, u.scope)
 	if err != nil {
 		return nil, err
 	}
