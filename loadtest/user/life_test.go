@@ -364,3 +364,16 @@ func TestFaultsAreBounded(t *testing.T) {
 	}
 	c.end()
 }
+
+// Handshakes are counted, and those that went on with a session of before.
+func TestHandshakesAreCounted(t *testing.T) {
+	t.Parallel()
+	c := crewOf(t, says+"rounds: 1\n", 1)
+	for _, resumed := range []bool{false, true, true} {
+		c.targets.shook(resumed)
+	}
+	if n := c.counts; n.Secured != 3 || n.Resumed != 2 {
+		t.Errorf("%d handshakes, %d of them resumed, want 3 and 2", n.Secured, n.Resumed)
+	}
+	c.end()
+}
