@@ -47,7 +47,7 @@ func waits(steps []*Step) bool {
 		case s.Repeat != nil:
 			return waits(s.Repeat.Steps)
 		case s.Choose != nil:
-			return !slices.ContainsFunc(s.Choose, func(c Choice) bool { return !waits(c.Steps) })
+			return !slices.ContainsFunc(s.Choose, func(c Choice) bool { return *c.Weight > 0 && !waits(c.Steps) })
 		}
 		return s.Push == "" || s.Reply != nil || s.Broadcast != nil && s.Broadcast.To != Others
 	})
@@ -355,17 +355,23 @@ func (s *Script) checkBroadcast(step *Step, name string) error {
 }
 
 func (s *Script) checkChoices(choices []Choice) error {
+	var sum float64
 	for i := range choices {
 		c := &choices[i]
-		if !isAmount(c.Weight) {
+		if c.Weight == nil {
+			one := 1.
+			c.Weight = &one
+		}
+		if !isAmount(*c.Weight) {
 			return fmt.Errorf("choose[%d].weight: want a number, not below 0", i)
 		}
-		if c.Weight == 0 {
-			c.Weight = 1
-		}
+		sum += *c.Weight
 		if err := s.checkSteps(c.Steps); err != nil {
 			return err
 		}
+	}
+	if sum == 0 {
+		return errors.New("choose: there is nothing to choose from, or all weights are 0")
 	}
 	return nil
 }

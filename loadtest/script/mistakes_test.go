@@ -201,15 +201,17 @@ func TestAmounts(t *testing.T) {
 		"rounds: -1":                                "rounds: want a number, not below 0",
 		"stages: [{for: 1s, users: -1}]":            "stages[0]: users and rate: want a number, not below 0",
 		"stages: [{for: 1s, users: 1, rate: .nan}]": "stages[0]: users and rate",
-		"stages: [{for: 1s, users: 1, rate: 1}, {for: 1s, users: 1, rate: .inf}]": "stages[1]: users and rate",
-		"stages: [{for: 1s, users: 1, rate: -1}]":                                 "stages[0]: users and rate",
-		"rounds: 1\nsteps: [{choose: [{weight: .nan, steps: [{wait: 1s}]}]}]":     "choose[0].weight",
-		"rounds: 1\nsteps: [{choose: [{steps: []}, {weight: .inf}]}]":             "choose[1].weight",
-		"rounds: 1\nsteps: [{choose: [{weight: -1}]}]":                            "choose[0].weight",
-		"rounds: 1\nsteps: [{repeat: {times: 0, steps: []}}]":                     "repeat.times: want a number above 0",
-		"rounds: 1\nsteps: [{repeat: {times: -2, steps: []}}]":                    "repeat.times: want a number above 0",
-		"users: {count: 5}\nstages: [{for: 1s, users: 6}]":                        "stages[0]: 6 users, and users.count is 5",
-		"users: {connect: 5}\nstages: [{for: 1s, users: 6}]":                      "users.connect: the stages say when users connect",
+		"stages: [{for: 1s, users: 1, rate: 1}, {for: 1s, users: 1, rate: .inf}]":       "stages[1]: users and rate",
+		"stages: [{for: 1s, users: 1, rate: -1}]":                                       "stages[0]: users and rate",
+		"rounds: 1\nsteps: [{choose: [{weight: .nan, steps: [{wait: 1s}]}]}]":           "choose[0].weight",
+		"rounds: 1\nsteps: [{choose: [{steps: []}, {weight: .inf}]}]":                   "choose[1].weight",
+		"rounds: 1\nsteps: [{choose: [{weight: 0}, {weight: 0, steps: [{wait: 1s}]}]}]": "choose: there is nothing to choose from, or all weights are 0",
+		"rounds: 1\nsteps: [{choose: []}]":                                              "line 6: choose: there is nothing to choose from",
+		"rounds: 1\nsteps: [{choose: [{weight: -1}]}]":                                  "choose[0].weight",
+		"rounds: 1\nsteps: [{repeat: {times: 0, steps: []}}]":                           "repeat.times: want a number above 0",
+		"rounds: 1\nsteps: [{repeat: {times: -2, steps: []}}]":                          "repeat.times: want a number above 0",
+		"users: {count: 5}\nstages: [{for: 1s, users: 6}]":                              "stages[0]: 6 users, and users.count is 5",
+		"users: {connect: 5}\nstages: [{for: 1s, users: 6}]":                            "users.connect: the stages say when users connect",
 		"rounds: 3": "rounds: there are no steps to go through",
 	} {
 		reads(t, small+text+"\n", want)
@@ -271,6 +273,7 @@ func TestStepsTakeTime(t *testing.T) {
 		"[{repeat: {times: 9, steps: [{push: a}]}}]":                           hasty,
 		"[{repeat: {times: 9, steps: [{push: a}, {wait: 1s}]}}]":               "",
 		"[{choose: [{steps: [{wait: 1s}]}, {steps: [{push: a}]}]}]":            hasty, // by chance
+		"[{choose: [{steps: [{wait: 1s}]}, {weight: 0, steps: [{push: a}]}]}]": "",    // it is never chosen
 		"[{choose: [{steps: [{wait: 1s}]}, {steps: [{push: a, reply: {}}]}]}]": "",
 	} {
 		reads(t, small+"steps: "+steps+"\n", want)

@@ -124,8 +124,8 @@ type Repeat struct {
 
 // A Choice is steps that a user goes through sometimes.
 type Choice struct {
-	Weight float64 `yaml:"weight"` // of all weights; 0 is 1
-	Steps  []*Step `yaml:"steps"`
+	Weight *float64 `yaml:"weight"` // of all weights; nil is 1, and 0 never
+	Steps  []*Step  `yaml:"steps"`
 }
 
 // A Stage is how many users there are at its end, and how many rounds they begin a

@@ -695,7 +695,7 @@ func TestChooseAndRepeat(t *testing.T) {
         - choose:
             - {weight: 3, steps: [{push: often}]}
             - {steps: [{push: seldom}, {push: with}]}
-            - {weight: 0.000000001, steps: [{push: never}]}
+            - {weight: 0, steps: [{push: never}]}
 `, func(*peer, channels.Message) {})
 		if err != nil {
 			t.Fatal(err)

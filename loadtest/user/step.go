@@ -58,13 +58,20 @@ func (l *life) step(s *session, step *script.Step) error {
 func choose(choices []script.Choice) []*script.Step {
 	var sum float64
 	for _, c := range choices {
-		sum += c.Weight
+		sum += *c.Weight
 	}
-	for at := rand.Float64() * sum; ; choices = choices[1:] {
-		if at -= choices[0].Weight; at < 0 || len(choices) == 1 {
-			return choices[0].Steps
+	at := rand.Float64() * sum
+	var chosen []*script.Step
+	for _, c := range choices {
+		if *c.Weight == 0 {
+			continue
+		}
+		chosen = c.Steps
+		if at -= *c.Weight; at < 0 {
+			break
 		}
 	}
+	return chosen
 }
 
 func (l *life) pause(s *session, span script.Span) error {

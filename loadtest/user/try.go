@@ -77,7 +77,9 @@ func once(steps []*script.Step) (all []*script.Step) {
 			all = append(all, once(step.Repeat.Steps)...)
 		case step.Choose != nil:
 			for _, c := range step.Choose {
-				all = append(all, once(c.Steps)...)
+				if *c.Weight > 0 {
+					all = append(all, once(c.Steps)...)
+				}
 			}
 		default:
 			all = append(all, step)
