@@ -72,11 +72,12 @@ func (f *fleet) openDevice() (*tun.Device, error) {
 	return tun.Open(tun.Config{Network: from[0], MTU: packet})
 }
 
-// patience is how long servers wait for so many clients to acknowledge a broadcast, of
-// which all packets stand in one queue: 50 µs each, some five times what it takes to read
-// and answer one.
+// patience is how long both ends wait for acknowledgements. Between them nothing is lost,
+// but all packets of a broadcast to so many clients stand in one queue, and before them
+// what came before: 50 µs each, some five times what it takes to read and answer a small
+// one, and a second for large ones.
 func patience(clients int) time.Duration {
-	return 200*time.Millisecond + time.Duration(clients)*50*time.Microsecond
+	return time.Second + time.Duration(clients)*50*time.Microsecond
 }
 
 func newVirtual(f *fleet) (*virtual, error) {
@@ -126,6 +127,9 @@ func TryTCP(tcp order.TCP) error {
 func (v *virtual) makeStack() (err error) {
 	f, network := v.fleet, v.device.Network().Addr()
 	c := vtcp.Config{Network: network, MTU: v.device.MTU(), Partial: true, Send: v.write, Timestamps: f.orders.Timestamps}
+	if len(f.orders.From) == 0 { // nothing is lost on the way to servers, but what they answer waits in the queue
+		c.Patience = patience(f.pending)
+	}
 	if f.orders.TCP == order.BPF {
 		path, err := fast.Load(max(f.pending, 1), network)
 		if err != nil {

@@ -1,8 +1,8 @@
 package vtcp
 
 // Times of retransmission, in ticks: that to the first one of SYN, RFC 6298 §2.1, and
-// of all else, somewhat longer than a kernel's, which has no ticks; each doubles up to
-// the longest. And how often a segment is sent again.
+// of all else, somewhat longer than a kernel's, which has no ticks, unless Config.Patience
+// says more; each doubles up to the longest. And how often a segment is sent again.
 const (
 	synWait     = 10
 	firstWait   = 3
@@ -23,7 +23,7 @@ type flight struct {
 
 // fly begins a client's flight at a sequence number.
 func (s *Stack) fly(i int, from uint32) *flight {
-	f := &flight{una: from, window: Window, due: s.wheel.now + firstWait}
+	f := &flight{una: from, window: Window, due: s.wheel.now + s.wait}
 	s.flights[uint32(i)] = f
 	s.claim(&s.records[i])
 	s.records[i].Tries = 0
@@ -98,7 +98,7 @@ func (s *Stack) acknowledged(i int, in *segment) {
 	f.window = int(in.window)
 	n := int(in.ack - f.una)
 	if n > 0 || in.window == 0 { // a server that is only full is alive, RFC 9293 §3.8.6.1
-		r.Tries, f.due = 0, s.wheel.now+firstWait
+		r.Tries, f.due = 0, s.wheel.now+s.wait
 	}
 	f.una = in.ack
 	if f.fin && n > len(f.data) {
@@ -135,7 +135,7 @@ func (s *Stack) retransmit() {
 			s.Abort(i)
 		default:
 			r.Tries++
-			wait := uint32(firstWait)
+			wait := s.wait
 			if r.State == SynSent {
 				wait = synWait
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"time"
 )
 
 // Clients are found by their number: each address has 1<<portBits of them, with
@@ -43,6 +44,11 @@ type Config struct {
 	// is read or written. Nil means that there is no fast path.
 	Claim func()
 
+	// Patience is for how long a client waits at least for the acknowledgement of what it
+	// has sent, but for SYN, before it sends that again. It is counted in ticks, and cut to a
+	// minute. Less than 300 ms means that.
+	Patience time.Duration
+
 	// Timestamps offers the option of RFC 7323, as kernels do. It costs four bytes
 	// a client, and twelve a segment.
 	Timestamps bool
@@ -69,6 +75,7 @@ type Stack struct {
 	servers []server
 	flights map[uint32]*flight // by client; of those that wait for an acknowledgement
 	wheel   wheel
+	wait    uint32 // ticks until the first retransmission
 	counts  Counts
 
 	owing   int      // the client that owes an ACK, or -1
@@ -105,6 +112,7 @@ func New(c Config) (*Stack, error) {
 		network: address(c.Network),
 		records: c.Records,
 		flights: make(map[uint32]*flight),
+		wait:    uint32(min(max(c.Patience/Tick, firstWait), longestWait)),
 		owing:   -1,
 		packet:  make([]byte, c.MTU),
 	}

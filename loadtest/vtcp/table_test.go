@@ -243,6 +243,28 @@ func TestSend(t *testing.T) {
 	step("another connection begins later", "S65546")
 }
 
+// TestPatience sends again after the time that the stack was told, within bounds.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		patience time.Duration
+		again    uint32 // in ticks
+	}{{0, 3}, {time.Millisecond, 3}, {2 * time.Second, 20}, {time.Hour, 600}} {
+		b := newBench(t, vtcp.Config{Patience: test.patience}, 1)
+		b.reach(vtcp.Established)
+		if err := b.Send(0, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		b.flush()
+		if b.Advance(test.again - 1); len(b.sent) > 0 {
+			t.Errorf("patience %v: %s before tick %d", test.patience, b.flush(), test.again)
+		}
+		if b.Advance(test.again); b.flush() != "PA1:1=x" {
+			t.Errorf("patience %v: nothing was sent again at tick %d", test.patience, test.again)
+		}
+	}
+}
+
 // TestGivenUp ends a connection whose server answers no more.
 func TestGivenUp(t *testing.T) {
 	b := newBench(t, vtcp.Config{}, 1)

@@ -79,7 +79,7 @@ func (s *Stack) established(i int, in *segment) {
 	}
 	s.owing = i
 	f := s.flights[uint32(i)]
-	f.una, f.due = in.ack, s.wheel.now+firstWait // SYN is no byte of data
+	f.una, f.due = in.ack, s.wheel.now+s.wait // SYN is no byte of data
 	s.acknowledged(i, in)
 }
 
