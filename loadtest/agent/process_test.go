@@ -104,7 +104,7 @@ func TestAgentIsLost(t *testing.T) {
 		}
 		in := bufio.NewScanner(conn)
 		in.Scan()
-		fmt.Fprintln(conn, `{"agent":4}`)
+		fmt.Fprintln(conn, `{"agent":5}`)
 		for in.Scan() {
 			var r struct{ Ping int }
 			if json.Unmarshal(in.Bytes(), &r) == nil && r.Ping > 0 {
@@ -151,7 +151,7 @@ func TestAgentIsLost(t *testing.T) {
 // A process that does not end is given up, and that is said.
 func TestProcessThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
-	addr := fakeAgent(t, `{"agent":4}`, 0)
+	addr := fakeAgent(t, `{"agent":5}`, 0)
 	a := dialOne(t, addr)
 	p, stdout, err := a.Start(7, 0)
 	if err != nil {
@@ -172,8 +172,8 @@ func TestStrangersAtAnAgent(t *testing.T) {
 	t.Parallel()
 	addr, logged := serveAgent(t, agent.Config{Command: parrot, Commit: "c0ffee"})
 	for greeting, want := range map[string]string{
-		`{"agent":4,"token":"x"}`: "wrong token",
-		`{"agent":3}`:             "the coordinator speaks version 3 of the protocol, this agent version 4 (commit c0ffee): use the same program on both",
+		`{"agent":5,"token":"x"}`: "wrong token",
+		`{"agent":3}`:             "the coordinator speaks version 3 of the protocol, this agent version 5 (commit c0ffee): use the same program on both",
 		`{}`:                      "that is no greeting of a coordinator",
 		`GET / HTTP/1.1`:          "that is no greeting of a coordinator",
 		`[]`:                      "that is no greeting of a coordinator",

@@ -35,7 +35,10 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 	shares := make([]Plan, len(sites))
 	for i, n := range Split(total, len(sites)) {
 		share.Clients, share.From, share.ClientTCP = n, sites[i].From, cmp.Or(sites[i].TCP, order.KernelTCP)
-		err := share.checkTCP()
+		err := sameTCP(sites[0], sites[i])
+		if err == nil {
+			err = share.checkTCP()
+		}
 		if err != nil {
 			return Plan{}, fmt.Errorf("agent %s: %w", sites[i].Addr, err)
 		}
@@ -44,12 +47,6 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 		}
 	}
 	p := planner{Plan: merged(shares), config: c, whyTCP: "the agents say so"}
-	for i, s := range shares {
-		if s.ClientTCP != p.ClientTCP {
-			return Plan{}, fmt.Errorf("agents %s and %s: TCP of %s and of %s: start all with one -client-tcp, as figures of the one say nothing of the other",
-				sites[0].Addr, sites[i].Addr, p.ClientTCP, s.ClientTCP)
-		}
-	}
 	for _, s := range sites {
 		p.host.Cores += s.Host.Cores
 	}
@@ -60,6 +57,15 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 		p.Why = append(p.Why, fmt.Sprintf("Agent %s: no clients: there are only %s.", s.Addr, grouped(total)))
 	}
 	return p.Plan, nil
+}
+
+// sameTCP wants clients of two sites to have the same TCP: figures of the one say nothing
+// of the other.
+func sameTCP(a, b Site) error {
+	if x, y := cmp.Or(a.TCP, order.KernelTCP), cmp.Or(b.TCP, order.KernelTCP); x != y {
+		return fmt.Errorf("its clients have TCP of %s, those of agent %s of %s: start all with one -client-tcp", y, a.Addr, x)
+	}
+	return nil
 }
 
 // merged is the plan of all shares: one room at one server.
