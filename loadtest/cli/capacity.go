@@ -112,7 +112,7 @@ func (p Program) parseForecast(args []string, help io.Writer) (c forecast, err e
 		settings.PrintDefaults(help, f)
 		return c, errHelp
 	case err != nil:
-		return c, wantedBy(f, err)
+		return c, settings.Explain(f, err)
 	case len(c.runs) == 0:
 		return c, errors.New("want the folder of a run")
 	}

@@ -73,7 +73,7 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 		settings.PrintDefaults(stdout, f)
 		return exitOK
 	case err != nil:
-		return p.misused(stderr, "doctor", wantedBy(f, err))
+		return p.misused(stderr, "doctor", settings.Explain(f, err))
 	case f.NArg() > 0:
 		return p.misused(stderr, "doctor", fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	case d.Clients < 1 || d.Clients > mostDemand:

@@ -120,7 +120,7 @@ func (p Program) parseKnee(args []string, help io.Writer) (k kneeSearch, err err
 		return k, errHelp
 	}
 	if err != nil {
-		return k, wantedBy(f, err)
+		return k, settings.Explain(f, err)
 	}
 	k.program, k.run = p, run
 	return k, k.complete()

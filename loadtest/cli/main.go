@@ -93,7 +93,7 @@ func (p Program) Main(ctx context.Context, args []string) int {
 			return p.tune(args[1:])
 		}
 	}
-	o, err := p.parseOptions(args, os.Stderr)
+	o, err := p.parseOptions(args, os.Stdout)
 	switch {
 	case errors.Is(err, errHelp):
 		return exitOK

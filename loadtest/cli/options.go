@@ -13,6 +13,7 @@ import (
 
 	"github.com/roost-rt/roost/loadtest/order"
 	"github.com/roost-rt/roost/loadtest/plan"
+	"github.com/roost-rt/roost/server/settings"
 )
 
 const usage = `usage: loadtest [SCENARIO|FILE.conf|FILE.yaml] [flags]
@@ -109,7 +110,7 @@ func (p Program) parseOptions(args []string, help io.Writer) (o options, err err
 		p.printHelp(help, f, c.Scenario)
 		return o, errHelp
 	case err != nil:
-		return o, wantedBy(f, err)
+		return o, settings.Explain(f, err)
 	case len(o.agents) > 0 && c.URL == "":
 		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
 	case len(o.agents) > 0 && len(c.From) > 0:
@@ -198,19 +199,4 @@ func checkProcess(pid int) error {
 		return fmt.Errorf("-server-pid %d: no such process", pid)
 	}
 	return nil
-}
-
-// wantedBy says what a flag takes where package flag says "parse error" alone.
-func wantedBy(f *flag.FlagSet, err error) error {
-	f.VisitAll(func(each *flag.Flag) {
-		if !strings.HasSuffix(err.Error(), "flag -"+each.Name+": parse error") {
-			return
-		}
-		wanted := "a number such as 1000"
-		if _, isTime := each.Value.(flag.Getter).Get().(time.Duration); isTime {
-			wanted = "a time such as 500ms, 10s or 1h"
-		}
-		err = fmt.Errorf("%w: want %s", err, wanted)
-	})
-	return err
 }

@@ -74,7 +74,7 @@ func (p Program) adjust(args []string, stdout, stderr io.Writer) int {
 		settings.PrintDefaults(stdout, f)
 		return exitOK
 	case err != nil:
-		return p.misused(stderr, "tune", wantedBy(f, err))
+		return p.misused(stderr, "tune", settings.Explain(f, err))
 	case f.NArg() > 0:
 		return p.misused(stderr, "tune", fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	case roleErr != nil:

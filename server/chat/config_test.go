@@ -85,10 +85,10 @@ func TestHelpHasAllFlags(t *testing.T) {
 	if len(known) > 0 {
 		t.Errorf("groups have %v, which are no flags", known)
 	}
-	var stderr strings.Builder
-	if code := chat.Main(t.Context(), []string{"-help"}, io.Discard, &stderr); code != 0 || !strings.Contains(stderr.String(), "\nlimits:\n  -max-conns connections") ||
-		!strings.Contains(stderr.String(), "\n  -config file") || !strings.HasPrefix(stderr.String(), "usage: server [flags]\n") {
-		t.Errorf("-help: exit code %d and\n%s", code, &stderr)
+	var stdout strings.Builder
+	if code := chat.Main(t.Context(), []string{"-help"}, &stdout, io.Discard); code != 0 || !strings.Contains(stdout.String(), "\nlimits:\n  -max-conns connections") ||
+		!strings.Contains(stdout.String(), "\n  -config file") || !strings.HasPrefix(stdout.String(), "usage: server [flags]\n") {
+		t.Errorf("-help: exit code %d and\n%s", code, &stdout)
 	}
 }
 

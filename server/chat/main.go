@@ -93,8 +93,8 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(stderr, usage, name)
-		o.values.Help(stderr, groups)
+		fmt.Fprintf(stdout, usage, name)
+		o.values.Help(stdout, groups)
 		return 0
 	case err != nil:
 		printTo(stderr, "%s: %v\n", name, err)

@@ -12,9 +12,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -52,8 +54,8 @@ func (p Program) Parse(flags *flag.FlagSet, args []string) (*Values, error) {
 		p.Prefix+"MAX_CONNS for -max-conns), then the file")
 	v := &Values{program: p, flags: flags, from: make(map[string]string)}
 	if err := flags.Parse(args); err != nil {
-		if name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
-			err = fmt.Errorf("no flag -%s%s; see -help", name, meant("-", v.nearest(name)))
+		if !errors.Is(err, flag.ErrHelp) {
+			err = fmt.Errorf("%w; see -help", Explain(flags, err))
 		}
 		return v, err
 	}
@@ -76,6 +78,38 @@ func (p Program) Parse(flags *flag.FlagSet, args []string) (*Values, error) {
 	return v, errors.Join(errs...)
 }
 
+// Explain adds to an error of flags.Parse which flag was meant, or what the flag takes.
+func Explain(flags *flag.FlagSet, err error) error {
+	if name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
+		return fmt.Errorf("no flag -%s%s", name, meant("-", nearest(flags, name)))
+	}
+	flags.VisitAll(func(f *flag.Flag) {
+		if want := wanted(f); want != "" && strings.Contains(err.Error(), "for flag -"+f.Name+": ") {
+			err = fmt.Errorf("%w: want %s", err, want)
+		}
+	})
+	return err
+}
+
+// wanted is what a flag takes, "" if its own error says it.
+func wanted(f *flag.Flag) string {
+	value, ok := f.Value.(flag.Getter)
+	if !ok {
+		return ""
+	}
+	switch value.Get().(type) {
+	case int, int64, uint, uint64, float64:
+		return "a number such as 1000"
+	case time.Duration:
+		return "a time such as 500ms, 10s or 1h"
+	case bool:
+		return "true or false"
+	case *slog.Level:
+		return "debug, info, warn or error"
+	}
+	return ""
+}
+
 func (p Program) variable(name string) string {
 	return p.Prefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
@@ -86,9 +120,13 @@ func (v *Values) set(name, text, from, at string) error {
 	if v.from[name] != "" {
 		return nil
 	}
-	if err := v.flags.Lookup(name).Value.Set(text); err != nil {
-		if slices.Contains(v.program.Secrets, name) {
+	f := v.flags.Lookup(name)
+	if err := f.Value.Set(text); err != nil {
+		switch want := wanted(f); {
+		case slices.Contains(v.program.Secrets, name):
 			return fmt.Errorf("%s: cannot be used", at)
+		case want != "":
+			return fmt.Errorf("%s is %q: want %s", at, text, want)
 		}
 		return fmt.Errorf("%s is %q: %w", at, text, err)
 	}
@@ -133,7 +171,7 @@ func (v *Values) read(path string) error {
 		text, ok := textOf(pairs[i+1])
 		switch {
 		case v.flags.Lookup(name) == nil || name == fileFlag:
-			errs = append(errs, fmt.Errorf("%s: no such setting%s", at, meant("", v.nearest(name))))
+			errs = append(errs, fmt.Errorf("%s: no such setting%s", at, meant("", nearest(v.flags, name))))
 		case seen[name] != 0:
 			errs = append(errs, fmt.Errorf("%s: is in line %d already", at, seen[name]))
 		case !ok:
@@ -173,9 +211,9 @@ func meant(prefix, nearest string) string {
 }
 
 // nearest is the setting whose name somebody may have mistyped, "" if none is like it.
-func (v *Values) nearest(name string) (best string) {
+func nearest(flags *flag.FlagSet, name string) (best string) {
 	least := 1 + len(name)/4
-	v.flags.VisitAll(func(f *flag.Flag) {
+	flags.VisitAll(func(f *flag.Flag) {
 		if d := distance(name, f.Name); d <= least && f.Name != fileFlag {
 			best, least = f.Name, d-1
 		}
@@ -213,7 +251,7 @@ func (v *Values) Strange() (sentences []string) {
 		if !ours || v.flags.Lookup(short) != nil {
 			continue
 		}
-		if nearest := v.nearest(short); nearest != "" {
+		if nearest := nearest(v.flags, short); nearest != "" {
 			sentences = append(sentences, name+" is no setting"+meant("", v.program.variable(nearest)))
 		}
 	}

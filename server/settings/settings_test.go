@@ -110,9 +110,9 @@ func TestMistakes(t *testing.T) {
 		{"addr: :1\n\nmaxconns: 1\n", "", ":3: maxconns: no such setting: did you mean max-conns?"},
 		{"nonsense: 1\n", "", "nonsense: no such setting\n"},
 		{"config: x\n", "", "config: no such setting"},
-		{"max-conns: many\n", "", `:1: max-conns is "many": parse error`},
-		{"idle: 5\n", "", `:1: idle is "5": parse error`},
-		{"proxy-protocol: yes\n", "", `proxy-protocol is "yes": parse error`},
+		{"max-conns: many\n", "", `:1: max-conns is "many": want a number such as 1000`},
+		{"idle: 5\n", "", `:1: idle is "5": want a time such as`},
+		{"proxy-protocol: yes\n", "", `proxy-protocol is "yes": want true or false`},
 		{"addr: :1\naddr: :2\n", "", ":2: addr: is in line 1 already"},
 		{"addr:\n", "", ":1: addr: want a value"},
 		{"hosts: []\n", "", ":1: hosts: want a value"},
@@ -124,6 +124,7 @@ func TestMistakes(t *testing.T) {
 		{"addr: [\n", "", "yaml: line "},
 		{strings.Repeat("#\n", 1<<19) + "addr: :1\n", "", "has more than 1048576 bytes"},
 		{"", "-adr x", "no flag -adr: did you mean -addr?; see -help"},
+		{"", "-max-conns x", `for flag -max-conns: parse error: want a number such as 1000; see -help`},
 		{"", "-nonsense", "no flag -nonsense; see -help"},
 		{"", "-token secretive", "-token: all users of this host see arguments: put it into SETTINGS_TOKEN"},
 		{"", "-config /nowhere/file", "-config: open /nowhere/file"},
@@ -138,7 +139,7 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 	t.Setenv("SETTINGS_MAX_CONNS", "x")
-	if _, err := program.Parse(newFlags(), nil); err == nil || !strings.Contains(err.Error(), `SETTINGS_MAX_CONNS is "x": parse error`) {
+	if _, err := program.Parse(newFlags(), nil); err == nil || !strings.Contains(err.Error(), `SETTINGS_MAX_CONNS is "x": want a number such as 1000`) {
 		t.Errorf("a number that is none in the environment: %v", err)
 	}
 	if _, err := program.Parse(newFlags(), []string{"-help"}); !errors.Is(err, flag.ErrHelp) {

@@ -140,8 +140,41 @@ func newRoot() *cobra.Command {
 		Run: func(*cobra.Command, []string) { fmt.Print(version()) },
 	})
 	root.SetCompletionCommandGroupID(others)
-	root.SetHelpCommandGroupID(others)
+	root.InitDefaultCompletionCmd()
+	root.SetHelpCommand(helpOn(root, others))
+	for _, made := range root.Commands() {
+		if made.Name() == "completion" {
+			made.Short = "print what completes words in bash, zsh, fish or powershell"
+			made.Args, made.RunE = cobra.NoArgs, func(*cobra.Command, []string) error { return errors.New("want a shell: bash, zsh, fish or powershell") }
+		}
+	}
 	return root
+}
+
+// helpOn is the command that shows the help of another. Cobra's own calls one that there
+// is not a success.
+func helpOn(root *cobra.Command, group string) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "print the help of a command", GroupID: group,
+		ValidArgsFunction: func(*cobra.Command, []string, string) (words []string, _ cobra.ShellCompDirective) {
+			for _, c := range root.Commands() {
+				if c.IsAvailableCommand() {
+					words = append(words, c.Name()+"\t"+c.Short)
+				}
+			}
+			return words, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 && found.HasSubCommands() {
+				err = fmt.Errorf("unknown command %q", rest[0])
+			}
+			if err != nil {
+				return err
+			}
+			return found.Help()
+		},
+	}
 }
 
 func (c command) cobra(group string) *cobra.Command {

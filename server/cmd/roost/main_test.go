@@ -71,13 +71,22 @@ func TestCommands(t *testing.T) {
 		{"tune", 2, "roost tune: want one of diff, apply, status, rollback; see -help"},
 		{"tune -help", 0, "usage: roost tune diff|apply|status|rollback [flags]"},
 		{"gen -help", 0, "usage: roost gen channel [flags] NAME"},
-		{"gen channel Chat -dir /dev/null/x", 1, "gen: "},
+		{"gen channel Chat -dir /dev/null/x", 1, "roost gen: "},
+		{"gen channel Chat -fast", 2, "roost gen: flag provided but not defined: -fast; see -help"},
+		{"bench -cliens 5", 2, "roost bench: no flag -cliens: did you mean -clients?; see -help"},
+		{"completion tcsh", 2, `roost: unknown command "tcsh" for "roost completion"`},
+		{"help nope", 2, `roost: unknown command "nope"`},
+		{"help tune", 0, "usage: roost tune "},
+		{"help completion", 0, "Generate "},
 		{"srve", 2, "roost: unknown command \"srve\" for \"roost\"\n\nDid you mean this?\n\tserve"},
 		{"-wrong", 2, "roost: unknown shorthand flag"},
 	} {
 		code, stdout, stderr := roost(t, strings.Fields(tt.args)...)
 		if code != tt.code || !strings.HasPrefix(stdout+stderr, tt.want) {
 			t.Errorf("roost %s: exit code %d, %.300q, want %d, %q", tt.args, code, stdout+stderr, tt.code, tt.want)
+		}
+		if asked, other := stdout, stderr; (code == 0) != (asked != "" && other == "") {
+			t.Errorf("roost %s: exit code %d, and says %.300q, and %.300q as errors", tt.args, code, stdout, stderr)
 		}
 		if strings.Contains(stdout+stderr, "loadtest ") {
 			t.Errorf("roost %s speaks of another program: %s", tt.args, stdout+stderr)

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 )
 
@@ -45,23 +46,24 @@ func Main(program string, args []string, stdout, stderr io.Writer) int {
 		args = []string{"-help"}
 	}
 	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard)
+	name := path.Base(program) // of errors
 	var p plan
 	flags.StringVar(&p.dir, "dir", ".", "`folder` to write to; it is created if missing")
 	flags.StringVar(&p.pkg, "package", "", "`name` of the package; default: that of the Go files in the folder, or else the folder's own")
 	flags.BoolVar(&p.force, "force", false, "overwrite files")
-	flags.Usage = func() {
-		fmt.Fprintf(flags.Output(), usage, program)
-		flags.PrintDefaults()
-	}
 	words, err := parse(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(stdout, usage, program)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
 		return 0
 	case err != nil:
+		fmt.Fprintf(stderr, "%s: %v; see -help\n", name, err)
 		return 2
 	case len(words) != 2:
-		fmt.Fprintf(stderr, "gen: want what to generate and its name, such as: gen channel Chat; see -help\n")
+		fmt.Fprintf(stderr, "%[1]s: want what to generate and its name, such as: %[1]s channel Chat; see -help\n", name)
 		return 2
 	}
 	p.kind = words[0]
@@ -71,10 +73,10 @@ func Main(program string, args []string, stdout, stderr io.Writer) int {
 	var wrong *argumentError
 	switch {
 	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "gen: %v; see -help\n", err)
+		fmt.Fprintf(stderr, "%s: %v; see -help\n", name, err)
 		return 2
 	case err != nil:
-		fmt.Fprintf(stderr, "gen: %v\n", err)
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 1
 	}
 	return 0

@@ -150,7 +150,7 @@ func TestAdvice(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{}, {"-h"}, {"--help"}, {"channel", "-help"}, {"socket", "--help"}, {"channel", "Chat", "-h"}} {
 		code, stdout, stderr := run(args...)
-		if code != 0 || stdout != "" || !strings.HasPrefix(stderr, "usage: go run github.com/roost-rt/roost/server/gen channel [flags] NAME\n") || !strings.Contains(stderr, "-force") {
+		if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "usage: go run github.com/roost-rt/roost/server/gen channel [flags] NAME\n") || !strings.Contains(stdout, "-force") {
 			t.Errorf("gen %v exits with %d and prints %q and %q", args, code, stdout, stderr)
 		}
 	}
@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no name", nil, []string{"channel"}, 2, "want what to generate and its name"},
 		{"two names", nil, []string{"channel", "A", "B"}, 2, "want what to generate and its name"},
-		{"unknown flag", nil, []string{"channel", "Chat", "-fast"}, 2, "flag provided but not defined: -fast"},
+		{"unknown flag", nil, []string{"channel", "Chat", "-fast"}, 2, "gen: flag provided but not defined: -fast; see -help"},
 		{"unknown kind", nil, []string{"page", "Chat"}, 2, `"page" is nothing to generate: there are channel, socket and presence`},
 		{"a path as kind", nil, []string{"../templates/channel", "Chat"}, 2, "is nothing to generate"},
 		{"lower case", nil, []string{"channel", "chat"}, 2, `"chat" is no name in CamelCase`},
