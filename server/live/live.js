@@ -57,7 +57,7 @@ function figure(label, value, text) {
 
 function rows(id, list, cells) {
   const made = list.map((item) => element("tr", {}, ...cells(item).map((cell) => element("td", {}, cell))));
-  if (made.length === 0) made.push(element("tr", {}, element("td", { className: "none", colSpan: 3 }, "none")));
+  if (made.length === 0) made.push(element("tr", {}, element("td", { className: "none", colSpan: $(id).closest("table").tHead.rows[0].cells.length }, "none")));
   $(id).replaceChildren(...made);
 }
 
