@@ -27,16 +27,32 @@ type row struct {
 func (r rows) all() iter.Seq[row] {
 	return func(yield func(row) bool) {
 		for len(r) > 0 {
-			var w row
-			w.ref, r = base64.RawURLEncoding.EncodeToString([]byte(r[:refBytes])), r[refBytes:]
-			key, rest := r.next()
-			meta, rest := rest.next()
-			w.key, w.meta, r = key, body(meta), rest
-			if !yield(w) {
+			var ref, key, meta string
+			if ref, key, meta, r = r.cut(); !yield(rowOf(ref, key, meta)) {
 				return
 			}
 		}
 	}
+}
+
+func rowOf(ref, key, meta string) row {
+	return row{base64.RawURLEncoding.EncodeToString([]byte(ref)), key, body(meta)}
+}
+
+// len is how many there are.
+func (r rows) len() (n int) {
+	for ; len(r) > 0; n++ {
+		_, _, _, r = r.cut()
+	}
+	return n
+}
+
+// cut takes the first apart.
+func (r rows) cut() (ref, key, meta string, rest rows) {
+	ref, rest = string(r[:refBytes]), r[refBytes:]
+	key, rest = rest.next()
+	meta, rest = rest.next()
+	return ref, key, meta, rest
 }
 
 // next cuts a text off that has its length before it.
@@ -53,10 +69,12 @@ func (w row) append(b []byte) []byte {
 }
 
 func (r rows) find(key string) (w row, found bool) {
-	for w := range r.all() {
-		if w.key == key {
-			return w, true
+	for len(r) > 0 {
+		ref, k, meta, rest := r.cut()
+		if k == key {
+			return rowOf(ref, key, meta), true
 		}
+		r = rest
 	}
 	return row{}, false
 }
@@ -65,13 +83,14 @@ func (r rows) find(key string) (w row, found bool) {
 func (r rows) with(w row) rows { return rows(w.append([]byte(r.without(w.key)))) }
 
 func (r rows) without(key string) rows {
-	var b []byte
-	for w := range r.all() {
-		if w.key != key {
-			b = w.append(b)
+	for from := r; len(from) > 0; {
+		_, k, _, rest := from.cut()
+		if k == key {
+			return r[:len(r)-len(from)] + rest
 		}
+		from = rest
 	}
-	return rows(b)
+	return r
 }
 
 // among reports whether a presence is one of a share: of all at level 0, of half of

@@ -212,9 +212,7 @@ func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
 func (p *Presence) ofChannelLocked(ch *phx.Channel) int {
 	n := len(p.local[ch])
 	for _, t := range p.crowdsLocked(ch) {
-		for range t.crowd[ch].all() {
-			n++
-		}
+		n += t.crowd[ch].len()
 	}
 	if s, ok := p.seats[ch]; ok {
 		for more := &s; more != nil; more = more.more {
