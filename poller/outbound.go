@@ -85,7 +85,9 @@ func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
 func (c *Conn) queuedLocked(w pending) {
 	r := c.rare
 	r.bytes += len(w.rest)
-	r.full = r.full || r.bytes > c.loop.poller.High()
+	if !r.full && r.bytes > c.loop.poller.High() {
+		r.full, r.stays = true, 0
+	}
 	c.loop.poller.backlog.add(w)
 	if !r.armed { // before the connection is registered, start does it
 		r.quiet = 0
@@ -229,11 +231,13 @@ func (c *Conn) Hold(pool *Pool, t Turn) bool {
 	return true
 }
 
-// Full reports whether Hold would make a turn wait.
+// Full reports whether Hold would make a turn wait, and has for no longer than
+// Config.WriteTimeout: a room waits for peers that are slow, but not for those that stay
+// so. However little they take, they are not slow consumers, and could hold it up for ever.
 func (c *Conn) Full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.rare != nil && c.rare.full
+	return c.rare != nil && c.rare.full && c.rare.stays <= sweeps
 }
 
 // Finish ends the connection politely: it sends last behind the waiting bytes,

@@ -9,6 +9,7 @@ type rare struct {
 	bytes int        // of them that wait
 	armed bool       // the loop has been asked to say when the socket is writable
 	full  bool       // more than Config.OutboundHigh waited, and half of it still does
+	stays int        // sweeps of the loop since it has become full
 	held  []heldTurn // that Hold keeps back until it is full no more
 	quiet int        // sweeps of the loop since the kernel last took something
 	owing bool       // the loop sweeps it; see loop.owing

@@ -183,6 +183,7 @@ func (c *Conn) sweep() (again bool) {
 		return false
 	}
 	r.quiet++
+	r.stays++
 	if p := c.loop.poller; r.quiet > sweeps || r.quiet > 1 && r.bytes > leastHigh && p.backlog.full() {
 		c.cutLocked()
 	}

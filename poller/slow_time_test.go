@@ -57,3 +57,33 @@ func TestSlowConsumerInTime(t *testing.T) {
 		}
 	}
 }
+
+// A peer that takes some, but never half of what makes it full, is full for
+// WriteTimeout, here 10 s, and has a new time once it has taken half.
+func TestFullInTime(t *testing.T) {
+	l, alarm := newTestLoop()
+	l.wakeFD = -1
+	l.poller.backlog.max, l.poller.outboundMax = 1<<40, 1<<40
+	high := l.poller.High()
+	c := l.begin(&timed{alarm: alarm})
+	for range 2 {
+		if c.owe(high + 1); !c.Full() {
+			t.Fatal("a connection that is owed more than OutboundHigh is not full")
+		}
+		began := alarm.at
+		for c.Full() && alarm.at < began+time.Minute {
+			alarm.run(alarm.at + tickLength)
+			c.rare.quiet = 0 // as flushLocked says
+		}
+		if d := alarm.at - began; d < 10*time.Second || d > 11*time.Second+tickLength {
+			t.Errorf("full for %v, want 10 s", d)
+		}
+		if !c.rare.full || c.rare.ending != open {
+			t.Fatal("the connection is listened to, or cut off, want neither")
+		}
+		c.mu.Lock()
+		c.rare.popLocked(l.poller, high+1)
+		c.relieveLocked()
+		c.mu.Unlock()
+	}
+}

@@ -23,7 +23,7 @@ type transport interface {
 	// more, gets its turn on pool later; see poller.Conn.
 	Hold(pool *poller.Pool, t poller.Turn) bool
 
-	// Full reports whether Hold would make a turn wait.
+	// Full reports whether Hold would make a turn wait, and has not for too long.
 	Full() bool
 
 	// Finish ends behind everything else. A client that can be told learns the
