@@ -25,13 +25,13 @@ elsewhere, one coordinator at a time.
   loadtest agent -listen 10.0.0.7:7000                          on each load machine
   loadtest -url ws://HOST:4000 -agents 10.0.0.7:7000,10.0.0.8:7000  on the coordinator
 
-With -client-tcp tun its clients have no sockets, and addresses of a prefix that is
-routed to this host, which forwards their packets: loadtest/kernel/TUNING.md says
-what the network has to do.
+With -client-tcp tun its clients have no sockets. Their addresses come from a prefix
+that is routed to this host, which forwards their packets: loadtest/kernel/TUNING.md
+describes what the network has to do.
 
-Both take the token from the environment variable ` + tokenEnv + `. It is not
-encrypted, nor is anything else: this is for a network of your own. Whoever knows
-it can have this host make connections to any other.
+Both take the token from the environment variable ` + tokenEnv + `. Neither
+the token nor anything else is encrypted: use it on a network of your own. Anybody
+with the token can make this host connect to any other.
 
 Ctrl-C ends it. Exit codes: 0 ended by a signal, 1 it cannot listen, 2 wrong
 arguments.

@@ -66,9 +66,9 @@ func public(raw string) (string, error) {
 const checkUsage = `usage: loadtest check FILE.yaml…
        loadtest check -schema
 
-Reads scenario files and what they refer to, and says what is wrong with them, or
-what they make a run do. It connects to nothing. -schema prints the JSON schema of
-scenario files, for editors.
+Reads scenario files and the files they refer to. It lists the mistakes in them, or
+says what a run of each would do. It connects to nothing. -schema prints the JSON
+schema of scenario files, for editors.
 
 `
 

@@ -19,20 +19,20 @@ import (
 
 const capacityUsage = `usage: loadtest capacity RUN… [flags]
 
-Says what a cluster for many clients would take, from what your own runs measured of
-one: nodes, memory, processors, network and the load of NATS. Then it simulates those
-nodes: where rooms lie, clients that come and go, and one node's death. It measures
-nothing, and says what it assumes.
+Estimates from your own runs what a cluster for many clients would take: nodes,
+memory, processors, network and the load of NATS. Then it simulates those nodes: the
+placement of rooms, clients that come and go, and the death of one node. It measures
+nothing, and lists its assumptions.
 
   loadtest -clients 100000 -out a           measures memory, joins and deliveries
   loadtest idle -clients 100000 -out b      measures heartbeats
   loadtest capacity a b -clients 1000000,10000000 -cores 8 -memory 32GiB
 
 A run is the folder of its results, its summary.json or its records.jsonl. Each figure
-is of the first run that has it. Memory is of runs that start the server themselves.
+comes from the first run that has it. Only runs that start the server measure memory.
 
-Exit codes: 0 computed, 1 a run cannot be read, lacks something, or no number of nodes
-will do, 2 wrong arguments.
+Exit codes: 0 computed, 1 a run cannot be read or lacks something, or no number of
+nodes is enough, 2 wrong arguments.
 
 flags, before or after the runs:
 `

@@ -16,8 +16,8 @@ import (
 	"github.com/roost-rt/roost/server/settings"
 )
 
-const compareUsage = `Loadtest compare sets runs side by side; the first side is what the others are
-measured by.
+const compareUsage = `Loadtest compare sets runs side by side; the first side is the baseline for the
+others.
 
   go run ./loadtest compare results/10k results/15k
   go run ./loadtest compare old=a1,a2,a3,a4 new=b1,b2,b3,b4 -html compare.html
@@ -25,14 +25,14 @@ measured by.
 A side is one run or, with a name, several: rounds of the same thing, made in
 turn with those of the other sides. A run is the folder of its results, its
 summary.json or its records.jsonl, which may be compressed (records.jsonl.gz) and
-hold several runs, one after another. With three runs a side each figure gets a
-verdict. Some of dozens are wrong by chance: those marked * hold when corrected
-for that, which takes more runs: six or seven a side if but one figure differs.
-Only they count for -fail-if-worse.
+hold several runs, one after another. With three runs a side, each figure gets a
+verdict. Among dozens of verdicts some are wrong by chance. Those marked * stay
+significant after correction for that, which takes more runs: six or seven a side
+if only one figure differs. Only they count for -fail-if-worse.
 
-Exit codes: 0 compared; with -fail-if-worse 99 something is worse or not measured
-any more, 1 it cannot be told, as of too few runs; 1 a run cannot be read or a
-file not written, 2 wrong arguments, such as the same run twice.
+Exit codes: 0 compared; with -fail-if-worse 99 something is worse or no longer
+measured, 1 no answer, for example because of too few runs; 1 a run cannot be read
+or a file cannot be written, 2 wrong arguments, such as the same run twice.
 
 flags, before or after the sides:
 `

@@ -16,8 +16,8 @@ import (
 
 const doctorUsage = `usage: loadtest doctor [flags]
 
-Says which limit of this machine is the first that a number of clients hits, and
-at how many. Changes nothing and needs no root.
+Says which limit of this machine a number of clients hits first, and at how many
+clients. Changes nothing and needs no root.
 
   loadtest doctor -clients 1000000              the servers here, clients elsewhere
   loadtest doctor -clients 1000000 -same-host   servers and clients both here, as
@@ -26,13 +26,13 @@ at how many. Changes nothing and needs no root.
   loadtest doctor -clients 50000 -role load     the clients here, servers elsewhere
   loadtest doctor -clients 50000 -single        one server process for all
 
-It shows what is in the way, so that not all clients can connect, and what is slow,
-so that all can, but lose time: what it is now, what is needed, and the number of
-clients from which on it matters. -all shows also what is enough, and why what else
-there is has no bound here.
+It shows the limits in the way, which keep clients from connecting, and the slow
+ones, which only cost time: the value now, the value needed, and the number of
+clients from which it matters. -all also shows the limits that are high enough, and
+why others do not apply here.
 
 Exit codes: 0 enough, 99 something is in the way or slow ("tune diff" of the same
-role says the same), 1 it could not be found out, 2 wrong arguments.
+role says the same), 1 the limits could not be read, 2 wrong arguments.
 
 flags:
 `

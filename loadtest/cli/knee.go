@@ -29,27 +29,27 @@ import (
 const kneeUsage = `usage: loadtest knee [SCENARIO|FILE.conf|FILE.yaml] -slo THRESHOLDS -vary rate|clients [flags]
 
 Finds the highest rate, or the most clients, at which a run still meets its
-thresholds: it goes up in steps of two until a run breaks, halves what is
-between, and repeats at the border, for one run may be luck.
+thresholds. It doubles until a run breaks, halves the interval that is left, and
+repeats runs at the border, because a single run may be luck.
 
   go run ./loadtest knee -slo 'p99<200ms,lost=0' -vary rate -clients 1000
   go run ./loadtest knee echo -slo 'p99<50ms' -vary rate -from 1000 -each 5s
   go run ./loadtest knee -slo 'p99<1s' -vary clients -url ws://host:4000
   go run ./loadtest knee app.yaml -slo 'p99<200ms' -vary rate -clients 200
 
-A run breaks, too, when messages are lost or a queue grows, and when it cannot be
-made, as with more clients than the host has memory for. All other flags are
-those of a run ("loadtest -help"), and go to each. In a chat a run of a given rate
-has as many messages as take -each, unless -messages says another number, and
-where -vary is clients the rate is 2 a second, unless -rate says another. Of a file
-for any application, rate is that of rounds, over all users and instead of its
-stages, and where -vary is clients users go through the steps as the file has it.
+A run also breaks when messages are lost, when a queue grows, or when it cannot be
+made, for example because the host lacks memory for so many clients. All other flags
+are those of a run ("loadtest -help") and apply to each run. In a chat, a run sends
+messages for the time of -each, unless -messages sets their number. With
+-vary clients the rate is 2 a second, unless -rate sets another. With a scenario
+file, -vary rate varies the rounds a second over all users and replaces the file's
+stages; with -vary clients, users go through the steps as the file says.
 
 The folder gets knee.html, knee.txt, knee.json, and each run. Ctrl-C ends the
-search with what is known by then.
+search and reports the results so far.
 
 Exit codes: 0 something holds, 99 nothing does, 1 the first run could not be made
-or a file not written, 2 wrong arguments, 130 interrupted.
+or a file could not be written, 2 wrong arguments, 130 interrupted.
 
 flags of knee:
 `

@@ -22,28 +22,28 @@ Starts the chat server, connects 10,000 clients, has all of them join a room,
 broadcasts to it, and reports whether everybody got everything and when.
 
   go run ./loadtest                        10,000 clients, about 15 seconds
-  go run ./loadtest -clients 100000        as many processes as the file limit asks for
+  go run ./loadtest -clients 100000        as many processes as the file limit requires
   go run ./loadtest -url ws://host:4000    any server with room:* channels that broadcast new_msg
   go run ./loadtest app.yaml               any application with channels, see loadtest/examples
   go run ./loadtest echo                   another scenario; "loadtest list" explains them
   go run ./loadtest churn-10k.conf         a scenario with its flags from a file
   go run ./loadtest -slo 'p99<500ms'       exit 99 if the slowest percent took longer
 
-Exit codes: 0 all delivered and all thresholds met, 99 not so, 1 the run broke,
-2 wrong arguments, 130 interrupted. "go run" turns all others than 0 into 1: build
-the program for scripts. Ctrl-C ends a run early, with a report; a second one ends
-it at once.
+Exit codes: 0 everything delivered and all thresholds met, 99 otherwise, 1 the run
+failed, 2 wrong arguments, 130 interrupted. "go run" turns every code but 0 into 1:
+build the program for use in scripts. Ctrl-C ends a run early, with a report; a
+second one ends it at once.
 
-Other commands, each with a -help of its own, as has each scenario:
-  check            reads a scenario file for any application, and says what is wrong
+Other commands (-help explains each of them, and each scenario):
+  check            finds mistakes in a scenario file for any application
   knee             finds the highest rate, or the most clients, that meet thresholds
-  compare A B      sets results beside each other
+  compare A B      compares results
   compare-servers  measures Roost and other servers in turn
-  report           makes the reports of a run anew from its records
+  report           rebuilds the reports of a run from its records
   list             explains the scenarios
   agent            holds clients for a run on another machine
-  plan             says what a run would be on this machine, and makes none
-  capacity RUN…    says what clusters for 1 to 100 million clients would take, from your runs
+  plan             says what a run would do on this machine, without running it
+  capacity RUN…    estimates clusters for 1 to 100 million clients from your runs
   doctor, tune     find the limits in the way of many clients, and raise them
 `
 

@@ -14,9 +14,9 @@ import (
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
-const rerenderUsage = `Loadtest report makes the reports of runs anew from their records: report.html,
-report.txt, summary.json, timeline.csv and latency.hlog, in the same folder. That
-is for runs that died before they could, and for those of older programs.
+const rerenderUsage = `Loadtest report rebuilds the reports of runs from their records: report.html,
+report.txt, summary.json, timeline.csv and latency.hlog, in the same folder. Use it
+for runs that died before their reports were written, and for those of older programs.
 
   go run ./loadtest report results/1m
 
@@ -25,8 +25,8 @@ after another, each has a folder of its own for its reports: 1, 2 and so on.
 
 Thresholds are those of the run's command (-slo) and of its scenario file.
 
-Exit codes: 0 made, whatever the verdict; 1 a run cannot be read or a file not
-written, 2 wrong arguments.
+Exit codes: 0 written, whatever the verdict; 1 a run cannot be read or a file cannot
+be written, 2 wrong arguments.
 `
 
 // rerender runs the subcommand "report" and returns the exit code.

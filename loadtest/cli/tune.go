@@ -15,11 +15,11 @@ import (
 
 const tuneUsage = `usage: loadtest tune diff|apply|status|rollback [flags]
 
-Raises the settings of Linux that many clients need, and takes them back.
+Raises the settings of Linux that many clients need, and restores them.
 
-  loadtest tune diff -clients 1000000   what would change, and why: what
-                                        "loadtest doctor -same-host" finds too
-                                        low, and what the drop-in below needs
+  loadtest tune diff -clients 1000000   what would change, and why: settings
+                                        that "loadtest doctor -same-host" finds
+                                        too low, or that the drop-in below needs
   loadtest tune diff -role load         the same for a host with the clients alone
   loadtest tune apply -clients 1000000  changes it (root)
   loadtest tune status                  what is applied, and what changed since
@@ -29,18 +29,18 @@ apply never lowers a bound. It writes
   ` + kernel.SysctlFile + `
   ` + kernel.UnitFile + `, on a load machine instead
   ` + kernel.LimitsFile + `
-and keeps the old values in ` + kernel.StateFile + `. In a container it leaves alone
-what belongs to the host, and prints the settings of Docker and Kubernetes.
+and keeps the old values in ` + kernel.StateFile + `. In a container it leaves the
+host's settings alone, and prints the settings for Docker and Kubernetes.
 
-rollback leaves alone what it cannot see, and says where to run it, and a value
-that somebody else has set since. Neither apply nor rollback touches a file that
-was edited since. All that is left is named, and its old value kept: roll back
-again when it can be seen, is again as apply left it, or as it was before.
+rollback leaves alone a setting that it cannot see from here, and says where to run
+it; it also leaves alone a value that somebody else has set since. Neither apply nor
+rollback touches a file that was edited since. Both name what they leave and keep
+its old value: roll back again once the setting can be seen, or is as apply left it,
+or as it was before.
 
-Exit codes: 0 done, or nothing to do; 99 something is in the way or slow, also what
-cannot be tuned, as "doctor" of the same role says (diff), was not
-touched (apply, rollback) or has changed since (status); 1 it failed; 2 wrong
-arguments.
+Exit codes: 0 done, or nothing to do; 99 something is in the way or slow, even if it
+cannot be tuned, as "doctor" of the same role says (diff), was not touched (apply,
+rollback) or has changed since (status); 1 it failed; 2 wrong arguments.
 `
 
 // tune is the subcommand of that name. It returns its exit code.

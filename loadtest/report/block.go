@@ -58,7 +58,7 @@ func (p *Percentiles) counted(label string, n int64) blockRow {
 
 // closedLoopSays is what the latency of a closed loop cannot see.
 const closedLoopSays = "Closed loop: a client sends once it has its answer. Messages that a stall delays are missing from these latencies " +
-	"(coordinated omission), so they are lower than those of users who do not wait for each other; -rate measures theirs."
+	"(coordinated omission), so they are lower than independent users would see; use -rate to measure that."
 
 // latencyBlock leaves the rows out that the scenario does not have.
 func (s Summary) latencyBlock() block {

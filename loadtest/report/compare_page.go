@@ -220,7 +220,7 @@ func (c *Comparison) barsOf(side int, f family, lines []Line, x, y axis) []shape
 // curves lays the latencies by percentile over each other, each the median of
 // the runs of its side, at the percentiles that every run has.
 func (c *Comparison) curves() chart {
-	out := chart{ID: "percentiles", Title: "Latency by percentile", About: "Latency that the given share of receipts, or in echo of replies, stayed below. Of several runs, the median."}
+	out := chart{ID: "percentiles", Title: "Latency by percentile", About: "Latency within which the given share of receipts (in echo, of replies) arrived. Of several runs, the median."}
 	percents := c.sharedPercents()
 	var lines []series
 	for i, s := range c.sides {

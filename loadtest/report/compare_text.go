@@ -74,7 +74,7 @@ func (c *Comparison) textWarnings(t *table) {
 }
 
 // apples is said where some latencies are oranges.
-const apples = "Latencies are left out: that of a reply in echo and that of a receipt of a broadcast are not the same thing."
+const apples = "Latencies are left out: the latency of an echo reply cannot be compared with that of a broadcast receipt."
 
 // method says how far to trust the verdicts.
 func (c *Comparison) method() []string {
@@ -83,20 +83,20 @@ func (c *Comparison) method() []string {
 		sentences = append(sentences, apples)
 	}
 	if !c.judged() {
-		return append(sentences, fmt.Sprintf("A verdict needs %d runs a side, made by turns.", max(MinRuns, enough(c.Alpha))))
+		return append(sentences, fmt.Sprintf("A verdict needs %d runs a side, made alternately.", max(MinRuns, enough(c.Alpha))))
 	}
 	fewest := c.fewestRuns()
 	sentences = append(sentences,
-		fmt.Sprintf("Test: %s; better or worse means a p of at most %v.", c.Test, c.Alpha),
-		fmt.Sprintf("With %s a side p is %.2g at least, where all of one side lie above all of the other.", runs(fewest), leastP(fewest, fewest)),
-		"Within noise: no difference was shown, which does not say that there is none. More runs show smaller ones.")
+		fmt.Sprintf("Test: %s; a difference counts as better or worse if p is at most %v.", c.Test, c.Alpha),
+		fmt.Sprintf("With %s a side, p cannot fall below %.2g, even if every value of one side is above all of the other.", runs(fewest), leastP(fewest, fewest)),
+		"Within noise: no difference was shown, but there may be one. More runs reveal smaller differences.")
 	if tested := c.tested(); len(tested) > 0 {
 		different := func(cell *Cell) bool { return cell.Verdict != WithinNoise }
 		firm := func(cell *Cell) bool { return c.Firm(*cell) }
 		sentences = append(sentences,
-			fmt.Sprintf("Verdicts of better or worse: %d of %d, each by its own p; chance alone would make up to %.2g.",
+			fmt.Sprintf("Verdicts of better or worse: %d of %d, each by its own p; chance alone would produce up to %.2g.",
 				countOf(tested, different), len(tested), float64(len(tested))*c.Alpha),
-			fmt.Sprintf("Those that hold when corrected for their number: %d, marked * (Benjamini-Hochberg, false discovery rate %v).",
+			fmt.Sprintf("Still significant after correction for their number: %d, marked * (Benjamini-Hochberg, false discovery rate %v).",
 				countOf(tested, firm), c.Alpha))
 		if needed, tooFew := c.TooFewRuns(); tooFew && countOf(tested, firm) == 0 {
 			sentences = append(sentences, fmt.Sprintf("With %s a side nothing can survive the correction unless nearly every figure differs; use %d or more.", runs(fewest), needed))
@@ -138,7 +138,7 @@ func (c *Comparison) apart() string {
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Not by turns with %s: %s. What else changed on the host in between counts as a difference.", c.Sides[0].Name, strings.Join(names, ", "))
+	return fmt.Sprintf("Not alternating with %s: %s. Any other change of the host in between counts as a difference.", c.Sides[0].Name, strings.Join(names, ", "))
 }
 
 // span is when the first and the last of several runs began. RFC 3339 in UTC, as

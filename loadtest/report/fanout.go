@@ -12,7 +12,7 @@ import (
 // fanOutChart has a bar for each broadcast, from its first receiver to its
 // last, in three parts.
 func (r *Result) fanOutChart() chart {
-	c := chart{ID: "fanout", Title: "Fan-out of each broadcast", About: "When its receivers had it, counted from the intended send: a bar begins at the first receiver and ends at the last."}
+	c := chart{ID: "fanout", Title: "Fan-out of each broadcast", About: "When its receivers got it, counted from the intended send: a bar runs from the first receiver to the last."}
 	received := slices.DeleteFunc(slices.Clone(r.Broadcasts), func(b record.Broadcast) bool { return b.Delivered == 0 })
 	if len(received) == 0 {
 		return c
@@ -28,7 +28,7 @@ func (r *Result) fanOutChart() chart {
 		xs[i] = float64(i + 1)
 		slowest = max(slowest, b.LastUs)
 	}
-	x := axis{scale: exactly(1, float64(len(xs)), 8), label: "broadcast, in the order of sending"}
+	x := axis{scale: exactly(1, float64(len(xs)), 8), label: "broadcast, in sending order"}
 	x.tick = func(v float64) string { return compact(v * float64(each)) }
 	x.min, x.max = 0.5, float64(len(xs))+0.5
 	y := axis{scale: fromZero(float64(slowest)/1000, 4), label: "latency, ms", tick: plain}

@@ -41,7 +41,7 @@ const (
 // generatorSays is what the thresholds are, for readers of a page.
 const generatorSays = "The generator is ok while the p99 of late sends is at most 10 ms or a tenth of the p99 latency, " +
 	"the p99 of the event loops' lag at most 20 ms or half of it, the processors of its hosts at most 90% busy, its busiest process and the busiest processor in softirq " +
-	"at most 90% and 80% of one processor, other guests take at most 5% of them, memory is waited for in at most 5% of the time, no link is more than 90% used, " +
+	"at most 90% and 80% of one processor, other guests take at most 5% of them, programs wait for memory at most 5% of the time, no link is more than 90% used, " +
 	"and between servers and clients without sockets no packet was lost. " +
 	"All figures cover the time in which the scenario ran."
 
@@ -83,7 +83,7 @@ func (g *Generator) judge(rec *record.Generator, latency *Percentiles) {
 		suspect("one send in a hundred was %s late or more", milliseconds(l.P99))
 	}
 	if l := g.LagMs; l != nil && l.P99 > max(mostLagMs, p99/mostLagPart) {
-		suspect("its event loops let connections wait, 1%% of the time %s or more", milliseconds(l.P99))
+		suspect("its event loops kept connections waiting, 1%% of the time %s or more", milliseconds(l.P99))
 	}
 	if share := percentOf(rec.ClientMostNs, rec.Ms, 1); share > mostLoop {
 		suspect("one of its processes used %.0f%% of a processor, and has one event loop", share)
@@ -92,10 +92,10 @@ func (g *Generator) judge(rec *record.Generator, latency *Percentiles) {
 		suspect("packets between servers and clients were dropped: %s", count(n))
 	}
 	if n := rec.LinkRepeated; n > 0 {
-		suspect("servers had to send segments again, as clients acknowledged them too late: %s", count(n))
+		suspect("servers had to retransmit segments that clients acknowledged too late: %s", count(n))
 	}
 	if n := rec.LinkResent; n > 0 {
-		suspect("clients had to send segments again: %s", count(n))
+		suspect("clients had to retransmit segments: %s", count(n))
 	}
 	for _, h := range rec.Hosts {
 		busy := percentOf(h.BusyNs, rec.Ms, h.Cores)
@@ -108,8 +108,8 @@ func (g *Generator) judge(rec *record.Generator, latency *Percentiles) {
 		}{
 			{busy, mostBusy, "the processors of %s were %.0f%% busy"},
 			{percentOf(h.SoftMostNs, rec.Ms, 1), mostSoft, "a processor of %s was %.0f%% in softirq"},
-			{percentOf(h.StolenNs, rec.Ms, h.Cores), mostStolen, "other guests of the machine took of %s %.0f%% of the processors"},
-			{percentOf(h.ShortNs, rec.Ms, 1), mostWaiting, "programs on %s waited for memory in %.0f%% of the time"},
+			{percentOf(h.StolenNs, rec.Ms, h.Cores), mostStolen, "other guests of the machine took from %s %.0f%% of its processors"},
+			{percentOf(h.ShortNs, rec.Ms, 1), mostWaiting, "programs on %s waited for memory %.0f%% of the time"},
 			{percentOf(h.LinkNs, rec.Ms, 1), mostLink, "a link of %s was %.0f%% used"},
 		} {
 			if limit.share > limit.most {
@@ -152,7 +152,7 @@ func bottleneck(rec *record.Generator) (name, evidence string) {
 		busiest = max(busiest, busy)
 		switch {
 		case percentOf(h.ShortNs, rec.Ms, 1) > mostWaiting:
-			return "memory", fmt.Sprintf("programs on %s waited for it in %.0f%% of the time", hostName(h), percentOf(h.ShortNs, rec.Ms, 1))
+			return "memory", fmt.Sprintf("programs on %s waited for it %.0f%% of the time", hostName(h), percentOf(h.ShortNs, rec.Ms, 1))
 		case percentOf(h.LinkNs, rec.Ms, 1) > mostLink:
 			return "link", fmt.Sprintf("%s of %s was %.0f%% used", h.Link, hostName(h), percentOf(h.LinkNs, rec.Ms, 1))
 		case busy > mostBusy:
@@ -166,7 +166,7 @@ func bottleneck(rec *record.Generator) (name, evidence string) {
 	}
 	evidence = fmt.Sprintf("the processors were at most %.0f%% busy", busiest)
 	if rec.ServerElsewhere {
-		evidence += "; that is of the clients alone: what binds the server, on its host or on the way there, is not seen from here"
+		evidence += "; this covers the clients alone: limits of the server's host, or of the way there, cannot be seen from here"
 	}
 	return "none: waiting", evidence
 }

@@ -18,7 +18,7 @@ var idle = kind{
 	read:     func(r *Result, s *Summary) error { s.Idle = r.idle(); return nil },
 	lacks: func(s Summary) string {
 		if s.Idle == nil || s.Idle.Heartbeats == 0 {
-			return "no heartbeat was answered: was there time for one?"
+			return "no heartbeat was answered: was the run long enough for one?"
 		}
 		return ""
 	},
@@ -45,7 +45,7 @@ var idle = kind{
 			{"Heartbeats answered", show(i.HeartbeatsPerSecond, rate), count(i.Heartbeats) + " in all"},
 			latencyCard("Join latency p99", s.JoinLatencyMs),
 			s.memoryCard(),
-			{"Server CPU per heartbeat", show(i.ServerCPUUsPerHeartbeat, duration), "all that an idle server does"},
+			{"Server CPU per heartbeat", show(i.ServerCPUUsPerHeartbeat, duration), "everything an idle server does"},
 			s.joinsCard(),
 		}
 	},

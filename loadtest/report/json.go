@@ -70,7 +70,7 @@ func ReadJSON(r io.Reader) (*Result, error) {
 		return nil, fmt.Errorf("read JSON report: %w", err)
 	}
 	if head.Schema == nil || head.Summary == nil {
-		return nil, errors.New("read JSON report: this is no summary of a load test: it lacks schema or summary")
+		return nil, errors.New("read JSON report: not a summary of a load test: it lacks schema or summary")
 	}
 	if err := checkSchema("JSON report", *head.Schema, Schema); err != nil {
 		return nil, err
@@ -90,9 +90,9 @@ func ReadJSON(r io.Reader) (*Result, error) {
 func checkSchema(what string, got, want int) error {
 	switch {
 	case got > want:
-		return fmt.Errorf("%s of schema %d: this program reads schema %d; a newer one wrote it", what, got, want)
+		return fmt.Errorf("%s has schema %d, this program reads schema %d; a newer one wrote it", what, got, want)
 	case got < want:
-		return fmt.Errorf("%s of schema %d: this program reads schema %d; an older one wrote it", what, got, want)
+		return fmt.Errorf("%s has schema %d, this program reads schema %d; an older one wrote it", what, got, want)
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func (r *Result) broadcastRows() (rows []broadcastRow, of string) {
 		all = all[:maxBroadcastRows]
 	}
 	if r.Summary.missed() > 0 {
-		of += ". Missing are those who were away, too"
+		of += ". Missing includes clients that were away"
 	}
 	excused := r.Summary.Lost != nil && *r.Summary.Lost == 0 // then all that is missing was missed while away
 	for _, b := range all {

@@ -11,7 +11,7 @@ import (
 // receipts of the step before.
 func (r *Result) percentileChart() chart {
 	of := map[string]string{"reply": "replies", "receipt": "receipts"}[r.Summary.arrival()]
-	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "Latency that the given share of " + of + " stayed below."}
+	c := chart{ID: "percentiles", Title: "Latency by percentile", About: "Latency within which the given share of " + of + " arrived."}
 	if r.latency == nil {
 		return c
 	}
@@ -27,7 +27,7 @@ func (r *Result) percentileChart() chart {
 
 // wayBackChart shows how the clients that were cut off came back.
 func (r *Result) wayBackChart() chart {
-	c := chart{ID: "back", Title: "Reconnect time", About: "Time from the end of their server to the new join that the given share of the clients that reconnected stayed below."}
+	c := chart{ID: "back", Title: "Reconnect time", About: "Time from the end of their server within which the given share of the reconnected clients had joined again."}
 	xs := telling(r.wayBack)
 	return c.percentiles("time, ms", xs, []series{{"reconnected", "blue", quantiles(r.wayBack, xs), false}})
 }

@@ -84,6 +84,6 @@ func middleOf(waits []wait) wait {
 }
 
 func (q *Queue) String() string {
-	return fmt.Sprintf("a queue grew: the median latency rose from %s to %s, by %s each second; more was sent than was served",
+	return fmt.Sprintf("a queue grew: the median latency rose from %s to %s, by %s each second; more was sent than could be served",
 		milliseconds(q.FromMs), milliseconds(q.ToMs), milliseconds(q.MsPerSecond))
 }

@@ -14,7 +14,7 @@ func (c *Comparison) Missing() (sentences []string) {
 	}
 	for i, s := range c.sides[1:] {
 		if !s.ended() {
-			sentences = append(sentences, fmt.Sprintf("%s: no run came to its end", s.Name))
+			sentences = append(sentences, fmt.Sprintf("%s: no run finished", s.Name))
 			continue
 		}
 		if s.scenario() != c.sides[0].scenario() {
@@ -22,7 +22,7 @@ func (c *Comparison) Missing() (sentences []string) {
 		}
 		for _, l := range c.Lines {
 			if l.Cells[0].Median != nil && l.Cells[i+1].Median == nil && !l.mayLack() {
-				sentences = append(sentences, fmt.Sprintf("%s: %s is not measured any more", s.Name, l.title()))
+				sentences = append(sentences, fmt.Sprintf("%s: %s is no longer measured", s.Name, l.title()))
 			}
 		}
 	}
@@ -34,16 +34,16 @@ func (c *Comparison) Missing() (sentences []string) {
 func (c *Comparison) Untold() (sentences []string) {
 	say := func(format string, args ...any) { sentences = append(sentences, fmt.Sprintf(format, args...)) }
 	if needed, tooFew := c.TooFewRuns(); tooFew {
-		say("too few runs to tell: with %d a side even a single figure that is worse would show", needed)
+		say("too few runs to tell: with %d a side, even a single worse figure would show", needed)
 		return sentences
 	}
 	first := c.sides[0]
 	if !first.ended() {
-		say("%s: no run came to its end", first.Name)
+		say("%s: no run finished", first.Name)
 	}
 	for i, s := range c.sides[1:] {
 		if s.scenario() != first.scenario() {
-			say("%s is of the scenario %s, %s of %s", s.Name, s.scenario(), first.Name, first.scenario())
+			say("%s is a run of scenario %s, %s of %s", s.Name, s.scenario(), first.Name, first.scenario())
 		}
 		for _, l := range c.Lines {
 			was, is := l.Cells[0], l.Cells[i+1]

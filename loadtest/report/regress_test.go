@@ -28,8 +28,8 @@ func TestMissingAndUntold(t *testing.T) {
 		missing, untold []string
 	}{
 		{"nothing", of6("old", "chat", true, 6), of6("new", "chat", true, 6), nil, nil},
-		{"all died", of6("old", "chat", true, 6), of6("new", "chat", false, 6), []string{"new: no run came to its end"}, nil},
-		{"all died before", of6("old", "chat", false, 6), of6("new", "chat", true, 0), nil, []string{"old: no run came to its end"}},
+		{"all died", of6("old", "chat", true, 6), of6("new", "chat", false, 6), []string{"new: no run finished"}, nil},
+		{"all died before", of6("old", "chat", false, 6), of6("new", "chat", true, 0), nil, []string{"old: no run finished"}},
 		{"not measured any more", of6("old", "chat", true, 6), of6("new", "chat", true, 0), []string{"new: memory server is not measured any more"}, nil},
 		{"measured in few", of6("old", "chat", true, 6), of6("new", "chat", true, 2), nil, []string{"new: memory server was measured in too few of the runs"}},
 		{"not measured before", of6("old", "chat", true, 0), of6("new", "chat", true, 6), nil, nil},

@@ -278,7 +278,7 @@ func TestScenarioVerdict(t *testing.T) {
 		want string
 	}{
 		{"no pings answered", played(t, nothing("echo"), record.End{}), false, "FAIL  no ping was answered\n"},
-		{"no heartbeats answered", played(t, nothing("idle"), record.End{}), false, "FAIL  no heartbeat was answered: was there time for one?\n"},
+		{"no heartbeats answered", played(t, nothing("idle"), record.End{}), false, "FAIL  no heartbeat was answered: was the run long enough for one?\n"},
 		{"interrupted echo", newResult(t, []record.Record{
 			{Run: &record.Run{Schema: 1, Config: map[string]any{"scenario": "echo"}}},
 			{End: &record.End{Interrupted: true, Clients: 3, Joined: 3}},
@@ -302,7 +302,7 @@ func TestScenarioVerdict(t *testing.T) {
 		{"churn of an old record", played(t, &record.Activity{Name: "churn", Count: 5}, broadcasts(0)), true, "OK "},
 		{"nobody to kill", played(t, nothing("kill"), broadcasts(0)), false, "FAIL  no client was disconnected\n"},
 		{"nobody pushes", played(t, nothing("burst"), broadcasts(0)), false, "FAIL  no push was answered\n"},
-		{"everybody reads", played(t, nothing("slow"), broadcasts(0)), false, "FAIL  no client stopped to read\n"},
+		{"everybody reads", played(t, nothing("slow"), broadcasts(0)), false, "FAIL  no client stopped reading\n"},
 		{"slow ones are waited for", played(t, &record.Activity{Name: "slow", Stalled: 5}, broadcasts(0)), true, "; 0 of 5 slow ones disconnected\n"},
 		{"nobody back", played(t, cutOff(t, 0), broadcasts(0)), false, "FAIL  0 of 100 clients reconnected\n"},
 		{"lost after the storm", played(t, cutOff(t, 100), record.End{Expected: 10, Delivered: 9, Lost: 1}), false, "FAIL  9 of 10 messages delivered\n      1 lost\n"},

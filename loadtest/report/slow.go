@@ -12,7 +12,7 @@ var slow = kind{
 	read:     func(r *Result, s *Summary) error { s.Slow = r.slow(); return nil },
 	lacks: func(s Summary) string {
 		if s.Slow == nil || s.Slow.Stalled == nil && s.Slow.CutOff == 0 {
-			return "no client stopped to read"
+			return "no client stopped reading"
 		}
 		return ""
 	},
@@ -33,7 +33,7 @@ var slow = kind{
 		if w == nil {
 			return nil
 		}
-		last := &card{"Slow clients disconnected", count(w.CutOff), "how many do not read, is not recorded"}
+		last := &card{"Slow clients disconnected", count(w.CutOff), "the number of clients that do not read is not recorded"}
 		if w.Stalled != nil {
 			last.More = "of " + count(*w.Stalled) + " that do not read"
 		}

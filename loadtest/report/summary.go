@@ -162,10 +162,10 @@ func (s *Summary) memory(bill func(when string) (record.Memory, bool)) {
 		}
 		return ratio(after-before, joined.Clients)
 	}
-	const reclaimed = "the kernel took pages back that it can read again, as it does where memory is short"
+	const reclaimed = "the kernel reclaimed pages that it can read again, as it does when memory is short"
 	s.ServerBytesPerClient = each("server", reclaimed, empty.ServerRSS, joined.ServerRSS)
 	s.ClientBytesPerClient = each("client", reclaimed, empty.ClientRSS, joined.ClientRSS)
-	s.KernelBytesPerClient = each("kernel", "something else on the host gave back more", empty.KernelBytes, joined.KernelBytes)
+	s.KernelBytesPerClient = each("kernel", "something else on the host freed more", empty.KernelBytes, joined.KernelBytes)
 	s.MemorySays = strings.TrimSpace(s.MemorySays)
 }
 

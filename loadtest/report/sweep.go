@@ -144,10 +144,10 @@ func (s *Sweep) Headline() string {
 func (s *Sweep) Remarks() (list []string) {
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if p := s.Holds; p != nil {
-		say("%s: %d of %d runs held; by that between %.0f%% and %.0f%% of all would (95%%)", s.of(p.Value), p.Held, p.Runs, 100*p.From, 100*p.To)
+		say("%s: %d of %d runs held; so between %.0f%% and %.0f%% of all would (95%% confidence)", s.of(p.Value), p.Held, p.Runs, 100*p.From, 100*p.To)
 	}
 	if p := s.Breaks; p != nil {
-		say("%s: %d of %d runs held; by that between %.0f%% and %.0f%% of all would (95%%)", s.of(p.Value), p.Held, p.Runs, 100*p.From, 100*p.To)
+		say("%s: %d of %d runs held; so between %.0f%% and %.0f%% of all would (95%% confidence)", s.of(p.Value), p.Held, p.Runs, 100*p.From, 100*p.To)
 		if broke := s.whatBroke(); broke != "" {
 			say("what broke there: %s", broke)
 		}
@@ -165,7 +165,7 @@ func (s *Sweep) Remarks() (list []string) {
 	case s.Ended != "":
 		say("ended early, %s: these are the results so far", s.Ended)
 	case !s.Sure:
-		say("the border was not made sure of: the number of runs is bounded")
+		say("the border was not confirmed: the maximum number of runs was reached")
 	}
 	return list
 }

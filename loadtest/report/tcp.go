@@ -24,11 +24,11 @@ func (r *Result) clientTCP() string {
 // tcpSays is what a virtual link measures more and less truly than loopback; "" for
 // loopback.
 func (r *Result) tcpSays(s Summary) string {
-	const both = "The clients' TCP was in their process, behind a network device. Truer than over loopback: " +
+	const both = "The clients' TCP was in their process, behind a network device. More realistic than loopback: " +
 		"the server pays for its own TCP and not for the receivers', and the kernel's memory is that of the servers' ends. " +
-		"Less true: there is no network card and no round trip, so next to nothing waits for its acknowledgement, "
-	const elsewhere = "The clients' TCP was in their processes, and their machines forwarded its packets. The server and its network do all that they do for others. " +
-		"Less true: such clients acknowledge each message at once, report no gaps (SACK), have windows of 64 KB and no congestion control."
+		"Less realistic: there is no network card and no round trip, so almost nothing waits for its acknowledgement, "
+	const elsewhere = "The clients' TCP was in their processes, and their machines forwarded its packets. The server and its network do everything that they do for other clients. " +
+		"Less realistic: such clients acknowledge each message at once, report no gaps (SACK), have windows of 64 KB and no congestion control."
 	switch s.ClientTCP {
 	case tunTCP:
 		if url, _ := r.Run.Config["url"].(string); url != "" {
@@ -40,8 +40,8 @@ func (r *Result) tcpSays(s Summary) string {
 		if s.Taken > 0 && s.Delivered != nil {
 			taken = fmt.Sprintf("%s of %s receipts", count(s.Taken), count(*s.Delivered))
 		}
-		return both + "which comes within the server's write. " + taken + " are of a program in the kernel: " +
-			"they say that the message left the server whole and in its turn, not that a process read it, and what the program costs is in the server's CPU."
+		return both + "which comes within the server's write. " + taken + " come from a program in the kernel: " +
+			"they mean that the message left the server complete and in order, not that a process read it. The program's cost is part of the server's CPU."
 	}
 	return ""
 }
@@ -54,7 +54,7 @@ func checkTCP(sides []Side) error {
 		for _, r := range s.Runs {
 			tcp := cmp.Or(r.Summary.ClientTCP, kernelTCP)
 			if first = cmp.Or(first, tcp); tcp != first {
-				return fmt.Errorf("clients with TCP of %s and of %s are not the same to a server: make all runs with one -client-tcp", first, tcp)
+				return fmt.Errorf("clients whose TCP is %s and %s load a server differently: make all runs with the same -client-tcp", first, tcp)
 			}
 		}
 	}

@@ -329,7 +329,7 @@ func (t timeline) cpu() chart {
 }
 
 func (t timeline) generator() chart {
-	c := chart{ID: "generator", Title: "The load generator itself", About: "The latest send after its moment, and the longest that an event loop of clients let a connection wait, over the interval before each point."}
+	c := chart{ID: "generator", Title: "The load generator itself", About: "The longest delay of a send, and the longest time that an event loop of clients kept a connection waiting, over the interval before each point."}
 	ms := func(of func(record.Tick) int64) []float64 { return thousandths(t.readings(of)) }
 	late := series{"late sends", "orange", ms(func(t record.Tick) int64 { return t.LateUs }), false}
 	lag := series{"lag of event loops", "blue", ms(func(t record.Tick) int64 { return t.LagUs }), false}

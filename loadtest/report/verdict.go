@@ -71,7 +71,7 @@ func (s Summary) checks() (list []check) {
 	failed := s.stepsFailed()
 	add("no step failed", failed != "", "%s", failed)
 	if lacks := s.lacks(); !s.Interrupted { // what is cut short need not have come to anything
-		add("the scenario served its purpose", lacks != "", "%s", lacks)
+		add("the scenario did what it is for", lacks != "", "%s", lacks)
 	}
 	return list
 }
@@ -86,7 +86,7 @@ func (s Summary) whoJoined() string {
 // stoppedBy names the limit, and what to do about it.
 func stoppedBy(f *record.Shortfall) string {
 	if f.Limit == "" {
-		return "the cause of the stop is unknown: " + f.Evidence + "; is it the server's host? There, see roost doctor"
+		return "the cause of the stop is unknown: " + f.Evidence + "; if it is the server's host, run roost doctor there"
 	}
 	text := fmt.Sprintf("stopped at %s clients by %s", count(f.Clients), f.Limit)
 	if f.Scope != "" {

@@ -26,21 +26,21 @@ another order. Nothing else should run meanwhile.
       -server 'cowboy=env ADAPTER=cowboy scripts/phoenix/serve'
   go run ./loadtest compare-servers -raw 'peer=./peer' -rate 1 -- -size 512
 
-A server is a program with arguments, split at blanks; a script ends in exec, for
-this one process is measured. It prints "listening on HOST:PORT" when it is ready
-and ends when its standard input does. One that collects its garbage on SIGUSR1,
-and then writes a line with msg=memory to its standard error, has its memory
-measured after that; another with garbage. -server speaks Phoenix Channels; -raw
+A server is a program with arguments, split at spaces. A script must end in exec,
+because only this process is measured. A server prints "listening on HOST:PORT" when
+it is ready and exits when its standard input ends. If it collects its garbage on
+SIGUSR1 and then writes a line with msg=memory to its standard error, its memory is
+measured after that, otherwise with garbage. -server speaks Phoenix Channels, -raw
 plain WebSocket: at /chat it sends every text to all of its clients, at /echo
-back to the one who sent it.
+back to the sender.
 
 Flags after -- are passed to each run, a chat and an echo. The folder gets
 README.md, for each number of clients compare.html, compare.txt and compare.json,
 and every run.
 
-Exit codes: 0 all servers took all clients and lost nothing, 99 not so, 1 a file
-could not be written, 2 wrong arguments, 130 interrupted; what was measured by
-then is reported.
+Exit codes: 0 all servers took all clients and lost nothing, 99 otherwise, 1 a file
+could not be written, 2 wrong arguments, 130 interrupted; the report has the
+measurements so far.
 
 flags:
 `

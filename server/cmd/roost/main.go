@@ -62,7 +62,7 @@ type command struct {
 // quit are the signals that end a server.
 var quit = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
-const address = "Roost is a server of Phoenix Channels for very many WebSocket connections, and what measures it.\n\n" +
+const address = "Roost is a Phoenix Channels server for very many WebSocket connections, with tools to measure it.\n\n" +
 	"Documentation: https://github.com/roost-rt/roost"
 
 // groups are the commands by use.
@@ -80,18 +80,18 @@ func groups() []struct {
 	}{
 		{"Serve and build:", []command{
 			{"serve", "serve chat rooms and other demos", nil, quit, serve},
-			{"config", "check the settings of serve, or show where each comes from", []string{"check", "print"}, nil, configure},
+			{"config", "check the settings of serve, or show the source of each", []string{"check", "print"}, nil, configure},
 			{"gen", "write a channel, a socket or a presence to start from, with tests", []string{"channel", "socket", "presence"}, nil, generate},
 		}},
 		{"Measure:", []command{
 			{"bench", "connect many clients, broadcast to them, and report", benchWords(), cli.Signals(), load.Main},
-			{"plan", "say what a run of bench would be on this host", benchWords(), cli.Signals(), beside("plan")},
-			{"capacity", "compute clusters for many clients from results of bench", nil, nil, beside("capacity")},
-			{"compare", "set results of bench beside each other", nil, nil, beside("compare")},
+			{"plan", "show what a run of bench would do on this host", benchWords(), cli.Signals(), beside("plan")},
+			{"capacity", "estimate clusters for many clients from results of bench", nil, nil, beside("capacity")},
+			{"compare", "compare results of bench", nil, nil, beside("compare")},
 		}},
 		{"Prepare a host:", []command{
 			{"doctor", "find the limit of this host that many clients hit first", nil, nil, beside("doctor")},
-			{"tune", "raise the limits of this host, and take that back", []string{"diff", "apply", "status", "rollback"}, nil, beside("tune")},
+			{"tune", "raise the limits of this host, or restore them", []string{"diff", "apply", "status", "rollback"}, nil, beside("tune")},
 		}},
 	}
 }
@@ -144,7 +144,7 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommand(helpOn(root, others))
 	for _, made := range root.Commands() {
 		if made.Name() == "completion" {
-			made.Short = "print what completes words in bash, zsh, fish or powershell"
+			made.Short = "print the completion script for bash, zsh, fish or powershell"
 			made.Args, made.RunE = cobra.NoArgs, func(*cobra.Command, []string) error { return errors.New("want a shell: bash, zsh, fish or powershell") }
 		}
 	}
