@@ -24,8 +24,8 @@ import (
 //
 // id and topic restrict lists to the sockets with an id and to one topic. limit
 // is the maximum number of rows, 100 by default; "more" says that there are
-// more. Sockets and channels are written one by one, in no order. A limit that
-// is none is answered 400 with {"error": …}.
+// more. Sockets and channels are written one by one, in no order. An invalid
+// limit is answered 400 with {"error": …}.
 //
 // It does not authenticate callers: serve it where only operators can reach it,
 // such as http.ListenAndServe("127.0.0.1:9000", ep.AdminHandler()), or behind a
@@ -90,7 +90,7 @@ type channelRow struct {
 	Remote string `json:"remote"`
 }
 
-// channelRows are the channels of sockets, those of one topic if it is not "".
+// channelRows yields the channels of sockets; topic restricts them unless it is "".
 func channelRows(sockets iter.Seq[SocketInfo], topic string) iter.Seq[channelRow] {
 	return func(yield func(channelRow) bool) {
 		for s := range sockets {

@@ -42,7 +42,7 @@ type visitor struct {
 	conns     int // guarded by admission.mu
 }
 
-// reservedFiles is how many descriptors MaxConns leaves for all else.
+// reservedFiles is how many descriptors MaxConns leaves for everything else.
 const reservedFiles = 64
 
 func newAdmission(c *Config) *admission {
@@ -125,8 +125,8 @@ func (a *admission) enter(addr netip.Addr) (_ *visitor, ok bool) {
 	return v, true
 }
 
-// household is what is one client: an IPv4 address, or the /64 network that an
-// IPv6 client has to itself.
+// household returns the addresses that count as one client: an IPv4 address, or the
+// /64 network that an IPv6 client has to itself.
 func household(addr netip.Addr) netip.Addr {
 	if addr = addr.Unmap(); addr.Is4() {
 		return addr

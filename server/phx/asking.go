@@ -31,7 +31,7 @@ func (a *asking) done() { a.end(nil) }
 // expire ends the connection, and with it the context; see waiter.
 func (a *asking) expire() { a.conn.Kill(poller.ErrTimeout) }
 
-// abandon tells Connect that nobody waits for it any more; see waiter.
+// abandon tells Connect that its answer is no longer wanted; see waiter.
 func (a *asking) abandon(why error) {
 	if why == nil {
 		why = ErrClosed

@@ -42,7 +42,7 @@ func (ch *Channel) AtEnd(w EndWatcher) {
 	extra.watchers = &watchers{w, extra.watchers}
 }
 
-// watchedBy is what channels share that have this watcher and nothing else.
+// watchedBy returns the channelExtra that is shared by all channels with only this watcher.
 func (s *services) watchedBy(w EndWatcher) *channelExtra {
 	x := s.watched.Load()
 	if x == nil || x.watchers.EndWatcher != w {

@@ -23,8 +23,8 @@ func (m *mount) attempt(transport string) attempt {
 // loop no more: it may have hundreds, which take a while to read, and longer to be shown.
 const longQuery = 256
 
-// take takes the parameters of the query, and has those of the path among them. Of
-// a query longer than longQuery, not on the loop.
+// take takes the parameters of the query and adds those of the path. If the query is
+// longer than longQuery, it must not run on the loop.
 func (a *attempt) take(params Params, vars map[string]string) {
 	for name, value := range vars {
 		params[name] = value

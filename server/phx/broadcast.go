@@ -14,9 +14,9 @@ func (ep *Endpoint) Broadcast(topic, event string, payload any) error {
 	return ep.BroadcastContext(context.Background(), topic, event, payload)
 }
 
-// BroadcastContext is Broadcast with a context for [Telemetry.Broadcast]: that of the
-// request that the event is about, with the trace it belongs to. The context's end
-// changes nothing, as nothing is waited for.
+// BroadcastContext is Broadcast with a context for [Telemetry.Broadcast], usually the
+// context of the request that caused the event, so that a trace can follow it. The end
+// of the context changes nothing, because Broadcast does not wait.
 func (ep *Endpoint) BroadcastContext(ctx context.Context, topic, event string, payload any) error {
 	_, err := ep.broadcast(ctx, ep.pubsub.Publish, nil, topic, event, payload)
 	return err

@@ -10,8 +10,8 @@ import (
 // reason to lose a client.
 const smallIncoming = 4 << 10
 
-// incoming is what an endpoint holds of messages and bodies that are not whole or
-// not decoded yet, of all clients together.
+// incoming counts the bytes that an endpoint holds, for all clients together, of
+// messages and bodies that are not complete or not decoded yet.
 type incoming struct {
 	max     int64
 	timeout time.Duration
@@ -25,7 +25,7 @@ func (in *incoming) add(n, all int) (fits bool) {
 	return in.held.Add(int64(n)) <= in.max || n <= 0 || all <= smallIncoming
 }
 
-// patience is how long a message may take of which n bytes have come.
+// patience returns how long a message may take once n bytes of it have come.
 func (in *incoming) patience(n int) time.Duration {
 	return in.timeout + time.Duration(n)*time.Second/time.Duration(in.rate)
 }

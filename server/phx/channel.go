@@ -31,8 +31,8 @@ type Channel struct {
 	index       uint32 // immutable: the route's in Mount.Routes
 }
 
-// channelExtra is what not all channels have, so that the others need no memory
-// for it. One that has nothing but watchers is not changed: many channels share it.
+// channelExtra holds the fields that only some channels need, to save memory in the
+// others. One that has only watchers is never changed: many channels share it.
 type channelExtra struct {
 	subs     subscriptions // to other topics
 	life     *life         // what Context was asked for; or nil
@@ -114,7 +114,7 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 	case !current: // for a channel that is no more: silence
 	case m.Event == "phx_leave" && (ch.phase == joined || ch.phase == orphaned):
 		ch.phase = max(ch.phase, leaving)
-		m.Payload = wire.Payload{} // nobody reads it, and there is always room for a leave
+		m.Payload = wire.Payload{} // never read, and there is always room for a leave
 		ch.pushLocked(&leaveJob{m.Clone()})
 	default:
 		ch.postLocked(&messageJob{m.Clone()})
@@ -122,8 +122,8 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 	ch.mu.Unlock()
 }
 
-// postLocked puts a job in the mailbox if there is room. A message for which
-// there is none is answered.
+// postLocked puts a job in the mailbox if there is room. If there is none, it
+// answers a message.
 func (ch *Channel) postLocked(j job) error {
 	if full(&ch.mailbox, ch.socket.mount.MailboxMax) || !shared(j) && ch.services().crowded(ch.mailbox.Bytes()+j.bytes()) {
 		if m, ok := j.(*messageJob); ok {

@@ -109,8 +109,8 @@ type Config struct {
 	Workers int
 
 	// MaxWorkers is how many callbacks run at the same time in total. The same limit
-	// applies separately to Connect and CheckOrigin, and to TLS handshakes, of which
-	// one address may have an eighth. Each one that waits costs the stack of a
+	// applies separately to Connect and CheckOrigin, and to TLS handshakes; one address
+	// may have an eighth of the handshakes. Each one that waits costs the stack of a
 	// goroutine, some 10 KB. Zero means 10,000, or Workers if that is more. Setting it
 	// to Workers means that a callback holds up others however long it runs.
 	MaxWorkers int

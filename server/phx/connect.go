@@ -12,7 +12,7 @@ import (
 	"github.com/roost-rt/roost/server/internal/origins"
 )
 
-// connectInfo is what Connect can ask of its request.
+// connectInfo holds what Connect can ask about its request.
 type connectInfo struct {
 	token   *string
 	session map[string]any
@@ -35,8 +35,8 @@ func AuthToken(r *http.Request) (token string, ok bool) {
 	return "", false
 }
 
-// Session returns the session of [Mount.Sessions] to which the request of a
-// Connect belongs, or nil if there is none.
+// Session returns the session of [Mount.Sessions] that the request of a Connect
+// belongs to, or nil if there is none.
 func Session(r *http.Request) map[string]any { return infoOf(r).session }
 
 // connect asks the application whether a client may connect. token is nil if

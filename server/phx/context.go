@@ -46,7 +46,7 @@ func (s *Socket) Context() context.Context {
 	return s.extra.life.Context
 }
 
-// endLocked ends the socket's context, and with it those of its channels.
+// endLocked ends the contexts of the socket and of its channels.
 func (s *Socket) endLocked() {
 	if s.extra != nil && s.extra.life != nil {
 		s.extra.life.end(s.whyLocked())
@@ -102,7 +102,7 @@ func (ch *Channel) CallbackContext() context.Context {
 	return r.context(ch.base)
 }
 
-// base is what the contexts of callbacks are made from.
+// base returns the context that the contexts of callbacks derive from.
 func (ch *Channel) base() context.Context {
 	if ch.terminating {
 		return context.Background()
@@ -139,7 +139,7 @@ func givesUp(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.As(err, &why)
 }
 
-// limited is what a callback's error means to the client once its time is over.
+// limited returns the error for the client when a callback fails after its time is over.
 func (r *run) limited(err error) error {
 	isOver := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout)
 	if !isOver || r.limit == 0 || time.Since(r.began) < r.limit {

@@ -125,7 +125,7 @@ func (ep *Endpoint) accept(c *poller.Conn, from origin) poller.Handler {
 		return ep.turnAway(c)
 	}
 	var peer netip.AddrPort
-	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress.Load() > 0 || ep.encryption != nil { // else nobody asks
+	if len(ep.proxies.trusted) > 0 || ep.admission.perAddress.Load() > 0 || ep.encryption != nil { // else it is not needed
 		peer = from.peer(c)
 	}
 	if ep.cfg.ProxyProtocol && ep.proxies.trust(peer.Addr()) {

@@ -77,7 +77,7 @@ func (f Filter) apply(v any) any {
 	return v
 }
 
-// member is what is shown of the value of a key.
+// member returns the value of a key as it may be shown.
 func (f Filter) member(key string, value any) any {
 	switch {
 	case f.Keep != nil && slices.Contains(f.Keep, key):
@@ -115,7 +115,7 @@ func (f Filter) check() error {
 	return nil
 }
 
-// payload is what the log shows of a payload.
+// payload returns a payload as the log shows it.
 func (f Filter) payload(p Payload) json.RawMessage {
 	data := p.JSON()
 	switch {
@@ -133,7 +133,7 @@ func (f Filter) payload(p Payload) json.RawMessage {
 	return shown(f.Apply(v))
 }
 
-// params is what the log shows of connect parameters.
+// params returns connect parameters as the log shows them.
 func (f Filter) params(p Params) json.RawMessage { return shown(f.Apply(p)) }
 
 // shown is JSON so that handlers of text and of JSON show the same.

@@ -68,9 +68,9 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// atLoopback reports whether r has come to a loopback address, of a server whose Addr
-// does not say that it listens at all addresses. Where it does listen nobody can ask a
-// server, whichever kind it is, that was given a listener.
+// atLoopback reports whether r has come to a loopback address of a server whose Addr
+// does not say that it listens at all addresses. A server that was given a listener
+// cannot be asked where it listens, whichever kind it is.
 func atLoopback(r *http.Request) bool {
 	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok || !isLoopback(at) {
@@ -88,7 +88,7 @@ func tryLater(w http.ResponseWriter) {
 
 // A host is another server that has read a request.
 type host struct {
-	request chan *http.Request // holds it while nobody has it; closed when it has ended
+	request chan *http.Request // holds it while it is not in use; closed when it has ended
 	over    func()             // says that the connection does not need it any more
 }
 
@@ -157,7 +157,7 @@ type hostContext struct {
 	host context.Context
 }
 
-// Value is the host's where there is no other; see context.Context.
+// Value falls back on the host's; see context.Context.
 func (c hostContext) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -165,14 +165,14 @@ func (c hostContext) Value(key any) any {
 	return c.host.Value(key)
 }
 
-// unwrapFix is what to do where a ResponseWriter cannot do what the server's can.
+// unwrapFix tells how to mend a ResponseWriter that hides abilities of the server's.
 const unwrapFix = "give the ResponseWriter of the middleware in between an Unwrap method"
 
 // hijack takes the connection of a request for a WebSocket to the loop, and
 // returns when it is decided what becomes of it.
 func (ep *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
 	var data bytes.Buffer
-	if err := plain(r).Write(&data); err != nil { // a Host that is none
+	if err := plain(r).Write(&data); err != nil { // an invalid Host
 		http.Error(w, "", http.StatusBadRequest)
 		return
 	}

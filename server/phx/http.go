@@ -107,8 +107,8 @@ func refuse(w http.ResponseWriter, status int) {
 	w.WriteHeader(status)
 }
 
-// Shutdown ends the server when its requests are done or ctx is. Then their handlers
-// are left to themselves, without connections, and so are those of hijacked ones.
+// Shutdown ends the server when its requests are done or ctx is. Handlers that still
+// run then lose their connections and are left to themselves, also hijacked ones.
 func (h *httpServer) Shutdown(ctx context.Context) error {
 	err := h.server.Shutdown(ctx)
 	if err != nil {
@@ -120,8 +120,8 @@ func (h *httpServer) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// enter makes a place for a connection that the loop still has. It returns nil if
-// there is none for the client.
+// enter takes a place for a connection that the loop still has. It returns nil if
+// no place is left for the client.
 func (h *httpServer) enter(from *requests, client netip.Addr, read []byte) *detached {
 	d := &detached{origin: from.origin, visitor: from.visitor, read: read}
 	d.patience.Store(int64(h.patience))

@@ -20,13 +20,13 @@ type timedBody struct {
 
 	mu       sync.Mutex // guards the rest
 	deadline time.Time
-	end      time.Time // that of Shutdown's patience, or zero
+	end      time.Time // when Shutdown's patience ends, or zero
 	over     bool      // all of it has come
 }
 
-// timed limits the time for the body of a request, if it has one: also for what of it
-// nobody reads, which net/http takes off the connection at the end of the handler.
-// done is for then.
+// timed limits the time for the body of a request, if it has one. That includes the
+// part the handler leaves unread, which net/http takes off the connection when the
+// handler ends. Call done then.
 func (ep *Endpoint) timed(w http.ResponseWriter, r *http.Request, d *detached) (_ *http.Request, done func()) {
 	if r.Body == http.NoBody {
 		return r, func() {}
@@ -36,7 +36,7 @@ func (ep *Endpoint) timed(w http.ResponseWriter, r *http.Request, d *detached) (
 	b.limit(time.Now())
 	copied := r.WithContext(r.Context()) // net/http looks at the body in its own
 	copied.Body = b
-	return copied, func() { r.MultipartForm = copied.MultipartForm } // of which net/http removes the files
+	return copied, func() { r.MultipartForm = copied.MultipartForm } // net/http removes its files
 }
 
 // limit sets the deadline for a part of the body that is read from now on.

@@ -10,8 +10,8 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// A receiver is who the messages of a socket are for: its channels, or the
-// callbacks of a RawType. What it gets is lent.
+// A receiver takes the messages of a socket: its channels do, or the callbacks of a
+// RawType. The bytes that it gets are lent.
 type receiver interface {
 	message(data []byte, binary bool)
 	control(op ws.OpCode, payload []byte) // ping or pong; pings are answered already
@@ -75,7 +75,7 @@ func (s *Socket) refuse(err error, r receiver) {
 	s.part(r, &parting{code: protocol.Code, reason: protocol.Reason, cause: BrokenProtocol})
 }
 
-// message takes a message of the Channels protocol. One that is none closes the
+// message takes a message of the Channels protocol. An invalid one closes the
 // connection (spec §1.8).
 func (s *Socket) message(data []byte, binary bool) {
 	m, err := s.codec.Decode(data, binary)

@@ -46,7 +46,7 @@ func (s *Socket) timeout(c *poller.Conn) {
 	switch {
 	case mark == nil:
 		s.cut(ws.StatusProtocolError, "idle timeout", IdleTimeout) // the code is Bandit's, spec §1.8
-	case c.Waiting() > 0: // it may not be read from: its time begins when it has taken what it is owed
+	case c.Waiting() > 0: // it is not read from: its time begins when it has taken the bytes that it is owed
 		*mark = s.mount.mark()
 		c.SetDeadline(in.timeout)
 	default:

@@ -75,7 +75,7 @@ func socketOf(c *poller.Conn) *Socket {
 	return nil
 }
 
-// info is what is to be seen of a socket, if it is still connected.
+// info describes a socket, if it is still connected.
 func (s *Socket) info() (info SocketInfo, connected bool) {
 	info = SocketInfo{
 		ID: s.ID(), Mount: s.mount.Path, Transport: s.Transport(), Remote: s.RemoteAddr(),
@@ -92,7 +92,7 @@ func (s *Socket) info() (info SocketInfo, connected bool) {
 	return info, s.ending == notEnding
 }
 
-// info is what is to be seen of a channel. The socket is locked.
+// info describes a channel. The socket is locked.
 func (ch *Channel) info() ChannelInfo {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -105,7 +105,7 @@ type Stats struct {
 
 	Connections   int `json:"connections"`    // open TCP connections, including those in the handshake
 	Sockets       int `json:"sockets"`        // connected clients, whatever their transport
-	LongPolls     int `json:"long_polls"`     // those of Sockets that use long polling
+	LongPolls     int `json:"long_polls"`     // the part of Sockets that uses long polling
 	Channels      int `json:"channels"`       // joined or joining
 	SlowConsumers int `json:"slow_consumers"` // sockets closed so far because they did not read
 
@@ -143,7 +143,7 @@ func (ep *Endpoint) SlowPasses() [][]poller.SlowPasses { return ep.poller.SlowPa
 
 // Subscribers counts the subscriptions to a topic on this node only: the
 // channels that have joined it and all other subscribers. SubscribersEverywhere
-// counts those of all nodes.
+// counts them on all nodes.
 func (ep *Endpoint) Subscribers(topic string) int { return ep.pubsub.Subscribers(topic) }
 
 // countPatience is how long other nodes may take to answer.

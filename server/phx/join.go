@@ -33,7 +33,7 @@ func (j *joinJob) do(ch *Channel) {
 	ch.reportJoin(span, p, err)
 	switch {
 	case err != nil:
-	case why != "": // it had joined, but for the connection
+	case why != "": // only the connection's end kept it from joining
 		ch.terminate(why)
 	case t.Joined != nil:
 		ch.act(Call{Callback: "Joined", Payload: p})

@@ -12,17 +12,17 @@ import (
 // LogOff, as the level of a log line, switches the line off.
 const LogOff = slog.Level(math.MaxInt)
 
-// A span is something that takes time and that the log or a hook may want to
-// know of. If neither does, nobody looks at the clock.
+// A span measures something for the log or a hook. If neither wants it, the clock is
+// not read.
 type span struct {
 	log   *slog.Logger
-	level slog.Level // of its line; LogOff if there is none
+	level slog.Level // of its line; LogOff for no line
 	start time.Time
 	took  time.Duration // once it has ended
 }
 
-// newSpan begins one. level is that of its line, usual if it is nil; hooked says
-// that there is a hook for it.
+// newSpan begins a span. level is the level of its line, usual if it is nil; hooked
+// says that there is a hook for it.
 func newSpan(log *slog.Logger, level slog.Leveler, usual slog.Level, hooked bool) span {
 	s := span{log: log, level: usual}
 	if level != nil {
@@ -67,8 +67,8 @@ func crashLevel(err error) slog.Level {
 	return slog.LevelError
 }
 
-// httpErrors is what net/http's server says, as lines of two kinds: a panic of
-// Config.HTTP, and what clients do.
+// httpErrors logs the messages of net/http's server as lines of two kinds: panics of
+// Config.HTTP, and faults of clients.
 type httpErrors struct{ log *slog.Logger }
 
 func (h httpErrors) Write(line []byte) (int, error) {

@@ -15,8 +15,8 @@ import (
 // GET makes a session, or waits for its messages; a POST brings some. The status
 // that the client looks at is in the JSON body.
 
-// An exchange is a long-poll request and its answer. It belongs to the loop of
-// its connection, but for what a turn on the worker pool has of it meanwhile.
+// An exchange is a long-poll request and its answer. It belongs to the loop of its
+// connection, except for the parts that a turn on the worker pool works on.
 type exchange struct {
 	conn     *poller.Conn
 	requests *requests
@@ -31,7 +31,7 @@ type exchange struct {
 	body     []byte            // lent by the loop, until keep
 	parts    frame.Parts       // the body instead, if it is large and came bit by bit
 	attempt  attempt           // to connect, if there is no session
-	client   netip.Addr        // whose place the session has; not valid if it is nobody's
+	client   netip.Addr        // whose place the session has; not valid if it has none
 	closes   bool              // the connection ends with the answer
 	over     bool              // answered
 }
@@ -174,8 +174,8 @@ func (x *exchange) crashed() {
 	x.respond(http.StatusInternalServerError, jsonField, statusBody(http.StatusInternalServerError))
 }
 
-// respond sends the one answer, with more fields than those of all answers. It
-// reports whether the connection took it. Loop only.
+// respond sends the one answer, with fields beside the usual ones. It reports whether
+// the connection took it. Loop only.
 func (x *exchange) respond(status int, fields string, body []byte) bool {
 	if x.over {
 		return false

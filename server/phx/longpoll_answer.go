@@ -43,7 +43,7 @@ func appendPollBody(b []byte, status int, token string, messages []byte) []byte 
 	return append(b, pollEnd...)
 }
 
-// pollEnd is what follows the messages.
+// pollEnd follows the messages.
 const pollEnd = "]}"
 
 // appendPollStart appends what comes before them.

@@ -27,7 +27,7 @@ func (x *exchange) create() {
 // long reports whether the query is not for the loop to read.
 func (x *exchange) long() bool { return len(x.head.Query) > longQuery }
 
-// looked goes on with an attempt, or answers that the query is none.
+// looked goes on with an attempt, or answers that the query is invalid.
 func (x *exchange) looked(err error) {
 	if !x.began(err) {
 		return
@@ -59,7 +59,7 @@ func (x *exchange) looked(err error) {
 	}
 }
 
-// look begins an attempt to connect. Its error is that of a query that is none.
+// look begins an attempt to connect. It fails if the query is invalid.
 func (x *exchange) look() (err error) {
 	x.attempt = x.mount.attempt("longpoll")
 	if x.params == nil { // it is long or none, or there was a session a moment ago
@@ -118,7 +118,7 @@ func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 		return nil, &RefuseError{cause: err}
 	}
 	var token *string
-	if sent := r.Header["X-Phoenix-Authtoken"]; m.AuthToken && len(sent) == 1 { // of two there is none, as in bearer
+	if sent := r.Header["X-Phoenix-Authtoken"]; m.AuthToken && len(sent) == 1 { // two count as none, as in bearer
 		token = &sent[0]
 	}
 	r = r.WithContext(asking.ctx)
@@ -130,8 +130,8 @@ func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 }
 
 // created answers with the new session, which ends at once if the client does
-// not learn of it. The place that was reserved is its own. What the status of a
-// RefuseError is does not matter here (spec §1.3).
+// not learn of it. The session takes the place that was reserved. The status of a
+// RefuseError does not matter here (spec §1.3).
 func (x *exchange) created(s *pollSession, err error) {
 	if err != nil {
 		x.attempt.settle(nil, err)

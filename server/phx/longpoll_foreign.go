@@ -13,7 +13,7 @@ import (
 const (
 	noSession = 0 // as the status of an answer to another node: there is no such session
 	lostPart  = 1 // likewise: a part of the POST is lost, and nothing of it was taken
-	inPart    = 1 // as that of a POST that waits: for its other parts
+	inPart    = 1 // as for a POST that waits for its other parts
 )
 
 // A foreign is a request of a client that another node has, to a session of this one.
@@ -101,8 +101,8 @@ func (s *pollSession) askLocked() {
 	last.from.timer = time.AfterFunc(wait, func() { s.unsettled(last) })
 }
 
-// unsettled asks again, or ends the session: the node may have died, and nobody can
-// tell whether the messages would come twice if they went to the client again.
+// unsettled asks again, or ends the session: if the node has died, there is no telling
+// whether the client would get the messages twice.
 func (s *pollSession) unsettled(p *poll) {
 	s.mu.Lock()
 	asking := s.asking && s.last == p
@@ -181,8 +181,8 @@ func (o *others) takePost(p *parcel) {
 	}
 }
 
-// outcome is that of a POST: its status, or 0 while it is being taken. It reports false
-// if it was not.
+// outcome returns the status of a POST, or 0 while it is being taken. taken is false if
+// the POST was not taken.
 func (o *others) outcome(request requestID) (status int, taken bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -224,8 +224,8 @@ func (f *forwarded) leave() {
 	}
 }
 
-// answered reports whether the loop need not wait for the answer any more. Who sends
-// more has got the one before; see waiter.
+// answered reports whether the loop need not wait for the answer any more. A client
+// that sends more has got the answer before; see waiter.
 func (f *forwarded) answered(more bool) bool {
 	if more && f.over && !f.done {
 		f.requests.before = f.id.n // the next poll tells
@@ -234,8 +234,8 @@ func (f *forwarded) answered(more bool) bool {
 	return f.over
 }
 
-// abandon is for a connection that ends: messages that the client has not taken go
-// back, as those of a poll; see waiter.
+// abandon is called when the connection ends: messages that the client has not taken
+// go back, as a poll's do; see waiter.
 func (f *forwarded) abandon(why error) {
 	switch {
 	case f.done:
@@ -261,9 +261,9 @@ func (o *others) hear(p *parcel) {
 	f.conn.Post(func() { f.hear(p) })
 }
 
-// stray takes what comes for a request that is not known any more. The other node has
-// been told what has become of it, but may not have heard it. Of requests before this
-// node has started, or that are long over, nobody knows.
+// stray takes a parcel for a request that is not known any more. The other node was
+// told the outcome, but may not have heard it. Nothing is known of requests that are
+// long over, or older than the start of this node.
 func (o *others) stray(p *parcel) {
 	if p.kind != parcelSettle && (p.kind != parcelAnswer || p.size == 0) || p.request.start != o.start {
 		return

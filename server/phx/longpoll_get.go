@@ -39,7 +39,7 @@ func (s *pollSession) get(x *exchange) bool {
 		return false
 	}
 	s.comesLocked(p)
-	if x.conn.Handler() != poller.Handler(x.requests) { // gone while CheckOrigin was asked: nobody waits
+	if x.conn.Handler() != poller.Handler(x.requests) { // gone while CheckOrigin was asked: no one waits
 		return true
 	}
 	s.waiting = p
@@ -58,9 +58,9 @@ func (s *pollSession) comesLocked(p *poll) {
 }
 
 // settleLastLocked decides on the messages of the last answer when the client polls
-// again. The connection that has brought them may, too. Another may mean that the
-// first is dead, of which nothing will be heard for minutes: if it has not confirmed
-// them for longer than TCP puts that off, they go over the new one instead.
+// again. Over the same connection, a poll shows that they have arrived. A poll over
+// another may mean that the first is dead, which may stay unknown for minutes: if it has
+// left them unconfirmed for longer than TCP delays that, they go over the new one instead.
 func (s *pollSession) settleLastLocked(p *poll) {
 	switch last := s.last; {
 	case last == nil:
@@ -146,7 +146,7 @@ func (p *poll) settleLocked(ifNone int) bool {
 		s.messages.putBack(sent)
 		return true
 	}
-	s.sent.drop(s.polls.poller) // of an answer before, about which nobody asks
+	s.sent.drop(s.polls.poller) // of an earlier answer, which no one asks about
 	s.last, s.sent, p.sentAt = p, sent, s.socket.mount.mark()
 	if s.messages.size == 0 {
 		s.tookLocked()
@@ -154,8 +154,8 @@ func (p *poll) settleLocked(ifNone int) bool {
 	return true
 }
 
-// answerLocked sends the answer and reports whether the connection took it. What has
-// ended has no token any more.
+// answerLocked sends the answer and reports whether the connection took it. A session
+// that has ended has no token any more.
 func (p *poll) answerLocked(status int, messages *pile) bool {
 	if p.from != nil {
 		p.over = p.from.answer(status, messages.appendTo(nil))
@@ -216,9 +216,9 @@ func (p *poll) confirm() {
 	}
 }
 
-// abandon leaves the messages to the next poll: also those of an answer that the
-// client has not taken, unless the end is its own fault: it may have read that, and
-// TCP confirms late. See waiter.
+// abandon leaves the messages to the next poll, also those of an answer that the
+// client has not confirmed. If the end is the client's own fault, it does not: the
+// client may have read that answer, as TCP confirms late. See waiter.
 func (p *poll) abandon(why error) {
 	s := p.session
 	s.mu.Lock()

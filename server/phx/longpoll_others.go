@@ -24,20 +24,19 @@ const (
 )
 
 // others are the other nodes of the cluster, for the long-poll sessions of a mount
-// (spec §3.4). A request whose session another node has goes there in parcels, and
-// comes back as what to answer: the node that has the session keeps all of its
-// state, the other one no more than the request.
+// (spec §3.4). A request for a session of another node goes there in parcels, and the
+// answer comes back the same way: the node of the session keeps all of its state, the
+// node of the client no more than the request.
 //
-// What another node has answered is taken back unless it has reached the client: the
-// other node says so when it was not written, or its connection ends before the client
-// has confirmed it, and it is asked when the client polls some other way.
+// The node of the session takes an answer back unless it has reached the client. The
+// node of the client says so if it could not write the answer, or if the connection ends
+// before the client has confirmed it. It is asked when the client polls some other way.
 //
 // Any parcel may be lost. So the node of the client sends a request again until it
 // hears something, and the node of the session takes it once: it knows requests by
-// their numbers. What has become of an answer is asked until it is known. If it cannot
-// be, as a node has gone or the way to it is lost for too long, the client is told: a
-// POST is answered 408, and a session with an answer that may or may not have been read
-// ends.
+// their numbers. It asks what has become of an answer until it knows. If it cannot know,
+// because a node is gone or out of reach for too long, the client is told: a POST is
+// answered 408, and a session ends if its client may or may not have read an answer.
 type others struct {
 	*pollSessions // immutable
 	topic         string
@@ -82,7 +81,7 @@ func (ep *Endpoint) inspect(m *pubsub.Message) error {
 	return ep.services.inspect(m)
 }
 
-// Subscription is that of the topic; see pubsub.Subscriber.
+// Subscription returns the subscription to the topic; see pubsub.Subscriber.
 func (o *others) Subscription() *pubsub.Subscription { return &o.handle }
 
 // Deliver takes parcels of other nodes.

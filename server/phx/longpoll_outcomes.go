@@ -1,15 +1,15 @@
 package phx
 
-// maxOutcomes is how many outcomes of requests are kept, for each node: those of some
-// seconds, where one is asked for within one or two.
+// maxOutcomes is how many outcomes of requests are kept for each node: enough for some
+// seconds, and an outcome is asked for within one or two.
 const maxOutcomes = 4096
 
-// unknownOutcome is that of a request which may have been forgotten.
+// unknownOutcome stands for the outcome of a request that may have been forgotten.
 const unknownOutcome = -1
 
-// outcomes are what has become of the requests of one start of a node, by their
-// numbers: a parcel that says so may be lost, and is asked for again. The oldest are
-// forgotten, but not that there was something: a request is never taken for a new one.
+// outcomes holds the outcomes of the requests of one start of a node, by their numbers,
+// because a parcel that tells one may be lost and asked for again. The oldest are
+// forgotten, but not their numbers: no request is ever mistaken for a new one.
 type outcomes struct {
 	of        map[uint64]int
 	order     []uint64 // a ring: the numbers in of
@@ -40,7 +40,7 @@ func (o *outcomes) add(n uint64) {
 	o.next = (o.next + 1) % maxOutcomes
 }
 
-// get is the outcome of a request, or unknownOutcome. It reports false if there is none.
+// get returns the outcome of a request, or unknownOutcome. ok is false if there is none.
 func (o *outcomes) get(n uint64) (outcome int, ok bool) {
 	outcome, ok = o.of[n]
 	if !ok && n <= o.forgotten {

@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// A parcel is what nodes send each other for a session of long polling whose client
-// asks another node than the one that has it: a request or an answer, or a part of
-// one, or what becomes of it.
+// A parcel goes between two nodes when the client of a long-poll session asks a node
+// that does not have the session. It holds a request or an answer, a part of one, or its
+// outcome.
 //
 //	byte  0     kind
 //	byte  1     1: the body is lines
@@ -28,7 +28,7 @@ type parcel struct {
 	part    []byte
 }
 
-// A requestID is that of a client's request among all of a mount in the cluster.
+// A requestID identifies a client's request among all of a mount in the cluster.
 type requestID struct {
 	start uint64 // random: of this start of the node that has the client
 	n     uint64
@@ -41,7 +41,7 @@ const (
 	// To the node that has the session. The first two may come again.
 	parcelPoll parcelKind = iota + 1 // a GET waits
 	parcelPost                       // a POST
-	parcelBack                       // the GET waits no more, and nobody has got its answer
+	parcelBack                       // the GET waits no more, and its answer was lost
 	parcelKept                       // the client may have got the answer
 
 	// To the node that has the client.
@@ -74,7 +74,7 @@ func (p *parcel) encode() []byte {
 	return append(b, p.part...)
 }
 
-// decodeParcel reads a parcel, of which part is a part of b. It does not trust b.
+// decodeParcel reads a parcel, whose part stays a part of b. It does not trust b.
 func decodeParcel(b []byte) (p parcel, err error) {
 	if len(b) < parcelHead || b[0] < byte(parcelPoll) || b[0] > byte(parcelSettle) || b[1] > 1 {
 		return p, errParcel

@@ -10,15 +10,15 @@ import (
 // maxPiece is how many bytes of a client's own messages are put into one piece.
 const maxPiece = 64 << 10
 
-// A pile is packets for the client of a session: in pieces, of which those of
-// broadcasts are the same bytes for all who get them. Each counts in the poller's backlog
-// until it is dropped. The session's lock guards it.
+// A pile holds packets for the client of a session, in pieces. A piece of a broadcast is
+// the same bytes for all who get it. Each counts in the poller's backlog until it is
+// dropped. The session's lock guards the pile.
 type pile struct {
 	pieces []poller.Debt // none ends within a message
 	size   int           // of all in bytes
 }
 
-// add puts packets on the pile: a copy of them, unless nobody will ever change them.
+// add puts packets on the pile, or a copy of them unless they will never change (shared).
 func (q *pile) add(p *poller.Poller, packets []byte, shared bool) {
 	q.size += len(packets)
 	if !shared && len(q.pieces) > 0 {

@@ -27,8 +27,8 @@ type asker interface {
 	fail(err error)       // gives the POST up
 }
 
-// A post is a POST whose messages are being taken, one by one, or that waits
-// until those of an earlier one are.
+// A post is a POST whose messages are being taken, one by one, or that waits for an
+// earlier one.
 type post struct {
 	asker
 	session *pollSession
@@ -83,8 +83,8 @@ func (p *post) answer(status int) {
 	p.status(status)
 }
 
-// begin takes the messages of the POST whose turn it is: those of a large one on
-// turns, as the loop would be held, and those of another node's, as it has none.
+// begin takes the messages of the POST whose turn it is. It uses turns of the pool for a
+// large one, which would hold up the loop, and for another node's, which has no loop here.
 func (p *post) begin() {
 	_, raw := p.session.handler.(*rawEvents)
 	x, here := p.asker.(*exchange)
@@ -106,7 +106,7 @@ func (p *post) begin() {
 	p.session.together(p.proceed)
 }
 
-// cost is what the messages of the body come to, as frames do; see
+// cost returns the cost of the messages of the body, measured as for frames; see
 // frame.Decoder.NextWithin.
 func (p *post) cost() int {
 	lines := min(1+bytes.Count(p.body, []byte("\n")), maxPollLines)
@@ -236,8 +236,8 @@ func (p *post) end() {
 }
 
 // decode makes a message of a line, as the frame decoder does for WebSockets:
-// JSON is text, all else base64 of a binary message. It reports false if there
-// is something wrong with it.
+// JSON is text, anything else is a binary message in base64. ok is false if the line is
+// malformed.
 func (p *post) decode(line []byte) (data []byte, binary, ok bool) {
 	if p.ndjson && line[0] != '[' && line[0] != '{' {
 		data = make([]byte, base64.StdEncoding.DecodedLen(len(line)))
@@ -249,8 +249,8 @@ func (p *post) decode(line []byte) (data []byte, binary, ok bool) {
 
 func (p *post) fits(n int) bool { return int64(n) <= cmp.Or(p.mount().MaxMessage, maxBody) }
 
-// next gives the turn to the next POST, where that belongs. It reports whether the
-// session has ended: then nobody waits.
+// next gives the turn to the next POST, on the goroutine where that belongs. It reports
+// whether the session has ended: then no POST waits.
 func (s *pollSession) next() (ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -143,8 +143,8 @@ func (s *pollSession) sendLocked(packets []byte, shared bool) error {
 	return nil
 }
 
-// unlock also drops what nobody needs any more: the messages of an answer that has
-// reached the client and, when the session has ended, what no poll waits for.
+// unlock also drops what is no longer needed: the messages of an answer that has reached
+// the client and, when the session has ended, those that no poll waits for.
 func (s *pollSession) unlock() {
 	if s.ended && s.waiting == nil {
 		s.messages.drop(s.polls.poller)

@@ -29,8 +29,8 @@ type pollSessions struct {
 	window      time.Duration
 	nodeTimeout time.Duration
 	max         int
-	poller      *poller.Poller // whose backlog is also that of sessions
-	pressed     atomic.Bool    // that is full, and relieve is to be called
+	poller      *poller.Poller // its backlog includes the sessions'
+	pressed     atomic.Bool    // the backlog is full, and relieve is due
 	sweeps      time.Duration  // from one look at who is owed too much to the next
 	slow        atomic.Int64   // sessions that ended as slow consumers
 	path        string         // of its requests
@@ -68,12 +68,12 @@ func (p *pollSessions) nextAnswerer() *answerer {
 	return p.answerers[p.next.Add(1)%uint32(len(p.answerers))]
 }
 
-// seek returns the session that a request has the token of, or where that is, or the
+// seek returns the session whose token a request has, or where that session is, or the
 // parameters of the query unless that is long. Clients put the token into a header or,
-// up to 1.8.16, behind the parameters of the application, of which one may have the same
+// up to 1.8.16, behind the parameters of the application. One of those may have the same
 // name: the last one counts, and one that is no session token is just a parameter (spec
-// §3.3). In a long query it must need no escapes, and none does. last is the session of
-// the request before, which may be the same, or nil.
+// §3.3). In a long query a token must not need escapes, and none does. last is the
+// session of the request before, which may be the same, or nil.
 func (p *pollSessions) seek(header, query []byte, last *pollSession) (*pollSession, *farSession, Params, error) {
 	signed := header
 	if len(header) == 0 {
@@ -190,8 +190,8 @@ func (p *pollSessions) release(client netip.Addr) {
 	}
 }
 
-// add makes a session known. From when the endpoint is draining on it fails:
-// nobody would end the session any more.
+// add makes a session known. It fails once the endpoint drains: nothing would end the
+// session any more.
 func (p *pollSessions) add(s *pollSession) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

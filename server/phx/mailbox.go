@@ -6,15 +6,15 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// mailboxBytes is how many bytes of messages may wait before no more are taken,
-// but for one message of any size.
+// mailboxBytes is how many bytes of messages may wait before no more are taken, except
+// for one message of any size.
 const mailboxBytes = 16 << 20
 
-// jobOverhead is what a job holds beside bytes of its client's or publisher's: the
-// job itself and its place in the mailbox.
+// jobOverhead is the memory that a job needs beside the bytes of its client or publisher,
+// for the job itself and its place in the mailbox.
 const jobOverhead = 192
 
-// A mailbox is what waits for the callbacks of one channel, guarded by its lock.
+// A mailbox holds the jobs that wait for the callbacks of one channel. Its lock guards it.
 type mailbox = lane.Lane[job]
 
 // A job is something for a channel's callbacks.
@@ -23,8 +23,8 @@ type job interface {
 	bytes() int     // what it holds
 }
 
-// mailboxRoom is how many bytes of messages each mailbox has room for, however
-// full those of others are.
+// mailboxRoom is how many bytes of messages each mailbox has room for, however full
+// others are.
 const mailboxRoom = 64 << 10
 
 // full reports whether a message must not be pushed any more.
@@ -38,8 +38,8 @@ func (lent *services) crowded(bytes int) bool {
 	return bytes > mailboxRoom && lent.overfull()
 }
 
-// overfull reports whether they hold too much for those to wait that nobody waits for:
-// of clients that have hung up, who could come again, and leave more.
+// overfull reports whether mailboxes hold too much to keep jobs that no client waits for.
+// A client that has hung up leaves such jobs, and could come again and leave more.
 func (lent *services) overfull() bool {
 	return lent.workers.Held() >= int64(lent.cfg.MailboxesMax)
 }
@@ -86,7 +86,7 @@ func messageBytes(m *wire.Message) int {
 	return jobOverhead + len(m.JoinRef) + len(m.Ref) + len(m.Topic) + len(m.RawTopic) + len(m.Event) + len(m.Payload.Data)
 }
 
-// infoBytes is what a message of the server's own holds, as far as it is known.
+// infoBytes returns the size of a message of the server's own, as far as it is known.
 func infoBytes(msg any) int {
 	if b, ok := msg.(*Broadcast); ok {
 		return broadcastBytes(b)

@@ -69,7 +69,7 @@ func (ch *Channel) setActive(r *run) {
 
 // through runs the callback with middleware around it.
 func (c Call) through(all []Middleware) (any, error) {
-	next := c.run // what it is called with, whatever becomes of the Call
+	next := c.run // keeps its arguments, whatever becomes of the Call
 	for _, m := range slices.Backward(all) {
 		inner := next
 		next = func() (_ any, err error) {
@@ -80,7 +80,7 @@ func (c Call) through(all []Middleware) (any, error) {
 	return next()
 }
 
-// run runs the callback, which there is, but for Join.
+// run runs the callback, which only Join may lack.
 func (c Call) run() (_ any, err error) {
 	defer contain(&err)
 	ch, t := c.Channel, c.Channel.route().Type

@@ -13,9 +13,8 @@ import (
 // maxPath is the longest way to a field, in bytes, that a client is told.
 const maxPath = 256
 
-// mismatch is the error for a client whose JSON is not what the server expects: it
-// says so in the client's words. What encoding/json says has names of Go types in
-// it, and is for the log.
+// mismatch returns the error for a client whose JSON does not have the expected form, in
+// the client's words. The error of encoding/json names Go types; it is for the log.
 func mismatch(text []byte, err error) error {
 	var (
 		told     *ReplyError // by an UnmarshalJSON or UnmarshalText of the application's
@@ -38,7 +37,7 @@ func mismatch(text []byte, err error) error {
 	return &ReplyError{Response: map[string]string{"reason": reason}, cause: err}
 }
 
-// difference is what a value is and should be.
+// difference says which type a value has and which it should have.
 func difference(e *json.UnmarshalTypeError) string {
 	found, digits, _ := strings.Cut(e.Value, " ")
 	want := expected(e.Type)
@@ -60,7 +59,7 @@ func difference(e *json.UnmarshalTypeError) string {
 	return found + " where " + want + " is expected"
 }
 
-// expected is what JSON has for a type, "" for nothing in particular.
+// expected returns JSON's name for a type, "" if it has no particular one.
 func expected(t reflect.Type) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

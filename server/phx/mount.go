@@ -60,7 +60,7 @@ func newMount(lent *services, all packet.Codecs, m Mount) *mount {
 	return out
 }
 
-// dialect returns the one that a client asks for, nil if there is none (spec
+// dialect returns the dialect that a client asks for, nil if there is none (spec
 // §1.2).
 func (m *mount) dialect(params Params, f packet.Form) *dialect {
 	i := 0
@@ -83,8 +83,8 @@ func (m *mount) serializer(params Params) int {
 	return slices.IndexFunc(m.Serializers, func(s wire.Serializer) bool { return wire.Serves(s, text) })
 }
 
-// internal is what the topics begin with on which nodes talk to each other, as
-// package presence has them do. No client can join them, whatever its routes match.
+// internal is the prefix of the topics on which nodes talk to each other, as package
+// presence has them do. No client can join one, whatever its routes match.
 const internal = "\x00"
 
 // route is the index of the one for a topic, or -1.
@@ -95,7 +95,7 @@ func (m *mount) route(topic string) int {
 	return slices.IndexFunc(m.Routes, func(r Route) bool { return r.matches(topic) })
 }
 
-// A transportKind is what is found at a path.
+// A transportKind is the transport at a path.
 type transportKind uint8
 
 const (
@@ -115,8 +115,7 @@ func (m *Mount) paths() map[transportKind]string {
 	return paths
 }
 
-// check finds what is wrong with the paths, which seen has those of other mounts
-// of.
+// checkPaths returns the faults of the paths. seen has the paths of other mounts.
 func (m *Mount) checkPaths(field string, seen map[string]string) (errs []error) {
 	if !strings.HasPrefix(m.Path, "/") || strings.HasSuffix(m.Path, "/") {
 		errs = append(errs, fmt.Errorf("%s.Path is %q: it must start with / and not end with it, such as /socket", field, m.Path))

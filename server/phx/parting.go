@@ -12,11 +12,10 @@ import (
 // partingTime is how long the end of a connection waits for callbacks.
 const partingTime = time.Second
 
-// A parting is the end of a connection from which nothing is taken any more: its
-// client has sent a Close frame, or what is no frame. What came before that is
-// answered before the Close frame goes out, as if it had come alone, if its callbacks
-// return within partingTime. Answers that they leave to others (see Ref) are not
-// waited for.
+// A parting ends a connection whose client has sent a Close frame, or bytes that are no
+// frame. Nothing is read from it any more. Earlier messages are answered before the Close
+// frame goes out, as if they had come alone, if their callbacks return within
+// partingTime. It does not wait for answers that they leave to others (see Ref).
 type parting struct {
 	socket *Socket
 	code   ws.StatusCode
@@ -117,7 +116,7 @@ func (j *partJob) do(ch *Channel) {
 	}
 }
 
-// letPass puts a job that is to be the last behind what has come behind it, once.
+// letPass puts a job that must be the last behind those that came after it, once.
 func (ch *Channel) letPass(j job, again *bool) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

@@ -28,15 +28,15 @@ type places struct {
 	until time.Time          // bodies may come, or zero
 }
 
-// A place is what a connection has of the places.
+// A place is one connection's share of the places.
 type place struct {
-	client netip.Addr      // the household that it counts for; not valid: nobody's, as a proxy's
+	client netip.Addr      // the household that it counts for; not valid if it counts for none, as a proxy's
 	idle   *linked.Element // nil while there is a request
 	visit  visit           // the request that there is or was
 	body   *timedBody      // its body, or nil
 }
 
-// A visit is what Shutdown says of a request that it does not wait for any longer.
+// A visit is a request as Shutdown names it when it no longer waits for it.
 type visit struct {
 	remote, method, path string
 	since                time.Time
@@ -64,7 +64,7 @@ func (p *places) enter(d *detached, client netip.Addr) bool {
 	return true
 }
 
-// begin is for each request, of which the first may turn out to be another
+// begin is called for each request. Already the first may turn out to be another
 // client's. It reports whether the client may have the place.
 func (p *places) begin(d *detached, client netip.Addr, v visit) bool {
 	p.mu.Lock()
@@ -85,7 +85,7 @@ func (p *places) attend(d *detached, b *timedBody) {
 }
 
 // hurry leaves clients only so much time for the rest of their bodies, and for each
-// part of an answer. Nobody enters any more.
+// part of an answer. No one enters any more.
 func (p *places) hurry(patience time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

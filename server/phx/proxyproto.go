@@ -96,5 +96,5 @@ func (p *proxied) Data(c *poller.Conn, data []byte) {
 // Timeout ends a connection without a header; see poller.Handler.
 func (p *proxied) Timeout(c *poller.Conn) { c.Kill(poller.ErrTimeout) }
 
-// Closed does nothing: nobody knows of the connection yet; see poller.Handler.
+// Closed does nothing: no one knows of the connection yet; see poller.Handler.
 func (p *proxied) Closed(*poller.Conn, error) {}

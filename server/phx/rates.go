@@ -29,7 +29,7 @@ type Rates struct {
 	Joins int
 }
 
-// tariff is what they come to.
+// tariff returns them as a rate.Tariff.
 func (r Rates) tariff() rate.Tariff {
 	return rate.NewTariff(cmp.Or(r.Messages, 50_000), cmp.Or(r.Bytes, 256<<20), cmp.Or(r.Joins, 1000))
 }

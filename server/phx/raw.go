@@ -143,7 +143,7 @@ func (s *RawSocket) take(data []byte, binary bool, done func()) {
 
 func (s *RawSocket) control(op ws.OpCode, payload []byte) {
 	if s.mount.Raw.Control != nil {
-		_ = s.post(&rawControl{op == ws.OpPing, slices.Clone(payload)}) // a ping too many harms nobody
+		_ = s.post(&rawControl{op == ws.OpPing, slices.Clone(payload)}) // a ping too many does no harm
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *RawSocket) setActive(r *run) {
 
 // through runs the callback with middleware around it.
 func (c RawCall) through(all []RawMiddleware) error {
-	next := c.run // what it is called with, whatever becomes of the RawCall
+	next := c.run // keeps its arguments, whatever becomes of the RawCall
 	for _, m := range slices.Backward(all) {
 		inner := next
 		next = func() (err error) {

@@ -8,8 +8,8 @@ import (
 )
 
 // replaceLocked puts a new channel in the place of one that is joined. The old
-// one finishes what it is doing first, and is told that it is closed after the
-// new one's join reply (spec §1.11).
+// one first finishes its current work. Its phx_close follows the new one's join reply
+// (spec §1.11).
 func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
 	ch, _ := s.openLocked(m, old)
 	if ch == nil { // there is no room for a join of this size

@@ -55,13 +55,13 @@ type requests struct {
 type waiter interface {
 	expire()                 // the connection's deadline has passed: answer now
 	abandon(why error)       // the connection is gone
-	answered(more bool) bool // it is, though not by the loop; if not, more has come, and the loop is to be told
+	answered(more bool) bool // it is, though not by the loop; if not, and more has come, the loop must be told
 }
 
 var errTooEarly = errors.New("too much sent before the request was answered")
 
-// origin is what a connection's bytes do not tell: how it came before TLS, or
-// net/http, had it.
+// origin holds the facts that a connection's bytes do not tell: how it came before TLS,
+// or net/http, had it.
 type origin struct {
 	remote   string // address, or "" for the connection's own
 	https    bool
@@ -169,7 +169,7 @@ func (h *requests) more(c *poller.Conn, data []byte) {
 	}
 }
 
-// take answers a request. rest is what has come behind it.
+// take answers a request. rest holds the bytes behind it.
 func (h *requests) take(c *poller.Conn, x *exchange, rest []byte) {
 	h.coming, h.began, h.last = nil, 0, x.closes
 	h.wait(c, rest)
@@ -197,8 +197,8 @@ func (h *requests) cut(cause Cause) {
 	}
 }
 
-// wait makes later requests wait for the answer to this one. rest is what has
-// come of them.
+// wait makes later requests wait for the answer to this one. rest holds the bytes of
+// them that have come.
 func (h *requests) wait(c *poller.Conn, rest []byte) {
 	c.SetDeadline(h.endpoint.cfg.HandshakeTimeout)
 	h.busy, h.waiting, h.buf = true, nil, nil
@@ -241,7 +241,7 @@ func (h *requests) Closed(_ *poller.Conn, err error) {
 }
 
 // head decides what a request is for. It reports whether its body, of h.need
-// bytes, is to be taken; if not, the request is done with or on its way. Both
+// bytes, has to be taken; if not, the request is done with or on its way. Both
 // slices are lent.
 func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	ep := h.endpoint
@@ -430,7 +430,7 @@ func (ep *Endpoint) reenter(w http.ResponseWriter, r *http.Request, e *entrance)
 	_ = d.SetDeadline(time.Time{}) // net/http's
 	early, _ := io.ReadAll(io.LimitReader(buffered, int64(buffered.Reader.Buffered())))
 	all := slices.Concat(head.Bytes(), body, early, d.read)
-	v := d.visitor.again() // before release, lest nobody be counted meanwhile
+	v := d.visitor.again() // before release, so that the client always counts
 	d.release()            // before the loop has it, which may want a place for the next request
 	err = ep.poller.Attach(d.Conn, func(c *poller.Conn) poller.Handler {
 		if ep.draining.Load() {

@@ -203,8 +203,8 @@ func (lent *services) broadcast(ctx context.Context, publish func(*pubsub.Messag
 	return m, err
 }
 
-// message makes a broadcast that every serializer can encode, but for binary
-// ones, which not all can.
+// message makes a broadcast that every serializer can encode, unless its payload is
+// binary: not all can encode those.
 func (lent *services) message(topic, event string, payload any) (*pubsub.Message, error) {
 	p, err := lent.encode(payload, topic, event)
 	if err == nil {
@@ -217,7 +217,7 @@ func (lent *services) message(topic, event string, payload any) (*pubsub.Message
 }
 
 // deliver sends broadcasts on to the client, past the mailbox (the fastlane, spec
-// §2.4), but for those that Out wants to see; see pubsub.Subscriber.
+// §2.4), except those that Out wants to see; see pubsub.Subscriber.
 func (ch *Channel) deliver(b *pubsub.Batch) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

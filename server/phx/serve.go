@@ -21,7 +21,7 @@ const localPeer = "127.0.0.1:0"
 
 // listening is where an endpoint listens.
 type listening struct {
-	over chan struct{} // closed when nobody else is let in
+	over chan struct{} // closed when no one else is let in
 
 	mu      sync.Mutex // guards the rest
 	stopped bool
@@ -194,7 +194,7 @@ func (l *listening) remove(s *served) {
 	l.all = slices.DeleteFunc(l.all, func(other *served) bool { return other == s })
 }
 
-// stop lets nobody else in. It may be called twice.
+// stop lets no one else in. It may be called twice.
 func (l *listening) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// services are what an endpoint lends to its mounts, and they to sockets, channels
-// and long-poll sessions, which know nothing else of it.
+// services holds the things that an endpoint lends to its mounts, and they to sockets,
+// channels and long-poll sessions, which know nothing else of it.
 type services struct {
 	owner any          // the *Endpoint, for Socket.Endpoint alone
 	cfg   Config       // checked, with its defaults
@@ -21,7 +21,7 @@ type services struct {
 	pubsub   *pubsub.PubSub
 	incoming incoming
 	cuts     cuts
-	draining atomic.Bool                  // nobody may come in any more
+	draining atomic.Bool                  // no one may come in any more
 	timedOut atomic.Int64                 // callbacks; see CallbackStats
 	watched  atomic.Pointer[channelExtra] // the last one that has but one watcher: see AtEnd
 }
@@ -29,7 +29,7 @@ type services struct {
 // workers is the pool that callbacks run on.
 type workers = poller.Pool
 
-// pools are what turns run on.
+// pools run the turns.
 type pools struct {
 	workers   *workers     // callbacks: they may block
 	connects  *workers     // Connect and CheckOrigin: those who come in wait for none of those

@@ -88,7 +88,7 @@ func (s *Sessions) Read(r *http.Request) map[string]any {
 	return session
 }
 
-// forSocket is the session of a connect request. Without a good CSRF token there
+// forSocket returns the session of a connect request. Without a good CSRF token there
 // is none, but the connection goes on: refusing it is up to Connect.
 func (s *Sessions) forSocket(r *http.Request, params Params) map[string]any {
 	session := s.Read(r)

@@ -41,13 +41,13 @@ const (
 	isGone           // the channels know that it has ended: one that is made yet ends behind what it was sent
 )
 
-// A dialect is what the sockets of a mount have in common that use one codec.
+// A dialect is shared by the sockets of a mount that use the same codec.
 type dialect struct {
 	mount *mount
 	codec *packet.Codec
 }
 
-// extra is what not all sockets have, so that the others need no memory for it.
+// extra holds the fields that only some sockets need, to save memory in the others.
 type extra struct {
 	id      string         // set in Connect only
 	assigns map[string]any // set in Connect only
@@ -132,9 +132,9 @@ func (s *Socket) RemoteAddr() string {
 	return ""
 }
 
-// open is called when a has succeeded. answer, unless nil, is what tells the
-// client, of a WebSocket: once it knows, its id can be disconnected, but nothing
-// is sent before. It returns who takes the connection's events.
+// open is called when a has succeeded. answer, unless nil, tells the client of a
+// WebSocket: once it knows, its id can be disconnected, but nothing is sent before.
+// open returns the handler of the connection's events.
 func (s *Socket) open(a *attempt, answer []byte) poller.Handler {
 	ps := s.mount.pubsub
 	s.mu.Lock() // identity and relay wait for it
@@ -186,9 +186,9 @@ func (s *Socket) disconnected(err error) {
 	s.endChannels(err, why)
 }
 
-// endChannels ends the channels of a connection that is gone. What its client had
-// sent is handled before, unless the connection broke or was cut, or all mailboxes
-// together hold too much: then nobody wants that any more, or it was too much.
+// endChannels ends the channels of a connection that is gone. They first handle the
+// client's messages, unless the connection broke or was cut, or all mailboxes together
+// hold too much: then the answers are no longer wanted, or there were too many messages.
 func (s *Socket) endChannels(err error, why Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +202,7 @@ func (s *Socket) endChannels(err error, why Reason) {
 	}
 }
 
-// whyLocked is what the channels are told when the connection ends.
+// whyLocked returns the reason that the channels are told when the connection ends.
 func (s *Socket) whyLocked() Reason {
 	if s.extra == nil || s.extra.why == nil {
 		return Closed
@@ -296,8 +296,8 @@ func (s *Socket) findLocked(m wire.Message) *Channel {
 	return s.channels.find(m.Topic)
 }
 
-// openLocked makes the channel of a join, which is not started yet, or answers
-// why there is none. replaces is the channel whose place it takes, or nil.
+// openLocked makes the channel of a join without starting it, or answers why there
+// is none. replaces is the channel whose place it takes, or nil.
 func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error) {
 	route := -1
 	if m.RawTopic == nil {

@@ -44,7 +44,7 @@ func (ch *Channel) Unsubscribe(topic string) {
 	ch.subsLocked().remove(ch.services().pubsub, topic)
 }
 
-// subscriptions are those of one channel or raw socket, which guards them.
+// subscriptions belong to one channel or raw socket, which guards them.
 type subscriptions []*subscription
 
 // A subscription brings broadcasts to the mailbox of its owner.

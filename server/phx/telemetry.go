@@ -10,7 +10,7 @@ import (
 
 // Telemetry is a set of hooks for counting and measuring the events of an
 // endpoint. Each hook that is not nil is called where its event happens: in
-// order for each channel, but for different channels at the same time.
+// order for each channel, and concurrently for different channels.
 //
 // A hook must not block and must not keep its arguments: some are called on the
 // event loop, and every client waits for it. Parameters and payloads are
@@ -137,7 +137,7 @@ func JoinTelemetry(all ...*Telemetry) *Telemetry {
 	}
 }
 
-// joinHooks is one hook of all as one, nil if there is none.
+// joinHooks returns a hook that calls the same hook of all, nil if there is none.
 func joinHooks[E any](all []*Telemetry, hook func(*Telemetry) func(E)) func(E) {
 	var hooks []func(E)
 	for _, t := range all {

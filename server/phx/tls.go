@@ -9,10 +9,10 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// encryption is what an endpoint with Config.TLS has beside one without. Handshakes
+// encryption holds the additional fields of an endpoint with Config.TLS. Handshakes
 // take turns of a pool of their own: as many compute at a time as there are
 // processors, and as many wait for their clients as Config.MaxWorkers says, an
-// eighth of those for one address.
+// eighth of them for one address.
 type encryption struct {
 	config     *tls.Config
 	handshakes *poller.Pool
@@ -58,8 +58,8 @@ func (ep *Endpoint) turnAway(c *poller.Conn) poller.Handler {
 // Plain answers a request that has come without TLS; see poller.Plain.
 func (h *requests) Plain(first []byte) []byte { return withoutTLS(first) }
 
-// withoutTLS is what is said to a client that speaks HTTP where TLS is spoken, by the
-// first bytes of its request line, nil to others. The words are those of net/http.
+// withoutTLS returns the answer to a client that speaks HTTP instead of TLS, judged by
+// the first bytes of its request line, and nil for others. The words are net/http's.
 func withoutTLS(first []byte) []byte {
 	for _, b := range first {
 		if (b < 'A' || 'Z' < b) && b != ' ' && b != '/' && b != '*' {
@@ -83,7 +83,7 @@ func (c unshaken) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// tls is what the handshake of a connection with TLS has agreed on, nil without.
+// tls returns the state that the TLS handshake of a connection has agreed on, nil without.
 func (d *detached) tls() *tls.ConnectionState {
 	c, ok := d.Conn.(*tls.Conn)
 	if !ok {

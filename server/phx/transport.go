@@ -16,7 +16,7 @@ type transport interface {
 	// Send sends packets that are the caller's again afterwards.
 	Send(packets []byte) error
 
-	// SendShared sends packets that nobody will ever change.
+	// SendShared sends packets that will never change.
 	SendShared(packets []byte) error
 
 	// Hold reports whether so much waits for the client that t, which would make
@@ -30,7 +30,7 @@ type transport interface {
 	// code of RFC 6455 §7.4 and the reason.
 	Finish(code ws.StatusCode, reason string)
 
-	// Kill ends at once. What waits is dropped.
+	// Kill ends at once and drops whatever waits.
 	Kill(reason error)
 }
 

@@ -11,8 +11,8 @@ import (
 // loop decodes itself.
 const maxInline = 64 << 10
 
-// leastInline is that of long-poll bodies where many connections have a part in a pass,
-// as of messages in frame.Decoder.NextWithin.
+// leastInline is the size up to which a long-poll body is taken inline where many
+// connections have a part in a pass, as for messages in frame.Decoder.NextWithin.
 const leastInline = 16 << 10
 
 // An unpacking is a turn that puts a large message together, inflates, checks,
@@ -52,8 +52,8 @@ func (u *unpacking) run() (err error) {
 		u.conn.Post(func() { u.socket.refuse(fault, u.receiver) })
 		return nil
 	}
-	// Both halves take milliseconds. Whoever waits for a processor goes first, also where
-	// runtime.Gosched would not let it: see frame.Parts.Join.
+	// Both halves take milliseconds. Goroutines that wait for a processor go first, also
+	// where runtime.Gosched would not let them: see frame.Parts.Join.
 	time.Sleep(time.Microsecond)
 	u.receiver.message(payload, u.message.Binary())
 	return nil

@@ -253,7 +253,7 @@ func (u *upgrade) finish(early []byte) {
 	}
 	u.requests.buf = nil
 	if v := cmp.Or(u.visitor, u.requests.visitor); v != nil { // never both: proxies are not counted
-		u.socket.extraLocked().visitor = v // nobody else has the socket yet
+		u.socket.extraLocked().visitor = v // no one else has the socket yet
 	}
 	handler := u.socket.open(&u.attempt, u.output)
 	u.conn.SetHandler(handler)
@@ -287,13 +287,13 @@ func refused(e *RefuseError) error {
 	)
 }
 
-// A handshake is what ws.Upgrader reads from and writes to: one buffer, as it writes
-// when all is read.
+// A handshake is the io.ReadWriter of ws.Upgrader. One buffer suffices, as the Upgrader
+// writes only after it has read everything.
 type handshake struct{ buf, head, answer []byte }
 
-// take has of a request what the Upgrader looks at, in its forms: it takes a
-// second Connection field for a contradiction, and knows no other targets. A key that
-// is none is left out, as the Upgrader looks at its length only.
+// take keeps the parts of a request that the Upgrader looks at, in forms that it
+// accepts: it takes a second Connection field for a contradiction, and knows only the
+// target /. An invalid key is left out, as the Upgrader looks at its length only.
 func (t *handshake) take(h *http1.Head) {
 	b := slices.Grow(t.buf[:0], 256) // enough for most, and for the answer
 	b = append(b, h.Method...)
