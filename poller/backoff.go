@@ -60,8 +60,8 @@ func (b *Backoff) warn(err error) {
 	log.Error("cannot accept connections: waiting before the next try", "err", err)
 }
 
-// connectionErrors are what accept4(2) returns because of one connection: network
-// errors that it already has, a firewall's refusal, an interrupted call.
+// connectionErrors are the errors of accept4(2) that concern one connection only:
+// network errors that it already has, a firewall's refusal, an interrupted call.
 var connectionErrors = []syscall.Errno{
 	syscall.EINTR, syscall.ECONNABORTED, syscall.EPERM, syscall.EPROTO, syscall.ETIMEDOUT,
 	syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENONET,

@@ -64,7 +64,7 @@ func (c *carrier) out(pipe net.Conn) {
 	_, err := io.Copy(c, pipe)
 	if err != nil {
 		defer time.AfterFunc(c.poller.linger, func() { c.Conn.Close() }).Stop()
-		_, _ = io.Copy(io.Discard, pipe) // the rest is for nobody; left in the pipe, it would be a reset for the loop
+		_, _ = io.Copy(io.Discard, pipe) // no one wants the rest; left in the pipe, it would be a reset for the loop
 	}
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if err != nil || !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(c.poller.linger)) != nil {

@@ -4,12 +4,11 @@ import "time"
 
 // mostTicks is how many ticks the clock makes up for at once. After a longer pause
 // of the process, or of the host, the rest follows a tick's length later each time:
-// bytes that came meanwhile are read in between, and nobody is taken for silent.
+// bytes that came meanwhile are read in between, so no peer is mistaken for silent.
 const mostTicks = 10
 
 // An alarm tells a loop the time, and when to look at it: loop.tick is called once,
-// so long after set. Each set takes the place of the one before; that of zero is
-// for never.
+// so long after set. Each set replaces the one before; zero means never.
 type alarm interface {
 	elapsed() time.Duration // since the start
 	set(in time.Duration)

@@ -178,7 +178,7 @@ func (c *Conn) timeout() {
 	case c.limit == lingerLimit:
 		c.Kill(ErrTimeout)
 	case a == drops:
-	case a == waits && c.limit == idleLimit: // the peer is not silent: nobody listens
+	case a == waits && c.limit == idleLimit: // the peer is not silent: we do not listen
 	default:
 		c.handler.Timeout(c)
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lagBounds are what passes are counted by. A shorter one is not noticed.
+// lagBounds are the durations by which passes are counted. A shorter pass is not noticed.
 var lagBounds = [...]time.Duration{
 	2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond,
 	50 * time.Millisecond, 100 * time.Millisecond, 1 * time.Second,
@@ -27,11 +27,11 @@ const sampled = time.Millisecond
 // connections accepted, and a tick of its clock. Passes of less than 2 ms do
 // not count here.
 type LoopLag struct {
-	// Longest is what the longest pass took since the loop was asked before, and
-	// Worked what one used of a processor at most. If that is much less, the loop had
-	// none: the host or Go's scheduler had given it to others. Worked is at most 1 ms
-	// too much, and includes what other goroutines did on the loop's thread in
-	// between, if any.
+	// Longest is the duration of the longest pass since the loop was last asked, and
+	// Worked the most processor time that a pass used. If Worked is much less, the loop
+	// had no processor: the host or Go's scheduler had given it to others. Worked is at
+	// most 1 ms too much, and includes the work of other goroutines on the loop's thread
+	// in between, if any.
 	Longest time.Duration `json:"longest_ns"`
 	Worked  time.Duration `json:"worked_ns"`
 

@@ -170,7 +170,7 @@ func (l *Listener) accept(netpoll.Poll) error {
 			l.hand(fd)
 			continue
 		}
-		if errno == syscall.EMFILE || errno == syscall.ENFILE { // said even when nobody waits
+		if errno == syscall.EMFILE || errno == syscall.ENFILE { // said even when no connection waits
 			errno = l.refuse(errno)
 		}
 		switch errno {

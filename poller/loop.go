@@ -25,7 +25,7 @@ type loop struct {
 	poller *Poller
 	wakeup *netpoll.FDOperator // an eventfd, readable when tasks wait
 	wakeFD int
-	set    *set // where its connections are, and those of other Pollers
+	set    *set // holds its connections, and those of other Pollers
 
 	buf    []byte      // loop only: what a read fills, from maxRecord on; see tlsLayer.open
 	room   int         // loop only: the share of each connection in this pass

@@ -10,7 +10,7 @@ import (
 type pending struct {
 	rest   []byte // what the kernel has not taken yet
 	size   int    // what it counts for in the backlog
-	shared bool   // it waits for others, too: nobody may change it
+	shared bool   // it waits for others, too, and must not be changed
 	begun  bool   // the kernel has taken some of it, or it is sealed
 	sealed bool   // it is records of TLS
 }

@@ -15,7 +15,7 @@ var (
 	// ErrClosed is returned by a send on a connection that is closed or closing.
 	ErrClosed = errors.New("connection closed")
 
-	// ErrSlowConsumer ends a connection whose peer does not read what it is sent; see
+	// ErrSlowConsumer ends a connection whose peer does not read; see
 	// SlowConsumerError.
 	ErrSlowConsumer = errors.New("slow consumer")
 

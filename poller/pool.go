@@ -116,7 +116,7 @@ type worker struct {
 	told   bool // that it is overdue
 }
 
-// A share is what an owner has that has, or had, a long turn. Short turns count,
+// A share counts the turns of an owner that has, or had, a long turn. Short turns count,
 // too, until then: it cannot begin many at once again.
 type share struct {
 	owner   any
@@ -156,8 +156,8 @@ func (p *Pool) Go(t Turn) {
 }
 
 // moreLocked takes a place for one more worker, if more turns wait than workers are on
-// their way to them. Two of those suffice, as who comes sees to the next. So turns that
-// come together are done by few workers if they are short: to wake one costs more than
+// their way to them. Two on their way suffice, as each that arrives sees to the next. So
+// few workers do turns that come together if they are short: waking one costs more than
 // such a turn.
 //
 // It is two because Go keeps the goroutine woken last for the processor that woke it,

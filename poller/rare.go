@@ -1,9 +1,8 @@
 package poller
 
-// rare is what a connection has besides its socket when all is not well: the
-// kernel could not take everything, its input has to wait, or it is ending. With TLS
-// it has it always.
-// Conn.mu guards it.
+// rare holds the state that a connection needs only when all is not well: the kernel
+// could not take everything, its input has to wait, or it is ending. With TLS a
+// connection always has it. Conn.mu guards it.
 type rare struct {
 	queue []pending  // the outbound queue, oldest first
 	bytes int        // of them that wait
@@ -53,7 +52,7 @@ func (c *Conn) tidyLocked() {
 	c.rare = nil
 }
 
-// A heldTurn waits for a connection to take what it is owed.
+// A heldTurn waits for a connection to take its outbound bytes.
 type heldTurn struct {
 	pool *Pool
 	turn Turn

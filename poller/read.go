@@ -9,7 +9,7 @@ import (
 // loop have their turn: 64 KiB at most.
 const maxReads = 1
 
-// appetite is what becomes of the input of a connection.
+// appetite says what to do with the input of a connection.
 type appetite uint8
 
 const (
@@ -228,8 +228,8 @@ func (c *Conn) unmuteLocked() {
 	c.watchLocked()
 }
 
-// teardown ends the connection, once it is watched no more. What the peer sent
-// before is still handled: pass by pass, so that the others have their turns. It
+// teardown ends the connection, once it is watched no more. It still handles the
+// peer's earlier bytes: pass by pass, so that other connections have their turns. It
 // runs on the loop.
 func (c *Conn) teardown() {
 	c.CheckLoop()

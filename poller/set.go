@@ -19,13 +19,13 @@ type set struct {
 	poll   netpoll.Poll
 	fd     int                                 // its epoll set
 	handle func(events []unix.EpollEvent) bool // its handler, of operators
-	conns  []*Conn                             // by slot, nil where there is none; the first is nobody's
+	conns  []*Conn                             // by slot, nil where there is none; the first stays empty
 	free   []uint32                            // slots
 	left   []uint32                            // slots that become free after the pass: it may have events for those who had them
 }
 
-// ours is what events of connections have beside the slot. Those of operators have half
-// of a pointer there, or 0.
+// ours marks the events of connections, beside the slot. The events of operators have
+// half of a pointer there, or 0.
 const ours = -1
 
 // add gives a connection its slot.
@@ -111,7 +111,7 @@ func (c *Conn) event(has uint32) {
 	}
 }
 
-// wantsLocked is what the connection is watched for.
+// wantsLocked returns the events that the connection is watched for.
 func (c *Conn) wantsLocked() uint32 {
 	r := c.rare
 	if r == nil {

@@ -30,9 +30,9 @@ type Leaver interface {
 	Leave(c *Conn, why *SlowConsumerError) []byte
 }
 
-// A backlog is what waits in the outbound queues of a Poller. Shared bytes count
-// once, however many connections they wait for. So only who makes bytes can fill
-// it, not the size of a crowd.
+// A backlog counts the bytes in the outbound queues of a Poller. Shared bytes count
+// once, however many connections they wait for. So it fills by the bytes that are made,
+// not by the size of a crowd.
 type backlog struct {
 	max   int64
 	bytes atomic.Int64
@@ -48,8 +48,8 @@ const (
 	leastHigh = 64 << 10 // and when all is
 )
 
-// A Debt is what waits for a peer elsewhere than in a connection's outbound queue, and
-// counts in the backlog all the same. The zero value is none. Its owner guards it.
+// A Debt counts bytes that wait for a peer outside a connection's outbound queue. They
+// count in the backlog all the same. The zero value is no debt. Its owner guards it.
 type Debt struct {
 	bytes  []byte
 	shared bool

@@ -21,12 +21,12 @@ const (
 	sealRoom     = sealSize + sealSize/1024*32 + 256 // and what becomes of them: crypto/tls begins with small records
 )
 
-// A tlsLayer is what TLS does between a connection and its handler. It is the
-// net.Conn below crypto/tls, which it gives whole records only: so crypto/tls
-// never holds part of one, and its buffers can be lent to it.
+// A tlsLayer does TLS between a connection and its handler. It is the net.Conn below
+// crypto/tls and gives it only whole records: so crypto/tls never holds part of one,
+// and its buffers can be lent to it.
 //
-// Conn.mu guards it while the connection is on a loop; during the handshake it is
-// the handshake's, and afterwards that of who has detached the connection.
+// Conn.mu guards it while the connection is on a loop. During the handshake it belongs
+// to the handshake, and once the connection is detached to the new owner.
 type tlsLayer struct {
 	conn *tls.Conn
 
@@ -40,7 +40,7 @@ type tlsLayer struct {
 	raw   net.Conn   // nil while the connection is on a loop
 }
 
-// tlsBuffers are what the connections of a loop share.
+// tlsBuffers are shared by the connections of a loop.
 type tlsBuffers struct {
 	raw   []byte // lent to crypto/tls
 	plain []byte // what a pass has opened
@@ -50,8 +50,8 @@ func newTLSBuffers() *tlsBuffers {
 	return &tlsBuffers{make([]byte, 0, maxRecord+bytes.MinRead), make([]byte, 0, maxRecord+readSize+maxPlain)}
 }
 
-// errEmpty is what crypto/tls is told when nothing more has come. Its reads can go
-// on after a temporary error once the handshake is done.
+// errEmpty tells crypto/tls that nothing more has come. Its reads can go on after a
+// temporary error once the handshake is done.
 var errEmpty net.Error = empty{}
 
 type empty struct{}
@@ -72,8 +72,8 @@ func (t *tlsLayer) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// frame finds out how much of what has come is whole records. What cannot be one is
-// left to crypto/tls, which says what is wrong with it.
+// frame finds out how many of the bytes read are whole records. It leaves bytes that
+// cannot be one to crypto/tls, which names the fault.
 func (t *tlsLayer) frame() {
 	for {
 		n, ok := recordSize(t.in[t.ready:])
@@ -88,8 +88,8 @@ func (t *tlsLayer) frame() {
 	}
 }
 
-// recordSize is the size of the record at the beginning of b, 0 if too little of it
-// is there. ok is false if it is none.
+// recordSize returns the size of the record at the beginning of b, 0 if too little of
+// it is there. ok is false if it is no record.
 func recordSize(b []byte) (n int, ok bool) {
 	if len(b) < recordHeader {
 		return 0, true
@@ -185,8 +185,8 @@ func (t *tlsLayer) RemoteAddr() net.Addr {
 }
 
 // openTime is how long the records of one connection may take in a pass: some cost
-// far more than their bytes, such as those that change keys. What is not opened by
-// then is left for the next pass.
+// far more than their bytes, such as those that change keys. The rest is left for the
+// next pass.
 const openTime = time.Millisecond
 
 // open returns what the records say that have come, the last n bytes of them in
@@ -231,10 +231,10 @@ func (t *tlsLayer) open(l *loop, n int) (plain []byte, err error) {
 // left reports whether open has left something for the next pass.
 func (t *tlsLayer) left() bool { return t.more || t.ready > 0 }
 
-// forget drops what has come, of which nothing more will be read.
+// forget drops the bytes read so far: no more of them will be opened.
 func (t *tlsLayer) forget() { t.in, t.ready, t.more = nil, 0, false }
 
-// scratch is what is sealed, and what comes of it, until the kernel has it.
+// scratch has buffers for bytes to seal, and for their records until the kernel has those.
 var scratch = sync.Pool{New: func() any {
 	b := make([]byte, 0, sealRoom)
 	return &b
@@ -248,9 +248,9 @@ func (t *tlsLayer) seal(b, to []byte) ([]byte, error) {
 	return to, err
 }
 
-// takeTLS is Handler.Data for a connection with TLS, of which n bytes were read.
-// Only what the handler gets shows that the peer is alive: a record that does not
-// come to its end does not. Loop only.
+// takeTLS calls Handler.Data for a connection with TLS after n bytes were read from it.
+// Only bytes for the handler show that the peer is alive: a record that never comes to
+// its end does not. Loop only.
 func (c *Conn) takeTLS(n int) {
 	c.CheckLoop()
 	plain, err := c.open(n)
@@ -338,9 +338,9 @@ func (c *Conn) sealLocked(b []byte, shared bool) error {
 	return nil
 }
 
-// sealNextLocked seals what waits first, if it is not sealed yet: as much as leaves
-// at a time. What waits behind it is not, so that it can still be dropped, and is
-// shared by all that it waits for.
+// sealNextLocked seals the first waiting bytes, if they are not sealed yet: as many as
+// leave at a time. The bytes behind them stay plain, so that they can still be dropped
+// and shared by all connections that they wait for.
 func (c *Conn) sealNextLocked() error {
 	r := c.rare
 	if r.sealedFirst() > 0 {
@@ -397,8 +397,8 @@ func (r *rare) sealedFirst() (n int) {
 	return n
 }
 
-// useTLSLocked puts t between the connection and its handler. What waits to be sent
-// is the end of the handshake. What has come behind that is left for again.
+// useTLSLocked puts t between the connection and its handler. The bytes that wait to be
+// sent are the end of the handshake. Bytes that came behind it are left for again.
 func (c *Conn) useTLSLocked(t *tlsLayer) {
 	r := c.rareLocked()
 	r.tls, t.more = t, true

@@ -29,8 +29,8 @@ var tlsFields = sync.OnceValue(func() (f struct {
 	return f
 })
 
-// buffers are those of t's tls.Conn: records that it has read, and handshake
-// messages in them.
+// buffers returns the buffers of t's tls.Conn: the records that it has read, and the
+// handshake messages in them.
 func (t *tlsLayer) buffers() (rawInput, hand *bytes.Buffer, ok bool) {
 	f := tlsFields()
 	if !f.known {

@@ -12,8 +12,8 @@ const tickLength = 100 * time.Millisecond
 // deadlines are looked at again when it has come round.
 const horizon = 1023
 
-// ticks rounds a duration up to ticks, to at most what Conn.idle can hold. One
-// more is for the tick under way, of which an unknown part is over.
+// ticks rounds a duration up to ticks, to at most what Conn.idle can hold. It adds
+// one for the tick under way, because an unknown part of that is over.
 func ticks(d time.Duration) uint32 {
 	if d <= 0 {
 		return 0

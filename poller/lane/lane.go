@@ -24,15 +24,15 @@ type Pool interface {
 	Hold(bytes int64)
 }
 
-// A Lane is work that is done one job at a time, in order: a queue, the right to
-// work on it, and turns on a [Pool]. It owns no goroutine. Whoever pushes the
-// first job takes the claim with it and asks the pool for a turn; a turn does a
-// few jobs, then drops the claim or goes to the back of the pool's queue.
+// A Lane does work one job at a time, in order. It has a queue, a claim (the right to
+// work on the queue), and turns on a [Pool], but no goroutine. The push of the first
+// job takes the claim and asks the pool for a turn; a turn does a few jobs, then drops
+// the claim or goes to the back of the pool's queue.
 //
-// A lane is guarded by a lock of its owner's, so that it costs 24 bytes. It sets
-// no bounds: the owner asks Len and Bytes, and the pool for those of all lanes,
-// before it pushes. The zero value is an empty lane. Its owner must be
-// neither copied nor have another lane, and always name the same pool.
+// A lane is guarded by a lock of its owner, so that it costs 24 bytes. It sets no
+// bounds: before a push the owner checks Len and Bytes, and the pool's figures for all
+// lanes. The zero value is an empty lane. Its owner must not be copied, must have no
+// other lane, and must always name the same pool.
 type Lane[J any] struct {
 	last    *entry[J] // whose next is the first: a ring, as every owner pays for each word here
 	running *entry[J] // what the turn does now, or nil
@@ -118,9 +118,8 @@ func (l *Lane[J]) pop() *entry[J] {
 	return e
 }
 
-// Take moves the waiting jobs that match behind those of another lane, which may be
-// nobody's, and leaves the others, each in their order. Only the owner's turn may
-// call it.
+// Take moves the waiting jobs that match to the end of another lane, which may have no
+// owner. Both lanes keep their order. Only the owner's turn may call it.
 func (l *Lane[J]) Take(to *Lane[J], match func(J) bool) {
 	l.CheckTurn()
 	for range l.Len() {
@@ -176,15 +175,15 @@ func (l *Lane[J]) Clear(p Pool) (dropped []J) {
 	return dropped
 }
 
-// Turn is the owner's: it does a few jobs, without mu, which guards the lane.
-// When more are left it asks p for another turn of the owner. Before each job held
-// is asked, under mu, whether to stop: then held sees to another turn, for which
-// the claim is kept. Nil never stops.
+// Turn does a few jobs, without holding mu, which guards the lane. The owner's turn
+// calls it. When more jobs are left it asks p for another turn of the owner. Before
+// each job it asks held, under mu, whether to stop: then held sees to another turn, for
+// which the claim is kept. A nil held never stops it.
 //
 // A job that panics or calls [runtime.Goexit] ends the turn and perhaps the
 // goroutine, but not the lane: another turn begins with the same job, and tells do
-// that it was left, so that the owner settles it. Whoever leaves that, too, is
-// asked once more; then the job is dropped.
+// that it was left, so that the owner settles it. If do leaves that, too, it is
+// called once more; then the job is dropped.
 func (l *Lane[J]) Turn(p Pool, owner Turn, mu *sync.Mutex, held func() bool, do func(j J, left bool)) {
 	returned := false
 	l.begin()
