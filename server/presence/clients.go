@@ -2,8 +2,9 @@ package presence
 
 import (
 	"encoding/json"
-	"runtime/debug"
 	"time"
+
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 const (
@@ -69,7 +70,7 @@ func (p *Presence) tellDue(now time.Time) (next time.Time) {
 	p.nextDue = next
 	p.mu.Unlock()
 	for _, t := range due {
-		p.tell(t, now)
+		p.guard(func() { p.tell(t, now) })
 	}
 	return next
 }
@@ -186,19 +187,19 @@ func (p *Presence) fetch(topic string, all map[string]*Entry) {
 	}
 	p.guard(func() { p.cfg.Fetch(topic, all) })
 	for _, e := range all {
-		if _, err := json.Marshal(e.Fields); err != nil {
+		err := panics.ErrExit
+		if !p.guard(func() { _, err = json.Marshal(e.Fields) }) || err != nil {
 			p.cfg.Logger.Error("presence: Fetch adds a value that is not JSON", "topic", topic, "err", err)
 			e.Fields = nil
 		}
 	}
 }
 
-// guard calls a function of the application.
-func (p *Presence) guard(do func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.cfg.Logger.Error("presence: panic in a function of the Config", "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
-	do()
+// guard calls code of the application, and reports whether it has returned.
+func (p *Presence) guard(do func()) bool {
+	err := panics.Contain(do)
+	if err != nil {
+		p.cfg.Logger.Error("presence: code of the application has not returned", "err", err)
+	}
+	return err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -238,6 +239,45 @@ func TestFetch(t *testing.T) {
 	for _, key := range []string{"panic", "no json"} {
 		join(t, ep, key)
 		if d := next(t, ann, key); len(d.Joins[key].Metas) != 1 || d.Joins[key].Name != "" {
+			t.Errorf("%s: the diff is %v", key, d)
+		}
+	}
+}
+
+type marshaler func()
+
+func (m marshaler) MarshalJSON() ([]byte, error) { m(); return []byte("1"), nil }
+
+// Whoever is asked for fields may panic or call runtime.Goexit, in the function
+// or in a MarshalJSON: clients are told of those who come, with and without them.
+func TestFetchThatLeaves(t *testing.T) {
+	ep, _ := start(t, presence.Config{
+		Fetch: func(_ string, all map[string]*presence.Entry) {
+			for key, e := range all {
+				switch key {
+				case "exit":
+					runtime.Goexit()
+				case "field panics":
+					e.Fields = map[string]any{"name": marshaler(func() { panic("on purpose") })}
+				case "field exits":
+					e.Fields = map[string]any{"name": marshaler(runtime.Goexit)}
+				}
+			}
+		},
+		Changed: func(d presence.Diff) {
+			if _, ok := d.Joins["changed"]; ok {
+				runtime.Goexit()
+			}
+		},
+	})
+	ann := join(t, ep, "ann")
+	for _, key := range []string{"field panics", "exit", "field exits", "changed", "bob"} {
+		other := join(t, ep, key)
+		if d := next(t, ann, key); len(d.Joins[key].Metas) != 1 {
+			t.Errorf("%s: the diff is %v", key, d)
+		}
+		other.Leave()
+		if d := next(t, ann, key); len(d.Leaves[key].Metas) != 1 {
 			t.Errorf("%s: the diff is %v", key, d)
 		}
 	}
