@@ -51,7 +51,7 @@ func (a *attempt) settle(s *Socket, err error) {
 		}
 		a.span.line(text, err, "mount", m.Path, "transport", a.transport, "vsn", version, "params", a.shown)
 	}
-	tell(m.services, m.hooks.Connected, ConnectEvent{
+	tellApart(m.services, m.hooks.Connected, ConnectEvent{
 		Duration: a.span.took, Mount: m.Path, Transport: a.transport, Version: version, Params: a.params, Socket: s, Err: err,
 	})
 }

@@ -80,5 +80,5 @@ func (m *mount) report(e DrainEvent) {
 		m.log.Log(context.Background(), s.level, "draining", "mount", e.Mount, "batch", e.Index, "of", e.Rounds,
 			"sockets", e.Count, "of_all", e.Total, "interval", e.Interval)
 	}
-	tell(m.services, m.hooks.Drained, e)
+	tellApart(m.services, m.hooks.Drained, e)
 }

@@ -94,8 +94,8 @@ func (ep *Endpoint) start() (err error) {
 		Adapter:    cfg.Adapter,
 		Inspect:    ep.inspect,
 		Full:       ep.full,
-		Gap:        func(g pubsub.Gap) { tell(&ep.services, ep.hooks.Gap, g) },
-		Node:       func(e pubsub.NodeEvent) { tell(&ep.services, ep.hooks.Node, e) },
+		Gap:        func(g pubsub.Gap) { tellApart(&ep.services, ep.hooks.Gap, g) },
+		Node:       func(e pubsub.NodeEvent) { tellApart(&ep.services, ep.hooks.Node, e) },
 	}, ep.fanOut)
 	ep.poller, err = poller.New(poller.Config{
 		Loops: cfg.Loops, SendBuffer: cfg.SendBuffer, Logger: cfg.Logger,

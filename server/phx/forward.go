@@ -62,7 +62,11 @@ func (x *forwarding) run() {
 		_ = x.conn.SetWriteDeadline(time.Time{})
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- x.send() }()
+	go func() {
+		err := panics.ErrExit
+		defer func() { sent <- err }()
+		err = x.send()
+	}()
 	answer, err := http.ReadResponse(bufio.NewReader(x.pipe), x.request)
 	failed := x.stop(sent)
 	if p := (*panics.Error)(nil); errors.As(failed, &p) {
@@ -94,6 +98,7 @@ func (x *forwarding) send() (err error) {
 		}
 	}()
 	defer contain(&err)
+	err = panics.ErrExit // unless it returns
 	out := plain(x.request)
 	out.Close = true
 	out.Header.Del("Connection")

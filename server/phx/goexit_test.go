@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/phx"
 )
 
@@ -145,4 +146,41 @@ func TestGoexitInTelemetry(t *testing.T) {
 		c.say(`["1","2","room","e",{}]`)
 		c.want(`["1","1","room","phx_error",{"reason":"channel_crash"}]`)
 	}
+}
+
+// Hooks do not end the goroutines of the event loop, of a drain and of an adapter.
+func TestGoexitInTelemetryApart(t *testing.T) {
+	adapter := new(lossy)
+	ep := startConfig(t, phx.Config{
+		Loops:   1,
+		Adapter: adapter,
+		Telemetry: &phx.Telemetry{
+			Connected:    func(phx.ConnectEvent) { runtime.Goexit() },
+			Disconnected: func(phx.DisconnectEvent) { runtime.Goexit() },
+			Drained:      func(phx.DrainEvent) { runtime.Goexit() },
+			Gap:          func(pubsub.Gap) { runtime.Goexit() },
+			Node:         func(pubsub.NodeEvent) { runtime.Goexit() },
+		},
+		Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "*", Type: &phx.ChannelType{}}}}},
+	})
+	other := dial(t, ep)
+	for range 3 {
+		c := dial(t, ep)
+		c.join("room")
+		c.hangUp(false)
+		eventually(t, "the socket is gone", func() bool { return ep.Stats().Sockets == 1 && ep.Subscribers("room") == 0 })
+		other.heartbeat()
+	}
+	told := make(chan bool, 1)
+	go func() {
+		defer close(told)
+		adapter.gap(pubsub.Gap{Node: "b", Messages: 1})
+		adapter.told(pubsub.NodeEvent{Node: "b", Change: pubsub.NodeUp})
+		told <- true
+	}()
+	if !within(t, "end of the adapter's goroutine", told) {
+		t.Error("a hook has ended the adapter's goroutine")
+	}
+	go func() { other.tryNext(); other.hangUp(false) }() // ends with the connection
+	shutdown(t, ep)
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -444,6 +445,8 @@ func TestHandlerBodies(t *testing.T) {
 		switch r.Header.Get("X-Body") {
 		case "panics":
 			r.Body = bodyFunc(func([]byte) (int, error) { panic("oh") })
+		case "exits":
+			r.Body = bodyFunc(func([]byte) (int, error) { runtime.Goexit(); return 0, nil })
 		case "bare":
 			w = struct{ http.ResponseWriter }{w}
 		}
@@ -456,6 +459,9 @@ func TestHandlerBodies(t *testing.T) {
 	target := "/socket/longpoll?vsn=2.0.0&token=" + web().do("GET", "/socket/longpoll?vsn=2.0.0", "").Token
 	if a := web().do("POST", target, beat(1), "X-Body: panics"); a.code != 400 {
 		t.Errorf("a body that panics: %d, want 400", a.code)
+	}
+	if a := web().do("POST", target, beat(1), "X-Body: exits"); a.code != 400 {
+		t.Errorf("a body that calls runtime.Goexit: %d, want 400", a.code)
 	}
 	eventually(t, "the log has the panic", func() bool { return len(log.with("panic in the body of a request")) == 1 })
 	if a := web().do("GET", "/socket/longpoll?vsn=2.0.0", "", "X-Body: panics"); a.Status != 410 {

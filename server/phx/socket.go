@@ -182,7 +182,7 @@ func (s *Socket) disconnected(err error) {
 		level = slog.LevelInfo
 	}
 	m.log.Log(context.Background(), level, "socket closed", "mount", m.Path, "id", s.ID(), "why", why, "err", err)
-	tell(m.services, m.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
+	tellApart(m.services, m.hooks.Disconnected, DisconnectEvent{Socket: s, Reason: why, Err: err, Lifetime: s.lifetime()})
 	s.endChannels(err, why)
 }
 

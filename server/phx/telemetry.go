@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 // Telemetry is a set of hooks for counting and measuring the events of an
@@ -15,7 +16,8 @@ import (
 // A hook must not block and must not keep its arguments: some are called on the
 // event loop, and every client waits for it. Parameters and payloads are
 // unfiltered; apply [Filter] before showing them to anyone. A panic in a hook
-// is contained. An event without a hook costs nothing.
+// is contained; runtime.Goexit is, too, but a crash of the channel whose turn
+// called the hook. An event without a hook costs nothing.
 //
 // Phoenix has the first four (spec §8.4), and reports no crashes.
 type Telemetry struct {
@@ -170,4 +172,16 @@ func tell[E any](lent *services, hook func(E), event E) {
 		}
 	}()
 	hook(event)
+}
+
+// tellApart is tell on a goroutine that others depend on, such as the event loop's:
+// a hook that calls runtime.Goexit does not end it.
+func tellApart[E any](lent *services, hook func(E), event E) {
+	if hook == nil {
+		return
+	}
+	err := panics.Contain(func() { tell(lent, hook, event) })
+	if err != nil {
+		lent.log.Error("a telemetry hook has called runtime.Goexit")
+	}
 }
