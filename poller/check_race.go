@@ -21,6 +21,9 @@ func (l *loop) enter() {
 	l.check()
 }
 
+// moves tells that the loop will have another goroutine.
+func (s *set) moves() { runningLoops.Delete(s) }
+
 // check ends the program unless the loop's goroutine calls.
 func (l *loop) check() {
 	if l.set == nil { // a test's

@@ -184,6 +184,21 @@ func (c *Conn) timeout() {
 	}
 }
 
+// hand has the handler take data. One that panics or calls runtime.Goexit ends its
+// connection. After Goexit the loop has another goroutine; see revive.
+func (c *Conn) hand(data []byte) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.loop.poller.log.Error("a connection handler has not returned from Data")
+			c.loop.lent = nil
+			c.Kill(ErrClosed)
+		}
+	}()
+	c.handler.Data(c, data)
+	returned = true
+}
+
 // contain ends the connection whose handler panicked, and only that one.
 func (c *Conn) contain() {
 	if r := recover(); r != nil {

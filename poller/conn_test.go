@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -236,6 +237,39 @@ func TestPanicIsContained(t *testing.T) {
 	got := make([]byte, 5)
 	if _, err := io.ReadFull(last, got); err != nil {
 		t.Errorf("the loop is dead: %v", err)
+	}
+}
+
+// A handler that calls runtime.Goexit ends its connection: other goroutines go on with
+// the loop, in its own events and in tasks.
+func TestGoexitIsContained(t *testing.T) {
+	p := start(t, poller.Config{Loops: 1})
+	addr := listen(t, p, func(*poller.Conn) poller.Handler {
+		return hooks{
+			data: func(c *poller.Conn, b []byte) {
+				switch string(b) {
+				case "exit":
+					runtime.Goexit()
+				case "task":
+					c.Post(func() { c.Kill(nil); runtime.Goexit() })
+				default:
+					c.Send(b)
+				}
+			},
+			closed: func(*poller.Conn, error) { runtime.Goexit() },
+		}
+	})
+	bystander := dial(t, addr)
+	for i := range 20 {
+		culprit := dial(t, addr)
+		culprit.Write([]byte([...]string{"exit", "task"}[i%2]))
+		if _, err := culprit.Read(make([]byte, 1)); err == nil {
+			t.Error("the connection whose handler has left is open")
+		}
+		bystander.Write([]byte("alive"))
+		if _, err := io.ReadFull(bystander, make([]byte, 5)); err != nil {
+			t.Fatalf("the loop is dead: %v", err)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func newLoop(p *Poller, s *set) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{poller: p, set: s, wakeFD: fd, buf: make([]byte, maxRecord+readSize), room: readSize, iov: make([][]byte, 0, maxGather), meter: meter{start: time.Now()}}
-	timer, err := newTimerFD(s.poll, func() { l.contain(l.tick) })
+	timer, err := newTimerFD(s, func() { l.contain(l.tick) })
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -61,7 +61,7 @@ func newLoop(p *Poller, s *set) (*loop, error) {
 	l.clock = clock{alarm: timer, asleep: true}
 	l.wakeup = s.poll.Alloc()
 	l.wakeup.FD = fd
-	l.wakeup.OnRead = l.runTasks
+	s.watch(l.wakeup, l.runTasks)
 	if err := l.watch(); err != nil {
 		_ = l.wakeup.Control(netpoll.PollDetach)
 		l.wakeup.Free()
@@ -131,23 +131,25 @@ func (l *loop) divide(n int) { l.room = min(readSize, passSize/n) }
 // runTasks runs tasks, but no more than belong into a pass: most call Data again with
 // what was left of the last, and connections that have something new must not wait for
 // all of them.
-func (l *loop) runTasks(netpoll.Poll) error {
+func (l *loop) runTasks() {
 	l.enter()
 	l.meter.begin()
 	defer l.meter.end()
 	var count [8]byte
 	unix.Read(l.wakeFD, count[:])
 	l.takeTasks()
+	defer func() { // also if a task has ended the goroutine
+		if len(l.due) > 0 {
+			l.remind()
+		}
+	}()
 	now := l.due[:min(len(l.due), maxTasks)]
 	l.divide(max(len(now), 1))
 	for i, task := range now {
 		now[i] = nil
+		l.due = l.due[1:]
 		l.contain(task)
 	}
-	if l.due = l.due[len(now):]; len(l.due) > 0 {
-		l.remind()
-	}
-	return nil
 }
 
 // takeTasks puts what was posted behind what is due.

@@ -95,6 +95,9 @@ func adopt(p netpoll.Poll) (*set, error) {
 	if fd.Kind() != reflect.Int || !handlesEvents(handler) || !reset.IsValid() || reset.Type() != reflect.TypeFor[func(size, caps int)]() {
 		return nil, errors.New("this version of netpoll has other event loops")
 	}
+	if state, ok := reflect.TypeFor[netpoll.FDOperator]().FieldByName("state"); !ok || state.Type.Kind() != reflect.Int32 {
+		return nil, errors.New("this version of netpoll has other operators")
+	}
 	handle := (*func([]unix.EpollEvent) bool)(handler.Addr().UnsafePointer())
 	s := &set{poll: p, fd: int(fd.Int()), handle: *handle, conns: make([]*Conn, 1)}
 	*handle = s.serve
@@ -112,4 +115,10 @@ func handlesEvents(field reflect.Value) bool {
 	t := field.Type()
 	return t.NumIn() == 1 && t.In(0).Kind() == reflect.Slice && t.In(0).Elem().Size() == unsafe.Sizeof(unix.EpollEvent{}) &&
 		t.NumOut() == 1 && t.Out(0).Kind() == reflect.Bool
+}
+
+// stateOf is what an operator is doing: 1 is nothing, 2 is to call OnRead, when it is
+// not called again, nor freed.
+func stateOf(op *netpoll.FDOperator) *int32 {
+	return (*int32)(reflect.ValueOf(op).Elem().FieldByName("state").Addr().UnsafePointer())
 }

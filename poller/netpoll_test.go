@@ -16,6 +16,8 @@ import (
 //   - adopt: defaultPoll.fd, that its loop calls Handler with all events and Reset for
 //     more room for them, and what its handler finds operators by (getOperator, also in
 //     poll_default_linux_race.go);
+//   - set.revive, set.watch: Wait keeps nothing from one pass to the next but what is in
+//     the Poll; FDOperator.state is 1 while OnRead is not being called (fd_operator.go);
 //   - loop, timerFD, Listener: PollDetach once per operator, Free waits for the
 //     handler (fd_operator.go, poll_default.go).
 const netpollVersion = "v0.7.2"

@@ -68,7 +68,7 @@ func (c *Conn) read(times int) (more bool) {
 			c.takeTLS(n)
 		case takes:
 			c.heard()
-			c.handler.Data(c, l.buf[maxRecord:maxRecord+n])
+			c.hand(l.buf[maxRecord : maxRecord+n])
 		default:
 			c.heard()
 		}
@@ -161,7 +161,7 @@ func (c *Conn) again() {
 		return
 	}
 	c.loop.lent = rest
-	c.handler.Data(c, rest)
+	c.hand(rest)
 	c.loop.lent = nil
 	c.goOn()
 }

@@ -1,6 +1,8 @@
 package poller
 
 import (
+	"sync/atomic"
+
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +57,12 @@ func (s *set) control(op int, c *Conn, mask uint32) error {
 // serve tells the connections what has come for them, and netpoll's operators. It reports
 // whether netpoll's loop is over.
 func (s *set) serve(events []unix.EpollEvent) bool {
+	returned := false
+	defer func() {
+		if !returned {
+			s.revive()
+		}
+	}()
 	var l *loop // that serves: Pollers have loops of their own on a set
 	others := events[:0]
 	for _, e := range events {
@@ -76,7 +84,31 @@ func (s *set) serve(events []unix.EpollEvent) bool {
 	}
 	l.served()
 	s.passed()
-	return len(others) > 0 && s.handle(others)
+	over := len(others) > 0 && s.handle(others)
+	returned = true
+	return over
+}
+
+// revive has netpoll's loop go on with another goroutine, when a handler has ended
+// the one that it had. What the pass had yet to look at is told again.
+func (s *set) revive() {
+	s.moves()
+	go s.poll.Wait() // as netpoll does
+}
+
+// watch has an operator call do on the loop.
+func (s *set) watch(op *netpoll.FDOperator, do func()) {
+	op.OnRead = func(netpoll.Poll) error {
+		returned := false
+		defer func() {
+			if !returned { // what netpoll's handler has no more time for
+				atomic.StoreInt32(stateOf(op), 1)
+			}
+		}()
+		do()
+		returned = true
+		return nil
+	}
 }
 
 // served is the end of a pass. l may be nil.

@@ -10,7 +10,7 @@ func (c *Conn) owe(n int) {
 	c.mu.Lock()
 	c.queueLocked(make([]byte, n), 0, false)
 	c.mu.Unlock()
-	_ = c.loop.runTasks(nil) // never fails
+	c.loop.runTasks()
 }
 
 // untilCut lets time pass until the connection is a slow consumer, and returns how

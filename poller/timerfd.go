@@ -18,14 +18,14 @@ type timerFD struct {
 }
 
 // newTimerFD makes one that calls ring on the loop, once it is watched.
-func newTimerFD(poll netpoll.Poll, ring func()) (*timerFD, error) {
+func newTimerFD(s *set, ring func()) (*timerFD, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("timerfd_create", err)
 	}
-	t := &timerFD{op: poll.Alloc(), fd: fd, start: time.Now()}
+	t := &timerFD{op: s.poll.Alloc(), fd: fd, start: time.Now()}
 	t.op.FD = fd
-	t.op.OnRead = func(netpoll.Poll) error { ring(); return nil } // which sets it, and so makes it unreadable
+	s.watch(t.op, ring) // which sets it, and so makes it unreadable
 	return t, nil
 }
 

@@ -256,7 +256,7 @@ func (c *Conn) takeTLS(n int) {
 	plain, err := c.open(n)
 	if len(plain) > 0 {
 		c.heard()
-		c.handler.Data(c, plain)
+		c.hand(plain)
 	}
 	c.goOn()
 	if err != nil {
