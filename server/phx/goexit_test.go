@@ -9,6 +9,7 @@ import (
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/phx"
+	"github.com/roost-rt/roost/server/wire"
 )
 
 // A leaver ends the goroutine that encodes it.
@@ -183,4 +184,37 @@ func TestGoexitInTelemetryApart(t *testing.T) {
 	}
 	go func() { other.tryNext(); other.hangUp(false) }() // ends with the connection
 	shutdown(t, ep)
+}
+
+// leaving is a serializer that calls runtime.Goexit for messages that say so.
+type leaving struct{ wire.V2 }
+
+func (leaving) Decode(data []byte, binary bool) (wire.Message, error) {
+	if strings.Contains(string(data), "decode") {
+		runtime.Goexit()
+	}
+	return wire.V2{}.Decode(data, binary)
+}
+
+// A serializer that does it while it decodes ends the message's connection: on the
+// event loop, and in the turn that a large message has.
+func TestGoexitInSerializer(t *testing.T) {
+	ep := startConfig(t, phx.Config{Loops: 1, Workers: 1, Mounts: []phx.Mount{{
+		Path: "/socket", Serializers: []wire.Serializer{leaving{}},
+		Routes: []phx.Route{{Pattern: "room", Type: &phx.ChannelType{}}},
+	}}})
+	other := dial(t, ep)
+	for range 3 {
+		for _, message := range []string{
+			`["1","1","decode","phx_join",{}]`,
+			`["1","1","decode","phx_join",{"long":"` + strings.Repeat("x", 100<<10) + `"}]`,
+		} {
+			c := dial(t, ep)
+			c.join("room")
+			c.say(message)
+			c.wantEOF()
+			other.heartbeat()
+		}
+	}
+	eventually(t, "the sockets are gone", func() bool { return ep.Stats().Sockets == 1 && ep.Subscribers("room") == 0 })
 }

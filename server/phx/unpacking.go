@@ -5,6 +5,7 @@ import (
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 // maxInline is the largest message in bytes, also when inflated, that the event
@@ -36,12 +37,16 @@ func (s *Socket) unpack(c *poller.Conn, m *frame.Large, r receiver) {
 // Turn takes the message; see poller.Pool.
 func (u *unpacking) Turn() {
 	held := u.message.Held() // putting it together changes that
-	if err := u.run(); err != nil {
-		u.socket.mount.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
-		u.conn.Kill(err)
-	}
-	u.socket.mount.incoming.add(-held, 0)
-	u.conn.Post(u.conn.Resume)
+	err := panics.ErrExit    // unless run returns
+	defer func() {
+		if err != nil {
+			u.socket.mount.log.Error("panic while decoding a message", "mount", u.socket.mount.Path, "err", err)
+			u.conn.Kill(err)
+		}
+		u.socket.mount.incoming.add(-held, 0)
+		u.conn.Post(u.conn.Resume)
+	}()
+	err = u.run()
 }
 
 func (u *unpacking) run() (err error) {
