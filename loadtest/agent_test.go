@@ -234,7 +234,7 @@ func TestScenarioFileThroughAgents(t *testing.T) {
 	logins["token: \"{{user.join_token}}\""] = "token: wrong"
 	for _, test := range []struct{ file, url, want string }{
 		{briefly(t, "login.yaml", logins), application(t, loginApp()), "the first user does not get through:\njoin refused: me: error: unauthorized"},
-		{chat, "ws://127.0.0.1:1", "No user went first to find out what does not fit, as the application is not reached from this host: ws://127.0.0.1:1"},
+		{chat, "ws://127.0.0.1:1", "No user tried the steps first, because this host cannot reach the application: ws://127.0.0.1:1"},
 	} {
 		c, out := start(t, test.file, "-url", test.url, "-agents", agents, "-out", "run")
 		if code := exitCode(t, c.Wait()); code == 0 || !strings.Contains(out.String(), test.want) {
@@ -280,8 +280,8 @@ func TestAgentsRefuse(t *testing.T) {
 	}{
 		{[]string{"-url", "ws://127.0.0.1:1", "-agents", one.addr}, 1, "agent " + one.addr + ": it refuses: wrong token"},
 		{[]string{"-url", "ws://127.0.0.1:1", "-agents", "127.0.0.1:1"}, 1, "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
-		{[]string{"-agents", one.addr}, 2, "say its -url"},
-		{[]string{"agent", "-listen", "0.0.0.0:0"}, 2, "takes a token: set -token or ROOST_AGENT_TOKEN"},
+		{[]string{"-agents", one.addr}, 2, "give its -url"},
+		{[]string{"agent", "-listen", "0.0.0.0:0"}, 2, "needs a token: set -token or ROOST_AGENT_TOKEN"},
 		{[]string{"agent", "-listen", one.addr}, 1, "address already in use"},
 		{[]string{"agent", "-help"}, 0, "usage: loadtest agent"},
 	} {

@@ -13,7 +13,7 @@ func TestOwnNamespace(t *testing.T) {
 	code := exitCode(t, c.Wait())
 	switch text := out.String(); {
 	case code == 0:
-		for _, want := range []string{"network namespace of its own, with a TCP hash table of 512 buckets", "All delivered: 300 messages to 100 clients"} {
+		for _, want := range []string{"own network namespace, with a TCP hash table of 512 buckets", "All delivered: 300 messages to 100 clients"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the output lacks %q:\n%s", want, text)
 			}
@@ -27,7 +27,7 @@ func TestOwnNamespace(t *testing.T) {
 
 func TestNamespaceAndForeignServer(t *testing.T) {
 	c, out := start(t, "-netns", "yes", "-url", "ws://127.0.0.1:1")
-	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "no way to -url") {
+	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "cannot reach -url") {
 		t.Errorf("exit code %d, want 2 and why:\n%s", code, out)
 	}
 }
@@ -59,7 +59,7 @@ func TestClientTCP(t *testing.T) {
 // They reach no server that runs already.
 func TestClientTCPAndForeignServer(t *testing.T) {
 	c, out := start(t, "-client-tcp", "tun", "-url", "ws://127.0.0.1:1")
-	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "client-tcp: tun will not do") {
+	if code := exitCode(t, c.Wait()); code != 2 || !strings.Contains(out.String(), "client-tcp: tun is not possible") {
 		t.Errorf("exit code %d, want 2 and why:\n%s", code, out)
 	}
 }

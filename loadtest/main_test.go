@@ -152,11 +152,11 @@ func TestExitCodes(t *testing.T) {
 		{"help of one scenario", "storm -help", 0, "-how drain"},
 		{"help as a word", "help", 0, "go run ./loadtest -clients 100000"},
 		{"nothing asked for", "-messages 0", 2, "leave it out for the default"},
-		{"flag of another scenario", "echo -how kill -for 100ms -clients 10 -json x", 2, "-how does nothing in echo, only in storm: leave it out"},
+		{"flag of another scenario", "echo -how kill -for 100ms -clients 10 -json x", 2, "-how has no effect in echo, only in storm: leave it out"},
 		{"no rate", "-rate NaN", 2, "-rate is NaN: want a number"},
 		{"two servers", "-server x -url ws://127.0.0.1:1", 2, "-server and -url"},
 		{"raw Roost", "-protocol raw", 2, "Roost has channels"},
-		{"a process of nothing", "-server-pid 1", 2, "for that of -url"},
+		{"a process of nothing", "-server-pid 1", 2, "for the server of -url"},
 		{"no process", "-server-pid 99999999 -url ws://127.0.0.1:1", 2, "no such process"},
 		{"figures cannot be saved", "-clients 10 -json /dev/null/x", 1, "not a directory"},
 		{"unknown flag", "-wrong", 2, "-wrong"},
@@ -169,7 +169,7 @@ func TestExitCodes(t *testing.T) {
 		{"too many", "-clients 1000000000", 1, "too many clients"},
 		{"nobody there", "-clients 10 -url ws://127.0.0.1:1 -json x", 1, "connection refused: is the server running"},
 		{"threshold missed", "-clients 10 -messages 1 -slo p50<1ns -json x", 99, "MISS"},
-		{"too long", "-clients 10 -messages 100 -timeout 1s -json x", 1, "not done within -timeout 1s"},
+		{"too long", "-clients 10 -messages 100 -timeout 1s -json x", 1, "not finished within -timeout 1s"},
 		{"cannot be saved", "-clients 10 -out /dev/null/x", 1, "not a directory"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (a *Agent) greet(in *json.Decoder, token string) error {
 	var h hello
 	switch err := in.Decode(&h); {
 	case err != nil:
-		return fmt.Errorf("it does not greet as an agent does: %w", err)
+		return fmt.Errorf("it does not answer like an agent: %w", err)
 	case h.Refused != "":
 		return errors.New("it refuses: " + h.Refused)
 	case h.Agent != version:

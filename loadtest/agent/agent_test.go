@@ -94,8 +94,8 @@ func TestAgentAdmits(t *testing.T) {
 		{`{"agent":5,"token":"s3cre"}`, `"refused":"wrong token"`},
 		{`{"agent":5}`, `"refused":"wrong token"`},
 		{`{"agent":1,"token":"s3cret"}`, `"refused":"the coordinator speaks version 1 of the protocol, this agent version 5 (commit c0ffee): use the same program on both"`},
-		{`{"token":"s3cret"}`, `"refused":"that is no greeting of a coordinator"`},
-		{`GET / HTTP/1.1`, `"refused":"that is no greeting of a coordinator"`},
+		{`{"token":"s3cret"}`, `"refused":"not a greeting of a coordinator"`},
+		{`GET / HTTP/1.1`, `"refused":"not a greeting of a coordinator"`},
 	} {
 		t.Run(test.greeting, func(t *testing.T) {
 			c := call(t, addr)
@@ -113,7 +113,7 @@ func TestAgentServesOneAtATime(t *testing.T) {
 	first.want(`"host"`)
 	second := call(t, addr)
 	second.say(`{"agent":5}`)
-	second.want(`"refused":"another coordinator is served"`)
+	second.want(`"refused":"it already serves another coordinator"`)
 	first.conn.Close()
 	await(t, logged, "done with")
 	third := call(t, addr)
@@ -251,7 +251,7 @@ func TestDialAgentsNamesWhoFails(t *testing.T) {
 		{"nobody", "127.0.0.1:1", "s3cret", "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"token", good, "secret", "agent " + good + ": it refuses: wrong token"},
 		{"version", fakeAgent(t, `{"agent":9}`, 0), "s3cret", "it speaks version 9 of the protocol, this program version 5: use the same program on both"},
-		{"web server", fakeAgent(t, "HTTP/1.1 400 Bad Request", 0), "s3cret", "it does not greet as an agent does: "},
+		{"web server", fakeAgent(t, "HTTP/1.1 400 Bad Request", 0), "s3cret", "it does not answer like an agent: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := agent.Dial(t.Context(), []string{good, test.addr}, test.token)

@@ -174,9 +174,9 @@ func TestStrangersAtAnAgent(t *testing.T) {
 	for greeting, want := range map[string]string{
 		`{"agent":5,"token":"x"}`: "wrong token",
 		`{"agent":3}`:             "the coordinator speaks version 3 of the protocol, this agent version 5 (commit c0ffee): use the same program on both",
-		`{}`:                      "that is no greeting of a coordinator",
-		`GET / HTTP/1.1`:          "that is no greeting of a coordinator",
-		`[]`:                      "that is no greeting of a coordinator",
+		`{}`:                      "not a greeting of a coordinator",
+		`GET / HTTP/1.1`:          "not a greeting of a coordinator",
+		`[]`:                      "not a greeting of a coordinator",
 	} {
 		c := call(t, addr)
 		c.say(greeting)

@@ -22,7 +22,7 @@ import (
 )
 
 // ErrNoToken: whoever reaches an agent can have it connect to any server.
-var ErrNoToken = errors.New("an agent that others than this host can reach takes a token")
+var ErrNoToken = errors.New("an agent that other hosts can reach needs a token")
 
 // A Config says how to serve coordinators.
 type Config struct {
@@ -130,14 +130,14 @@ func (s *server) admit(text []byte) error {
 	var g greeting
 	switch err := json.Unmarshal(text, &g); {
 	case err != nil || g.Agent == 0:
-		return errors.New("that is no greeting of a coordinator")
+		return errors.New("not a greeting of a coordinator")
 	case g.Agent != version:
 		return fmt.Errorf("the coordinator speaks version %d of the protocol, this agent version %d (commit %s): use the same program on both",
 			g.Agent, version, cmp.Or(s.config.Commit, "unknown"))
 	case !same(g.Token, s.config.Token):
 		return errors.New("wrong token")
 	case !s.busy.TryLock():
-		return errors.New("another coordinator is served")
+		return errors.New("it already serves another coordinator")
 	}
 	return nil
 }

@@ -220,7 +220,7 @@ func TestErrors(t *testing.T) {
 		"rate is NaN: want":                              {Workload: capacity.Workload{Rate: math.NaN()}},
 		"headroom is 1: want":                            {Machine: capacity.Machine{Headroom: 1}},
 		"stay is 1: want":                                {Workload: capacity.Workload{Stay: time.Second}},
-		"a node has still too little CPU":                {Clients: []int64{1e6}, Workload: capacity.Workload{RoomSize: 1e5, Rate: 1e6}},
+		"a node has too little CPU":                      {Clients: []int64{1e6}, Workload: capacity.Workload{RoomSize: 1e5, Rate: 1e6}},
 	} {
 		if _, err := capacity.New(c, measured()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", c, err, want)

@@ -59,7 +59,7 @@ func (m *Measured) Merge(other Measured) {
 func (m Measured) Check() error {
 	for _, f := range m.figures() {
 		if f.Value <= 0 && f.how != "" {
-			return fmt.Errorf("no run has the %s: make one (%s) and name its folder, too", f.name, f.how)
+			return fmt.Errorf("no run has the %s: make one (%s) and add its folder", f.name, f.how)
 		}
 	}
 	return nil

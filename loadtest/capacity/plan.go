@@ -62,7 +62,7 @@ func (c Config) plan(m Measured, clients int64) (Plan, error) {
 			return p, nil
 		}
 	}
-	return p, fmt.Errorf("%s clients: with %s nodes, the most that this plans for, a node has still too little %s; larger nodes, or rooms that say less", count(clients), count(mostNodes), p.Bound)
+	return p, fmt.Errorf("%s clients: even with %s nodes, the maximum here, a node has too little %s: use larger nodes, or quieter rooms", count(clients), count(mostNodes), p.Bound)
 }
 
 // with is the plan of so many nodes, whether they do or not.

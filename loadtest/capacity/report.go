@@ -54,19 +54,19 @@ func rank(values []float64, share float64) float64 {
 
 func (c Config) assumed(m Measured) []string {
 	w := c.Workload
-	sizes := "All rooms have as many members."
+	sizes := "All rooms have the same number of members."
 	if w.Zipf > 0 {
 		sizes = fmt.Sprintf("The k-th room has 1/k^%v of the members of the first one.", w.Zipf)
 	}
 	all := []string{
 		"Figures per client, message and join hold for more clients and cores than were measured, and for other rooms and sizes of message.",
-		sizes + " Each member is any client, each client on any node, and all rooms say as much.",
+		sizes + " Members are random clients, clients are on random nodes, and all rooms get the same rate of messages.",
 		fmt.Sprintf("A message at a client is %d bytes more than its payload: envelope 60, frame 4, TCP/IP and Ethernet 70. Each delivery is a packet, and has an acknowledgement of %d bytes. A connect is %s bytes in each direction. No TLS, no compression.", around, ackBytes, count(joinBytes)),
 		fmt.Sprintf("A further topic of a client takes %d bytes of the server (server/CAPACITY.md) and the CPU of a whole join.", topicBytes),
 		fmt.Sprintf("A message to or from NATS takes %v µs of CPU at a node (results/cluster), and %d bytes around the payload. A broadcast goes to NATS once, and from there to the other nodes that listen to its bucket, one of %s.", clusterUs, natsAround, count(buckets)),
-		fmt.Sprintf("A node beats every %d s, with %d bytes for each bucket that it listens to, and all others hear that. NATS is one server: between several, messages cross once more.", beatSeconds, rowBytes),
+		fmt.Sprintf("A node sends a heartbeat to all others every %d s, with %d bytes for each bucket that it listens to. NATS is one server: between several, messages cross once more.", beatSeconds, rowBytes),
 		fmt.Sprintf("Clients stay for %s on average, at random, and others take their places at once.", w.Stay),
-		fmt.Sprintf("A process dies: its clients notice at once and come back as the official client does, after 10, 50, 100, 150, 200, 250, 500 ms, 1, 2 and 5 s, without jitter. Each try goes to any node, the dead one for %s too, which refuses. A node serves joins in turn with all processors that are free, the headroom included; who waits for 10 s does not give up. Other nodes have no other load.", c.Down),
+		fmt.Sprintf("When a process dies, its clients notice at once and come back as the official client does, after 10, 50, 100, 150, 200, 250, 500 ms, 1, 2 and 5 s, without jitter. Each try goes to a random node; for %s that includes the dead one, which refuses. A node serves joins in turn with all free processors, headroom included; a client does not give up after waiting for 10 s. Other nodes have no other load.", c.Down),
 	}
 	if m.PushUs.From == "" {
 		all = append(all, fmt.Sprintf("A client's message takes %v µs of CPU with its reply (results/echo-10k; name a run of echo to have yours).", defaultPush))
@@ -76,7 +76,7 @@ func (c Config) assumed(m Measured) []string {
 
 func notMeasured() []string {
 	return []string{
-		"Many cores: on a machine of more cores than the runs had, locks, caches, memory bandwidth and the kernel's accept may take a part.",
+		"Many cores: on a machine of more cores than the runs had, locks, caches, memory bandwidth and the kernel's accept may cost more.",
 		"A real network: loss, round trips, slow clients and their backlog, network cards and their interrupts.",
 		"NATS itself: how many servers carry this load, and what they add in latency. No run had that many nodes.",
 		"Load balancers, TLS, presence, what your application does and keeps, and the bursts of a real day: that is what the headroom is for.",

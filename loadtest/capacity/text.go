@@ -39,7 +39,7 @@ func (t *text) inputs(r *Report) {
 		t.filled("  ", "    ", run)
 	}
 	w, m := r.Config.Workload, r.Config.Machine
-	t.paragraph("Each client", fmt.Sprintf("is in %d of the rooms of %s clients, sends a heartbeat every %s and stays for %s. Each room has %s messages of %s bytes a second.",
+	t.paragraph("Each client", fmt.Sprintf("is in %d of the rooms of %s clients each, sends a heartbeat every %s and stays for %s. Each room has %s messages of %s bytes a second.",
 		w.Topics, digits(w.RoomSize), w.Heartbeat, w.Stay, strconv.FormatFloat(w.Rate, 'g', -1, 64), count(int64(w.Bytes))))
 	t.paragraph("Each node", fmt.Sprintf("has %s cores, %s of memory, %s files and %s in each direction, of which %.0f %% stay free.",
 		digits(m.Cores), size(m.Memory), count(m.Files), bits(m.Network), 100*m.Headroom))
@@ -69,7 +69,7 @@ func (t *text) table(title string, plans []Plan, rows []row) {
 func (t *text) plans(plans []Plan) {
 	t.table("Plan, for clients", plans, []row{
 		{"nodes", func(p Plan) string { return count(int64(p.Nodes)) }},
-		{"  a node has least of", func(p Plan) string { return p.Bound }},
+		{"  a node runs out first of", func(p Plan) string { return p.Bound }},
 		{"memory", func(p Plan) string { return size(p.Whole.Memory) }},
 		{"cores in use", func(p Plan) string { return digits(p.Whole.Cores.All) }},
 		{"  deliveries", func(p Plan) string { return digits(p.Whole.Cores.Deliveries) }},
@@ -106,7 +106,7 @@ func (t *text) simulated(r *Report) {
 		{"nodes that hear a room's message", func(p Plan) string { return digits(p.Spread.Hear) }},
 		{"buckets that a node listens to", func(p Plan) string { return digits(p.Spread.Buckets) }},
 		{"clients that join a node, a second", func(p Plan) string { return digits(p.Churn.Joins) }},
-		{"  first ones of their room there", func(p Plan) string { return digits(p.Churn.Topics) }},
+		{"  first members of their room there", func(p Plan) string { return digits(p.Churn.Topics) }},
 		{"  buckets that it gains", func(p Plan) string { return digits(p.Churn.Gains) }},
 		{"  buckets that it leaves", func(p Plan) string { return digits(p.Churn.Losses) }},
 		{"  messages out of NATS for that, all nodes", func(p Plan) string { return digits(p.Churn.Messages) }},

@@ -59,7 +59,7 @@ func (p Program) serveAgent(ctx context.Context, args []string, stdout, stderr i
 		tcp, err = agentTCP(name)
 		return err
 	})
-	f.Var((*sources)(&from), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from by turns (default the one that the kernel takes)")
+	f.Var((*sources)(&from), "from", "`addresses` of this host, and prefixes such as 2001:db8::/64, that clients connect from in turn (default the one that the kernel chooses)")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, p.help(agentUsage))

@@ -99,9 +99,9 @@ func (p Program) parseForecast(args []string, help io.Writer) (c forecast, err e
 		m.Network = g * 1e9
 		return nil
 	})
-	f.Float64Var(&m.Headroom, "headroom", m.Headroom, "`share` of all that which stays free")
-	f.DurationVar(&c.config.Down, "down", c.config.Down, "`time` that a node that dies is away")
-	f.Uint64Var(&c.config.Seed, "seed", 0, "`number` that the simulation's chance comes from: the same makes the same")
+	f.Float64Var(&m.Headroom, "headroom", m.Headroom, "`share` of these resources to keep free")
+	f.DurationVar(&c.config.Down, "down", c.config.Down, "`time` until a node that died is back")
+	f.Uint64Var(&c.config.Seed, "seed", 0, "seed `number` of the simulation: the same seed gives the same result")
 	f.BoolVar(&c.json, "json", false, "the report as JSON")
 	for err = f.Parse(args); err == nil && f.NArg() > 0; err = f.Parse(f.Args()[1:]) {
 		c.runs = append(c.runs, f.Arg(0))
@@ -118,7 +118,7 @@ func (p Program) parseForecast(args []string, help io.Writer) (c forecast, err e
 	}
 	f.Visit(func(each *flag.Flag) { // zero would be the default
 		if number, is := each.Value.(flag.Getter); is && each.Name != "zipf" && each.Name != "seed" && each.Name != "json" && reflect.ValueOf(number.Get()).IsZero() {
-			err = fmt.Errorf("-%s is 0: want more", each.Name)
+			err = fmt.Errorf("-%s is 0: want more than 0", each.Name)
 		}
 	})
 	return c, cmp.Or(err, c.config.Check())
@@ -159,7 +159,7 @@ func (c forecast) make() (*capacity.Report, error) {
 		}
 		for _, run := range found {
 			if !run.Summary.Ended {
-				return nil, fmt.Errorf("%s: the run never ended: make it again", path)
+				return nil, fmt.Errorf("%s: the run did not finish: repeat it", path)
 			}
 			m.Merge(measuredBy(run, path))
 		}

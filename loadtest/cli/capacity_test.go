@@ -30,7 +30,7 @@ func TestCapacity(t *testing.T) {
 		{"-clients 20000 " + chat + " -json " + idle + " ../../results/echo-10k", exitOK, `"from": "../../results/echo-10k"`},
 		{chat + " -clients 20000", exitBroken, "no run has the server's CPU per heartbeat: make one (loadtest idle -clients 10000)"},
 		{"../../results/agents-18k -clients 20000", exitBroken, "no run has the server's memory per client"},
-		{unended, exitBroken, "the run never ended"},
+		{unended, exitBroken, "the run did not finish"},
 		{"none", exitBroken, "none: no such file or directory"},
 		{chat + " -clients 1,x", exitUsage, `"x": want a number such as 1000000`},
 		{chat + " -memory 24GX", exitUsage, "want bytes, or a number with KiB, MiB, GiB or TiB"},

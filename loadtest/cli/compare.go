@@ -94,7 +94,7 @@ func (p Program) parseComparison(args []string, help io.Writer) (c comparison, e
 	f.StringVar(&c.json, "json", "", "`file` for the comparison as JSON; - likewise")
 	f.Float64Var(&c.alpha, "alpha", report.DefaultAlpha, "highest `p` that makes a difference better or worse")
 	f.BoolVar(&c.failIfWorse, "fail-if-worse", false, "exit 99 if anything is worse, corrected for the number of verdicts")
-	f.Func("note", "`sentence` that readers of the comparison must know; may be said several times", func(note string) error {
+	f.Func("note", "`sentence` for readers of the comparison; may be repeated", func(note string) error {
 		c.notes = append(c.notes, note)
 		return nil
 	})

@@ -50,15 +50,15 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 	f.Int64Var((*int64)(&d.Clients), "clients", defaultDemand, "`number` of clients")
 	f.BoolVar(&d.SameHost, "same-host", false, "the clients are on this host, too (default: only the servers)")
 	clientTCP := plan.AutoTCP
-	f.Func("client-tcp", "with servers and clients both here, whose TCP the clients have: `kernel`, tun or bpf, as in a run (default kernel)", func(name string) (err error) {
+	f.Func("client-tcp", "with servers and clients both here, where the TCP of the clients runs: `kernel`, tun or bpf, as in a run (default kernel)", func(name string) (err error) {
 		clientTCP, err = plan.ParseTCP(name)
 		return err
 	})
-	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit asks for)")
+	f.BoolVar(&d.Single, "single", false, "one server process holds all (default: as many as the file limit requires)")
 	f.Int64Var((*int64)(&d.FilesPerProcess), "files-per-process", 0, "limit of open `files` to assume (default: this process's)")
 	f.Int64Var((*int64)(&d.Addresses), "addresses", 0, "with clients here, `number` of addresses that they connect from (default: as many of 127.0.0.0/8 as it takes; with -role load one)")
-	f.BoolVar(&d.Users, "users", false, "with clients here, they are users of a scenario file, which take more memory")
-	f.BoolVar(&d.TLS, "tls", false, "with clients here, they speak TLS, which takes more memory, too")
+	f.BoolVar(&d.Users, "users", false, "with clients here, they are users of a scenario file, who take more memory")
+	f.BoolVar(&d.TLS, "tls", false, "with clients here, they use TLS, which also takes more memory")
 	role := f.String("role", "", "role of this host: `server`, load or both (default server)")
 	var from order.Sources
 	f.Func("from", "with -role load, `addresses` and prefixes that clients connect from, as a run has them", func(list string) (err error) {
@@ -66,7 +66,7 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 		return err
 	})
 	everything := f.Bool("all", false, "also show settings that are sufficient")
-	asJSON := f.Bool("json", false, "the report as JSON, all of it")
+	asJSON := f.Bool("json", false, "print the full report as JSON")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, p.help(doctorUsage))
@@ -79,9 +79,9 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 	case d.Clients < 1 || d.Clients > mostDemand:
 		return p.misused(stderr, "doctor", fmt.Errorf("-clients is %d: want 1 to %d", int64(d.Clients), mostDemand))
 	case *role != "" && d.SameHost:
-		return p.misused(stderr, "doctor", errors.New("-same-host is -role both: the one or the other"))
+		return p.misused(stderr, "doctor", errors.New("-same-host means -role both: use only one of them"))
 	case len(from) > 0 && (*role != string(kernel.Load) || d.Addresses != 0):
-		return p.misused(stderr, "doctor", errors.New("-from is for -role load, and says the number of -addresses"))
+		return p.misused(stderr, "doctor", errors.New("-from is for -role load, and sets the number of -addresses"))
 	case d.FilesPerProcess < 0 || d.Addresses < 0:
 		return p.misused(stderr, "doctor", errors.New("-files-per-process and -addresses cannot be negative"))
 	}
@@ -94,14 +94,14 @@ func (p Program) examine(read func() (kernel.Host, error), args []string, stdout
 		d = d.As(r)
 	}
 	if d.Remote && d.Single {
-		return p.misused(stderr, "doctor", errors.New("-single is about servers, of which there are none on a load machine"))
+		return p.misused(stderr, "doctor", errors.New("-single is about servers, and a load machine has none"))
 	}
 	if (d.Users || d.TLS) && !d.Remote && !d.SameHost {
-		return p.misused(stderr, "doctor", errors.New("-users and -tls are about clients, of which there are none here: say -role load or both"))
+		return p.misused(stderr, "doctor", errors.New("-users and -tls are about clients, and there are none here: use -role load or both"))
 	}
 	d.OneEnd = clientTCP == order.TUN || clientTCP == order.BPF
 	if d.OneEnd && (!d.SameHost || d.Users || d.TLS) {
-		return p.misused(stderr, "doctor", errors.New("-client-tcp: those without sockets are on the host of their servers, and neither users nor of TLS: say -role both"))
+		return p.misused(stderr, "doctor", errors.New("-client-tcp: clients without sockets must be on the host of their servers, and exclude -users and -tls: use -role both"))
 	}
 	if len(from) > 0 {
 		d.Addresses = kernel.Count(from.Count())

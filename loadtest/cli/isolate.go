@@ -57,7 +57,7 @@ func (o *options) isolate(h kernel.Host) (says string, err error) {
 		if err := o.tryTCP(h, swarm.TryTCP); err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("All of it is in a network namespace of its own, with a TCP hash table of %s buckets and congestion control reno.", buckets), nil
+		return fmt.Sprintf("Everything runs in its own network namespace, with a TCP hash table of %s buckets and congestion control reno.", buckets), nil
 	}
 	tcp, _, err := o.config.ChooseTCP(h)
 	switch {
@@ -84,10 +84,10 @@ func (o *options) isolate(h kernel.Host) (says string, err error) {
 	if o.netns == yes {
 		return "", fmt.Errorf("-netns yes: %w", err)
 	}
-	return fmt.Sprintf("It uses the host's network namespace, because one of its own cannot be had: %v.", err), nil
+	return fmt.Sprintf("It uses the host's network namespace, because it cannot have its own: %v.", err), nil
 }
 
-var errNoWay = errors.New("-netns yes: a network namespace of its own has no way to -url or -nats")
+var errNoWay = errors.New("-netns yes: a separate network namespace cannot reach -url or -nats")
 
 // isolateLink is isolate for clients without sockets. They have some where a namespace
 // cannot be had, and nobody asked for it or for them: the plan says so.
@@ -96,11 +96,11 @@ func (o *options) isolateLink(tcp order.TCP) (says string, err error) {
 	case o.netns == no:
 		err = errors.New("-netns no")
 	case o.nats != "":
-		err = errors.New("there is no way to -nats from there")
+		err = errors.New("-nats cannot be reached from there")
 	default:
 		err = enterNamespace(o.config.Clients)
 	}
-	err = fmt.Errorf("-client-tcp %s takes a network namespace of its own: %w", tcp, err)
+	err = fmt.Errorf("-client-tcp %s needs a network namespace of its own: %w", tcp, err)
 	if o.netns == yes || o.config.ClientTCP == tcp {
 		return "", err
 	}

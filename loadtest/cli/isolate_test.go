@@ -23,8 +23,8 @@ func TestTryTCP(t *testing.T) {
 		says    string
 	}{
 		{"", nil, order.BPF, "they are 100,000 or more"},
-		{"", []order.TCP{order.BPF}, order.TUN, "a program in the kernel cannot be had: no such bpf"},
-		{"", []order.TCP{order.BPF, order.TUN}, order.KernelTCP, "another TCP cannot be had: no such tun"},
+		{"", []order.TCP{order.BPF}, order.TUN, "a program in the kernel is not available: no such bpf"},
+		{"", []order.TCP{order.BPF, order.TUN}, order.KernelTCP, "no other TCP is available: no such tun"},
 		{order.BPF, []order.TCP{order.BPF}, "", "client-tcp: bpf: no such bpf"},
 		{order.TUN, []order.TCP{order.BPF}, order.TUN, "it was asked for"},
 	} {

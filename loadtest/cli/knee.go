@@ -105,14 +105,14 @@ func (p Program) parseKnee(args []string, help io.Writer) (k kneeSearch, err err
 	f.Float64Var(&k.search.From, "from", 0, "`number` to start from (default a rate of 1, in echo 100; 100 clients)")
 	f.Float64Var(&k.search.Least, "least", 0, "lowest `number` to try (default a thousandth of -from)")
 	f.Float64Var(&k.search.Most, "most", 0, "highest `number` to try (default a million times -from)")
-	f.Float64Var(&k.search.Precision, "precision", 0.05, "`part` by which the number that breaks exceeds the one that holds")
+	f.Float64Var(&k.search.Precision, "precision", 0.05, "how much the number that breaks may exceed the one that holds, as a `part` of it")
 	f.IntVar(&k.search.Repeats, "repeats", 5, "`number` of runs that decide at the border; one in five may break")
 	f.IntVar(&k.search.Trials, "runs", 60, "maximum number of `runs`")
 	f.DurationVar(&k.each, "each", 10*time.Second, "`time` that the scenario of each run lasts")
-	f.DurationVar(&k.within, "within", time.Hour, "maximum `time` of the search; after it the search ends with its results so far")
+	f.DurationVar(&k.within, "within", time.Hour, "maximum `time` of the search, which then ends with its results so far")
 	f.StringVar(&k.out, "out", "", "new `folder` for the results (default results/TIME-knee)")
 	f.StringVar(&k.json, "json", "", "`file` for the result as JSON")
-	f.BoolVar(&k.quiet, "quiet", false, "no line for each run")
+	f.BoolVar(&k.quiet, "quiet", false, "print no line for each run")
 	own, run := divideFlags(f, args)
 	if err = f.Parse(own); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(help, p.help(kneeUsage))
@@ -163,7 +163,7 @@ func (k *kneeSearch) complete() (err error) {
 	case k.each <= 0 || k.within <= 0:
 		return errors.New("-each and -within must be more than 0")
 	case slices.ContainsFunc(k.run, func(arg string) bool { return flagNamed(arg, k.vary) }):
-		return fmt.Errorf("-%s is what -vary changes: begin with another by -from", k.vary)
+		return fmt.Errorf("-%s: -vary sets it: use -from to choose where to start", k.vary)
 	}
 	k.slos = slices.Clone(k.given.thresholds) // of a scenario file
 	if k.slo != "" {
@@ -192,7 +192,7 @@ func (k *kneeSearch) complete() (err error) {
 		return err
 	}
 	if _, err := os.Stat(k.out); k.out != "" && err == nil {
-		return fmt.Errorf("-out %s is there already: runs of another time would be taken for ours", k.out)
+		return fmt.Errorf("-out %s exists already: its runs would be mistaken for new ones", k.out)
 	}
 	if k.out == "" {
 		k.out = filepath.Join("results", time.Now().UTC().Format("20060102T150405Z")+"-knee")

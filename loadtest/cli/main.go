@@ -202,7 +202,7 @@ func coordinate(ctx context.Context, o options) (code int, err error) {
 		case err != nil && ctx.Err() != nil:
 			return exitInterrupted, nil
 		case err != nil && len(o.agents) > 0 && user.Unreachable(err):
-			o.warnings = append(o.warnings, fmt.Sprintf("No user went first to find out what does not fit, as the application is not reached from this host: %v.", err))
+			o.warnings = append(o.warnings, fmt.Sprintf("No user tried the steps first, because this host cannot reach the application: %v.", err))
 		case err != nil:
 			return exitBroken, fmt.Errorf("%s: the first user does not get through:\n%w", o.config.ScriptName, err)
 		}
@@ -326,7 +326,7 @@ func (o options) startNATS() (url string, stop func(), err error) {
 func (o options) measure(ctx context.Context, p plan.Plan, agents []*agent.Agent, out *output, people *os.File) (*report.Result, error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within -timeout %s", o.timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not finished within -timeout %s", o.timeout))
 		defer cancel()
 	}
 	shown, stop, err := o.watchers(people)

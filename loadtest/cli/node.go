@@ -26,7 +26,7 @@ func checkNode(program string) error {
 		return nil
 	}
 	if is, want := Stamped(info.Settings), Stamped(own.Settings); is != "" && want != "" && is != want {
-		return fmt.Errorf("-node %s: it is of commit %s, this is of %s: build both of the same", program, is, want)
+		return fmt.Errorf("-node %s: it was built from commit %s, this program from %s: build both from the same", program, is, want)
 	}
 	return nil
 }

@@ -112,21 +112,21 @@ func (p Program) parseOptions(args []string, help io.Writer) (o options, err err
 	case err != nil:
 		return o, settings.Explain(f, err)
 	case len(o.agents) > 0 && c.URL == "":
-		return o, errors.New("-agents: only a server that runs already can be tested from other machines: say its -url")
+		return o, errors.New("-agents: only a running server can be tested from other machines: give its -url")
 	case len(o.agents) > 0 && len(c.From) > 0:
-		return o, errors.New("-from and -agents: the clients are at the agents: say it to each of them")
+		return o, errors.New("-from and -agents: the agents hold the clients: give -from to each agent")
 	case len(o.agents) > 0 && (c.ClientTCP == order.TUN || c.ClientTCP == order.BPF):
-		return o, errors.New("-client-tcp and -agents: the clients are at the agents: say it to each of them")
+		return o, errors.New("-client-tcp and -agents: the agents hold the clients: give -client-tcp to each agent")
 	case o.oneRoom && c.Apart:
-		return o, errors.New("-one-room and -apart: the one or the other")
+		return o, errors.New("-one-room and -apart exclude each other")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.server != "" && c.URL != "":
-		return o, errors.New("-server and -url: the one starts a server, the other one runs already")
+		return o, errors.New("-server and -url exclude each other: one starts a server, the other names a running one")
 	case o.server == "" && c.URL == "" && c.Protocol == plan.Raw:
-		return o, errors.New("-protocol raw: Roost has channels, say the -url of another server or start it with -server")
+		return o, errors.New("-protocol raw: Roost has channels: give the -url of another server, or start one with -server")
 	case c.ServerPID != 0 && c.URL == "":
-		return o, errors.New("-server-pid: a server that is started here is measured anyway, it is for that of -url")
+		return o, errors.New("-server-pid is for the server of -url; a server that is started here is always measured")
 	}
 	return o, cmp.Or(checkNumbers(f), o.checkIdle(f), checkProcess(c.ServerPID))
 }
@@ -136,30 +136,30 @@ func (o *options) flags() *flag.FlagSet {
 	c := &o.config
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak last (default 10s, 1m, 1h), or users of a scenario file, overriding the file")
+	f.DurationVar(&c.For, "for", 0, "`time` that echo, idle and soak last (default 10s, 1m, 1h); with a scenario file it overrides the file's")
 	f.IntVar(&c.InFlight, "inflight", 256, "`number` of pings in flight in echo without -rate")
 	f.StringVar(&c.How, "how", plan.Drain, "how servers stop in storm: `drain` or kill")
 	f.IntVar(&c.Rooms, "rooms", 0, "`number` of rooms in the scenario rooms (default 100, or one for each client)")
-	f.Float64Var(&c.Zipf, "zipf", 1, "`s`: the k-th of -rooms has 1/k^s as many clients as the first; close to 0 all have the same number")
+	f.Float64Var(&c.Zipf, "zipf", 1, "`s`: the k-th of -rooms has 1/k^s as many clients as the first; close to 0, all have the same number")
 	f.Float64Var(&c.Churn, "churn", 0, "clients `a second` that leave and join again in churn (default one in a hundred)")
 	f.Float64Var(&c.Slow, "slow", 5, "`percent` of the clients that stop reading in slow")
 	f.IntVar(&c.Pushers, "pushers", 0, "`number` of clients that push in burst (default 10, or all if there are fewer)")
-	f.IntVar(&c.Push, "push", 16_000_000, "`bytes` that each of them pushes in one go, in messages of 20 kB")
+	f.IntVar(&c.Push, "push", 16_000_000, "`bytes` that each of them pushes at once, in messages of 20 kB")
 	f.IntVar(&c.Servers, "servers", 0, "minimum `number` of server processes (default as many as the file limit requires)")
 	f.StringVar(&o.server, "server", "", "`program` with arguments to start as server instead of Roost, such as 'scripts/floor/floor server'")
-	f.StringVar(&c.Node, "node", "", "`program` built of ./loadtest/node, to be the servers: where they are many they take less of the host (default this program)")
-	f.StringVar(&c.Presence, "presence", "", "our servers tell clients who is in their room, `full|sample|count`, as the server does with its -presence (default nothing)")
-	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and are one room (Roost's do anyway)")
+	f.StringVar(&c.Node, "node", "", "`program` built from ./loadtest/node to run as the servers: many of them take less of the host than this program (default this program)")
+	f.StringVar(&c.Presence, "presence", "", "our servers tell clients who is in their room: `full|sample|count`, as with -presence of the server (default no presence)")
+	f.BoolVar(&o.oneRoom, "one-room", false, "the processes of -server find each other and form one room (Roost's always do)")
 	f.IntVar(&c.Clients, "clients", 0, "`number` of clients (default 10,000, or fewer if memory is short; in burst 1,000; with a scenario file, its number)")
 	f.IntVar(&c.Writers, "writers", 1, "`number` of clients that write, in each room")
 	f.IntVar(&c.Messages, "messages", 0, "`number` of messages of each writer (default 20, fewer if that takes over a minute; in burst 3)")
 	f.Float64Var(&c.Rate, "rate", 0, "messages `a second` of each writer (default 2, fewer if the processors cannot keep up); with a scenario file, rounds a second over all users, overriding the file")
 	f.IntVar(&c.Size, "size", 0, "`bytes` of a message: its JSON object alone, at least 100 (default 128, in slow 16384, in burst 1200000)")
-	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` or wss (default path /socket/websocket); all IPv4 addresses of the name by turns, or all of IPv6 if none of those answers")
+	f.StringVar(&c.URL, "url", "", "running server to test, `ws://host:port/path` or wss (default path /socket/websocket); clients use all IPv4 addresses of the name in turn, or all IPv6 addresses if none of those answers")
 	targetFlags(f, c)
-	f.IntVar(&c.ServerPID, "server-pid", 0, "`process` to measure with -url, if it is on this host")
+	f.IntVar(&c.ServerPID, "server-pid", 0, "id of the server `process` to measure with -url, if it is on this host")
 	f.StringVar(&o.script, "scenario", "", "`file.yaml` that describes the users of any application with channels; \"loadtest check\" explains it")
-	f.StringVar(&c.Protocol, "protocol", plan.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels, which sends each text at /chat to all clients and at /echo back")
+	f.StringVar(&c.Protocol, "protocol", plan.Phoenix, "`protocol` of the server: phoenix, or raw for plain WebSocket without channels; such a server sends each text to all clients at /chat, and back to its sender at /echo")
 	f.StringVar(&c.Topic, "topic", "room:lobby", "`topic` to join")
 	f.StringVar(&c.Event, "event", "new_msg", "`event` to send and to expect")
 	f.Float64Var(&c.ConnectRate, "connect-rate", 0, "maximum connects `a second` (default as fast as the server answers)")
@@ -167,24 +167,24 @@ func (o *options) flags() *flag.FlagSet {
 	f.DurationVar(&c.Late, "late", 10*time.Second, "`latency` above which a receipt counts as late")
 	f.DurationVar(&c.Heartbeat, "heartbeat", 0, "`time` between the heartbeats of a client (default 30s, longer for very many on one host)")
 	f.BoolVar(&c.Apart, "apart", false, "no cluster: each server process is a room of its own")
-	f.StringVar(&o.nats, "nats", "", "NATS server for the cluster, `nats://host:port` (default one of our own)")
+	f.StringVar(&o.nats, "nats", "", "NATS server for the cluster, `nats://host:port` (default one that the run starts)")
 	f.Func("agents", "load machines that hold the clients, `host:port,…`, each running \"loadtest agent\"; with -url", func(list string) error {
 		o.agents = strings.Split(list, ",")
 		return nil
 	})
-	f.Func("client-tcp", "where the TCP of the clients is: `kernel` for sockets, tun for their own process, bpf for that and a program in the kernel that takes most broadcasts, or auto: bpf from 100,000 clients on, but not for -url and echo, and not without root (default auto)", func(name string) (err error) {
+	f.Func("client-tcp", "where the TCP of the clients runs: `kernel` for sockets, tun for their own process, bpf for tun plus a program in the kernel that takes most broadcasts, or auto: bpf from 100,000 clients on as root, except with -url and in echo (default auto)", func(name string) (err error) {
 		c.ClientTCP, err = plan.ParseTCP(name)
 		return err
 	})
-	f.BoolVar(&c.Timestamps, "client-timestamps", false, "clients without sockets offer TCP's timestamps, as sockets do")
+	f.BoolVar(&c.Timestamps, "client-timestamps", false, "clients without sockets offer TCP timestamps, as sockets do")
 	f.Var(&o.netns, "netns", "network namespace of its own, with a large TCP hash table: `auto` (if root and from 100,000 clients on), yes or no")
-	f.BoolVar(&c.Force, "force", false, "try even if memory or ports will not do")
+	f.BoolVar(&c.Force, "force", false, "try even if memory or ports seem insufficient")
 	f.StringVar(&o.out, "out", "", "`folder` for the results (default results/TIME-CLIENTS)")
-	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; - means standard output, with everything else on standard error; without -out there is no folder then")
+	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON; - means standard output, with everything else on standard error, and no folder unless -out names one")
 	f.StringVar(&o.junit, "junit", "", "`file` for the verdict and each threshold as test cases in JUnit XML, for a pipeline")
 	f.StringVar(&o.metrics, "metrics", "", "`address` at which Prometheus can scrape /metrics during the run, such as 127.0.0.1:9464")
 	f.StringVar(&o.otlp, "otlp", "", "OTLP receiver over HTTP that gets the same metrics once a second, such as `http://host:4318`; headers come from OTEL_EXPORTER_OTLP_HEADERS")
-	f.BoolVar(&o.quiet, "quiet", false, "no plan and no progress: the report alone")
+	f.BoolVar(&o.quiet, "quiet", false, "print only the report, no plan and no progress")
 	f.Var(&o.thresholds, "slo", "`thresholds`, such as 'p99<500ms,server<3000': "+thresholdNames)
 	f.DurationVar(&o.timeout, "timeout", 0, "maximum `time` of the whole run (default none)")
 	return f

@@ -33,7 +33,7 @@ func checkFolder(folder string) error {
 	if _, err := os.Stat(filepath.Join(folder, recordsIn(folder))); err != nil {
 		return nil // what else is wrong with it shows when it is made
 	}
-	return fmt.Errorf("-out %s has a run already: remove it or take another folder", folder)
+	return fmt.Errorf("-out %s has a run already: remove it or choose another folder", folder)
 }
 
 // newOutput makes the folder and the file, so that a run does not find out at

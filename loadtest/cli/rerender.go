@@ -49,7 +49,7 @@ func (p Program) rerender(args []string, stdout io.Writer) int {
 			code = p.failed(os.Stderr, "report", fmt.Errorf("%s: %w", folder, err))
 			continue
 		}
-		fmt.Fprintf(stdout, "Made the reports in %s anew (report.html shows it).\n", folder)
+		fmt.Fprintf(stdout, "Rebuilt the reports in %s (see report.html).\n", folder)
 	}
 	return code
 }

@@ -22,7 +22,7 @@ func TestReportIsMadeAnew(t *testing.T) {
 				t.Errorf("%s: %v, want it made", name, err)
 			}
 		}
-		if want := "Made the reports in " + where + " anew"; !strings.Contains(out.String(), want) {
+		if want := "Rebuilt the reports in " + where; !strings.Contains(out.String(), want) {
 			t.Errorf("rerender printed %q, want %q in it", out.String(), want)
 		}
 	}
@@ -84,7 +84,7 @@ func TestReportExitCodes(t *testing.T) {
 		{"nothing", nil, exitUsage, ""},
 		{"unknown flag", []string{"-html", "x"}, exitUsage, ""},
 		{"no run", []string{t.TempDir()}, exitBroken, ""},
-		{"the first is no run", []string{t.TempDir(), saveRun(t, 700)}, exitBroken, "Made the reports in "},
+		{"the first is no run", []string{t.TempDir(), saveRun(t, 700)}, exitBroken, "Rebuilt the reports in "},
 	} {
 		var out strings.Builder
 		if got := (Program{}).rerender(test.args, &out); got != test.want || !strings.Contains(out.String(), test.says) || (out.Len() > 0) != (test.says != "") {

@@ -52,7 +52,7 @@ func openScenarioFile(name string) (fs.File, error) {
 	if own, err := scenarios.Files.Open(name); err == nil {
 		return own, nil
 	}
-	return nil, fmt.Errorf("no file %s, and none of that name comes with the program: its command list names those that do", name)
+	return nil, fmt.Errorf("no file %s, and the program includes none of that name: its command list names them", name)
 }
 
 // apply sets what the command line has not.

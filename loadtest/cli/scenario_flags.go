@@ -39,10 +39,10 @@ func (o options) checkIdle(f *flag.FlagSet) error {
 			for _, other := range scenariosOf(name) {
 				of = append(of, string(other))
 			}
-			return fmt.Errorf("-%s does nothing in %s, only in %s: leave it out", name, s, strings.Join(of, ", "))
+			return fmt.Errorf("-%s has no effect in %s, only in %s: leave it out", name, s, strings.Join(of, ", "))
 		}
 		if why := o.idle(name, given); why != "" {
-			return fmt.Errorf("-%s does nothing %s: leave it out", name, why)
+			return fmt.Errorf("-%s has no effect %s: leave it out", name, why)
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func TestFlagsOfEachScenario(t *testing.T) {
 			switch {
 			case fits && err != nil:
 				t.Errorf("%s -%s: %v, want it taken", s, f.Name, err)
-			case !fits && (err == nil || !strings.HasPrefix(err.Error(), "-"+f.Name+" does nothing in "+string(s)+", only in ")):
+			case !fits && (err == nil || !strings.HasPrefix(err.Error(), "-"+f.Name+" has no effect in "+string(s)+", only in ")):
 				t.Errorf("%s -%s: %v, want it refused", s, f.Name, err)
 			}
 		}
@@ -112,19 +112,19 @@ func TestFlagsOfEachScenario(t *testing.T) {
 func TestFlagsBesideEachOther(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"echo -rate 5 -inflight 9":              "-inflight does nothing beside -rate",
-		"-url ws://h -servers 2":                "-servers does nothing beside -url",
-		"-url ws://h -apart":                    "-apart does nothing beside -url",
-		"-url ws://h -nats nats://h:1":          "-nats does nothing except with our own servers",
-		"-server x -nats nats://h:1":            "-nats does nothing except with our own servers",
-		"-apart -nats nats://h:1":               "-nats does nothing beside -apart",
-		"../examples/chat.yaml -topic a":        "-topic does nothing beside a scenario file, which says so itself",
-		"-scenario ../examples/chat.yaml -ca x": "-ca does nothing beside a scenario file",
-		"-url ws://h -presence count":           "-presence does nothing except with our own servers",
-		"-server x -presence count":             "-presence does nothing except with our own servers",
-		"-one-room":                             "-one-room does nothing without -server",
-		"-url ws://h -protocol raw -topic a":    "-topic does nothing with -protocol raw",
-		"-url ws://h -protocol raw -event a":    "-event does nothing with -protocol raw",
+		"echo -rate 5 -inflight 9":              "-inflight has no effect beside -rate",
+		"-url ws://h -servers 2":                "-servers has no effect beside -url",
+		"-url ws://h -apart":                    "-apart has no effect beside -url",
+		"-url ws://h -nats nats://h:1":          "-nats has no effect except with our own servers",
+		"-server x -nats nats://h:1":            "-nats has no effect except with our own servers",
+		"-apart -nats nats://h:1":               "-nats has no effect beside -apart",
+		"../examples/chat.yaml -topic a":        "-topic has no effect beside a scenario file, which says so itself",
+		"-scenario ../examples/chat.yaml -ca x": "-ca has no effect beside a scenario file",
+		"-url ws://h -presence count":           "-presence has no effect except with our own servers",
+		"-server x -presence count":             "-presence has no effect except with our own servers",
+		"-one-room":                             "-one-room has no effect without -server",
+		"-url ws://h -protocol raw -topic a":    "-topic has no effect with -protocol raw",
+		"-url ws://h -protocol raw -event a":    "-event has no effect with -protocol raw",
 		"-rate NaN":                             "-rate is NaN: want a number",
 		"-rate +Inf":                            "-rate is +Inf",
 		"-connect-rate -Inf":                    "-connect-rate is -Inf",
@@ -132,7 +132,7 @@ func TestFlagsBesideEachOther(t *testing.T) {
 		"churn -churn inf":                      "-churn is +Inf",
 		"slow -slow NaN":                        "-slow is NaN",
 		"-slo lost<Inf":                         "want a limit",
-		"-url ws://h -server-pid 1 -servers 3":  "-servers does nothing beside -url",
+		"-url ws://h -server-pid 1 -servers 3":  "-servers has no effect beside -url",
 	} {
 		if _, err := (Program{}).parseOptions(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("loadtest %s: %v, want %q", args, err, want)

@@ -89,7 +89,7 @@ func (ts thresholds) fit(s *script.Script) error {
 			if names = slices.Compact(names); names == nil {
 				return fmt.Errorf("threshold %q: the file has no steps and no topics", t.text)
 			}
-			return fmt.Errorf("threshold %q: no step is called so: there are %s", t.text, strings.Join(names, ", "))
+			return fmt.Errorf("threshold %q: no step has this name: there are %s", t.text, strings.Join(names, ", "))
 		}
 	}
 	return nil

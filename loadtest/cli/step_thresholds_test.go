@@ -39,11 +39,11 @@ func TestThresholdsOfNoSteps(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "app.yaml")
 	for _, test := range []struct{ slo, args, want string }{
-		{"", "-slo nw_msg.p99<1s -scenario " + file, "no step is called so: there are join room:lobby, push new_msg"},
+		{"", "-slo nw_msg.p99<1s -scenario " + file, "no step has this name: there are join room:lobby, push new_msg"},
 		{"", "-slo new_msg.p98<1s -scenario " + file, "unknown name"},
 		{"", "-slo new_msg.p99<1 -scenario " + file, "want a limit with a unit"},
 		{"", "-slo new_msg.p99<1s", "only a scenario file has steps"},
-		{"slo: hello.p99<1s\n", file, "app.yaml: slo: threshold \"hello.p99<1s\": no step is called so"},
+		{"slo: hello.p99<1s\n", file, "app.yaml: slo: threshold \"hello.p99<1s\": no step has this name"},
 		{"slo: [p99<1s, 'lost=many']\n", file, "app.yaml: slo: threshold \"lost=many\": want a limit without a unit"},
 		{"slo: {p99: 1s}\n", file, "want thresholds such as p99<200ms, one or a list of them"},
 		{"slo: [p99<1s, 'new_msg.errors=0']\n", file, ""},

@@ -97,7 +97,7 @@ func (p Program) adjust(args []string, stdout, stderr io.Writer) int {
 	case "rollback":
 		err = t.Rollback()
 	default:
-		return p.misused(stderr, "tune", errors.New("want one of diff, apply, status, rollback"))
+		return p.misused(stderr, "tune", errors.New("want diff, apply, status or rollback"))
 	}
 	if errors.Is(err, kernel.ErrNotApplied) {
 		fmt.Fprintln(stdout, "Nothing is applied.")

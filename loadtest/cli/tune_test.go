@@ -18,8 +18,8 @@ func TestTune(t *testing.T) {
 		code   int
 		output string // a part of it
 	}{
-		{"", 2, "want one of diff, apply, status, rollback"},
-		{"sell", 2, "want one of"},
+		{"", 2, "want diff, apply, status or rollback"},
+		{"sell", 2, "want diff, apply"},
 		{"diff -clients 0", 2, "-clients is 0"},
 		{"-help", 0, "net.ipv4.tcp_tw_recycle"},
 		{"status", 0, "Nothing is applied."},

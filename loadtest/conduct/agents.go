@@ -70,7 +70,7 @@ func (r *run) tellAgents() {
 		worst += within[len(within)-2]
 	}
 	r.note("info", fmt.Sprintf("latencies are corrected by the offsets; from one machine to another they are known to ± %.3f ms", float64(worst)/1e6))
-	r.note("info", "memory and CPU time of the clients are those of their processes at the agents; the kernel's memory, and what is left, are of the coordinator's host alone")
+	r.note("info", "memory and CPU time of the clients are those of their processes at the agents; kernel memory and the memory left are of the coordinator's host alone")
 }
 
 // driftWorthNoting is what clocks that NTP keeps do not drift apart in a run.
@@ -84,7 +84,7 @@ func (r *run) compareAgain(ctx context.Context) {
 		}
 		now, err := a.CompareClocks(ctx)
 		if err != nil {
-			r.note("warn", fmt.Sprintf("how far clocks drifted apart is not known: %v", err))
+			r.note("warn", fmt.Sprintf("the drift of the clocks is unknown: %v", err))
 			continue
 		}
 		drift := now.Ahead - a.Clock.Ahead

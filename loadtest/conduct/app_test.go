@@ -413,9 +413,9 @@ func TestAppAccount(t *testing.T) {
 				}
 			}
 			if test.unreadable > 0 && !slices.ContainsFunc(p.notes, func(n string) bool {
-				return strings.Contains(n, "10 messages came and are not understood") && strings.Contains(n, "said on room:a")
+				return strings.Contains(n, "10 received messages could not be read") && strings.Contains(n, "said on room:a")
 			}) {
-				t.Errorf("notes %q, want one of what is not understood", p.notes)
+				t.Errorf("notes %q, want one of what could not be read", p.notes)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 	r.emit(record.Record{Run: r.describe()})
 	r.tick()
 	if r.cfg.ServerPID != 0 {
-		r.note("info", "the server's memory is before garbage collection: only a server that was started here is asked to collect it")
+		r.note("info", "the server's memory includes garbage: only a server that was started here is asked to collect it")
 	}
 	url, addrs, err := r.serve(ctx)
 	if err != nil {

@@ -69,7 +69,7 @@ func (r *run) bill(ctx context.Context, when string) error {
 // collected waits until all processes of clients have collected their garbage. One
 // that hangs ends the run.
 func (r *run) collected(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, proc.Patience, fmt.Errorf("client processes do not collect their garbage in %s", proc.Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, proc.Patience, fmt.Errorf("client processes did not collect their garbage in %s", proc.Patience))
 	defer cancel()
 	return r.until(ctx, func() bool { return all(r.workers, func(w *worker) bool { return w.collected }) })
 }
@@ -78,5 +78,5 @@ func (r *run) collected(ctx context.Context) error {
 // not asked again.
 func (r *run) withGarbage(s *proc.Server) {
 	s.Deaf = true
-	r.note("warn", s.Name+" does not answer SIGUSR1: its memory is before garbage collection")
+	r.note("warn", s.Name+" does not answer SIGUSR1: its memory includes garbage")
 }

@@ -17,7 +17,7 @@ func (r *run) describe() *record.Run {
 		err = json.Unmarshal(text, &settings)
 	}
 	if err != nil { // a Config is numbers and strings
-		r.note("warn", fmt.Sprintf("the configuration cannot be recorded: %v", err))
+		r.note("warn", fmt.Sprintf("cannot record the configuration: %v", err))
 	}
 	settings["clients"], settings["messages"], settings["rate"] = r.plan.Clients, r.plan.Messages, r.plan.Rate
 	settings["client_tcp"] = string(r.plan.ClientTCP)    // as it is when it has been read

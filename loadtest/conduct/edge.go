@@ -18,7 +18,7 @@ type edge struct {
 
 // edge asks all processes for their counts, and waits for the answers.
 func (r *run) edge(ctx context.Context, i order.Inquiry) (edge, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, proc.Patience, fmt.Errorf("client processes do not report in %s", proc.Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, proc.Patience, fmt.Errorf("client processes did not report in %s", proc.Patience))
 	defer cancel()
 	asked := r.ask(i)
 	err := r.until(ctx, func() bool { return all(r.workers, (*worker).reported) })

@@ -187,7 +187,7 @@ func (c closing) end() (*record.End, error) {
 	e.Lost -= e.Unreadable
 	sum := c.counts()
 	if sum.Unreadable > 0 {
-		c.note("warn", fmt.Sprintf("%s messages came and are not understood: no stamp of ours is in them, in the field that was sent or any other; one begins with %s",
+		c.note("warn", fmt.Sprintf("%s received messages could not be read: none of their fields has a stamp of this run; one begins with %s",
 			kernel.Count(sum.Unreadable), sum.Odd))
 	}
 	if n := c.untried(sum); c.complete && n > 0 {
@@ -219,7 +219,7 @@ func (c closing) unaccounted(w *worker) (receipts int64) {
 		}
 	}
 	if receipts > 0 {
-		c.note("warn", fmt.Sprintf("client process %d gave no account of its %s clients: what they received is not known, and %s receipts are not expected",
+		c.note("warn", fmt.Sprintf("client process %d did not report on its %s clients: their receipts are unknown, and %s receipts are not expected",
 			w.number, kernel.Count(clients), kernel.Count(receipts)))
 	}
 	return receipts

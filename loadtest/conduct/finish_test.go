@@ -83,7 +83,7 @@ func TestEndWithoutAnAccount(t *testing.T) {
 	if end.Expected != 140 || end.Delivered != 139 || end.Lost != 1 || end.Late != 1 || end.Latency == nil {
 		t.Errorf("expected %d, delivered %d, lost %d, late %d, want 140, 139, 1, 1 and their latency", end.Expected, end.Delivered, end.Lost, end.Late)
 	}
-	if want := "client process 2 gave no account of its 10 clients"; !strings.Contains(strings.Join(*notes, "\n"), want) {
+	if want := "client process 2 did not report on its 10 clients"; !strings.Contains(strings.Join(*notes, "\n"), want) {
 		t.Errorf("notes %q, want %q in one", *notes, want)
 	}
 }

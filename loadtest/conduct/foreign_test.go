@@ -72,7 +72,7 @@ func TestUnreadableIsNotLost(t *testing.T) {
 	if want := (account{50, 300, 250, 0, 0, 0}); accountOf(end) != want || end.Unreadable != 50 {
 		t.Errorf("account %+v and %d unreadable, want %+v and 50", accountOf(end), end.Unreadable, want)
 	}
-	if !noted(records, `50 messages came and are not understood`, `"new_msg",{"body":"xxx`) {
+	if !noted(records, `50 received messages could not be read`, `"new_msg",{"body":"xxx`) {
 		t.Error("no note with an example")
 	}
 }

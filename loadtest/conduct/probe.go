@@ -159,7 +159,7 @@ func whereToLook(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "is the server running, and is that its port?"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "does a firewall drop what is sent there?"
+		return "does a firewall drop packets to it?"
 	}
 	return "is the address right?"
 }

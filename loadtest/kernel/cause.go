@@ -93,11 +93,11 @@ func (h Host) Diagnose(s Symptoms) Cause {
 			Fix: "look at its log and its own limits, such as -max-conns"}
 	}
 	if n := s.After.since(s.Before, "memory"); n > 0 {
-		return found("memory", fmt.Sprintf("the kernel killed %d processes for want of memory", n))
+		return found("memory", fmt.Sprintf("the kernel killed %d processes because it ran out of memory", n))
 	}
 	for _, e := range s.Errors { // by none of what follows does a process die
 		if strings.Contains(e, killed) {
-			return Cause{Evidence: "somebody has killed a process, not the kernel for want of memory: " + e}
+			return Cause{Evidence: "somebody killed a process; it was not the kernel's OOM killer: " + e}
 		}
 	}
 	for _, b := range []struct{ name, evidence string }{
@@ -105,7 +105,7 @@ func (h Host) Diagnose(s Symptoms) Cause {
 		{"net.core.somaxconn", "the queue of a listener was full %d times: connects waited for seconds"},
 		{"net.ipv4.tcp_max_syn_backlog", "%d half-open connections were dropped"},
 		{"net.core.netdev_max_backlog", "%d packets were dropped because too many came at once"},
-		{"net.ipv4.tcp_mem", "%d packets or connections were dropped for want of buffers"},
+		{"net.ipv4.tcp_mem", "%d packets or connections were dropped for lack of buffers"},
 	} {
 		if n := s.After.since(s.Before, b.name); n > 0 {
 			return found(b.name, fmt.Sprintf(b.evidence, n))
@@ -116,7 +116,7 @@ func (h Host) Diagnose(s Symptoms) Cause {
 			return found(g.Limit, fmt.Sprintf("cgroup %s has %s: the kernel made its processes wait %d times", g.Path, bytes(g.Max), n))
 		}
 	}
-	c := Cause{Evidence: "no limit of this host was hit, as far as its counters tell"}
+	c := Cause{Evidence: "no limit of this host was hit, as far as its counters show"}
 	if len(s.Errors) > 0 {
 		c.Evidence += "; clients got: " + strings.Join(s.Errors[:min(len(s.Errors), mostNamed)], "; ")
 	}

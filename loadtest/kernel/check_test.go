@@ -226,7 +226,7 @@ func TestReport(t *testing.T) {
 	}
 	got, err := json.Marshal(rep.Limits[0])
 	const want = `{"name":"RLIMIT_NOFILE","now":"unlimited","needed":null,"scope":"process","verdict":"note","stops":false,"fits":"unlimited",` +
-		`"reason":"no bound: a process holds 9,223,372,036,854,775,607 connections, more take more processes"}`
+		`"reason":"no bound: a process holds 9,223,372,036,854,775,607 connections, and more need more processes"}`
 	if err != nil || string(got) != want {
 		t.Errorf("Marshal = %s, %v, want %s", got, err, want)
 	}

@@ -69,7 +69,7 @@ func (h Host) quotaRule() []rule {
 	}
 	return []rule{{
 		name: "cpu quota", scope: Cgroup, have: Unknown,
-		reason: fmt.Sprintf("cgroup %s has %.3g of %d processors: past it all of its processes stand still for the rest of each period", h.Quota.Path, h.Quota.Processors, h.Processors),
+		reason: fmt.Sprintf("cgroup %s has %.3g of %d processors: past it all of its processes stop for the rest of each period", h.Quota.Path, h.Quota.Processors, h.Processors),
 		fix:    "raise CPUQuota= of the service, docker --cpus, or limits.cpu of the pod",
 	}}
 }

@@ -134,7 +134,7 @@ func TestMounts(t *testing.T) {
 		"31 22 0:26 / /empty rw -  tmpfs\n" +
 		"32 22 0:27 / /nosource ro - tmpfs  rw,size=5k\n" +
 		"33 22 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"})
-	if _, err := r.mounts(); err == nil || !strings.Contains(err.Error(), "strange line \"31 ") {
+	if _, err := r.mounts(); err == nil || !strings.Contains(err.Error(), "malformed line \"31 ") {
 		t.Errorf("a line without a file system: %v", err)
 	}
 	text, err := r.text("proc/self/mountinfo")
@@ -180,7 +180,7 @@ func TestQuotas(t *testing.T) {
 		{"version 1", "4:cpu,cpuacct:/a\n", one, map[string]string{"cpu/a/cpu.cfs_quota_us": "200000", "cpu/a/cpu.cfs_period_us": "100000"}, Quota{"/a", 2}},
 		{"version 1 without a bound", "4:cpu:/a\n", one, map[string]string{"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, Quota{}},
 		{"version 1, another controller", "4:memory:/a\n", one, map[string]string{"cpu/a/cpu.cfs_quota_us": "200000", "cpu/a/cpu.cfs_period_us": "100000"}, Quota{}},
-		{"a strange line", "nonsense\n", two, nil, Quota{}},
+		{"a malformed line", "nonsense\n", two, nil, Quota{}},
 	} {
 		files := map[string]string{"proc/self/cgroup": test.groups, "proc/self/mountinfo": mountHead + test.mounts}
 		for name, text := range test.files {

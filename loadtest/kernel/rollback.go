@@ -59,13 +59,13 @@ func (t Tuner) restore(c Change, p Place) error {
 		fmt.Fprintf(t.Out, "%s is gone\n", c.Key)
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return t.left(c.Key, "it was "+oneLine(c.Old)+"; it is not to be seen from here, so run this on the host, where nothing hides /proc/sys")
+		return t.left(c.Key, "it was "+oneLine(c.Old)+"; it cannot be seen from here, so run this on the host, where nothing hides /proc/sys")
 	case err != nil:
 		return err
 	case sameValue(now, c.Old): // Apply could not write it, or an earlier Rollback did: the kernel may refuse even this
 		return nil
 	case !c.ours(now):
-		return t.left(c.Key, fmt.Sprintf("somebody set it to %s since; apply had made %s of %s. Set it to one of these and roll back again", oneLine(now), oneLine(c.New), oneLine(c.Old)))
+		return t.left(c.Key, fmt.Sprintf("somebody set it to %[1]s since; apply had changed it from %[3]s to %[2]s. Set it to one of these and roll back again", oneLine(now), oneLine(c.New), oneLine(c.Old)))
 	}
 	if err := t.Root.set(c.Key, c.Old); err != nil {
 		if why := p.refusal(settingOf(c.Key)); why != "" {

@@ -53,7 +53,7 @@ func TestRollbackFromElsewhere(t *testing.T) {
 		{"another network namespace", []string{"net.core.netdev_max_backlog", "net.ipv4.tcp_mem", "net.ipv4.tcp_max_orphans"},
 			nil, "left alone: net.core.netdev_max_backlog: it was 1000\n"},
 		{"a part of /proc/sys is hidden", []string{"net.ipv4.tcp_mem"},
-			[]string{"net.core.somaxconn"}, "left alone: net.ipv4.tcp_mem: it was 600000 383867 575796; it is not to be seen from here"},
+			[]string{"net.core.somaxconn"}, "left alone: net.ipv4.tcp_mem: it was 600000 383867 575796; it cannot be seen from here"},
 	} {
 		tuner, out, before, after := applied(t, stock())
 		seen := machine{}
@@ -163,7 +163,7 @@ func TestRollbackLeavesWhatOthersChanged(t *testing.T) {
 	}{
 		{"a value", machine{somaxconn: "9999\n"},
 			func(s kernel.Status) bool { return len(s.Drifted) == 1 && s.Drifted[0].New == "9999" },
-			"left alone: net.core.somaxconn: somebody set it to 9999 since; apply had made 65535 of 4096.", machine{somaxconn: "65535\n"}},
+			"left alone: net.core.somaxconn: somebody set it to 9999 since; apply had changed it from 4096 to 65535.", machine{somaxconn: "65535\n"}},
 		{"a value that was put back in the end", machine{somaxconn: "9999\n"},
 			func(s kernel.Status) bool { return len(s.Drifted) == 1 },
 			"left alone: net.core.somaxconn", machine{somaxconn: "4096\n"}},

@@ -85,7 +85,7 @@ func (r Root) mounts() ([]mount, error) {
 		before, after, found := strings.Cut(line, " - ")
 		b, a := strings.Fields(before), strings.Split(strings.TrimSuffix(after, "\n"), " ") // a source may be empty
 		if !found || len(b) < 6 || len(a) < 3 {
-			return nil, fmt.Errorf("read /proc/self/mountinfo: strange line %q", line)
+			return nil, fmt.Errorf("read /proc/self/mountinfo: malformed line %q", line)
 		}
 		list = append(list, mount{
 			root: b[3], point: b[4], readOnly: strings.HasPrefix(b[5]+",", "ro,"),

@@ -7,9 +7,9 @@ import "fmt"
 func (h Host) memoryRules(l layout) []rule {
 	list := []rule{{
 		name: "memory", unit: "bytes", scope: Machine, stops: true, have: h.Memory, need: l.memory,
-		reason: fmt.Sprintf("available; a client takes %s of it, in processes and kernel, another 1.1 KB while it has not read a message, and a process takes %s",
+		reason: fmt.Sprintf("available; a client takes %s of it in processes and kernel, plus 1.1 KB while a message is unread; a process takes %s",
 			bytes(Count(l.perClient())), bytes(processBytes)),
-		fix: "add memory, or take fewer clients",
+		fix: "add memory, or use fewer clients",
 	}}
 	for _, g := range h.Groups {
 		if g.Limit == pidsLimit {

@@ -25,18 +25,18 @@ func (h Host) networkRules(l layout) []rule {
 		h.conntrackRule(),
 		l.listens(rule{
 			name: "net.core.somaxconn", scope: Namespace, have: h.Somaxconn, need: upTo(longestBacklog),
-			reason: "connects at once; what comes while the queue is full is dropped without an error and waits 1 s, 2 s, 3 s",
+			reason: "connects at once; while the queue is full, more are dropped without an error and wait 1 s, 2 s, 3 s",
 			fix:    "raise sysctl net.core.somaxconn, then restart the server: it counts at listen(2)",
 		}),
 		l.listens(h.synRule()),
 		{
 			name: "net.ipv4.tcp_mem", unit: "pages", scope: Machine, have: h.TCPPages, need: upTo(mostClients),
-			reason: "idle sockets take none, an unread message takes one; past it the second is dropped and sent again",
+			reason: "idle sockets take none, an unread message takes one; past it the second is dropped and retransmitted",
 			fix:    "raise sysctl net.ipv4.tcp_mem",
 		},
 		l.loops(rule{
 			name: "net.core.netdev_max_backlog", unit: "packets", scope: Machine, have: h.NetBacklog, need: upTo(softirqBurst),
-			reason: "packets of timers (keepalive, retransmits) at once; past it they are lost in silence",
+			reason: "packets of timers (keepalive, retransmits) at once; past it they are dropped silently",
 			fix:    "raise sysctl net.core.netdev_max_backlog",
 		}),
 		{
@@ -46,7 +46,7 @@ func (h Host) networkRules(l layout) []rule {
 		},
 		{
 			name: "net.ipv4.tcp_max_orphans", scope: Machine, have: h.Orphans, need: upTo(unackedCloses),
-			reason: "closed sockets whose FIN nobody has answered; past it they are reset, and the log says so",
+			reason: "closed sockets whose FIN is unanswered; past it they are reset, and the log says so",
 			fix:    "raise sysctl net.ipv4.tcp_max_orphans",
 		},
 		{
@@ -56,7 +56,7 @@ func (h Host) networkRules(l layout) []rule {
 		l.listens(rule{
 			name: "drain time", unit: "s", scope: Process, have: stopSeconds,
 			need:   func(n int64) int64 { return parts(n*l.ends(), 2*closeRate) },
-			reason: "of closing all; systemd kills a service after TimeoutStopSec, 90 s unless set",
+			reason: "to close all; systemd kills a service after TimeoutStopSec, 90 s unless set",
 			fix:    "raise TimeoutStopSec= of the service",
 		}),
 	}
@@ -65,7 +65,7 @@ func (h Host) networkRules(l layout) []rule {
 // listens is r where servers are, and a note where none is.
 func (l layout) listens(r rule) rule {
 	if l.Remote {
-		r.need, r.reason = nil, "no bound here: it is for who listens"
+		r.need, r.reason = nil, "no bound here: it is for hosts that listen"
 	}
 	return r
 }
@@ -87,13 +87,13 @@ func (h Host) reuseRule(l layout) rule {
 		r.reason = "no bound here: the default covers loopback, and servers do not connect"
 		return r
 	case h.TimeWaitReuse == 1:
-		r.reason = "no bound: it is on, and a port in TIME_WAIT can be taken again after 1 s"
+		r.reason = "no bound: it is on, and a port in TIME_WAIT can be reused after 1 s"
 		return r
 	}
 	addresses := max(1, int64(l.Addresses))
 	r.unit, r.have = "ports", h.Ports
 	r.need = func(n int64) int64 { return 2 * parts(n, addresses) }
-	r.reason = "ports for two runs: those of one that has just ended are in TIME_WAIT for 60 s, as it is off but for loopback"
+	r.reason = "ports for two runs: those of the previous run stay in TIME_WAIT for 60 s, because it is on for loopback only"
 	r.fix = "set sysctl net.ipv4.tcp_tw_reuse=1, wait a minute between runs, or " + morePorts
 	return r
 }
@@ -102,9 +102,9 @@ func (h Host) reuseRule(l layout) rule {
 // limits.
 func (h Host) neighbourRule(l layout) rule {
 	r := rule{name: "net.ipv4.neigh.default.gc_thresh3", scope: Namespace, have: h.Neighbours}
-	r.reason = "no bound: one entry for each neighbour that is talked to; clients from elsewhere come by way of a router"
+	r.reason = "no bound: one entry for each neighbour; clients from elsewhere come through a router"
 	if l.Remote {
-		r.reason = "no bound: one entry for each neighbour that is talked to, the server or a router; but many addresses of -from fill that one's table, unless it has a route to them by way of this host"
+		r.reason = "no bound: one entry for each neighbour, the server or a router; but many addresses of -from fill that neighbour's table, unless it has a route to them through this host"
 	}
 	return r
 }
@@ -122,7 +122,7 @@ func (h Host) portRule(l layout) rule {
 	case l.Remote:
 		addresses = max(1, addresses)
 	case !l.SameHost:
-		r.reason = "no bound here: ports are taken where clients connect from, one for each connection from an address to a server"
+		r.reason = "no bound here: the clients' hosts need ports, one for each connection from an address to a server"
 		return r
 	case addresses == 0:
 		r.reason = "no bound: clients connect from as many addresses of 127.0.0.0/8 as it takes"
@@ -135,7 +135,7 @@ func (h Host) portRule(l layout) rule {
 		return parts(n, int64(addresses))
 	}
 	r.stops = true
-	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to one address of a server; past it connect fails with EADDRNOTAVAIL, from half of it on it is 30 times slower", addresses)
+	r.reason = fmt.Sprintf("connections from one of the clients' addresses (%s) to one address of a server; past it connect fails with EADDRNOTAVAIL, and from half of it on it is 30 times slower", addresses)
 	r.fix = morePorts
 	return r
 }
@@ -166,6 +166,6 @@ func (h Host) synRule() rule {
 		return r
 	}
 	r.need = func(n int64) int64 { return min(n, longestBacklog) }
-	r.reason = "half-open connections at once, as tcp_syncookies is off; past it SYNs are dropped and sent again"
+	r.reason = "half-open connections at once, because tcp_syncookies is off; past it SYNs are dropped and sent again"
 	return r
 }

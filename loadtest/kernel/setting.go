@@ -26,17 +26,17 @@ func Settings(role Role, clients Count) []Setting {
 
 func allSettings(n int64) []Setting {
 	return []Setting{
-		{"fs.nr_open", []int64{2*n + 100_000}, Machine, "what LimitNOFILE of the service can be raised to"},
+		{"fs.nr_open", []int64{2*n + 100_000}, Machine, "maximum of LimitNOFILE of the service"},
 		{"fs.file-max", []int64{4*n + 500_000}, Machine, "open files of the whole host: one for each end of a connection; only CAP_SYS_ADMIN of the host is exempt"},
 		{"fs.epoll.max_user_watches", []int64{3*n + 1000}, Machine, "one for each end of a connection"},
-		{"net.core.somaxconn", []int64{longestBacklog}, Namespace, "the queue of connects; what overflows it waits seconds, without an error"},
+		{"net.core.somaxconn", []int64{longestBacklog}, Namespace, "the accept queue; connects beyond it wait for seconds, without an error"},
 		{"net.ipv4.tcp_max_syn_backlog", []int64{longestBacklog}, Namespace, "half-open connections, where tcp_syncookies is off"},
 		{"net.ipv4.tcp_mem", []int64{parts(n, 2), parts(5*n, 4), 2 * n}, Machine, "pages; a broadcast that is read late takes one for each client"},
-		{"net.core.netdev_max_backlog", []int64{softirqBurst}, Machine, "packets of timers at once; what overflows it is lost in silence"},
-		{"net.ipv4.tcp_max_orphans", []int64{unackedCloses}, Machine, "closed sockets whose FIN nobody has answered"},
-		{"net.netfilter.nf_conntrack_max", []int64{2 * n}, Machine, "connections tracked by the firewall; better no rule that tracks them: it costs 20 % of a message"},
+		{"net.core.netdev_max_backlog", []int64{softirqBurst}, Machine, "packets of timers at once; more are dropped silently"},
+		{"net.ipv4.tcp_max_orphans", []int64{unackedCloses}, Machine, "closed sockets whose FIN is unanswered"},
+		{"net.netfilter.nf_conntrack_max", []int64{2 * n}, Machine, "connections tracked by the firewall; it is better not to track them, which costs 20 % of the CPU of a message"},
 		{portRange, []int64{1024, 65535}, Namespace, "ports of connections to one address of a server; nothing listens on a load machine but its agent"},
-		{timeWaitReuse, []int64{1}, Namespace, "ports of the run before are in TIME_WAIT for a minute"},
+		{timeWaitReuse, []int64{1}, Namespace, "ports of the previous run are in TIME_WAIT for a minute"},
 	}
 }
 
@@ -106,7 +106,7 @@ func Omissions(role Role) []Omission {
 		{"net.ipv4.tcp_fin_timeout", "is about FIN_WAIT2 only, not TIME_WAIT"},
 		{"net.ipv4.tcp_max_tw_buckets", "past it TIME_WAIT is skipped, connections are fine"},
 		{"net.ipv4.tcp_low_latency", "does nothing since Linux 4.14"},
-		{"net.ipv4.tcp_mem=10000000 x3", "40 GB: no brake before the OOM killer; idle sockets need none"},
+		{"net.ipv4.tcp_mem=10000000 x3", "40 GB: no limit before the OOM killer; idle sockets need none"},
 		{"net.ipv4.tcp_rmem, tcp_wmem=... 16384", "an idle socket takes no buffer; it only caps the window"},
 		{"net.core.rmem_max, wmem_max=16384", "only caps setsockopt, and contradicts tcp_rmem"},
 		{"vm.max_map_count", "for a thread or a stack mapping per connection; there is none"},

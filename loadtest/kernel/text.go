@@ -26,7 +26,7 @@ var sections = []section{
 	{"Slow", "SLOW BEYOND", func(l Limit) bool { return l.Verdict == Slow }, false},
 	{"Enough", "CLIENTS AT MOST", func(l Limit) bool { return l.Verdict == OK && l.Stops }, true},
 	{"Fast enough", "SLOW BEYOND", func(l Limit) bool { return l.Verdict == OK && !l.Stops }, true},
-	{"No bound, or not to be seen", "", func(l Limit) bool { return l.Verdict == Note }, true},
+	{"No bound, or cannot be seen", "", func(l Limit) bool { return l.Verdict == Note }, true},
 }
 
 // WriteText writes what binds first, what slows, and what to do, for people; with
@@ -56,7 +56,7 @@ func (rep Report) WriteText(w io.Writer, all bool) error {
 		wrap(&b, "", fmt.Sprintf("\"roost tune diff -role %s -clients %d\" shows the sysctls, \"tune apply\" sets them, \"tune rollback\" takes them back.", rep.role(), int64(rep.Clients)))
 	}
 	if hidden > 0 {
-		fmt.Fprintf(&b, "\n%d more are enough or no bound here: -all shows them.\n", hidden)
+		fmt.Fprintf(&b, "\n%d more are enough or do not apply here: -all shows them.\n", hidden)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -139,7 +139,7 @@ func (rep Report) Sentence() string {
 				names = append(names, l.Name)
 			}
 		}
-		return fmt.Sprintf("All %s clients can connect, but lose time by %s. %s.", rep.Clients, strings.Join(names, ", "), first)
+		return fmt.Sprintf("All %s clients can connect, but lose time because of %s. %s.", rep.Clients, strings.Join(names, ", "), first)
 	}
 	return fmt.Sprintf("Enough for %s clients. %s.", rep.Clients, first)
 }

@@ -118,7 +118,7 @@ func (t Tuner) write(name, text string) error {
 	case err == nil && string(now) == text:
 		return nil
 	case err == nil && !intact(string(now)):
-		return t.left(name, "it was edited since; to have it written, move it away and apply again")
+		return t.left(name, "it was edited since; move it away and apply again to have it written")
 	}
 	if err := t.Root.write(name, text); err != nil {
 		return err

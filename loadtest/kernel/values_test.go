@@ -395,7 +395,7 @@ func TestSentences(t *testing.T) {
 		{Report{Clients: 1000, Enough: true}, OK, "Enough for 1,000 clients. No limit is known.", ""},
 		{Report{Clients: 1000, Enough: true, First: first, Limits: []Limit{{Verdict: OK}, {Verdict: Note}}}, OK, "Enough for 1,000 clients. The first limit is fs.nr_open (host), at 5,000.", ""},
 		{Report{Clients: 1000, Enough: true, First: first, Limits: []Limit{{Name: "a", Verdict: Slow}, {Name: "b", Verdict: OK}, {Name: "c", Verdict: Slow}}}, Slow,
-			"All 1,000 clients can connect, but lose time by a, c. The first limit is fs.nr_open (host), at 5,000.", ""},
+			"All 1,000 clients can connect, but lose time because of a, c. The first limit is fs.nr_open (host), at 5,000.", ""},
 		{Report{Clients: 9000, First: first, Limits: []Limit{{Name: "a", Verdict: Slow}, {Verdict: Stop}}}, Stop,
 			"First limit: fs.nr_open (host), at 5,000 clients. Asked for: 9,000.", "fs.nr_open (host) is enough for 5,000: it is 5,000, 9,000 is needed; raise it"},
 	} {

@@ -66,7 +66,7 @@ func New(c Config) (*Search, error) {
 	case !(c.From > 0) || math.IsInf(c.From, 0):
 		return nil, fmt.Errorf("from: %v: want a load above 0", c.From)
 	case !(c.Least > 0 && c.Least <= c.From && c.From <= c.Most) || math.IsInf(c.Most, 0):
-		return nil, fmt.Errorf("from: %v is not between the least, %v, and the most, %v", c.From, c.Least, c.Most)
+		return nil, fmt.Errorf("from: %v is not between least, %v, and most, %v", c.From, c.Least, c.Most)
 	case !(c.Precision >= 0.001 && c.Precision <= 1):
 		return nil, fmt.Errorf("precision: %v: want 0.001 to 1", c.Precision)
 	case c.Repeats < 1:

@@ -16,7 +16,7 @@ func (c Config) Pushes() int { return atLeast(c.Push, PushSize) }
 
 var burst = kind{
 	name:  Burst,
-	says:  "-pushers clients push -push bytes each in one go and read the replies; then -messages of -size bytes come to all in one go: who reads must lose nothing",
+	says:  "-pushers clients push -push bytes each at once and read the replies; then all get -messages of -size bytes at once: clients that read must lose nothing",
 	flags: []string{"messages", "writers", "late", "size", "pushers", "push", "event", "drain"},
 	shows: []Count{Replies, Messages},
 	noRaw: "a plain WebSocket is for pushes or for broadcasts, and this needs both",

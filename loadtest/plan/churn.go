@@ -7,7 +7,7 @@ const Churn Scenario = "churn"
 
 var churn = kind{
 	name:     Churn,
-	says:     "a chat while -churn clients a second leave the room and join again: how long do both take, and do the others lose anything?",
+	says:     "a chat while -churn clients a second leave the room and join again: measures how long both take, and what the others lose",
 	flags:    chatFlags("churn"),
 	noRaw:    noTopics,
 	punctual: func(Config) bool { return true },

@@ -21,7 +21,7 @@ func (p *planner) explain() {
 	case p.Clustered():
 		over := "one cluster over NATS"
 		if p.config.foreign() {
-			over = "one cluster, in which they find each other by themselves"
+			over = "one cluster, whose nodes find each other"
 		}
 		say("%s clients of %d server processes with up to %s each: %s. They are %s, with %s.",
 			grouped(p.Clients), servers, grouped(p.Servers[0]), limit, over, p.rooms("one room for all clients", ""))
@@ -30,7 +30,7 @@ func (p *planner) explain() {
 			grouped(p.Clients), servers, grouped(p.Servers[0]), limit)
 	}
 	if p.config.Node != "" {
-		say("The servers are %s, which has nothing of the load generator in it.", p.config.Node)
+		say("The servers are %s, which contains nothing of the load generator.", p.config.Node)
 	}
 	p.explainTCP(say)
 	because := ""
@@ -40,11 +40,11 @@ func (p *planner) explain() {
 	say("%s of clients%s.", plural(len(p.Processes), "process", "processes"), because)
 	batch := "Client processes run as SCHED_BATCH, so they do not preempt a server that writes"
 	if p.ClientTCP == order.TUN {
-		batch += ", and with nice -10, as each reads what all servers send to its device"
+		batch += ", and with nice -10, because each reads what all servers send to its device"
 	}
 	say("%s.", batch)
 	if n := p.sources(); n > 1 {
-		say("Clients connect from %d addresses, %s to %s: with more than %s connections from one address to one server the kernel searches long for a free port.",
+		say("Clients connect from %d addresses, %s to %s: beyond %s connections from one address to one server, the kernel takes long to find a free port.",
 			n, order.Loopback(0), order.Loopback(n-1), grouped(p.PerSource))
 	}
 	p.config.explainFrom(say)
@@ -52,7 +52,7 @@ func (p *planner) explain() {
 		say("Timer slack is %v in processes that do not send on a schedule, so that Go's own housekeeping interrupts less.", p.Slack)
 	}
 	if p.Heartbeat != beat {
-		say("A client sends a heartbeat every %v, where official ones do every %v: with so many clients on the processors of their servers, those would be a load of their own.", p.Heartbeat, beat)
+		say("A client sends a heartbeat every %v; official clients send one every %v, which would be a load of its own with so many clients on the processors of their servers.", p.Heartbeat, beat)
 	}
 	say("Memory: about %s are needed, %s are available.", gigabytes(p.check(p.Clients).MemoryNeeded), gigabytes(p.host.FreeMemory()))
 	if p.config.Scenario.Sends() {
@@ -71,7 +71,7 @@ func (p *planner) explain() {
 // explainFrom says what clients connect from, and to, where that is not one address.
 func (c Config) explainFrom(say func(format string, args ...any)) {
 	if len(c.From) > 0 {
-		say("Clients connect from %s by turns: %s.", c.From, plural(c.From.Count(), "address", "addresses"))
+		say("Clients connect from %s in turn: %s.", c.From, plural(c.From.Count(), "address", "addresses"))
 	}
 	if c.URL == "" {
 		return
@@ -81,7 +81,7 @@ func (c Config) explainFrom(say func(format string, args ...any)) {
 		for _, a := range addrs {
 			list = append(list, a.Addr().String())
 		}
-		say("The server has %d addresses, which have clients by turns: %s.", len(addrs), strings.Join(list, ", "))
+		say("The server has %d addresses, to which clients connect in turn: %s.", len(addrs), strings.Join(list, ", "))
 	}
 }
 

@@ -39,7 +39,7 @@ func (p *planner) most(limit int) int {
 
 func (p *planner) fit() error {
 	if rep := p.check(p.Clients); !p.config.Force && !rep.Enough {
-		return fmt.Errorf("%w: %s (roost doctor tells more, -force tries it anyway)", ErrTooMany, rep.Refusal())
+		return fmt.Errorf("%w: %s (roost doctor explains more, -force tries anyway)", ErrTooMany, rep.Refusal())
 	}
 	return nil
 }

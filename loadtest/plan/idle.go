@@ -11,12 +11,12 @@ const Idle Scenario = "idle"
 
 var idle = kind{
 	name:     Idle,
-	says:     "nothing but heartbeats for -for: what does one cost?",
+	says:     "nothing but heartbeats for -for: measures the cost of one",
 	flags:    []string{"for"},
 	complete: func(c *Config) { c.For = cmp.Or(c.For, time.Minute) },
 	check: func(c Config) error {
 		if every := cmp.Or(c.Heartbeat, beat); c.For > 0 && c.For < every {
-			return fmt.Errorf("for: in %v no client sends its first heartbeat, which comes after %v: say -heartbeat, or go on for longer", c.For, every)
+			return fmt.Errorf("for: in %v no client sends a heartbeat, because the first comes after %v: set -heartbeat or a longer -for", c.For, every)
 		}
 		return nil
 	},

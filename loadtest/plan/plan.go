@@ -66,7 +66,7 @@ func New(c Config, h kernel.Host) (Plan, error) {
 		return Plan{}, err
 	}
 	if c.Timestamps && !p.virtual() {
-		return Plan{}, fmt.Errorf("client-timestamps: the clients have sockets of the kernel (%s), which offer them as net.ipv4.tcp_timestamps says: ask for client-tcp tun or bpf", p.whyTCP)
+		return Plan{}, fmt.Errorf("client-timestamps: the clients have kernel sockets (%s), and net.ipv4.tcp_timestamps decides for those: use client-tcp tun or bpf", p.whyTCP)
 	}
 	if c.URL != "" && (!p.Local || len(c.From) > 0) && !p.virtual() {
 		p.pairs = c.pairs()

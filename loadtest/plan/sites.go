@@ -23,7 +23,7 @@ type Site struct {
 // they do not fit.
 func NewAt(c Config, sites []Site) (Plan, error) {
 	if c.URL == "" {
-		return Plan{}, errors.New("agents: only a server that runs already can be tested from other machines: say its url")
+		return Plan{}, errors.New("agents: only a running server can be tested from other machines: give its url")
 	}
 	c = c.Complete()
 	total := cmp.Or(c.Clients, defaultClients)
@@ -63,7 +63,7 @@ func NewAt(c Config, sites []Site) (Plan, error) {
 // of the other.
 func sameTCP(a, b Site) error {
 	if x, y := cmp.Or(a.TCP, order.KernelTCP), cmp.Or(b.TCP, order.KernelTCP); x != y {
-		return fmt.Errorf("its clients have TCP of %s, those of agent %s of %s: start all with one -client-tcp", y, a.Addr, x)
+		return fmt.Errorf("its clients have TCP of %s, those of agent %s of %s: start all with the same -client-tcp", y, a.Addr, x)
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (p *planner) explainSites(shares []Plan, sites []Site) {
 			s.Addr, grouped(shares[i].Clients), plural(len(shares[i].Processes), "process", "processes"), s.Host.FilesHard,
 			s.Host.Ports, plural(s.Host.Cores, "core", "cores"), gigabytes(s.Host.FreeMemory()), cmp.Or(s.Commit, "unknown"))
 		if len(s.From) > 0 {
-			say("Clients of agent %s connect from %s by turns.", s.Addr, s.From)
+			say("Clients of agent %s connect from %s in turn.", s.Addr, s.From)
 		}
 	}
 	p.explainTCP(say)

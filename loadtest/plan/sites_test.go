@@ -78,7 +78,7 @@ func TestNewAtWithoutSockets(t *testing.T) {
 	}
 	for want, sites := range map[string][]plan.Site{
 		"agent c:1: its clients have TCP of kernel, those of agent a:1 of tun": {at("a:1", "10.99.0.0/16"), {Addr: "c:1", Host: host}},
-		"agent d:1: client-tcp: tun will not do: from \"10.9.":                 {at("d:1", "10.9.0.1/32")},
+		"agent d:1: client-tcp: tun is not possible: from \"10.9.":             {at("d:1", "10.9.0.1/32")},
 	} {
 		if _, err := plan.NewAt(cfg, sites); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("NewAt = %v, want %q", err, want)

@@ -14,14 +14,14 @@ const heldBack = 64 << 10
 
 var slow = kind{
 	name:        Slow,
-	says:        "a chat in which -slow percent of the clients stop to read: the others must lose nothing, the server should cut these off",
+	says:        "a chat in which -slow percent of the clients stop reading: the others must lose nothing, and the server should cut off the slow ones",
 	flags:       chatFlags("slow"),
 	serverFlags: []string{"-outbound-max", strconv.Itoa(heldBack)},
 	complete:    func(c *Config) { c.Size = cmp.Or(c.Size, 16<<10) },
 	explain: func(p *planner, say func(format string, args ...any)) {
-		say("%v %% of the clients do not read, once they have joined.", p.config.Slow)
+		say("%v %% of the clients stop reading once they have joined.", p.config.Slow)
 		if p.config.URL == "" {
-			say("Servers hold up to %d KiB for such a client (-outbound-max) instead of 1 MiB: sooner cut off, shorter to wait for.", heldBack>>10)
+			say("Servers queue up to %d KiB for such a client (-outbound-max) instead of 1 MiB, so that they cut it off sooner.", heldBack>>10)
 		}
 	},
 }

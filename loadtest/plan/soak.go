@@ -10,7 +10,7 @@ const Soak Scenario = "soak"
 
 var soak = kind{
 	name:     Soak,
-	says:     "a chat for -for with a look at the memory every minute: it must not grow by more than 10 %",
+	says:     "a chat for -for that checks the memory every minute: it must not grow by more than 10 %",
 	flags:    chatFlags("for"),
 	complete: func(c *Config) { c.For = cmp.Or(c.For, time.Hour) },
 	pace: func(p *planner) {

@@ -64,10 +64,10 @@ func versionIn(t order.Target) string {
 func (c Config) checkTarget() error {
 	if c.URL == "" {
 		if len(c.From) > 0 {
-			return errors.New("from: clients of servers that are started here connect from as many loopback addresses as it takes: say a url")
+			return errors.New("from: it is for -url; clients of servers that are started here use as many loopback addresses as they need")
 		}
 		if c.TLS != (order.TLS{}) {
-			return fmt.Errorf("url: servers that are started here speak no TLS: say the url of one that does")
+			return fmt.Errorf("url: servers that are started here do not speak TLS: give the url of one that does")
 		}
 		return c.Greeting.Check()
 	}
@@ -76,7 +76,7 @@ func (c Config) checkTarget() error {
 	}
 	t := c.Target(c.URL)
 	if v := versionIn(t); c.Protocol != Raw && v != version {
-		return fmt.Errorf("url: vsn=%s: version %s of Channels is spoken here", v, version)
+		return fmt.Errorf("url: vsn=%s: this program speaks version %s of Channels", v, version)
 	}
 	return t.Check()
 }

@@ -43,24 +43,24 @@ func (c Config) ChooseTCP(h kernel.Host) (tcp order.TCP, why string, err error) 
 	}
 	switch {
 	case c.URL != "":
-		return order.KernelTCP, "without, they reach no servers but those that are started here, unless a prefix is routed to this host", nil
+		return order.KernelTCP, "clients without sockets only reach servers that are started here, unless a prefix is routed to this host", nil
 	case c.Script != nil:
 		return order.KernelTCP, errScript.Error(), nil
 	case c.Clients < virtualFrom:
 		return order.KernelTCP, fmt.Sprintf("they are fewer than %s", grouped(virtualFrom)), nil
 	case c.Scenario == Echo:
-		return order.KernelTCP, "that a client wakes up is a part of an echo's latency", nil
+		return order.KernelTCP, "the wake-up of a client is part of an echo's latency", nil
 	case !h.TUN:
-		return order.KernelTCP, "without, it takes root, and /dev/net/tun", nil
+		return order.KernelTCP, "clients without sockets need root and /dev/net/tun", nil
 	case c.Refused[order.TUN] != nil:
-		return order.KernelTCP, fmt.Sprintf("another TCP cannot be had: %v", c.Refused[order.TUN]), nil
+		return order.KernelTCP, fmt.Sprintf("no other TCP is available: %v", c.Refused[order.TUN]), nil
 	}
 	why = fmt.Sprintf("they are %s or more", grouped(virtualFrom))
 	switch refused := c.Refused[order.BPF]; {
 	case refused != nil:
-		return order.TUN, fmt.Sprintf("%s, and a program in the kernel cannot be had: %v", why, refused), nil
+		return order.TUN, fmt.Sprintf("%s, and a program in the kernel is not available: %v", why, refused), nil
 	case !h.BPF:
-		return order.TUN, why + ", and a program in the kernel takes root of the host, and Linux 6.6", nil
+		return order.TUN, why + ", and a program in the kernel needs root of the host and Linux 6.6", nil
 	}
 	return order.BPF, why, nil
 }
@@ -71,12 +71,12 @@ func (c Config) checkTCP() error {
 		return nil
 	}
 	if err := c.needSockets(); err != nil {
-		return fmt.Errorf("client-tcp: %s will not do: %w", c.ClientTCP, err)
+		return fmt.Errorf("client-tcp: %s is not possible: %w", c.ClientTCP, err)
 	}
 	return nil
 }
 
-var errScript = errors.New("users of a scenario file have sockets")
+var errScript = errors.New("users of a scenario file need sockets")
 
 // needSockets is why clients must have sockets that were to have none; nil if they need
 // not.
@@ -89,7 +89,7 @@ func (c Config) needSockets() error {
 	case strings.HasPrefix(c.URL, "wss:"):
 		return errors.New("TLS takes sockets")
 	case c.ClientTCP == order.BPF:
-		return errors.New("the program in the kernel counts on the server's socket, whose lock keeps packets of a client from coming two at a time, and that is elsewhere: take tun")
+		return errors.New("the program in the kernel relies on the lock of the server's socket to get a client's packets one by one, and that socket is elsewhere: use tun")
 	}
 	return c.From.CheckRouted()
 }
@@ -101,13 +101,13 @@ func (p *planner) virtual() bool { return p.ClientTCP != order.KernelTCP }
 func (p *planner) explainTCP(say func(format string, args ...any)) {
 	switch {
 	case p.virtual() && p.config.URL != "":
-		say("The clients' TCP is in their processes (-client-tcp %s): %s. They take no files, no ports and no memory of the kernel's here, which forwards their packets.", p.ClientTCP, p.whyTCP)
+		say("The clients' TCP is in their processes (-client-tcp %s): %s. They take no files, no ports and no kernel memory here; the kernel forwards their packets.", p.ClientTCP, p.whyTCP)
 	case p.virtual():
-		say("The clients' TCP is in their process (-client-tcp %s): %s. They take no files, no ports and no memory of the kernel's.", p.ClientTCP, p.whyTCP)
+		say("The clients' TCP is in their process (-client-tcp %s): %s. They take no files, no ports and no kernel memory.", p.ClientTCP, p.whyTCP)
 	case p.Clients >= virtualFrom || p.config.ClientTCP == order.KernelTCP:
-		say("The clients have sockets of the kernel (-client-tcp %s): %s.", p.ClientTCP, p.whyTCP)
+		say("The clients have kernel sockets (-client-tcp %s): %s.", p.ClientTCP, p.whyTCP)
 	}
 	if p.ClientTCP == order.BPF {
-		say("A program in the kernel compares and acknowledges most broadcasts. The process has all else.")
+		say("A program in the kernel compares and acknowledges most broadcasts. The process handles everything else.")
 	}
 }

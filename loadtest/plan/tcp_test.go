@@ -42,18 +42,18 @@ func TestChooseTCP(t *testing.T) {
 		why    string    // a part
 	}{
 		{"many", many, all, order.BPF, "100,000 or more"},
-		{"many, no program can be loaded", many, tun, order.TUN, "a program in the kernel takes root of the host"},
-		{"many, no device", many, none, order.KernelTCP, "takes root, and"},
+		{"many, no program can be loaded", many, tun, order.TUN, "a program in the kernel needs root of the host"},
+		{"many, no device", many, none, order.KernelTCP, "need root and"},
 		{"few", few, all, order.KernelTCP, "fewer than 100,000"},
-		{"a server elsewhere", url, all, order.KernelTCP, "no servers but those that are started here"},
+		{"a server elsewhere", url, all, order.KernelTCP, "only reach servers that are started here"},
 		{"users", users, all, order.KernelTCP, "users of a scenario file"},
 		{"echo", echo, all, order.KernelTCP, "an echo's latency"},
 		{"auto by name", as(plan.AutoTCP, many), all, order.BPF, ""},
 		{"asked for", as(order.TUN, few), all, order.TUN, "asked for"},
 		{"asked for in an echo", as(order.BPF, echo), all, order.BPF, "asked for"},
 		{"the kernel asked for", as(order.KernelTCP, many), all, order.KernelTCP, "asked for"},
-		{"many, the program is refused", refuse(many, order.BPF), all, order.TUN, "and a program in the kernel cannot be had: load: not permitted"},
-		{"many, all is refused", refuse(many, order.BPF, order.TUN), all, order.KernelTCP, "another TCP cannot be had: load: not permitted"},
+		{"many, the program is refused", refuse(many, order.BPF), all, order.TUN, "and a program in the kernel is not available: load: not permitted"},
+		{"many, all is refused", refuse(many, order.BPF, order.TUN), all, order.KernelTCP, "no other TCP is available: load: not permitted"},
 		{"asked for and refused", refuse(as(order.BPF, few), order.BPF), all, "", "client-tcp: bpf: load: not permitted"},
 		{"a program that cannot be loaded", as(order.BPF, few), tun, "", "client-tcp: bpf needs root"},
 		{"a device that cannot be had", as(order.TUN, few), none, "", "client-tcp: tun needs root"},
@@ -67,7 +67,7 @@ func TestChooseTCP(t *testing.T) {
 		}
 	}
 	few.Timestamps, few.ServerCommand = true, []string{"x"}
-	if _, err := plan.New(few, all); err == nil || !strings.Contains(err.Error(), "client-timestamps: the clients have sockets") {
+	if _, err := plan.New(few, all); err == nil || !strings.Contains(err.Error(), "client-timestamps: the clients have kernel sockets") {
 		t.Errorf("New = %v, want that sockets have timestamps of their own", err)
 	}
 	plain := plan.Config{URL: "ws://192.0.2.1", From: order.Sources{netip.MustParsePrefix("10.99.0.0/16")}}
@@ -79,7 +79,7 @@ func TestChooseTCP(t *testing.T) {
 	noPrefix.From = order.Sources{netip.MustParsePrefix("10.99.0.1/32")}
 	for _, c := range []plan.Config{as(order.TUN, url), as(order.BPF, users), as(order.BPF, plain), as(order.TUN, secure), as(order.TUN, noPrefix)} {
 		c.ServerCommand = []string{"x"}
-		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "client-tcp: "+string(c.ClientTCP)+" will not do") {
+		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "client-tcp: "+string(c.ClientTCP)+" is not possible") {
 			t.Errorf("Check = %v, want that clients need sockets", err)
 		}
 	}

@@ -208,8 +208,8 @@ func TestComparisonText(t *testing.T) {
 		"\n                            old a new name …   ratio  verdict\n",
 		"\nMemory per client\n  server                1.60 KB        800 B   ×0.50  better, p=0.1 *\n  client ",
 		"\n  lost                        0            0       –  within noise, p=1\n",
-		"\nTest: Mann-Whitney U, two-sided, exact; better or worse means a p of at most\n0.1.\nWith 3 runs a side p is 0.1 at least,",
-		"\nVerdicts of better or worse: 1 of 1, each by its own p; chance alone would make\nup to 0.1.\n",
+		"\nTest: Mann-Whitney U, two-sided, exact; a difference counts as better or worse\nif p is at most 0.1.\nWith 3 runs a side, p cannot fall below 0.1,",
+		"\nVerdicts of better or worse: 1 of 1, each by its own p; chance alone would\nproduce up to 0.1.\n",
 		"\nWhat to know\n- Neither side was tuned. Each ran with the settings that its authors recommend\n  for production.\n- Nothing else.\n",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -90,7 +90,7 @@ func TestComparisonSaysHowFarToTrust(t *testing.T) {
 		}
 		return s
 	}
-	apart := "Not by turns with old: new."
+	apart := "Not alternating with old: new."
 	for _, test := range []struct {
 		name    string
 		c       *report.Comparison
@@ -98,16 +98,16 @@ func TestComparisonSaysHowFarToTrust(t *testing.T) {
 		without string
 	}{
 		{"by turns", compared(t, 0, at("old", 1, 3, 5), at("new", 2, 4, 6)),
-			[]string{"With 3 runs a side p is 0.1 at least,", "0 of 1, each by its own p; chance alone would make up to 0.1."}, "survive"},
+			[]string{"With 3 runs a side, p cannot fall below 0.1,", "0 of 1, each by its own p; chance alone would produce up to 0.1."}, "survive"},
 		{"one after the other", compared(t, 0, at("old", 1, 2, 3), at("new", 4, 5, 6)), []string{"1 of 1, each", apart}, ""},
-		{"before", compared(t, 0, at("old", 4, 5, 6, 7), at("new", 0, 1, 2, 3)), []string{"With 4 runs a side p is 0.029 at least,", apart}, ""},
+		{"before", compared(t, 0, at("old", 4, 5, 6, 7), at("new", 0, 1, 2, 3)), []string{"With 4 runs a side, p cannot fall below 0.029,", apart}, ""},
 		{"without dates", compared(t, 0, ofMemory("old", 1, 2, 3), ofMemory("new", 4, 5, 6)), []string{"marked *"}, apart},
-		{"too few", compared(t, 0, at("old", 1, 3), at("new", 2, 4)), []string{"A verdict needs 3 runs a side, made by turns."}, "marked *"},
-		{"too few for alpha", compared(t, 0.01, at("old", 1, 3, 5), at("new", 2, 4, 6)), []string{"A verdict needs 5 runs a side, made by turns."}, "marked *"},
-		{"many", shifted(t, 3, 1, 0, 0, 0, 0), []string{"1 of 5, each by its own p; chance alone would make up to 0.5.", "corrected for their number: 0, marked *", "With 3 runs a side nothing can survive the correction unless nearly every figure differs; use 5 or more."}, apart},
-		{"many, and all hold", shifted(t, 3, 1, 1, 1, 1, 1), []string{"corrected for their number: 5, marked *"}, "survive"},
+		{"too few", compared(t, 0, at("old", 1, 3), at("new", 2, 4)), []string{"A verdict needs 3 runs a side, made alternately."}, "marked *"},
+		{"too few for alpha", compared(t, 0.01, at("old", 1, 3, 5), at("new", 2, 4, 6)), []string{"A verdict needs 5 runs a side, made alternately."}, "marked *"},
+		{"many", shifted(t, 3, 1, 0, 0, 0, 0), []string{"1 of 5, each by its own p; chance alone would produce up to 0.5.", "after correction for their number: 0, marked *", "With 3 runs a side nothing can survive the correction unless nearly every figure differs; use 5 or more."}, apart},
+		{"many, and all hold", shifted(t, 3, 1, 1, 1, 1, 1), []string{"after correction for their number: 5, marked *"}, "survive"},
 		{"replies beside receipts", compared(t, 0, report.Side{Name: "a", Runs: []*report.Result{played(t, pinged(t), record.End{})}}, rounds(t, "b", 1)),
-			[]string{"Latencies are left out: that of a reply"}, "Latency p50"},
+			[]string{"Latencies are left out: the latency of an echo reply"}, "Latency p50"},
 		{"replies beside replies", compared(t, 0, report.Side{Name: "a", Runs: []*report.Result{played(t, pinged(t), record.End{})}}, report.Side{Name: "b", Runs: []*report.Result{played(t, pinged(t), record.End{})}}),
 			[]string{"Latency p50"}, "left out"},
 	} {

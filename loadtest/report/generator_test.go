@@ -40,21 +40,21 @@ func TestGeneratorIsJudged(t *testing.T) {
 		{"it idles", 1000, func(*record.Generator) {}, "", "none: waiting"},
 		{"late sends", 1000, func(g *record.Generator) { g.Late = tail(t, 30_000) }, "one send in a hundred was 30.0 ms late or more", "none: waiting"},
 		{"sends of a twentieth of the latency late", 600_000, func(g *record.Generator) { g.Late = tail(t, 30_000) }, "", "none: waiting"},
-		{"a loop that lags", 30_000, func(g *record.Generator) { g.Lag = tail(t, 25_000) }, "event loops let connections wait, 1% of the time 25.0 ms or more", "none: waiting"},
+		{"a loop that lags", 30_000, func(g *record.Generator) { g.Lag = tail(t, 25_000) }, "event loops kept connections waiting, 1% of the time 25.0 ms or more", "none: waiting"},
 		{"a slow server", 3_000_000, func(g *record.Generator) { g.ServerCPUNs = 10 * s; g.Hosts[0].BusyNs = 14 * s }, "", "none: waiting"},
 		{"a server that takes all", 3_000_000, func(g *record.Generator) { g.ServerCPUNs = 16 * s; g.Hosts[0].BusyNs = 20 * s }, "processors of this host were 100% busy", "server CPU"},
 		{"clients that take all", 1000, func(g *record.Generator) { g.ClientCPUNs = 15 * s; g.ClientMostNs = 8 * s; g.Hosts[0].BusyNs = 19 * s }, "95% busy", "client CPU"},
 		{"one process at its limit", 1000, func(g *record.Generator) { g.ClientMostNs, g.ClientCPUNs = 95*s/10, 95*s/10 }, "used 95% of a processor, and has one event loop", "client CPU"},
 		{"other programs", 1000, func(g *record.Generator) { g.Hosts[0].BusyNs = 20 * s }, "100% busy", "other programs"},
-		{"other guests", 1000, func(g *record.Generator) { g.Hosts[0].StolenNs = 2 * s }, "other guests of the machine took of this host 10%", "none: waiting"},
+		{"other guests", 1000, func(g *record.Generator) { g.Hosts[0].StolenNs = 2 * s }, "other guests of the machine took from this host 10%", "none: waiting"},
 		{"other guests take most", 1000, func(g *record.Generator) { g.Hosts[0].BusyNs, g.Hosts[0].StolenNs = 20*s, 14*s }, "", "other guests"},
 		{"packets on one processor", 1000, func(g *record.Generator) { g.Hosts[0].SoftMostNs = 9 * s }, "90% in softirq", "kernel (softirq)"},
 		{"packets on all", 1000, func(g *record.Generator) { g.Hosts[0].BusyNs, g.Hosts[0].SoftNs = 20*s, 14*s }, "100% busy", "kernel (softirq)"},
-		{"memory", 1000, func(g *record.Generator) { g.Hosts[0].ShortNs = 2 * s }, "waited for memory in 20%", "memory"},
+		{"memory", 1000, func(g *record.Generator) { g.Hosts[0].ShortNs = 2 * s }, "waited for memory 20%", "memory"},
 		{"link", 1000, func(g *record.Generator) { g.Hosts[0].Link, g.Hosts[0].LinkNs = "eth0", 96*s/10 }, "link of this host was 96% used", "link"},
 		{"a virtual link that drops", 1000, func(g *record.Generator) { g.LinkDropped = 3 }, "packets between servers and clients were dropped: 3", "none: waiting"},
-		{"a virtual link that is late", 1000, func(g *record.Generator) { g.LinkRepeated = 4 }, "servers had to send segments again, as clients acknowledged them too late: 4", "none: waiting"},
-		{"a virtual link that loses", 1000, func(g *record.Generator) { g.LinkResent = 2 }, "clients had to send segments again: 2", "none: waiting"},
+		{"a virtual link that is late", 1000, func(g *record.Generator) { g.LinkRepeated = 4 }, "servers had to retransmit segments that clients acknowledged too late: 4", "none: waiting"},
+		{"a virtual link that loses", 1000, func(g *record.Generator) { g.LinkResent = 2 }, "clients had to retransmit segments: 2", "none: waiting"},
 		{"an agent", 1000, func(g *record.Generator) {
 			g.Hosts = append(g.Hosts, record.Host{Name: "10.0.0.7:7000", Cores: 1, BusyNs: 10 * s})
 		}, "processors of 10.0.0.7:7000 were 100% busy", "client CPU"},
@@ -124,7 +124,7 @@ func TestBottleneckElsewhere(t *testing.T) {
 	g := watched(t)
 	g.ServerCPUNs, g.ServerElsewhere = 0, true
 	r := newResult(t, append(fixture(t), record.Record{Generator: g}))
-	if got := r.Summary.Generator; got.Bottleneck != "none: waiting" || !strings.Contains(got.Evidence, "is not seen from here") {
+	if got := r.Summary.Generator; got.Bottleneck != "none: waiting" || !strings.Contains(got.Evidence, "cannot be seen from here") {
 		t.Errorf("bottleneck %s (%s), want one that does not claim to know the server's host", got.Bottleneck, got.Evidence)
 	}
 	bad := watched(t)

@@ -90,9 +90,9 @@ func ReadJSON(r io.Reader) (*Result, error) {
 func checkSchema(what string, got, want int) error {
 	switch {
 	case got > want:
-		return fmt.Errorf("%s has schema %d, this program reads schema %d; a newer one wrote it", what, got, want)
+		return fmt.Errorf("%s: schema %d, this program reads schema %d; a newer one wrote it", what, got, want)
 	case got < want:
-		return fmt.Errorf("%s has schema %d, this program reads schema %d; an older one wrote it", what, got, want)
+		return fmt.Errorf("%s: schema %d, this program reads schema %d; an older one wrote it", what, got, want)
 	}
 	return nil
 }

@@ -41,10 +41,10 @@ func readBack(t *testing.T, r *report.Result) *report.Result {
 
 func TestReadJSONErrors(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
-		{"newer", `{"schema":2,"summary":{"clients":"a lot"}}`, "JSON report of schema 2: this program reads schema 1; a newer one wrote it"},
-		{"older", `{"schema":0,"summary":{}}`, "JSON report of schema 0: this program reads schema 1; an older one wrote it"},
-		{"no schema", `{"summary":{}}`, "read JSON report: this is no summary of a load test"},
-		{"a comparison", `{"schema":1,"sides":[]}`, "read JSON report: this is no summary of a load test"},
+		{"newer", `{"schema":2,"summary":{"clients":"a lot"}}`, "JSON report: schema 2, this program reads schema 1; a newer one wrote it"},
+		{"older", `{"schema":0,"summary":{}}`, "JSON report: schema 0, this program reads schema 1; an older one wrote it"},
+		{"no schema", `{"summary":{}}`, "read JSON report: not a summary of a load test"},
+		{"a comparison", `{"schema":1,"sides":[]}`, "read JSON report: not a summary of a load test"},
 		{"wrong type", `{"schema":1,"summary":{"clients":"a lot"}}`, "read JSON report: json: "},
 		{"records", "{\"run\":{}}\n{\"tick\":{}}\n", "read JSON report: invalid character"},
 		{"nothing", "", "read JSON report: unexpected end"},

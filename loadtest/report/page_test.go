@@ -189,7 +189,7 @@ func TestRatesThatAreNone(t *testing.T) {
 // nobody can tell which is which.
 func TestBroadcastsMissedWhileAway(t *testing.T) {
 	short := `<tr class="short">`
-	if out := html(t, churned(t, 100)); strings.Contains(out, short) || !strings.Contains(out, "Missing are those who were away, too") {
+	if out := html(t, churned(t, 100)); strings.Contains(out, short) || !strings.Contains(out, "Missing includes clients that were away") {
 		t.Error("HTML marks a broadcast that only clients missed who were away, or does not say so")
 	}
 	lost := newResult(t, []record.Record{

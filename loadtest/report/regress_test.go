@@ -30,10 +30,10 @@ func TestMissingAndUntold(t *testing.T) {
 		{"nothing", of6("old", "chat", true, 6), of6("new", "chat", true, 6), nil, nil},
 		{"all died", of6("old", "chat", true, 6), of6("new", "chat", false, 6), []string{"new: no run finished"}, nil},
 		{"all died before", of6("old", "chat", false, 6), of6("new", "chat", true, 0), nil, []string{"old: no run finished"}},
-		{"not measured any more", of6("old", "chat", true, 6), of6("new", "chat", true, 0), []string{"new: memory server is not measured any more"}, nil},
+		{"not measured any more", of6("old", "chat", true, 6), of6("new", "chat", true, 0), []string{"new: memory server is no longer measured"}, nil},
 		{"measured in few", of6("old", "chat", true, 6), of6("new", "chat", true, 2), nil, []string{"new: memory server was measured in too few of the runs"}},
 		{"not measured before", of6("old", "chat", true, 0), of6("new", "chat", true, 6), nil, nil},
-		{"another scenario", of6("old", "chat", true, 6), of6("new", "idle", true, 0), nil, []string{"new is of the scenario idle, old of chat"}},
+		{"another scenario", of6("old", "chat", true, 6), of6("new", "idle", true, 0), nil, []string{"new is a run of scenario idle, old of chat"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := compared(t, 0, test.old, test.new)

@@ -27,7 +27,7 @@ type Result struct {
 	shortfall    *record.Shortfall // nil if it did not stop short, or does not say
 	rooms        int
 	writers      int         // the most that a room has
-	end          *record.End // nil if the run never ended
+	end          *record.End // nil if the run did not finish
 	latency, raw *hdrhistogram.Histogram
 	joinLatency  *hdrhistogram.Histogram
 	wayBack      *hdrhistogram.Histogram // of clients that were cut off

@@ -323,9 +323,9 @@ func TestLoadSplitsRuns(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	for _, test := range []struct{ name, records, want string }{
 		{"cut line", "{\"run\":{\"schema\":1\n", "load records: record 1: "},
-		{"newer schema", `{"run":{"schema":7}}`, "records of schema 7: this program reads schema 1; a newer one wrote it"},
-		{"second run of a newer schema", "{\"run\":{\"schema\":1}}\n{\"run\":{\"schema\":7}}", "records of schema 7: this program reads schema 1; a newer one wrote it"},
-		{"older schema", `{"run":{"schema":0}}`, "records of schema 0: this program reads schema 1; an older one wrote it"},
+		{"newer schema", `{"run":{"schema":7}}`, "records: schema 7, this program reads schema 1; a newer one wrote it"},
+		{"second run of a newer schema", "{\"run\":{\"schema\":1}}\n{\"run\":{\"schema\":7}}", "records: schema 7, this program reads schema 1; a newer one wrote it"},
+		{"older schema", `{"run":{"schema":0}}`, "records: schema 0, this program reads schema 1; an older one wrote it"},
 		{"bad histogram", `{"end":{"latency":"AAAA"}}`, "decode histogram latency: "},
 		{"bad histogram of a storm", `{"activity":{"name":"storm","latency":"AAAA"}}`, "decode histogram storm: "},
 		{"bad histogram of another", `{"activity":{"name":"churn","latency":"AAAA"}}`, "decode histogram churn: "},

@@ -239,7 +239,7 @@ func TestScenarioPage(t *testing.T) {
 		without    []string
 	}{
 		{"echo", of(pinged(t), record.End{}),
-			[]string{"<h1>Load test echo, 100 clients</h1>", `<p class="value">2.00 k/s</p><p class="quiet">8,000 in all</p>`, "<td>10.0 µs</td><td>12.0 µs</td>", "Latency that the given share of replies stayed below."},
+			[]string{"<h1>Load test echo, 100 clients</h1>", `<p class="value">2.00 k/s</p><p class="quiet">8,000 in all</p>`, "<td>10.0 µs</td><td>12.0 µs</td>", "Latency within which the given share of replies arrived."},
 			[]string{`id="deliveries"`, `id="fanout"`, `id="broadcasts"`, `id="back"`}},
 		{"idle", of(beaten(), record.End{}),
 			[]string{"<td>100</td><td>25.0 /s</td><td>8.00 µs</td>", `id="heartbeats"`},

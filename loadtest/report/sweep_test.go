@@ -46,7 +46,7 @@ func TestSweepSaysWhatWasFound(t *testing.T) {
 	}{
 		{"found", func(*report.Sweep) {}, []string{
 			"The knee: a rate of 100 holds, a rate of 110 does not",
-			"a rate of 100: 2 of 2 runs held; by that between 34% and 100% of all would (95%)",
+			"a rate of 100: 2 of 2 runs held; so between 34% and 100% of all would (95% confidence)",
 			"what broke there: p99<200ms (2 of 2 runs)",
 			"p99<200ms: it is 431ms",
 			"too many clients",
@@ -55,8 +55,8 @@ func TestSweepSaysWhatWasFound(t *testing.T) {
 		{"all holds", func(s *report.Sweep) { s.Breaks = nil }, []string{"All holds: a rate of 100 held in 2 of 2 runs, and more was not tried"}, "The knee"},
 		{"nothing holds", func(s *report.Sweep) { s.Holds = nil }, []string{"Nothing holds: a rate of 110 broke in 2 of 2 runs"}, "The knee"},
 		{"nothing was run", func(s *report.Sweep) { s.Holds, s.Breaks, s.Trials = nil, nil, nil }, []string{"Nothing is known"}, "The knee"},
-		{"interrupted", func(s *report.Sweep) { s.Sure, s.Ended = false, "interrupted" }, []string{"ended early, interrupted: these are the results so far"}, "not made sure"},
-		{"bounded", func(s *report.Sweep) { s.Sure = false }, []string{"the border was not made sure of"}, "ended early"},
+		{"interrupted", func(s *report.Sweep) { s.Sure, s.Ended = false, "interrupted" }, []string{"ended early, interrupted: these are the results so far"}, "not confirmed"},
+		{"bounded", func(s *report.Sweep) { s.Sure = false }, []string{"the border was not confirmed"}, "ended early"},
 		{"by clients", func(s *report.Sweep) { s.Vary = "clients" }, []string{"The knee: 100 clients holds, 110 clients does not"}, "a rate"},
 	} {
 		s := sweep(t, false)

@@ -80,7 +80,7 @@ func TestTakenIsSaid(t *testing.T) {
 		}
 	}
 	end(t, records).Taken = 199_990
-	const want = "199,990 of 200,000 receipts are of a program in the kernel"
+	const want = "199,990 of 200,000 receipts come from a program in the kernel"
 	if r := newResult(t, records); r.Summary.Taken != 199_990 || !strings.Contains(r.Summary.ClientTCPSays, want) {
 		t.Errorf("%d were taken: %q, want %q", r.Summary.Taken, r.Summary.ClientTCPSays, want)
 	}
@@ -93,7 +93,7 @@ func TestCompareWantsOneTCP(t *testing.T) {
 		a, b, want string
 	}{
 		{"kernel", "kernel", ""}, {"", "kernel", ""}, {"bpf", "bpf", ""},
-		{"", "bpf", "TCP of kernel and of bpf"}, {"tun", "bpf", "TCP of tun and of bpf"},
+		{"", "bpf", "TCP is kernel and bpf"}, {"tun", "bpf", "TCP is tun and bpf"},
 	} {
 		_, err := report.Compare(0, report.Side{Name: "a", Runs: []*report.Result{ofTCP(t, test.a)}}, report.Side{Name: "b", Runs: []*report.Result{ofTCP(t, test.b)}})
 		switch {

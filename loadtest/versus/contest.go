@@ -131,7 +131,7 @@ func Parse(args []string, p Program, help io.Writer) (c Contest, err error) {
 		return c, errors.New("-client-tcp is for all servers alike, and for the report: say it before --")
 	}
 	if _, err := os.Stat(c.out); c.out != "" && err == nil {
-		return c, fmt.Errorf("-out %s is there already: runs of another time would be taken for ours", c.out)
+		return c, fmt.Errorf("-out %s exists already: its runs would be mistaken for new ones", c.out)
 	}
 	if c.out == "" {
 		c.out = filepath.Join("results", time.Now().UTC().Format("20060102T150405Z")+"-servers")

@@ -235,7 +235,7 @@ func TestParse(t *testing.T) {
 		{"-server x=x -messages 0", "at least 1"},
 		{"-server x=x -echo -1s", "not negative"},
 		{"-server x=x stray", `unexpected argument "stray"`},
-		{"-server x=x -out .", "is there already"},
+		{"-server x=x -out .", "exists already"},
 	} {
 		if _, err := Parse(strings.Fields(test.args), Program{}, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("Parse(%q) = %v, want %q", test.args, err, test.want)

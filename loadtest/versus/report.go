@@ -317,7 +317,7 @@ func (c Contest) circumstances(bouts []Bout) (sentences []string) {
 				}
 				for _, note := range m.result.Notes {
 					if strings.Contains(note.Message, "SIGUSR1") {
-						sentences = append(sentences, fmt.Sprintf("%s does not answer SIGUSR1: its memory is before garbage collection.", name))
+						sentences = append(sentences, fmt.Sprintf("%s does not answer SIGUSR1: its memory includes garbage.", name))
 					}
 				}
 			}

@@ -114,7 +114,7 @@ func TestMarkdown(t *testing.T) {
 		rounds:     2, messages: 3, out: filepath.Join(t.TempDir(), "out"), notes: []string{"A note."}, more: []string{"-size", "200"}, oneRoom: true,
 	}
 	slow := run(t, 2, 12_000)
-	slow.result.Notes = []record.Note{{Level: "warn", Message: "server process 0 does not answer SIGUSR1: its memory is before garbage collection"}}
+	slow.result.Notes = []record.Note{{Level: "warn", Message: "server process 0 does not answer SIGUSR1: its memory includes garbage"}}
 	two := int64(2)
 	slow.result.Summary.ServerProcesses = &two
 	bouts := []Bout{{clients: 10, of: map[string][]*measurement{
@@ -143,7 +143,7 @@ func TestMarkdown(t *testing.T) {
 		"- Further flags of each run: `-size 200`.\n", "- roost: this program's own server, with its defaults.\n", "- other: `serve it`.\n",
 		"- plain: `./peer`, plain WebSocket without channels", "- Host: a CPU, 2 cores, 8.0 GB, Linux 6; Roost and the load generator: commit c0ffee, go1.26.\n",
 		"- Each of 10 clients sends a heartbeat every 30s.\n", "- 10 clients of other were 2 server processes, one cluster and one room: one may not open more files.\n",
-		"- other does not answer SIGUSR1: its memory is before garbage collection.\n", "- A note.\n",
+		"- other does not answer SIGUSR1: its memory includes garbage.\n", "- A note.\n",
 	} {
 		if strings.Count(page, want) != 1 {
 			t.Errorf("%q is %d times in the page, want once:\n%s", want, strings.Count(page, want), page)

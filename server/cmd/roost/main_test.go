@@ -68,7 +68,7 @@ func TestCommands(t *testing.T) {
 		{"capacity -help", 0, "usage: roost capacity RUN"},
 		{"compare", 2, "roost compare: "},
 		{"doctor -help", 0, "usage: roost doctor [flags]"},
-		{"tune", 2, "roost tune: want one of diff, apply, status, rollback; see -help"},
+		{"tune", 2, "roost tune: want diff, apply, status or rollback; see -help"},
 		{"tune -help", 0, "usage: roost tune diff|apply|status|rollback [flags]"},
 		{"gen -help", 0, "usage: roost gen channel [flags] NAME"},
 		{"gen channel Chat -dir /dev/null/x", 1, "roost gen: "},
