@@ -8,7 +8,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// maxCloseReason is what a control frame leaves beside the code.
+// maxCloseReason is the room that a control frame has beside the code.
 const maxCloseReason = ws.MaxControlFramePayloadSize - 2
 
 // ParseClose reads the payload of a Close frame that a [Decoder] returned.

@@ -12,7 +12,7 @@ const (
 	defaultMaxBlocks       = 1024
 	defaultMaxFragments    = 8192
 
-	// inflateFree is what a compressed message may inflate to whatever its
+	// inflateFree is the size that a compressed message may inflate to whatever its
 	// ratio: short messages of one repeated word are no bombs.
 	inflateFree = 64 << 10
 

@@ -15,7 +15,7 @@ type Decoder struct {
 	p *partial
 }
 
-// A partial is what a Decoder remembers from one call of Next to another.
+// A partial holds the state of a Decoder between two calls of Next.
 type partial struct {
 	head  [ws.MaxHeaderSize]byte // a header cut short
 	nhead int                    // its bytes so far
@@ -67,7 +67,7 @@ func (d *Decoder) Next(cfg *Config, data *[]byte) (f Frame, ok bool, err error) 
 }
 
 const (
-	// FrameCost is what [Decoder.NextWithin] takes a frame to cost at least, in bytes.
+	// FrameCost is the least cost of a frame for [Decoder.NextWithin], in bytes.
 	FrameCost = 1 << 10
 
 	// leastInline is how long a message may be that NextWithin finishes itself, even if

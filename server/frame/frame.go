@@ -48,7 +48,7 @@ func tooBig(reason string) *Error {
 	return &Error{Code: ws.StatusMessageTooBig, Reason: reason}
 }
 
-// policyViolation is for what RFC 6455 allows and nobody needs (§7.4.1).
+// policyViolation is for input that RFC 6455 allows and no client needs (§7.4.1).
 func policyViolation(reason string) *Error {
 	return &Error{Code: ws.StatusPolicyViolation, Reason: reason}
 }

@@ -60,8 +60,8 @@ func parseHeader(b []byte) (h ws.Header, size int, err *Error) {
 }
 
 // bytesPerFragment is how much of a message pays for one more of its frames. A
-// frame of a client has 6 bytes besides its payload: nobody who means well sends
-// smaller ones for long.
+// client's frame has 6 bytes besides its payload: no honest client sends smaller ones
+// for long.
 const bytesPerFragment = 16
 
 // compressed reports whether h opens a compressed message: RSV1, and no other

@@ -17,9 +17,9 @@ type huffman struct {
 	symbols [maxSymbols]uint16     // in the order of their codes
 }
 
-// make makes the code of which lengths has the length of each symbol (RFC 1951
-// §3.2.2). It reports false if that is none. One symbol may be alone with one
-// bit, and a code may be empty as long as nothing is read with it, as in zlib.
+// make makes the code from the code length of each symbol (RFC 1951 §3.2.2). It
+// reports false if they make no code. One symbol may be alone with one bit, and a code
+// may be empty as long as nothing is read with it, as in zlib.
 func (h *huffman) make(lengths []uint8) bool {
 	h.fast, h.count = [1 << fastBits]uint16{}, [maxCodeLen + 1]uint16{}
 	for _, n := range lengths {
@@ -54,8 +54,8 @@ func (h *huffman) make(lengths []uint8) bool {
 	return true
 }
 
-// find returns the symbol whose code b starts with and its length, zero if there
-// is none.
+// find returns the symbol whose code b starts with, and the length of that code, zero
+// if there is none.
 func (h *huffman) find(b uint64) (symbol int, length uint) {
 	if e := h.fast[b&(1<<fastBits-1)]; e != 0 {
 		return int(e >> 4), uint(e & 15)

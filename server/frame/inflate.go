@@ -31,7 +31,7 @@ type inflater struct {
 	out    []byte
 	start  int // of the stream in out: nothing refers back beyond it
 	limit  int64
-	blocks int // that there may still be, but for those that out pays for
+	blocks int // that may still come, beside those that out pays for
 
 	lengths      [maxSymbols + 32]uint8 // of the codes that a block starts with
 	literal, far huffman                // they
@@ -48,7 +48,7 @@ func inflate(payload []byte, limit int64, blocks int) ([]byte, *Error) {
 	z := inflaters.Get().(*inflater)
 	defer inflaters.Put(z)
 	z.in, z.tail, z.bits, z.n = payload, true, 0, 0
-	z.limit, z.blocks = limit, blocks+2 // those of the tail
+	z.limit, z.blocks = limit, blocks+2 // two for the tail
 	z.out = make([]byte, 0, min(limit, int64(max(512, 2*len(payload)))))
 	defer func() { z.in, z.out = nil, nil }() // the pool must not hold others' memory
 
@@ -138,7 +138,7 @@ func (z *inflater) extra(base int, n uint) (value int, ok bool) {
 	return base + z.take(n), true
 }
 
-// symbol takes one. It reports false if there is none.
+// symbol reads a symbol. ok is false if there is none.
 func (z *inflater) symbol(h *huffman) (symbol int, ok bool) {
 	if z.n < maxCodeLen {
 		z.fill(maxCodeLen) // at the end there are fewer, and may be enough
@@ -183,7 +183,8 @@ func (z *inflater) fits() *Error {
 	return nil
 }
 
-// codeOrder is that of the code that the lengths of the others are written in.
+// codeOrder is the order of the lengths for the code in which the other codes' lengths
+// are written.
 var codeOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
 // codes reads the codes of a block (RFC 1951 §3.2.7). It reports false if there
@@ -277,7 +278,7 @@ func (z *inflater) repeat(symbol int, far *huffman) bool {
 	return true
 }
 
-// length is what a symbol from 257 on stands for.
+// length returns the length that a symbol from 257 on stands for.
 func (z *inflater) length(symbol int) (n int, ok bool) {
 	switch i := symbol - 257; {
 	case i < 8:

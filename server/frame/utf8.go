@@ -32,8 +32,8 @@ func (c *textChecker) write(b []byte) bool {
 // complete reports whether the text may end here.
 func (c *textChecker) complete() bool { return c.n == 0 }
 
-// lastCut is where the character starts that b ends in the middle of; len(b)
-// if there is none. Bytes that nothing can make valid are never held back.
+// lastCut returns the start of the character that the end of b cuts, len(b) if it cuts
+// none. Bytes that nothing can make valid are never held back.
 func lastCut(b []byte) int {
 	for i := len(b) - 1; i >= 0 && i > len(b)-utf8.UTFMax; i-- {
 		if utf8.RuneStart(b[i]) {

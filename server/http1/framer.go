@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// maxLine is the longest line of a chunk in bytes, without those of its data.
+// maxLine is the longest line of a chunk in bytes, not counting its data.
 const maxLine = 4 << 10
 
 var (
@@ -24,7 +24,7 @@ type Framer struct {
 	err   error
 }
 
-// lines are what lines of a chunked body are expected.
+// lines says which lines of a chunked body are expected.
 type lines uint8
 
 const (
@@ -51,7 +51,7 @@ func (f *Framer) Next(data []byte) (n int, err error) {
 	return 0, f.err
 }
 
-// between reports whether a request has ended and no other one begun.
+// between reports whether a request has ended and no other has begun.
 func (f *Framer) between() bool {
 	return f.err == nil && f.left == 0 && f.lines == noLines && f.part == nil
 }

@@ -25,7 +25,7 @@ type Head struct {
 	Target   []byte // as it was sent
 	Path     []byte // of the target, with its escapes; "*" for the whole server
 	Query    []byte // of the target, what follows the first ?
-	Host     []byte // that of the target if it has one, else that of the Host field; HTTP/1.0 may have none
+	Host     []byte // from the target if that has one, else from the Host field; HTTP/1.0 may have none
 	Origin   []byte // the field, nil if there is none
 	Minor    int    // of the version: HTTP/1.Minor
 	Length   int64  // of the body in bytes, 0 if there is none, or Chunked

@@ -47,9 +47,8 @@ func (h *Head) parseAuthority() (rest []byte, err error) {
 	return rest[end:], nil
 }
 
-// validHost reports whether a host with or without a port is a name, or an
-// address, that needs no escapes (RFC 3986 §3.2.2 would allow more, of which no
-// name is made).
+// validHost reports whether a host, with or without a port, is a name or an address
+// that needs no escapes. (RFC 3986 §3.2.2 allows more, but no real name uses that.)
 func validHost(host []byte) bool {
 	name, port := host, []byte(nil)
 	if i := bytes.LastIndexByte(host, ':'); i > bytes.LastIndexByte(host, ']') {

@@ -11,10 +11,9 @@ type Case struct {
 	Status  int // of the refusal, 0 if the head is good
 }
 
-// Cases are those of h1spec (https://github.com/uNetworking/h1spec), those that
-// requests are smuggled with (https://portswigger.net/web-security/request-smuggling
-// and RFC 9112 §11.2), and those of the rules that they break. The path of all is
-// /, and the name of the host h.
+// Cases are the cases of h1spec (https://github.com/uNetworking/h1spec), the ways to
+// smuggle requests (https://portswigger.net/web-security/request-smuggling and RFC 9112
+// §11.2), and cases for the rules that these break. Each has the path / and the host h.
 var Cases = []Case{
 	// Good.
 	get("plain", 0, "Host: h"),
