@@ -16,11 +16,11 @@ const (
 )
 
 // A crowd is a topic with more than split members, in parts that lie in different
-// shards: the first in that of the topic's name, each other in the next one.
+// shards: the first in the shard of the topic's name, each other in the next one.
 //
-// A message is queued for all parts while mu is held, and who comes or goes holds it,
-// too. So, as to what is published, a member of an idle part has got all there is,
-// and may move to another part as if it had just subscribed there.
+// Publishing holds mu while it queues a message for all parts, and so do members that
+// come or go. So a member of an idle part has got all messages published so far, and may
+// move to another part as if it had just subscribed there.
 type crowd struct {
 	shards []*shard // of the PubSub, the first part's first
 	mu     sync.Mutex

@@ -25,7 +25,8 @@ type Message struct {
 	encoded atomic.Pointer[encoding] // the latest of a list; changed under mu, read without
 }
 
-// An encoding is what a message is for those of one key, in a list of such.
+// An encoding holds the bytes of a message for the subscribers with one key, as an item
+// of a list.
 type encoding struct {
 	key   any
 	bytes []byte
@@ -39,7 +40,7 @@ func (e *encoding) find(key any) *encoding {
 	return e
 }
 
-// size is what the message counts while it waits, in bytes.
+// size returns the bytes that the message counts while it waits.
 func (m *Message) size() int64 {
 	return int64(len(m.Topic) + len(m.Event) + len(m.Payload) + overhead)
 }
@@ -68,7 +69,7 @@ type Batch struct {
 	Messages []*Message
 
 	first   int       // that was published since the subscriber came
-	encoded *encoding // a list: those of all messages together
+	encoded *encoding // a list: the encodings of all messages together
 }
 
 // batchOf returns a batch of one message, with its list in one piece of memory.

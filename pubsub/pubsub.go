@@ -129,8 +129,8 @@ func (ps *PubSub) shardsOf(name string) []*shard {
 }
 
 // each calls do with each part of a topic, its shard locked: with the topic itself
-// unless it is a crowd, and not at all if nobody listens. What do sees and does is one
-// step to all who come and go.
+// unless it is a crowd, and not at all if no one listens. To subscribers that come and
+// go all calls together are one step.
 func (ps *PubSub) each(name string, do func(*topic)) {
 	for owner := ps.shardsOf(name)[0]; ; { // as in Subscribe
 		owner.mu.Lock()
@@ -197,8 +197,8 @@ func (ps *PubSub) Start() error {
 		if err := ps.inspect(m); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
-		// The adapter's goroutine serves nobody itself: it has the messages of all
-		// topics to receive.
+		// The adapter's goroutine serves no subscriber itself: it has to receive the
+		// messages of all topics.
 		if ps.left() < 0 {
 			return ErrOverloaded
 		}
@@ -282,8 +282,8 @@ func (ps *PubSub) Pending() (bytes, max int64) { return ps.pending.Load(), ps.ma
 // left is how much of the budget is.
 func (ps *PubSub) left() int64 { return ps.maxPending - ps.pending.Load() }
 
-// overloaded reports whether too much waits for one more message of a topic. That
-// one may hold as much as is left for all others, so that a crowd which is slow to
+// overloaded reports whether too much waits to accept one more message of a topic. A
+// topic may hold as much as is left for all others, so that a crowd that is slow to
 // serve refuses its own publishers, not those of other topics.
 func (ps *PubSub) overloaded(name string) bool {
 	left := ps.left()

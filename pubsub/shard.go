@@ -27,7 +27,7 @@ const (
 	sample = 32
 	pause  = 5 * time.Millisecond
 
-	// overhead is what a waiting message counts beside its bytes.
+	// overhead is how many bytes a waiting message counts beside its own.
 	overhead = 256
 )
 
@@ -149,7 +149,7 @@ func (t *topic) moveLocked(from, to uint32) {
 // being delivered they have not.
 func (t *topic) idleLocked() bool { return t.walk == nil && len(t.waiting) == 0 }
 
-// dropLocked forgets a topic that nobody listens to.
+// dropLocked forgets a topic without subscribers.
 func (t *topic) dropLocked() {
 	if t.roster.n == 0 && t.crowd == nil && t.idleLocked() {
 		delete(t.shard.topics, t.name)
@@ -222,7 +222,7 @@ func (t *topic) deliver() {
 	}
 }
 
-// take fills to with those who come next on the topic's walk, which it begins if
+// take fills to with the next subscribers on the topic's walk. It begins the walk if
 // there is none.
 func (t *topic) take(to *[chunk]Subscriber) int {
 	t.shard.mu.Lock()

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// messageSize is what a waiting message counts beside its texts and payload.
+	// messageSize is how many bytes a waiting message counts beside its texts and payload.
 	messageSize = 128
 
 	// overloadPause is the time between two attempts to deliver.
@@ -23,10 +23,10 @@ const (
 
 // A Network is a cluster in memory: nodes of one process, for tests of what
 // applications do on several. The zero value is usable. Its fields must not be
-// changed once it has nodes; all else may be called from any goroutine.
+// changed once it has nodes; its methods may be called from any goroutine.
 type Network struct {
 	// MaxPending is how many bytes of messages may wait for one node, with 128 bytes
-	// for each on top; one message always has room. What comes then is refused with
+	// for each on top; one message always has room. Further messages are refused with
 	// pubsub.ErrOverloaded. Zero means 64 MiB.
 	MaxPending int
 
@@ -39,8 +39,8 @@ type Network struct {
 	nodes map[string]*Node
 }
 
-// A Node is an adapter of a Network, and a [pubsub.Counter]. What its PubSub has no
-// room for yet waits.
+// A Node is an adapter of a Network, and a [pubsub.Counter]. A message waits until its
+// PubSub has room for it.
 type Node struct {
 	network *Network // immutable
 	name    string   // immutable
@@ -135,7 +135,7 @@ func (n *Node) Start(deliver func(*pubsub.Message) error, gap func(pubsub.Gap)) 
 	return nil
 }
 
-// Close implements [pubsub.Adapter]. What waits to be delivered here is lost.
+// Close implements [pubsub.Adapter]. Messages that wait to be delivered here are lost.
 func (n *Node) Close() {
 	w := n.network
 	w.mu.Lock()
@@ -246,8 +246,8 @@ func (n *Node) next() (p parcel, changes []pubsub.NodeEvent, ok bool) {
 	return p, changes, true
 }
 
-// deliverInTime delivers m when this node has room for it. What comes in that time
-// waits.
+// deliverInTime delivers m when this node has room for it. Later messages wait until
+// then.
 func (n *Node) deliverInTime(m *pubsub.Message) error {
 	for {
 		err := n.deliver(m)
@@ -298,7 +298,7 @@ func (n *Node) Stats() pubsub.AdapterStats {
 	return s
 }
 
-// Count implements [pubsub.Counter]. It waits for nobody, so ctx is not needed.
+// Count implements [pubsub.Counter]. It does not wait, so ctx is not needed.
 func (n *Node) Count(_ context.Context, topic string) (count int, err error) {
 	n.network.mu.Lock()
 	nodes, connected := maps.Clone(n.network.nodes), n.state == started

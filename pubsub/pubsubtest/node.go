@@ -108,7 +108,7 @@ func (n *node) messages() []*pubsub.Message {
 	return slices.Clone(n.got)
 }
 
-// events are those of messages.
+// events returns the events of messages.
 func (n *node) events() (all []string) {
 	for _, m := range n.messages() {
 		all = append(all, m.Event)
@@ -116,7 +116,7 @@ func (n *node) events() (all []string) {
 	return all
 }
 
-// knows waits until the node names as its peers those of names that are not its own.
+// knows waits until the node's peers are the names that are not its own.
 func (n *node) knows(t *testing.T, names ...string) {
 	t.Helper()
 	want := slices.DeleteFunc(slices.Sorted(slices.Values(names)), func(name string) bool { return name == n.Node() })

@@ -16,7 +16,7 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// A broadcast arrives at each other node once and as it was, but for its sender.
+// A broadcast arrives at each other node once and unchanged, except for its sender.
 func eachNodeOnce(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	sent := []*pubsub.Message{
@@ -31,7 +31,7 @@ func eachNodeOnce(t *testing.T, c *cluster) {
 	}
 	for _, n := range nodes[1:] {
 		eventually(t, "all arrive at "+n.Node(), func() bool { return len(n.events()) >= len(sent) })
-		all := n.messages() // those of a topic in order
+		all := n.messages() // a topic's are in order
 		slices.SortStableFunc(all, func(a, b *pubsub.Message) int { return cmp.Compare(place(sent, a), place(sent, b)) })
 		for i, got := range all {
 			if want := sent[i]; got.Topic != want.Topic || got.Event != want.Event || got.Binary != want.Binary || !bytes.Equal(got.Payload, want.Payload) || got.From != nil {
@@ -206,7 +206,7 @@ func comeAndGo(t *testing.T, c *cluster) {
 	}
 }
 
-// What is too large goes to nobody, and nothing else suffers.
+// A message that is too large reaches no one, and nothing else suffers.
 func tooLarge(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b")
 	large := event("large")
@@ -222,8 +222,8 @@ func tooLarge(t *testing.T, c *cluster) {
 	nodes[1].counted(t, pubsub.AdapterStats{Received: 1})
 }
 
-// Who publishes faster than messages leave is told so, and then nobody has got the
-// message.
+// A publisher that is faster than messages leave is told so, and then no one has got
+// the message.
 func overloaded(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	for _, n := range nodes[1:] {
@@ -277,8 +277,8 @@ func doesNotWait(t *testing.T, c *cluster) {
 	nodes[1].wants(t, taken...)
 }
 
-// What nobody here can read is counted, and what does not arrive for another reason
-// is told as a gap, in its place.
+// A message that this node cannot read is counted, and one that does not arrive for
+// another reason is told as a gap, in its place.
 func deliverFails(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	nodes[1].refuse = func(m *pubsub.Message) error {

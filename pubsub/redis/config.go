@@ -77,7 +77,7 @@ func (c *Carrier) Check() error {
 	return err
 }
 
-// options are those of the Redis client.
+// options returns the options of the Redis client.
 func (c *Config) options(node string) (rueidis.ClientOption, error) {
 	o, err := rueidis.ParseURL(c.URL)
 	if err != nil {

@@ -43,7 +43,7 @@ type conn struct {
 	writing  bool // what was batch before
 }
 
-// A letter is what waits to be written.
+// A letter waits to be written.
 type letter struct {
 	subject string
 	data    []byte

@@ -41,9 +41,9 @@ func (op *Op) size() int {
 	return op.Put.size()
 }
 
-// A Delta is what a replica says of itself. With Parts it is one part of all its
-// entries at clock To; else what has changed from clock From to clock To, an Op for
-// each step, or with neither change nor step only what its clock is.
+// A Delta carries what a replica says about itself. With Parts it holds one part of all
+// entries at clock To. Otherwise it holds the changes from clock From to clock To, an Op
+// for each step, or without a step the clock alone.
 type Delta struct {
 	Replica
 	From  uint64 `json:"from"`
@@ -77,7 +77,7 @@ func (d *Delta) check() error {
 	return nil
 }
 
-// A Change is what became of the entries on the nodes that are up, step by step.
+// A Change tells what became of the entries on the nodes that are up, step by step.
 type Change []Step
 
 // A Step is one entry that has joined, or left.

@@ -14,7 +14,7 @@ const (
 	askAgain = time.Second
 )
 
-// A State is what one node knows of all.
+// A State holds what one node knows of all nodes.
 type State struct {
 	self     Replica
 	clock    uint64
@@ -37,7 +37,7 @@ type remote struct {
 	down    bool
 }
 
-// parts are those of a snapshot that have come.
+// parts holds the parts of a snapshot that have come.
 type parts struct {
 	clock   uint64
 	of      int
@@ -115,8 +115,8 @@ func (s *State) Shrink() bool {
 	return true
 }
 
-// Since is what has changed on this node since a clock of it, or everything if that
-// is too long ago, or 0. At the present clock it is the clock alone.
+// Since returns the changes on this node since a clock of it, or everything if that is
+// too long ago, or 0. At the present clock it returns the clock alone.
 func (s *State) Since(clock uint64) []Delta {
 	if clock == s.clock {
 		return []Delta{{Replica: s.self, From: clock, To: clock}}
@@ -272,7 +272,7 @@ func (s *State) Known(node string) uint64 {
 	return 0
 }
 
-// Silent are the other nodes that are up and of which nothing was heard since.
+// Silent returns the other nodes that are up but have been silent since a time.
 func (s *State) Silent(since time.Time) (nodes []string) {
 	for node, r := range s.remotes {
 		if !r.down && r.heard.Before(since) {
@@ -312,8 +312,8 @@ func (s *State) Forget(node string) (c Change) {
 	return c
 }
 
-// ForgetDown forgets the nodes that are down and of which nothing was heard since.
-// Their entries have left before.
+// ForgetDown forgets the nodes that are down and have been silent since a time. Their
+// entries have left before.
 func (s *State) ForgetDown(since time.Time) {
 	maps.DeleteFunc(s.remotes, func(_ string, r *remote) bool { return r.down && r.heard.Before(since) })
 }
