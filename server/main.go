@@ -22,7 +22,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the chat server, but for who still takes it for the generator.
+// run runs the chat server, except for callers that still take it for the generator.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	if len(args) > 0 && args[0] == "gen" {
 		fmt.Fprintf(stderr, "server: gen is a program of its own: go run github.com/roost-rt/roost/server/%s\n", strings.Join(args, " "))

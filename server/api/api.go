@@ -18,7 +18,7 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// MinToken is how many characters a token has at least: nobody guesses 16 random ones.
+// MinToken is the least number of characters in a token: no one guesses 16 random ones.
 const MinToken = 16
 
 // maxBodies is how many requests are read at a time, of up to maxBody bytes each.
@@ -30,11 +30,11 @@ const (
 
 // A Config says who may use the API, and what it has.
 type Config struct {
-	// Token is what requests show as "Authorization: Bearer TOKEN". It has MinToken
-	// characters at least.
+	// Token is the secret that requests carry as "Authorization: Bearer TOKEN". It has at
+	// least MinToken characters.
 	Token string `json:"-"`
 
-	// Presence is what tells who is on a topic. Nil: that is answered 404.
+	// Presence tells who is on a topic. Nil means that such requests are answered 404.
 	Presence *presence.Presence
 }
 
@@ -85,8 +85,8 @@ func (a *api) routes() map[string]http.HandlerFunc {
 	}
 }
 
-// guard asks for the token. It gives every body some time, as a server reads the rest of
-// one that nobody wanted.
+// guard asks for the token. It gives every body some time, because a server reads the
+// rest of a body that no handler wanted.
 func (a *api) guard(inside http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {

@@ -23,9 +23,9 @@ type message struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// check wants what clients can make something of. What nodes tell each other, on topics
-// that begin with NUL, and what an endpoint tells clients of their channels is not for
-// others to say: of a phx_close only the client would know.
+// check accepts only messages that clients can use. It refuses topics that begin with
+// NUL, on which nodes talk to each other, and the events by which an endpoint tells
+// clients about their channels: a phx_close, say, would be known to the client alone.
 func (m *message) check() error {
 	switch {
 	case m.Topic == "" || m.Event == "":
@@ -96,7 +96,7 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, m message) {
 	switch {
 	case err == nil:
 		w.WriteHeader(http.StatusNoContent)
-	case errors.Is(err, pubsub.ErrOverloaded): // nobody has got it
+	case errors.Is(err, pubsub.ErrOverloaded): // no one has got it
 		w.Header().Set("Retry-After", "1")
 		fail(w, http.StatusServiceUnavailable, err)
 	case errors.Is(err, phx.ErrTooLarge):
@@ -108,8 +108,8 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, m message) {
 	}
 }
 
-// disconnect is POST /v1/sockets/{id}/disconnect. The id is that of Socket.SetID, and
-// many sockets may have it, or none.
+// disconnect is POST /v1/sockets/{id}/disconnect. The id is the one that
+// Socket.SetID has set; many sockets may have it, or none.
 func (a *api) disconnect(w http.ResponseWriter, r *http.Request) {
 	a.publish(w, r, message{Topic: r.PathValue("id"), Event: "disconnect", Payload: json.RawMessage("{}")})
 }

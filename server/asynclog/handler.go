@@ -34,7 +34,7 @@ type Config struct {
 // One goroutine at a time calls the other handler, except for Enabled,
 // WithAttrs and WithGroup, which are called in place and must not wait. It gets
 // records as they were when they were logged, cut to size: texts to 512 bytes
-// and those of the key "stack" to 16 KiB, with "…" at the end, and bytes that
+// and texts of the key "stack" to 16 KiB, with "…" at the end, and bytes that
 // are not UTF-8 become "?". An error becomes an error with such a text; a value
 // of any other type becomes its text, unless the type is one of slog's own, a
 // number or json.RawMessage. If the other handler fails or panics, the line

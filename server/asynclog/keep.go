@@ -21,8 +21,8 @@ const (
 	recordOverhead, attrOverhead = 256, 48
 )
 
-// keep is a record that stays as it is when what it is made of changes, with its
-// size in bytes.
+// keep returns a copy of a record that stays as it is when its values change later, and
+// the size in bytes.
 func keep(r slog.Record) (slog.Record, int) {
 	kept := slog.NewRecord(r.Time, r.Level, cut(r.Message, maxText), r.PC)
 	size := recordOverhead + len(kept.Message)
@@ -66,8 +66,8 @@ func keepAttr(a slog.Attr) (_ slog.Attr, size int) {
 	return a, attrOverhead + len(a.Key) + size
 }
 
-// keepAny is what is kept of a value that slog knows nothing of. fmt contains the
-// panics of its methods.
+// keepAny keeps a value of a type that slog does not know. fmt contains the panics of its
+// methods.
 func keepAny(v any, limit int) (_ slog.Value, size int) {
 	switch v := v.(type) {
 	case nil:

@@ -89,7 +89,7 @@ func (q *queue) pushLocked(e *entry) {
 	}
 }
 
-// sizeLocked is that of the entries, and of the one that is being written.
+// sizeLocked returns the size of the entries, and of the one that is being written.
 func (q *queue) sizeLocked() int {
 	size := q.lane.Bytes()
 	if e, ok := q.lane.Running(); ok && e != nil {
@@ -143,7 +143,7 @@ func (q *queue) sayLast() {
 	for _, k := range left {
 		r := slog.NewRecord(time.Now(), k.level, "log lines suppressed", 0)
 		r.AddAttrs(slog.String("line", k.message), slog.Int("suppressed", k.suppressed))
-		_ = handle(context.Background(), q.root, r) // nobody is left to be told
+		_ = handle(context.Background(), q.root, r) // no one is left to tell
 	}
 }
 
@@ -183,7 +183,7 @@ func (q *queue) close(patience time.Duration) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.gaveUp = true       // the handler may belong to nobody from now on
+	q.gaveUp = true       // the handler may have no owner from now on
 	if q.lane.Len() > 0 { // the end among them
 		q.lane.Clear(q)
 		q.pushLocked(nil)

@@ -18,7 +18,7 @@ import (
 
 // An admin is the listener for operators.
 type admin struct {
-	aside // without a token it asks nobody, and so is for this host only
+	aside // without a token it is open, and so for this host only
 
 	start func() Board // or nil
 	board Board        // nil before listen, and without start
@@ -58,13 +58,13 @@ func (a *admin) check(from string) error {
 	return a.checkToken(from)
 }
 
-// isLoopback reports whether a host is this one, to nobody but itself.
+// isLoopback reports whether a host is an address that only this host can reach.
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-// listen takes the address, if there is one. Who comes waits until serve.
+// listen takes the address, if there is one. Connections wait until serve.
 func (a *admin) listen(log *slog.Logger) error {
 	if err := a.aside.listen("admin"); a.ln == nil {
 		return err

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// maxUnixPath is what fits into a socket's address, unix(7), with a zero behind it.
+// maxUnixPath is the longest path that fits into a socket's address with a zero behind
+// it; see unix(7).
 const maxUnixPath = 107
 
 // checkAddr finds what is wrong with -addr, as far as that can be said without

@@ -11,9 +11,9 @@ import (
 	"github.com/roost-rt/roost/server/api"
 )
 
-// An aside is a listener apart from that of clients.
+// An aside is a listener apart from the one for clients.
 type aside struct {
-	addr  string // "": there is none
+	addr  string // "" for none
 	token string
 
 	ln  net.Listener
@@ -45,7 +45,7 @@ func (a *aside) stop() {
 	case a.end != nil:
 		a.end()
 	case a.ln != nil:
-		_ = a.ln.Close() // nobody has an answer yet
+		_ = a.ln.Close() // no one has an answer yet
 	}
 }
 
@@ -75,8 +75,8 @@ func serveAside(ln net.Listener, h http.Handler) (stop func()) {
 	return func() { _ = server.Close(); <-done }
 }
 
-// inTime gives bodies some time, as the server reads the rest of one that nobody wanted.
-// Requests without one may wait longer, as those for profiles do.
+// inTime gives bodies some time, because the server reads the rest of a body that no
+// handler wanted. Requests without a body may wait longer, as those for profiles do.
 func inTime(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {

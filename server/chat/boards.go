@@ -79,7 +79,7 @@ func (b *Boards) join(ch *phx.Channel, n newcomer) (any, error) {
 func (b *Boards) enter(ch *phx.Channel, _ any) error {
 	me := ch.Value("me").(*pointer)
 	b.mu.Lock()
-	defer b.mu.Unlock() // held while sending, so that nobody's leave overtakes the list
+	defer b.mu.Unlock() // held while sending, so that no leave overtakes the list
 	return errors.Join(
 		ch.Push("people", map[string]any{"people": b.boards[ch.Topic()]}),
 		ch.BroadcastFrom("enter", me),

@@ -25,7 +25,7 @@ type certificate struct {
 	state  [2]os.FileInfo // then
 }
 
-// flags are those of TLS.
+// flags adds the flags for TLS.
 func (c *certificate) flags(flags *flag.FlagSet) {
 	flags.StringVar(&c.cert, "tls-cert", "", "`file` with the server's certificate and the certificates that sign it, PEM: serves https and wss instead of http and ws. Read again when it changes, and at SIGHUP")
 	flags.StringVar(&c.key, "tls-key", "", "`file` with the private key of -tls-cert, PEM")

@@ -71,10 +71,10 @@ func object(p phx.Payload) error {
 	return nil
 }
 
-// People adds to a room who is there, for the Presence class of the client.
+// People adds to a room the list of who is there, for the Presence class of the client.
 //
-//	enter  {"user": name}: is there under that name, and under no other any more. Who
-//	       enters gets presence_state; presence_diff is for all
+//	enter  {"user": name}: is there under that name, and under no other any more. The
+//	       sender gets presence_state; presence_diff is for all
 func People(room *phx.ChannelType, here *presence.Presence) *phx.ChannelType {
 	room.In["enter"] = phx.On(func(ch *phx.Channel, u newcomerAs) (any, error) {
 		if before := phx.Value[string](ch, "user"); before != u.User {

@@ -10,8 +10,8 @@ import (
 	"github.com/roost-rt/roost/pubsub/redis"
 )
 
-// clusterFlags are the flags of a cluster. What is secret is in a file, or in the
-// environment: arguments are shown by ps.
+// clusterFlags adds the flags of a cluster. Secrets come from a file or the environment,
+// because ps shows arguments.
 func clusterFlags(flags *flag.FlagSet, cfg *cluster.Config) {
 	flags.StringVar(&cfg.URL, "cluster", "", "`URL` of a NATS or Redis server, such as nats://127.0.0.1:4222 or redis://127.0.0.1:6379: servers that share one form a cluster, with the same rooms. Put a URL with a password into ROOST_CLUSTER")
 	flags.StringVar(&cfg.CA, "cluster-ca", "", "`file` with the certificates that sign the NATS server's, PEM; default the system's")
@@ -30,10 +30,10 @@ func (o *options) checkCluster() (err error) {
 	return errors.Join(err, overRedis(cfg))
 }
 
-// redisSchemes are those of the URLs that are for package redis.
+// redisSchemes are the schemes of URLs for package redis.
 var redisSchemes = []string{"redis", "rediss", "valkey", "valkeys", "unix"}
 
-// overRedis sets what connects the nodes, if the URL is that of a Redis server.
+// overRedis has Redis connect the nodes, if the URL names a Redis server.
 func overRedis(cfg *cluster.Config) error {
 	scheme, _, _ := strings.Cut(cfg.URL, "://")
 	if !slices.Contains(redisSchemes, scheme) {

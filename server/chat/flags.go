@@ -47,7 +47,7 @@ func (t *texts) Set(text string) error {
 	return nil
 }
 
-// limitFlags are those of who may connect.
+// limitFlags adds the flags that limit who may connect.
 func limitFlags(flags *flag.FlagSet, cfg *phx.Config) {
 	flags.IntVar(&cfg.MaxConns, "max-conns", 0, "maximum number of `connections`; more get 503; 0 means as many as the limit of open files allows")
 	flags.IntVar(&cfg.MaxConnsPerIP, "max-conns-per-ip", 0, "maximum number of `connections` from one client address; 0 means no limit")

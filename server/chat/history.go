@@ -15,8 +15,8 @@ const (
 	historyBytes    = 4 << 10 // of one message; a longer one is not kept
 )
 
-// A history is what was last said in the rooms, on this node alone. It may be
-// used by several goroutines.
+// A history keeps the last sayings in the rooms, on this node alone. Several goroutines
+// may use it.
 type history struct {
 	mu    sync.Mutex
 	rooms map[string]*list.Element // of *past, by topic
@@ -68,7 +68,7 @@ func (h *history) room(topic string) *past {
 	return made
 }
 
-// of is what was said on the topic, the oldest first.
+// of returns the sayings on the topic, the oldest first.
 func (h *history) of(topic string) []saying {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -79,8 +79,8 @@ func (h *housekeeper) stop() {
 	}
 }
 
-// awaitLocked has collected called after the next collection, which finds that
-// nobody has what is made here.
+// awaitLocked has collected called after the next garbage collection, which finds the
+// object made here unreachable.
 func (h *housekeeper) awaitLocked() {
 	runtime.AddCleanup(new([32]byte), func(h *housekeeper) { h.collected() }, h)
 }

@@ -104,7 +104,7 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	level := new(slog.LevelVar)
 	level.Set(o.level)
 	handler := asynclog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}), o.lines)
-	defer func() { _ = handler.Close(patience) }() // nobody reads what is lost
+	defer func() { _ = handler.Close(patience) }() // no one reads the lines that are lost
 	if err := o.serve(ctx, args, slog.New(handler), level, stdout); err != nil {
 		printTo(stderr, "%s: %s\n", name, inFlags(err))
 		return 1
@@ -199,11 +199,11 @@ func (o *options) run(ctx context.Context, again *reloader, scores *Scores, here
 	}
 }
 
-// printTo writes to a standard stream. It goes on without it when nobody takes that
-// in time: a pipe may be full.
+// printTo writes to a standard stream. It gives up when the text is not taken in time: a
+// pipe may be full.
 func printTo(w io.Writer, format string, args ...any) {
 	said := make(chan struct{})
-	go func() { // ends with the process if nobody ever reads
+	go func() { // ends with the process if no one ever reads
 		defer close(said)
 		fmt.Fprintf(w, format, args...)
 	}()

@@ -30,7 +30,7 @@ func logMemory(log *slog.Logger, ep *phx.Endpoint) {
 		"gc_pause_max", longestPause(&m), "gc_cpu", gcCPU())
 }
 
-// longestPause is that of the last 256 garbage collections.
+// longestPause returns the longest pause of the last 256 garbage collections.
 func longestPause(m *runtime.MemStats) time.Duration {
 	return time.Duration(slices.Max(m.PauseNs[:]))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/roost-rt/roost/server/settings"
 )
 
-// program is what its settings are called.
+// program names the settings.
 var program = settings.Program{Prefix: "ROOST_", Secrets: []string{"secret", "cluster-secret", "admin-token", "api-token"}}
 
 // groups are the flags by what they are for. Each is in one of them.
@@ -27,7 +27,7 @@ var groups = []settings.Group{
 	{Title: "in the environment or the file of -config alone", Flags: "secret cluster-secret admin-token api-token"},
 }
 
-// options are what the program can be told.
+// options hold the settings of the program.
 type options struct {
 	endpoint   phx.Config
 	level      slog.Level
@@ -49,7 +49,7 @@ type options struct {
 	values *settings.Values
 }
 
-// flags are those of the program.
+// flags returns the flags of the program.
 func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("", flag.ContinueOnError)
 	f.SetOutput(io.Discard)

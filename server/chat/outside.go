@@ -31,7 +31,7 @@ func (o *outside) check(from string) error {
 	return errors.Join(o.checkToken(from), checkHostPort("api", o.addr, ""))
 }
 
-// listen takes the address, if there is one. Who comes waits until serve.
+// listen takes the address, if there is one. Connections wait until serve.
 func (o *outside) listen(log *slog.Logger) error {
 	if err := o.aside.listen("api"); o.ln == nil {
 		return err

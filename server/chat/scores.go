@@ -23,8 +23,8 @@ type Scores struct {
 	watchers int
 }
 
-// match is what watchers get: all of it each time, so that an update too few or
-// too many does no harm.
+// match goes to watchers: the whole each time, so that an update too few or too many
+// does no harm.
 type match struct {
 	Home   string `json:"home"`
 	Away   string `json:"away"`

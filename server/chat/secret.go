@@ -21,7 +21,7 @@ func (o *options) readSecrets() (err error) {
 	return errors.Join(err, linkErr)
 }
 
-// readSecret reads one of them. Its flag is called name, and that of its file name-file.
+// readSecret reads a secret. Its flag is called name, and the flag for its file name-file.
 func (o *options) readSecret(name, text, file string) (string, error) {
 	from := o.values.From(name)
 	if file != "" {

@@ -38,7 +38,7 @@ type traces struct {
 	ratio float64
 	start StartTracer // or nil
 
-	tracer Tracer // nil: there is none
+	tracer Tracer // nil for none
 }
 
 func (t *traces) flags(f *flag.FlagSet) {
@@ -63,7 +63,7 @@ func (t *traces) check() (err error) {
 	return err
 }
 
-// begin starts the tracer, if there is to be one and can be.
+// begin starts the tracer, if one is wanted and possible.
 func (t *traces) begin(log *slog.Logger) error {
 	switch {
 	case !t.wanted() || t.url == "" && t.start == nil:

@@ -54,7 +54,7 @@ var (
 	errNoItem = phx.Errorf("no such item")
 )
 
-// NewUsers knows nobody yet.
+// NewUsers returns a Users that knows no one yet.
 func NewUsers() *Users { return &Users{users: make(map[string]*user)} }
 
 // Mount is where users connect: Path with the parameter user.
@@ -168,7 +168,7 @@ func (u *Users) signOut(ch *phx.Channel, _ phx.Payload) (any, error) {
 	return nil, ch.Socket().Endpoint().Broadcast(ch.Socket().ID(), "disconnect", nil)
 }
 
-// nameOf is what connectUser found out.
+// nameOf returns the name that connectUser found.
 func nameOf(ch *phx.Channel) string { return ch.Value("user").(string) }
 
 // userLocked is the user of that name, with the given session if not known yet.

@@ -48,8 +48,8 @@ func realtime() *phx.ChannelType {
 	}
 }
 
-// absinthe is the control topic of GraphQL over Absinthe. What a subscription
-// yields comes on a topic that the client has not joined.
+// absinthe is the control topic of GraphQL over Absinthe. The results of a subscription
+// come on a topic that the client has not joined.
 func absinthe() *phx.ChannelType {
 	const document, wait = "__absinthe__:doc:1", 100 * time.Millisecond
 	type result struct {

@@ -75,8 +75,8 @@ func webSockets() []phx.Mount {
 	return []phx.Mount{ws, admin, limited, sip, info}
 }
 
-// longPolls are those of the tests of long polling. The transports of /lp differ
-// in the origins that they allow, so they are two mounts.
+// longPolls returns the mounts for the tests of long polling. The transports of /lp
+// differ in the origins that they allow, so they are two mounts.
 func longPolls(ctx context.Context) []phx.Mount {
 	lp := phx.Mount{
 		Path:          "/lp",
@@ -98,7 +98,7 @@ func longPolls(ctx context.Context) []phx.Mount {
 	return []phx.Mount{lp, ws, info, slow}
 }
 
-// connect accepts clients but for those that ask to be refused. The parameter
+// connect accepts clients, except those that ask to be refused. The parameter
 // user_id, after a prefix, becomes the id of the socket.
 func connect(prefix string) func(*phx.Socket, phx.Params, *http.Request) error {
 	return func(s *phx.Socket, params phx.Params, _ *http.Request) error {

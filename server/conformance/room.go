@@ -119,7 +119,7 @@ func disconnect(ch *phx.Channel, in struct{ ID string }) (any, error) {
 	return phx.OK, ch.Socket().Endpoint().Broadcast(in.ID, "disconnect", nil)
 }
 
-// A body is what load tools send and get.
+// A body is the payload that load tools send and get.
 type body struct {
 	Type string          `json:"type"`
 	Body json.RawMessage `json:"body"`

@@ -40,7 +40,8 @@ func (b *Board) Open(ep *phx.Endpoint, here *presence.Presence, others http.Hand
 	return mux, nil
 }
 
-// Close closes the page, after the endpoint's Shutdown if a drain is to be seen.
+// Close closes the page. Call it after the endpoint's Shutdown if the page should show
+// the drain.
 func (b *Board) Close() {
 	if b.page != nil {
 		b.page.Close()

@@ -10,8 +10,9 @@
 //
 // The page is a client of Channels itself, of an endpoint of its own: it gets a
 // snapshot every second, or less often if taking one is work for a twentieth of the
-// time. Nothing is computed while nobody looks.
+// time. It computes nothing while no one looks.
 //
-// It asks nobody who they are: serve it where only operators get to. It shows
-// addresses and ids of clients, and names of topics, but no parameters or payloads.
+// It does not authenticate callers: serve it where only operators can reach it. It
+// shows addresses and ids of clients, and names of topics, but no parameters or
+// payloads.
 package live

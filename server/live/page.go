@@ -37,9 +37,9 @@ type Page struct {
 	watch   sync.WaitGroup
 }
 
-// New returns the page of an endpoint. events, which may be nil, is where the page's
-// rates come from. Close it before the endpoint's Shutdown, or after it, if a drain
-// is to be seen.
+// New returns the page of an endpoint. The page takes its rates from events, which may
+// be nil. Close it before the endpoint's Shutdown, or after it if the page should show
+// the drain.
 func New(ep *phx.Endpoint, events *metrics.Events) (*Page, error) {
 	p := &Page{shown: ep, events: events, started: time.Now(), mux: http.NewServeMux()}
 	node := &phx.ChannelType{

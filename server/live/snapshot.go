@@ -14,7 +14,7 @@ import (
 // mostTopics is how many topics the page has room for.
 const mostTopics = 10
 
-// A snapshot is what is to be seen at one moment. The page makes rates of two.
+// A snapshot is the state of the endpoint at one moment. The page makes rates of two.
 type snapshot struct {
 	At       int64               `json:"at"`        // milliseconds since 1970
 	Uptime   int64               `json:"uptime"`    // seconds since the page was made

@@ -48,7 +48,7 @@ var (
 // endpoint collects the metrics of one.
 type endpoint struct{ *phx.Endpoint }
 
-// Describe sends all families, those of a cluster, too.
+// Describe sends all families, also a cluster's.
 func (e *endpoint) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range described {
 		to <- desc

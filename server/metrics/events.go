@@ -133,7 +133,7 @@ func reason(r phx.Reason) string {
 	return "other"
 }
 
-// size is that of a payload in bytes.
+// size returns the size of a payload in bytes.
 func size(p phx.Payload) int {
 	if b, binary := p.Binary(); binary {
 		return len(b)

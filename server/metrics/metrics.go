@@ -10,8 +10,8 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// maxScrapes is how many scrapes may run at a time: several Prometheus servers, but
-// nobody who asks in a loop. Further ones get 503.
+// maxScrapes is how many scrapes may run at a time: enough for several Prometheus
+// servers, but not for a caller that asks in a loop. Further ones get 503.
 const maxScrapes = 4
 
 // Handler answers scrapes with the metrics of an endpoint, of its events, and

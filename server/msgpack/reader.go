@@ -15,7 +15,7 @@ import (
 )
 
 // maxDepth bounds the nesting of a payload, and with it the stack that a hostile
-// client can make us use. It is what version 2 allows.
+// client can make us use. Version 2 allows the same.
 const maxDepth = 1000
 
 // A reader walks over one message and writes what it finds as JSON, at most six

@@ -46,7 +46,7 @@ func run(args []string) int {
 	return 0
 }
 
-// An exitCode is that of a command that has said what is wrong by itself.
+// An exitCode is the error of a command that has reported its fault by itself.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

@@ -76,7 +76,7 @@ func (a *app) say(ch *phx.Channel, s saying) (any, error) {
 	return phx.OK, ch.Broadcast("said", s)
 }
 
-// routes are the pages of the app, one of which is its endpoint. chi's Mount leaves
+// routes returns the pages of the app, with its endpoint among them. chi's Mount leaves
 // the path as it is.
 func (a *app) routes() http.Handler {
 	r := chi.NewRouter()

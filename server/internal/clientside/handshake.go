@@ -12,14 +12,14 @@ import (
 	"strings"
 )
 
-// A Handshake is what opens a socket (spec §1.1 to §1.5).
+// A Handshake opens a socket (spec §1.1 to §1.5).
 type Handshake struct {
 	URL          string         // of the mount, http or https
 	Params       map[string]any // nested ones and lists, too (spec §1.2)
 	Version      string         // the vsn parameter
 	AuthToken    string         // the authToken option of the official client; empty means none
 	Subprotocols []string       // further offers
-	Header       http.Header    // further fields; Host replaces that of the URL
+	Header       http.Header    // further fields; Host replaces the URL's
 	Key          string         // Sec-WebSocket-Key, 16 bytes in base64
 }
 
@@ -75,14 +75,14 @@ func (h Handshake) Check(answer http.Header) error {
 	return nil
 }
 
-// accept is what a key must be answered with (RFC 6455 §4.2.2).
+// accept returns the answer to a key (RFC 6455 §4.2.2).
 func accept(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // addParam adds a parameter as the official client does: nested ones have
-// brackets, those of lists have indexes (spec §1.2).
+// brackets, list items have indexes (spec §1.2).
 func addParam(query url.Values, name string, value reflect.Value) {
 	for value.Kind() == reflect.Interface {
 		value = value.Elem()

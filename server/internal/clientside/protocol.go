@@ -28,7 +28,7 @@ type Outgoing struct {
 	Binary  bool
 }
 
-// A Message is what a server sends. A ref that is null is "".
+// A Message comes from a server. A ref that is null is "".
 type Message struct {
 	JoinRef, Ref, Topic, Event string
 	Status                     string // of a reply

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A folder is what is there already.
+// A folder tells which files exist already.
 type folder struct {
 	pkg      string                     // of its Go files, or ""
 	files    map[string]bool            // all of them

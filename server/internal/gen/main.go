@@ -39,8 +39,8 @@ flags:
 `
 
 // Main runs the generators and returns the exit code: 0 after it has written
-// everything, 1 if it could not, 2 for wrong arguments. The program is what people
-// call to get here.
+// everything, 1 if it could not, 2 for wrong arguments. program is the command line
+// that people type to get here.
 func Main(program string, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"-help"}
@@ -93,7 +93,7 @@ func parse(flags *flag.FlagSet, args []string) (words []string, err error) {
 	}
 }
 
-// A plan is what to generate.
+// A plan says what to generate.
 type plan struct {
 	kind  string // "channel", "socket" or "presence": a folder of templates
 	name  name

@@ -9,9 +9,9 @@ import (
 	"reflect"
 )
 
-// As is v as a T. A number becomes one of T's kind, also where T is a named type,
-// if nothing of it is lost; all else must be a T already. The error says which
-// types they are, and not what v is.
+// As returns v as a T. A number becomes one of T's kind, also where T is a named type,
+// if that loses nothing; any other value must be a T already. The error names the types,
+// but not the value.
 func As[T any](v any) (t T, err error) {
 	if t, ok := v.(T); ok {
 		return t, nil

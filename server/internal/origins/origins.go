@@ -13,12 +13,12 @@ import (
 // Entries of a policy that are no addresses.
 const (
 	Any  = "*"    // pages from everywhere
-	Self = "self" // pages whose scheme, host and port are those of the request itself
+	Self = "self" // pages with the scheme, host and port of the request itself
 )
 
 // A rule is an entry that is an address.
 type rule struct {
-	scheme, host, port string // "" stands for any, but for host
+	scheme, host, port string // "" stands for any, except in host
 	deep               bool   // subdomains of host, too
 }
 
@@ -103,7 +103,7 @@ func (p *Policy) Allows(header, scheme, host string) bool {
 		return false
 	case p.custom != nil:
 		return p.custom(origin, host)
-	case origin.Host == "": // opaque: nobody but a function can know it
+	case origin.Host == "": // opaque: only a function can judge it
 		return false
 	case p.self && origin.Scheme == scheme && sameHost(origin, host):
 		return true

@@ -93,8 +93,8 @@ func (c *Codec) broadcast(m *pubsub.Message) []byte {
 	return c.pack(out, binary)
 }
 
-// frame makes a frame of a message, for which out has frame.MaxHeader bytes of
-// room at its beginning. What is compressed comes to lie behind it.
+// frame makes a frame of a message. out has frame.MaxHeader bytes of room at its
+// beginning for the header. Compressed bytes come to lie behind the message.
 func (c *Codec) frame(out []byte, binary bool) []byte {
 	op := ws.OpText
 	if binary {

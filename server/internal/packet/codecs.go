@@ -7,8 +7,8 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// Codecs are those of an endpoint, one for all sockets that need the same. It is not
-// for several goroutines.
+// Codecs holds the codecs of an endpoint, one for all sockets that need the same. It is
+// not for several goroutines.
 type Codecs map[key]*Codec
 
 // A key tells codecs apart.

@@ -11,7 +11,7 @@ import (
 // An Error is a panic. Logs have its stack apart from its text, which may be cut.
 type Error struct{ value, stack string }
 
-// New is the error of what recover has returned. Its stack is that of the caller,
+// New makes an error of the value that recover has returned. Its stack is the caller's,
 // which should be the deferred function that called recover.
 func New(recovered any) error { return &Error{fmt.Sprint(recovered), string(debug.Stack())} }
 

@@ -13,7 +13,7 @@ import (
 // burst is how many seconds' worth of what a tariff allows may come at once.
 const burst = 5
 
-// A Tariff is what one message, byte and join costs, in seconds. Zero is free.
+// A Tariff is the cost of a message, a byte and a join, in seconds. Zero is free.
 type Tariff struct {
 	perMessage, perByte, perJoin float32
 
@@ -72,7 +72,7 @@ type Meter struct {
 	messages, bytes, joins float32
 }
 
-// A Verdict is what becomes of a message.
+// A Verdict says what to do with a message.
 type Verdict uint8
 
 const (
