@@ -8,7 +8,7 @@
 //
 //	MessagePack           JSON
 //	nil, bool, map, array the same
-//	str                   string; what is not UTF-8 becomes U+FFFD
+//	str                   string; invalid UTF-8 becomes U+FFFD
 //	int                   number, to the last of 64 bits
 //	float                 number; NaN and infinities become null
 //	bin                   string in base64, which a []byte field takes
@@ -19,19 +19,19 @@
 //	JSON                  MessagePack
 //	integer of 64 bits    the shortest int
 //	any other number      float 64; beyond its range an infinity
-//	all else              the same
+//	anything else         the same
 //
 // A payload that is bin as a whole is no JSON but a binary payload, and so is
 // the response of a reply; it comes and goes as it is. JSON has no place for bin
-// and timestamps, so what a client sent as one comes back as a string.
+// and timestamps, so one that a client has sent comes back as a string.
 //
 // JavaScript has no integers beyond 2^53: its MessagePack rounds them as its
 // JSON does. Send such an id as a string.
 //
 // It is pure: no I/O, no goroutines, no clock, no state, and safe for concurrent
-// use. Rewriting takes several times as long as what version 2 does, once for a
-// broadcast, however many get it, but for each message of a client on the event
-// loop: set phx.Mount.MaxMessage to what your clients need.
+// use. Rewriting takes several times as long as the work of version 2. It happens once
+// for a broadcast, however many get it, but on the event loop for each message of a
+// client: set phx.Mount.MaxMessage no higher than your clients need.
 package msgpack
 
 import (

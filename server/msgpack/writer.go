@@ -30,7 +30,7 @@ func (w *writer) note(err error) {
 	}
 }
 
-// end returns what an Append method does. dst is what newWriter got.
+// end returns the results of an Append method. dst is the slice that newWriter got.
 func (w *writer) end(dst []byte) (out []byte, binary bool, err error) {
 	if w.err != nil {
 		return dst, false, w.err
@@ -109,7 +109,7 @@ func (w *writer) json(text []byte) {
 }
 
 // number writes the shortest int if the text is one of 64 bits, otherwise a
-// float. What is too large for that becomes an infinity, as in JavaScript.
+// float. A number too large for that becomes an infinity, as in JavaScript.
 func (w *writer) number(text string) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		w.note(w.enc.EncodeInt(n))

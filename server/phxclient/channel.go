@@ -32,7 +32,7 @@ type Channel struct {
 	// Guarded by client.mu.
 	state   state
 	payload body             // of each join
-	joinRef string           // of the join that is current; "" if there is none
+	joinRef string           // of the current join; "" if there is none
 	tries   int              // joins in a row that were lost
 	timer   *time.Timer      // until the join is late, or is tried again
 	first   *call            // Join, while it waits
@@ -47,7 +47,7 @@ type Channel struct {
 type message struct {
 	event string
 	body  body
-	call  *call // nil if nobody waits for a reply
+	call  *call // nil if no one waits for a reply
 }
 
 // A call is somebody who waits for a reply.
@@ -142,7 +142,7 @@ func (ch *Channel) Push(ctx context.Context, event string, payload any) error {
 
 // Request is Push, and waits for the reply, for Config.Timeout at most. A reply that is
 // not "ok" is a [*ReplyError]. The error is [ErrLost] if the join was lost before the
-// reply, so that nobody knows what became of the message.
+// reply; the message may have arrived or not.
 func (ch *Channel) Request(ctx context.Context, event string, payload any) (Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, ch.client.cfg.Timeout)
 	defer cancel()

@@ -30,13 +30,13 @@ type Client struct {
 
 	mu       sync.Mutex // guards the rest and the channels; never held while anybody waits
 	closed   bool
-	link     *link // nil while there is none
+	link     *link // nil while not connected
 	refs     int
 	channels map[string]*Channel // by topic: those that are joined or want to be
 	out      net.Buffers         // frames for the link
 	outSize  int                 // what those count
 	queued   int                 // that, what is being written, and what waits in the channels
-	room     chan struct{}       // closed when queued has fallen; nil if nobody waits for that
+	room     chan struct{}       // closed when queued has fallen; nil if no one waits for that
 }
 
 // Dial opens a socket at the URL of a mount, such as "wss://example.com/socket". It

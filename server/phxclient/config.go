@@ -15,7 +15,7 @@ import (
 type Version string
 
 // V1 has neither binary payloads nor join refs: the end of a channel that was left may
-// be taken for that of the next one. Both are there for old servers.
+// be mistaken for the end of the next one. Both are there for old servers.
 const (
 	V1 Version = "1.0.0"
 	V2 Version = "2.0.0"
@@ -39,8 +39,8 @@ type Config struct {
 	// failed. The context ends with the connect's time. Nil means that they stay.
 	Renew func(ctx context.Context, cfg *Config) error
 
-	// TLS is for wss; its NextProtos are not used. Nil means that of crypto/tls, with the
-	// roots of the system.
+	// TLS is for wss; its NextProtos are not used. Nil means the defaults of crypto/tls,
+	// with the roots of the system.
 	TLS *tls.Config
 
 	// Version is the version of the protocol. Empty means V2.
@@ -64,8 +64,8 @@ type Config struct {
 	// same factor. Like Reconnect it must not call the client.
 	Rejoin func(n int) time.Duration
 
-	// OutboxMax is how many bytes may wait to be sent, those of pushes before the join
-	// included. Each message counts as its payload and 256 bytes; one has always room.
+	// OutboxMax is how many bytes may wait to be sent, including pushes before the join.
+	// Each message counts as its payload and 256 bytes; one always has room.
 	// Zero means 1 MiB.
 	OutboxMax int
 
@@ -78,7 +78,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// overhead is what a message counts for beside its payload.
+// overhead is how many bytes a message counts beside its payload.
 const overhead = 256
 
 // settled is how long a connection must last to have been no failure.

@@ -106,7 +106,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	return (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", address)
 }
 
-// shakeHands asks for the upgrade. What has come behind the answer is in the reader.
+// shakeHands asks for the upgrade. The reader has any bytes that came behind the answer.
 func (c *Client) shakeHands(conn net.Conn, cfg Config) (io.Reader, error) {
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // never fails

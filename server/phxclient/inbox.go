@@ -8,13 +8,14 @@ import (
 
 var errSlow = errors.New("too much waited to be read")
 
-// Messages yields what the server sends, replies apart, with [Joined] and [Lost] among
-// it in their places. It ends when the context is done, or when the channel has ended
-// and all is read.
+// Messages yields the messages of the server, except replies, with [Joined] and [Lost]
+// in their places among them. It ends when the context is done, or when the channel has
+// ended and everything is read.
 //
-// Call it before Join to miss nothing: what comes before the first call is dropped. From
-// then on messages wait while nobody reads them, within Config.InboxMax; beyond that
-// they are dropped, and the channel joins again. Several that read get a message each.
+// Call it before Join to miss nothing: messages before the first call are dropped. From
+// then on messages wait until they are read, within Config.InboxMax; beyond that they are
+// dropped, and the channel joins again. Several readers share the messages: each message
+// goes to one of them.
 func (ch *Channel) Messages(ctx context.Context) iter.Seq[Message] {
 	ch.client.mu.Lock()
 	defer ch.client.mu.Unlock()
@@ -62,8 +63,8 @@ func (ch *Channel) take() (m Message, ok, last bool) {
 	return m, true, last
 }
 
-// deliverLocked puts a message in the inbox. If there is no room, all is dropped and the
-// channel joins again: nobody is to take what is left for the whole.
+// deliverLocked puts a message in the inbox. If there is no room, it drops all messages
+// and the channel joins again, so that no one mistakes a part for the whole.
 func (ch *Channel) deliverLocked(m Message) {
 	if !ch.listens {
 		return

@@ -104,7 +104,7 @@ func (ch *Channel) answeredLocked(m clientside.Message) {
 		ch.first = nil
 	}
 	if ch.deliverLocked(Message{Event: Joined, JSON: r.JSON, Binary: r.Binary}); ch.state != joined {
-		return // nobody reads
+		return // no one reads
 	}
 	waiting := ch.waiting
 	ch.waiting = nil
@@ -149,7 +149,7 @@ func (ch *Channel) disconnectedLocked(err error) {
 	ch.state = joining
 }
 
-// lostLocked is the loss of a join. What waits for the next one stays.
+// lostLocked is called when a join is lost. Pushes that wait for the next one stay.
 func (ch *Channel) lostLocked(err error) {
 	ch.stopTimerLocked()
 	ch.joinRef = ""

@@ -23,7 +23,7 @@ const (
 // Binary is a payload that is sent as it is, and not as JSON. V1 has none.
 type Binary []byte
 
-// A Message is what a server sent to a channel, or the response of a reply.
+// A Message is a message from the server to a channel, or the response of a reply.
 type Message struct {
 	// Event is the application's, or Joined or Lost. It is empty in responses.
 	Event string
@@ -63,7 +63,7 @@ func (e *ReplyError) Error() string {
 	return fmt.Sprintf("phxclient: reply %q %.200s", e.Status, e.Response.JSON)
 }
 
-// response is what a reply says.
+// response returns the response of a reply.
 func response(m clientside.Message) (Message, error) {
 	r := Message{JSON: m.JSON, Binary: m.Binary}
 	if m.Status != "ok" {

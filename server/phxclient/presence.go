@@ -25,12 +25,12 @@ import (
 type Presence struct {
 	// OnJoin is called for a key with metas that are new: before is its entry up to now,
 	// with no Metas if the key is new, too, and joined has the new metas alone. Nil means
-	// that nobody asks.
+	// no call.
 	OnJoin func(key string, before, joined PresenceEntry)
 
 	// OnLeave is called for a key whose metas are gone: after is its entry from now on,
 	// with no Metas if the key is gone, too, and left has the metas that are gone. Nil
-	// means that nobody asks.
+	// means no call.
 	OnLeave func(key string, after, left PresenceEntry)
 
 	entries map[string]PresenceEntry
@@ -122,8 +122,8 @@ func (p *Presence) Update(m Message) (ours bool, err error) {
 	return true, nil
 }
 
-// sync makes the state that of the server, by what has changed, and then takes in the
-// diffs that have waited.
+// sync brings the state to the server's, change by change, and then takes in the diffs
+// that have waited.
 func (p *Presence) sync(state map[string]PresenceEntry) {
 	diff := presenceDiff{make(map[string]PresenceEntry), make(map[string]PresenceEntry)}
 	for key, now := range state {

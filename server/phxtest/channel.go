@@ -8,7 +8,7 @@ import (
 
 // A Channel is the client's end of a topic that it joined.
 type Channel struct {
-	// JoinReply is what the join was answered with.
+	// JoinReply is the answer to the join.
 	JoinReply Message
 
 	client  *Client
@@ -102,15 +102,15 @@ func (ch *Channel) Leave() {
 	ch.ExpectClose()
 }
 
-// Next waits for the channel's next message of any kind, in the order in which
-// they came, but for those that have been expected already.
+// Next waits for the channel's next message of any kind, in the order in which they
+// came. It leaves out those that have been expected already.
 func (ch *Channel) Next() Message {
 	ch.client.t.Helper()
 	return ch.expect("message", Any)
 }
 
-// ExpectNothing fails the test if anything has come that nobody has expected, or
-// is going to; see the package documentation.
+// ExpectNothing fails the test if a message has come, or is going to, that was not
+// expected; see the package documentation.
 func (ch *Channel) ExpectNothing() {
 	ch.client.t.Helper()
 	ch.refute("nothing", Any)
@@ -183,7 +183,7 @@ func (ch *Channel) take(fits func(Message) bool) (m Message, found bool) {
 	return m, true
 }
 
-// waiting is what has come for the channel and nobody has expected yet.
+// waiting returns the messages for the channel that were not expected yet.
 func (ch *Channel) waiting() (all []Message) {
 	for _, m := range ch.client.inbox {
 		if ch.owns(m) {

@@ -17,7 +17,7 @@ import (
 
 // A Client is the client's end of a socket.
 type Client struct {
-	// Subprotocol is what the server chose, or "".
+	// Subprotocol is the one that the server chose, or "".
 	Subprotocol string
 
 	t        testing.TB
@@ -32,7 +32,7 @@ type Client struct {
 
 	refs     int
 	channels []*Channel
-	inbox    []Message // what nobody has expected yet, as it came
+	inbox    []Message // messages not expected yet, in the order they came
 	beat     string    // the ref of the latest heartbeat that was answered
 	synced   int64     // the latest broadcast of syncEvent that has come
 	closed   error     // why nothing more will come, or nil
@@ -71,7 +71,7 @@ func (c *Client) join(topic string, payload any) *Channel {
 }
 
 // Close closes the connection as a browser does when its page is left. When it
-// returns, the channels of the client have ended, but for their Terminate.
+// returns, the channels of the client have ended, except for their Terminate.
 func (c *Client) Close() {
 	c.t.Helper()
 	if c.closed == nil {

@@ -28,7 +28,7 @@ const (
 	abnormal = 1006
 )
 
-// mask is what frames are masked with. It guards proxies, and there are none.
+// mask is the mask of all frames. A random one would guard proxies, and there are none.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
 // An outgoing is a client message. An empty joinRef is null.

@@ -119,7 +119,7 @@ func (d Dialer) dial(t testing.TB, ep *Endpoint, path string, h clientside.Hands
 	return c, answer
 }
 
-// handshake is what the official client sends (spec §1.1, §1.5).
+// handshake returns the handshake of the official client (spec §1.1, §1.5).
 func (d Dialer) handshake(path string, params phx.Params) clientside.Handshake {
 	return clientside.Handshake{
 		URL:          "http://localhost" + path,

@@ -19,15 +19,15 @@
 //
 // # Expectations
 //
-// What has come and has been expected by nobody waits, in any number and for any
-// time. An Expect method takes the first message that fits out of what waits, or
-// waits for it; what does not fit stays. So pushes, broadcasts and replies may
-// come in any order. Where order matters, see [Channel.Next]. An expectation
-// that is not met fails the test as Fatal does, and tells what came instead.
+// Messages wait until they are expected, in any number and for any time. An Expect
+// method takes the first waiting message that fits, or waits for one; the others stay.
+// So pushes, broadcasts and replies may come in any order. Where order matters, see
+// [Channel.Next]. An expectation that is not met fails the test as Fatal does, and tells
+// what came instead.
 //
-// The last argument of an expectation is what the payload must be. It is compared
+// The last argument of an expectation describes the payload. It is compared
 // as JSON: a struct, a map and a json.RawMessage with the same members are equal.
-// nil is the empty object, and [phx.Binary] are the bytes of a binary payload.
+// nil is the empty object, and [phx.Binary] holds the bytes of a binary payload.
 // [Any] and the result of [Where] are functions that look at it instead, and
 // [Decode] takes it apart afterwards.
 //
@@ -36,14 +36,13 @@
 // Nothing sleeps, so nothing is refuted by not having come for a while. A Refute
 // method waits until the endpoint is quiet: no mailbox holds a job, no callback of
 // any channel runs, Terminate included, none of them has caused another one, and
-// all that they sent has arrived. Then it looks. What is refuted is therefore what
-// the test has caused up to then through channels, and so it will be on a slow
-// machine.
+// all that they sent has arrived. Then it looks. So it covers everything that the test
+// has caused up to then through channels, and does so on a slow machine, too.
 //
-// Three things it cannot know of. What goroutines and timers of the application send
-// later: have the test wait for these. What comes of a connection that the server
-// closes: expect that first. And what clients that the test connected without this
-// package have sent, but the server has not read yet.
+// It cannot know of three things. Goroutines and timers of the application may send
+// something later: have the test wait for them. A connection that the server closes may
+// have effects: expect the close first. And clients that the test connected without this
+// package may have sent something that the server has not read yet.
 //
 // To find that out, Start puts its own callbacks around those of each
 // [phx.ChannelType], clients send a heartbeat after each message and wait for its

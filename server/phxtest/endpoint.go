@@ -12,8 +12,8 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// patience is how long to wait for what must happen, if nobody says otherwise.
-// A test that passes never waits that long.
+// patience is how long to wait for something that must happen, by default. A test that
+// passes never waits that long.
 const patience = 20 * time.Second
 
 // An Endpoint is a running endpoint that is being tested.

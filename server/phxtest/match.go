@@ -23,7 +23,7 @@ func Where[T any](fits func(T) bool) func(Message) bool {
 	}
 }
 
-// A want is what a payload must be.
+// A want describes an expected payload.
 type want struct {
 	text string // for people
 	fits func(Message) bool

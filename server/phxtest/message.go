@@ -8,7 +8,7 @@ import (
 	"github.com/roost-rt/roost/server/internal/clientside"
 )
 
-// A Message is what the server sent.
+// A Message is a message from the server.
 type Message struct {
 	JoinRef string // "" is null: broadcasts have none, and V1 never has
 	Ref     string // of what a reply answers

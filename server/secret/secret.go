@@ -6,7 +6,7 @@ package secret
 
 import "strings"
 
-// Terms are what names of secrets contain, in lower case. The hotpot is among them,
+// Terms are parts of the names of secrets, in lower case. The hotpot is among them,
 // too: a name too many does no harm. They are not to be changed.
 var Terms = []string{"passw", "secret", "token", "_key", "apikey", "api-key", "authorization", "cookie", "otp", "ssn", "cvv"}
 

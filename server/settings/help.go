@@ -39,7 +39,7 @@ func PrintDefaults(w io.Writer, flags *flag.FlagSet) {
 	flags.VisitAll(func(f *flag.Flag) { fmt.Fprint(w, flagHelp(f)) })
 }
 
-// flagHelp is what package flag prints of a flag, in lines that fit.
+// flagHelp returns the help of package flag for a flag, in lines that fit.
 func flagHelp(f *flag.Flag) string {
 	argument, text := flag.UnquoteUsage(f)
 	switch f.DefValue {

@@ -24,7 +24,7 @@ import (
 // fileFlag is the flag of the file that has values for others.
 const fileFlag = "config"
 
-// A Program is what its settings are called.
+// A Program names its settings.
 type Program struct {
 	// Prefix begins the names of environment variables, such as ROOST_.
 	Prefix string
@@ -42,13 +42,13 @@ type Values struct {
 }
 
 // Parse sets flags. It adds one, -config, for a YAML file of names and values; a list
-// may stand for values that a flag has separated by commas. What the environment has
-// empty counts as not set.
+// may stand for values that a flag has separated by commas. An empty variable counts as
+// not set.
 //
 // The error names every value that was wrong, or is flag.ErrHelp, which [Values.Help]
-// answers. A name that no flag
-// has is an error in the file; in the environment it may belong to another program
-// (Kubernetes sets ROOST_PORT for a service called roost), so see [Values.Strange].
+// answers. A name without a flag is an error in the file; in the environment it may belong
+// to another program (Kubernetes sets ROOST_PORT for a service called roost), so see
+// [Values.Strange].
 func (p Program) Parse(flags *flag.FlagSet, args []string) (*Values, error) {
 	file := flags.String(fileFlag, "", "YAML `file` of settings, by the names of these flags. Flags come first, then the environment ("+
 		p.Prefix+"MAX_CONNS for -max-conns), then the file")
@@ -91,7 +91,7 @@ func Explain(flags *flag.FlagSet, err error) error {
 	return err
 }
 
-// wanted is what a flag takes, "" if its own error says it.
+// wanted describes the values that a flag takes, "" if its own error does.
 func wanted(f *flag.Flag) string {
 	value, ok := f.Value.(flag.Getter)
 	if !ok {
@@ -202,7 +202,7 @@ func textOf(n *yaml.Node) (string, bool) {
 	return strings.Join(texts, ","), true
 }
 
-// meant is the end of a sentence about a name that is none.
+// meant returns the end of a sentence about an unknown name.
 func meant(prefix, nearest string) string {
 	if nearest == "" {
 		return ""

@@ -7,8 +7,8 @@ const infinity = Atom("infinity")
 
 // ifFresh takes the data out of a token's {data, signed_at_ms, max_age_s} if
 // its age at now, in milliseconds, is within maxAge or, that being zero, its
-// own limit. What is checked, and in which order, is as in Phoenix: with
-// Forever there is no look at the clock at all.
+// own limit. The checks and their order are Phoenix's: with Forever it does not
+// look at the clock at all.
 func ifFresh(content any, now int64, maxAge time.Duration) (any, error) {
 	fields, ok := content.(Tuple)
 	if !ok || len(fields) != 3 {

@@ -12,8 +12,8 @@ type Atom string
 // A Tuple is an Erlang tuple of at most 255 terms.
 type Tuple []any
 
-// Limits of a term. What is decoded was authentic first, so they are for
-// mistakes and for peers that share the secret.
+// Limits of a term. Its authenticity was checked before, so they guard against mistakes
+// and against peers that share the secret.
 const (
 	maxTerm  = 64 << 10 // bytes
 	maxDepth = 64       // terms inside each other

@@ -186,6 +186,6 @@ func (t *Tokens) open(unwrap func(key []byte, token string) (term []byte, ok boo
 	return ifFresh(content, t.now().UnixMilli(), maxAge)
 }
 
-// base64url has no padding, and but for line breaks one spelling for the same
-// bytes.
+// base64url has no padding, and one spelling for the same bytes, except for line
+// breaks.
 var base64url = base64.RawURLEncoding.Strict()

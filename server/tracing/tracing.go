@@ -4,7 +4,7 @@
 //	cfg.Telemetry = tracing.Telemetry(provider)
 //
 // A broadcast is one span, however many clients get it. Nothing is traced per
-// connection: no connects, joins, heartbeats or pushes, of which a node has a million.
+// connection: no connects, joins, heartbeats or pushes; a node has a million of them.
 // A trace does not cross to other nodes of a cluster.
 package tracing
 
@@ -20,11 +20,11 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// Telemetry is the hook that makes spans; see [phx.JoinTelemetry] for others beside it.
-// A span belongs to the trace of its context, see [phx.Endpoint.BroadcastContext], and
-// else begins one. It is for the call of a broadcast: clients may get it later.
+// Telemetry returns the hook that makes spans; use [phx.JoinTelemetry] for others beside
+// it. A span belongs to the trace of its context, see [phx.Endpoint.BroadcastContext], or
+// else begins one. It covers the call of a broadcast: clients may get the message later.
 //
-// Its name is "broadcast", its kind that of producers. It has the topic, the event, the
+// Its name is "broadcast", its kind producer. It has the topic, the event, the
 // payload's size and the number of subscribers of this node, and no payload.
 func Telemetry(provider trace.TracerProvider) *phx.Telemetry {
 	tracer := provider.Tracer("github.com/roost-rt/roost/server/tracing")

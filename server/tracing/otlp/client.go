@@ -39,7 +39,7 @@ func newClient(address string) (*client, error) {
 
 const path = "/v1/traces"
 
-// receiver is where spans go. Errors are without what it is: a token may be in it.
+// receiver returns the URL that spans go to. Errors do not show it: it may hold a token.
 func receiver(address string) (string, error) {
 	from := "Config.URL"
 	if address == "" {

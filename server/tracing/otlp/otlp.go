@@ -27,7 +27,7 @@ import (
 // OpenTelemetry has it: OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
 // OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_….
 type Config struct {
-	// URL is that of the receiver: http://127.0.0.1:4318. Without a path it is
+	// URL is the receiver's, such as http://127.0.0.1:4318. Without a path it is
 	// /v1/traces. "" means OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, else
 	// OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces, else http://localhost:4318.
 	URL string
@@ -42,13 +42,13 @@ type Config struct {
 }
 
 // A Sender sends spans every five seconds, from a goroutine of its own. At most 2,048
-// wait (OTEL_BSP_MAX_QUEUE_SIZE); further ones are left out, as nobody waits for a
-// receiver. Each is sent once: what a receiver does not take is lost. All methods may be
+// wait (OTEL_BSP_MAX_QUEUE_SIZE); further ones are left out, because nothing waits for a
+// receiver. Each is sent once: a span that a receiver does not take is lost. All methods may be
 // called from any goroutine.
 type Sender struct{ provider *trace.TracerProvider }
 
 // Start returns a Sender. It does not connect yet: a receiver may come later. Errors of the
-// SDK go to the log, those of other users of the SDK in this process, too.
+// SDK go to the log, also those of its other users in this process.
 func Start(cfg Config) (*Sender, error) {
 	if cfg.Ratio < 0 || cfg.Ratio > 1 {
 		return nil, fmt.Errorf("otlp: Config.Ratio is %v: want 0 to 1", cfg.Ratio)
