@@ -139,7 +139,7 @@ func (a *Agent) read(in *json.Decoder) {
 		case what.Pong != nil:
 			select {
 			case a.pongs <- timedPong{*what.Pong, order.Now()}:
-			default: // nobody waits for it
+			default: // no one waits for it
 			}
 		case what.Told != nil:
 			if p := a.find(what.Told.Process); p != nil {
@@ -183,7 +183,7 @@ func (a *Agent) find(number int) *Process {
 }
 
 // Start starts a process of clients there, with so many processors to run Go on, 0
-// for all. What it writes comes out of stdout, which the caller reads to its end.
+// for all. Its output comes out of stdout, which the caller reads to its end.
 func (a *Agent) Start(number, procs int) (p *Process, stdout io.ReadCloser, err error) {
 	stdout, events := io.Pipe()
 	p = &Process{agent: a, number: number, events: events, exited: make(chan struct{})}
@@ -199,7 +199,7 @@ func (a *Agent) Start(number, procs int) (p *Process, stdout io.ReadCloser, err 
 func (a *Agent) add(p *Process) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.err == nil { // else nobody would end it
+	if a.err == nil { // else nothing would end it
 		a.processes[p.number] = p
 	}
 	return a.err

@@ -10,7 +10,7 @@ import (
 )
 
 // exchanges is how many pings a comparison of clocks takes. The shortest round
-// trip counts: the others waited somewhere, and nobody knows on which way.
+// trip counts: the others waited somewhere, on the way there or back.
 const exchanges = 16
 
 // pingTime is how long one may take.

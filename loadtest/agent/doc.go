@@ -1,9 +1,9 @@
-// Package agent has clients of a run be on other machines than its coordinator.
+// Package agent runs clients on other machines than the coordinator's.
 //
 // [Serve] is the agent of a load machine: it starts processes of clients there for
 // a coordinator that connects to it. [Dial] makes an [Agent] at the coordinator,
-// which compares the two clocks and starts each [Process]. The lines that go to and
-// fro are those of package order, wrapped; this package does not read them.
+// which compares the two clocks and starts each [Process]. It carries the lines of
+// package order to and fro, wrapped, but does not read them.
 //
 // # Process
 //

@@ -40,7 +40,7 @@ func (p *Process) finish(err error) {
 	})
 }
 
-// End asks the process to go. What has not gone by then is given up.
+// End asks the process to go, and gives it up if it has not gone in time.
 func (p *Process) End(patience time.Duration) {
 	_ = p.Close() // without a connection it has ended
 	timer := time.NewTimer(patience)

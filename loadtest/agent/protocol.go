@@ -11,7 +11,7 @@ import (
 // first a greeting and a hello, then requests one way and answers the other.
 // Most of these carry a command to a process of the agent, or an event of one.
 
-// version is that of all this: of what is below, and of commands and events.
+// version is the version of the whole protocol: the messages below, commands and events.
 const version = 5
 
 // A greeting is the first that a coordinator says.

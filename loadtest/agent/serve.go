@@ -26,8 +26,8 @@ var ErrNoToken = errors.New("an agent that other hosts can reach needs a token")
 
 // A Config says how to serve coordinators.
 type Config struct {
-	// Token is what a coordinator must know. It crosses the network as it is, as
-	// all else does. Empty lets everybody in, and needs a loopback address.
+	// Token is the secret that a coordinator must know. It crosses the network in the
+	// clear, as everything does. Empty lets everybody in, and needs a loopback address.
 	Token string
 
 	// Command starts a process that calls swarm.Serve on its standard input and output.
@@ -40,8 +40,8 @@ type Config struct {
 	// leaves it to the kernel, which takes one.
 	From order.Sources
 
-	// TCP is whose TCP clients have: KernelTCP, which is what empty means, or TUN. That
-	// takes a prefix for From which is routed to this host, and a host that forwards.
+	// TCP says whose TCP clients use: KernelTCP, the default, or TUN. TUN takes a prefix
+	// for From that is routed to this host, and a host that forwards.
 	TCP order.TCP
 
 	// Log takes a line for people when the agent listens, and at each coming and
@@ -228,7 +228,7 @@ func (a *session) tell(what answer) {
 }
 
 func (a *session) end() {
-	a.conn.Close() // nobody waits in tell after this
+	a.conn.Close() // no one waits in tell after this
 	for _, c := range a.processes {
 		a.followers.Go(func() { c.End(proc.Patience) })
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// A room is what the coordinator knows of one.
+// A room holds what the coordinator knows of a room.
 type room struct {
 	joined   int64
 	sent     []int              // messages of each writer, up to the last that went out
@@ -122,7 +122,7 @@ func (room *room) message(at place) *message {
 func (r *run) received(a *order.Receipts) {
 	at := place{a.Writer, a.Seq}
 	if r.rooms[a.Room].recorded[at.writer][at.seq-1] {
-		return // nobody waited for it any more; the totals have it
+		return // no one waited for it any more; the totals have it
 	}
 	m := r.rooms[a.Room].message(at)
 	m.told++
@@ -216,8 +216,8 @@ func (r *run) expected() (n int64) {
 	return n
 }
 
-// untried is how many messages nobody came to send: the writers were so late
-// that the run was over. Those that could not be sent are counted as errors.
+// untried returns how many messages were never tried: the writers were so late that the
+// run was over. Those that could not be sent are counted as errors.
 func (r *run) untried(c order.Counts) (n int64) {
 	if !r.cfg.Scenario.Sends() {
 		return 0
@@ -230,7 +230,7 @@ func (r *run) untried(c order.Counts) (n int64) {
 	return n - c.Sent - c.Unsent
 }
 
-// counts are those of all processes.
+// counts returns the sum of the counts of all processes.
 func (r *run) counts() (sum order.Counts) {
 	for _, w := range r.workers {
 		sum.Add(w.progress)

@@ -8,7 +8,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// An activity is what a record.Activity is made of.
+// An activity holds the figures for a record.Activity.
 type activity struct {
 	run    *run
 	record record.Activity

@@ -22,7 +22,7 @@ func (r *run) startWorker(i int) (*worker, error) {
 	return newWorker(i, p, p, stdout, r.inbox, r.quit), nil
 }
 
-// clock is what process i has to add to its clock to get ours.
+// clock returns the difference that process i adds to its clock to get ours.
 func (r *run) clock(i int) int64 {
 	if len(r.agents) == 0 {
 		return 0
@@ -73,7 +73,7 @@ func (r *run) tellAgents() {
 	r.note("info", "memory and CPU time of the clients are those of their processes at the agents; kernel memory and the memory left are of the coordinator's host alone")
 }
 
-// driftWorthNoting is what clocks that NTP keeps do not drift apart in a run.
+// driftWorthNoting is more than clocks that NTP keeps drift apart in a run.
 const driftWorthNoting = time.Millisecond
 
 // compareAgain warns of clocks that did not run at one speed.

@@ -44,7 +44,7 @@ func (r *run) follow(ctx context.Context) error {
 	return r.until(ctx, func() bool { return r.missing() == 0 || r.silent() })
 }
 
-// hasFollowed says that the users of a worker have done, or that nobody will say so.
+// hasFollowed reports whether the users of a worker are done, or will never say so.
 func (w *worker) hasFollowed() bool { return w.followed != nil || w.gone }
 
 // settleUsers tells all workers what all have sent.

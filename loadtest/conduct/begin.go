@@ -155,7 +155,7 @@ func (r *run) orders(addrs [][]string, extents []plan.Extent) *order.Orders {
 	return o
 }
 
-// topic is that of a room. Rooms of servers apart may have the same.
+// topic returns the topic of a room. Rooms of separate servers may have the same.
 func (r *run) topic(room int) string {
 	if !r.plan.Spread {
 		return r.cfg.Topic

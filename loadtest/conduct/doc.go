@@ -1,10 +1,10 @@
-// Package conduct makes a run: it has processes of clients do what the scenario
-// says, and records what comes of it.
+// Package conduct makes a run: it directs processes of clients through a scenario and
+// records the results.
 //
 // [Run] starts the servers and the processes of clients (packages proc and agent),
 // gives them their orders (package order), and yields records (package record). It
-// draws no conclusions: that is the report's part. [Probe] finds out before whether
-// a server is there.
+// draws no conclusions: the report does. [Probe] finds out beforehand whether a server
+// is there.
 //
 // The state of a run and what all stages use (run.go, account.go, tick.go, edge.go,
 // worker.go) know no stage; a stage knows them; conduct.go puts the stages in their
@@ -12,7 +12,7 @@
 //
 // # Process
 //
-// Code of this package runs in the coordinator, of which a run has one.
+// Code of this package runs in the coordinator. A run has one.
 //
 // # Concurrency
 //

@@ -72,7 +72,7 @@ func (r *run) answering() int64 {
 	return last - first
 }
 
-// sendPings has all processes send pings: those of an open loop from start on.
+// sendPings has all processes send pings; an open loop begins at start.
 func (r *run) sendPings(start int64) error {
 	for i, w := range r.workers {
 		o := order.Echo{Size: r.cfg.Size}

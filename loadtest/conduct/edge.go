@@ -8,9 +8,9 @@ import (
 	"github.com/roost-rt/roost/loadtest/proc"
 )
 
-// An edge is the counts of all processes at one moment. What they report by
-// themselves is up to Plan.Report old, and from process to process as old as it
-// happens to be: a rate needs counts that are of its two moments.
+// An edge holds the counts of all processes at one moment. The counts that they report
+// by themselves are up to Plan.Report old, and not of the same age: a rate needs counts
+// of its two moments.
 type edge struct {
 	moment int64 // monotonic; the mean of theirs
 	order.Counts

@@ -30,9 +30,9 @@ type closing struct {
 	complete bool // the stages before were gone through
 }
 
-// finish closes all connections and records what came of it all. Expected are the
-// messages that were sent: one that nobody could send is an error, and no loss.
-// Who dies or hangs meanwhile takes nothing from the account of the others.
+// finish closes all connections and records the results. It expects the messages that
+// were sent: one that could not be sent is an error, not a loss. A process that dies or
+// hangs meanwhile changes nothing in the account of the others.
 func (c closing) finish() error {
 	c.enter("close")
 	var err error
@@ -113,8 +113,8 @@ func (c closing) believeReceivers() {
 	}
 }
 
-// await waits for all processes that have not died. Who has not done it by then
-// hangs, and nobody waits for it any more.
+// await waits for all processes that have not died. One that is not done in time
+// hangs, and is given up.
 func (c closing) await(limit time.Duration, done func(*worker) bool) error {
 	missing := func(w *worker) bool { return !done(w) && !w.gone && !w.hung }
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -208,8 +208,8 @@ func (c closing) end() (*record.End, error) {
 	return e, nil
 }
 
-// unaccounted is how many receipts a process would have had to account for that
-// died or hung: what became of them nobody knows, and the server is not to blame.
+// unaccounted returns how many receipts a process that died or hung had to account for.
+// Their fate is unknown, and the server is not to blame.
 func (c closing) unaccounted(w *worker) (receipts int64) {
 	var clients int64
 	for room, joined := range w.joined {

@@ -30,7 +30,7 @@ func (r *run) noteGarbage() {
 		kernel.Count(cycles), cpu.Round(time.Millisecond), pauses.Round(time.Microsecond), longest.Round(time.Microsecond)))
 }
 
-// value is that of key in a line of key=value pairs, or "".
+// value returns the value of key in a line of key=value pairs, or "".
 func value(line, key string) string {
 	_, rest, found := strings.Cut(line, " "+key+"=")
 	if !found {

@@ -11,7 +11,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// readMachine describes this host. What could not be read is empty.
+// readMachine describes this host. Fields that could not be read are empty.
 func readMachine() record.Machine {
 	m := record.Machine{CPU: cpuName(), Cores: runtime.NumCPU(), Go: runtime.Version(), MemoryBytes: int64(max(0, root.MemoryTotal()))}
 	var u unix.Utsname

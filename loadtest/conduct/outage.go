@@ -34,8 +34,7 @@ func (r *run) depart(name plan.Scenario, clients int64, count func(a *record.Act
 	return &outage{a, clients}, nil
 }
 
-// awaitReturn waits until all clients are back, or nobody has come back for a
-// while.
+// awaitReturn waits until all clients are back, or no one has come back for a while.
 func (r *run) awaitReturn(ctx context.Context, o *outage) error {
 	defer r.seconds.Reset(tickEvery(r.plan))
 	cutOff := func() bool { return r.counts().Left-o.was.Left >= o.clients }
@@ -50,8 +49,8 @@ func (r *run) awaitReturn(ctx context.Context, o *outage) error {
 	return nil
 }
 
-// awaitPresent waits until all clients are there, once gone says that those who
-// were to go have, or nobody has come back for a while.
+// awaitPresent waits until all clients are there, once gone says that those who should
+// go have gone, or until no one has come back for a while.
 func (r *run) awaitPresent(ctx context.Context, all int64, gone func() bool) error {
 	last, since := r.present(), order.Now()
 	err := r.until(ctx, func() bool {

@@ -6,7 +6,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A part is a scenario at the coordinator. What it does not say is as in a chat.
+// A part is a scenario at the coordinator. Fields that it leaves out are as in a chat.
 type part struct {
 	play        func(*run, context.Context) error // what happens once all have joined
 	orders      func(*run, *order.Orders)         // what processes of clients have to know

@@ -22,9 +22,9 @@ import (
 const probePatience = 10 * time.Second
 
 // Probe connects one client to each address of the server at c.URL and upgrades, so
-// that a run with many does not have to find out that nobody is there. It returns
-// the addresses for the run (see plan.Config.Addrs), and a sentence about each that
-// is left out. The error says what to look at.
+// that a run with many clients does not fail for want of a server. It returns the
+// addresses for the run (see plan.Config.Addrs), and a sentence about each that is left
+// out. The error says what to look at.
 func Probe(ctx context.Context, c plan.Config) (addrs []netip.AddrPort, without []string, err error) {
 	p := probe{name: c.URL, target: c.Target(c.URL), raw: c.Protocol == plan.Raw}
 	files, err := readPEM(c.TLS)

@@ -24,14 +24,14 @@ type run struct {
 	agents []*agent.Agent // of the plan's sites
 	emit   func(record.Record)
 	start  int64       // monotonic nanoseconds
-	host   kernel.Host // before the first process, as is tally
+	host   kernel.Host // read before the first process, like tally
 	tally  kernel.Tally
 
 	servers []*proc.Server
 	workers []*worker
 	inbox   chan letter
 	died    chan error    // what a server died of, nil if that was meant
-	quit    chan struct{} // closed when nobody reads the other two
+	quit    chan struct{} // closed when no one reads the other two
 	waiting sync.WaitGroup
 	seconds *time.Ticker
 	alarm   <-chan time.Time // see pass
@@ -78,8 +78,8 @@ func (r *run) until(ctx context.Context, done func() bool) error {
 	}
 }
 
-// catchUp takes what has come in meanwhile. A coordinator that stood still finds that
-// nobody was heard for long: but only because it has not read.
+// catchUp takes the events that have come in meanwhile. To a coordinator that stood
+// still all processes seem silent for long, but only because it has not read.
 func (r *run) catchUp() error {
 	for range len(r.inbox) { // it alone reads
 		if err := r.open(<-r.inbox); err != nil {

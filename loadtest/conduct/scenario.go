@@ -2,8 +2,8 @@ package conduct
 
 import "github.com/roost-rt/roost/loadtest/plan"
 
-// parts are the scenarios that are more than a chat. What they are in the plan is
-// said there.
+// parts holds the scenarios that are more than a chat. Package plan says what they are
+// in a plan.
 var parts = map[plan.Scenario]part{
 	plan.Echo:  echo,
 	plan.Idle:  idle,
@@ -16,7 +16,7 @@ var parts = map[plan.Scenario]part{
 	plan.App:   app,
 }
 
-// partOf is that of a scenario.
+// partOf returns the part of a scenario.
 func partOf(s plan.Scenario) part {
 	p := parts[s]
 	if p.play == nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// explainShortfall records which limit kept clients from joining, if any did not:
-// err is what ended the run before its time, nil if nothing did. Connections must
-// still be open, for they count.
+// explainShortfall records which limit kept clients from joining, if some did not join.
+// err is the error that ended the run early, or nil. Connections must still be open, for
+// they count.
 func (r *run) explainShortfall(ctx context.Context, err error) {
 	joined := r.counts().Joined
 	byHand := ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded)
@@ -37,7 +37,7 @@ func (r *run) explainShortfall(ctx context.Context, err error) {
 	}})
 }
 
-// files are those of all processes of the run that this host knows.
+// files returns the files of all processes of the run that this host knows.
 func (r *run) files() (list []kernel.Files) {
 	for _, s := range r.servers {
 		list = append(list, root.FilesOf(s.PID(), s.Name))

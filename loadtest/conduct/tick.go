@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// outageEvery is the longest time between two ticks while servers are down: nobody
-// would see how long their clients are gone.
+// outageEvery is the longest time between two ticks while servers are down. With a
+// longer one it would not show how long their clients are gone.
 const outageEvery = time.Second / 2
 
 // tickEvery is the time between two ticks.
@@ -46,7 +46,7 @@ func (r *run) tick() {
 		Phase:       r.phase,
 		Connected:   c.Connected - c.Disconnected,
 		Joined:      c.Joined,
-		Present:     min(c.Present(), c.Connected-c.Disconnected), // who fails where nobody comes back has not left
+		Present:     min(c.Present(), c.Connected-c.Disconnected), // a client that fails where none comes back has not left
 		Sent:        c.Sent,
 		Delivered:   c.Delivered,
 		Replies:     c.Replies,
@@ -72,7 +72,7 @@ func (r *run) tick() {
 // known.
 func kernelBytes() int64 { return int64(max(0, root.MemoryOfKernel())) }
 
-// serverUsage is what all servers take, with the CPU time of those that have
+// serverUsage returns the usage of all servers, with the CPU time of those that have
 // ended.
 func (r *run) serverUsage() order.Usage {
 	sum := order.Usage{CPUNs: r.replacedCPU}

@@ -58,7 +58,7 @@ func (h here) End(time.Duration) { h.stdin.Close() }
 func (h here) Failure() error    { return errors.New("clients of this process: they ended by themselves") }
 func (h here) PID() int          { return os.Getpid() }
 
-// A letter is what workers put into the inbox: an event, or why no more come.
+// A letter goes from a worker into the inbox: an event, or why no more come.
 type letter struct {
 	from  *worker
 	event order.Event
@@ -143,8 +143,8 @@ func (w *worker) ended() bool { return w.totals != nil || w.gone }
 // quiet says that the worker sends nothing more.
 func (w *worker) quiet() bool { return w.halted != nil || w.gone }
 
-// usage is what the process takes: as of now if it is on this host, else as it
-// told last. One that has ended has taken what it told.
+// usage returns the usage of the process: the present one if it is on this host, else
+// the last that it told, also if it has ended.
 func (w *worker) usage() order.Usage {
 	switch pid := w.process.PID(); {
 	case w.gone:

@@ -60,7 +60,7 @@ func WaitUntil(ctx context.Context, t int64) bool {
 func sleepUntil(t int64) {
 	at := unix.NsecToTimespec(t)
 	for Now() < t {
-		// It ends early for a signal, of which the runtime sends itself some.
+		// It ends early for a signal, and the runtime sends itself some.
 		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil)
 	}
 }

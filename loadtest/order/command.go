@@ -50,7 +50,8 @@ type Orders struct {
 	Reconnect  bool          `json:"reconnect,omitempty"` // who has joined and is cut off comes back
 	Clock      int64         `json:"clock,omitempty"`     // nanoseconds that the coordinator's clock is ahead
 
-	// Users of a script have all else in it, and need but the times and names above.
+	// The script holds everything else that its users need, except the times and names
+	// above.
 	Script    *script.Source `json:"script,omitempty"`
 	ScriptURL string         `json:"script_url,omitempty"` // instead of the script's
 	Users     int            `json:"users,omitempty"`      // in all processes

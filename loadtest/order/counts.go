@@ -5,7 +5,7 @@ import (
 	"maps"
 )
 
-// Counts are what a process has counted since its start. They only ever grow.
+// Counts holds the counts of a process since its start. They only ever grow.
 type Counts struct {
 	Connected    int64            `json:"connected"`              // upgraded, each time
 	Disconnected int64            `json:"disconnected,omitempty"` // of these, that have ended

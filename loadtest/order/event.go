@@ -22,8 +22,8 @@ type Progress struct {
 	Missing *int64 `json:"missing,omitempty"` // receipts, since a Settle
 }
 
-// A Strain is how well a process of clients kept up since it told last, and its
-// host, which is that of a moment.
+// A Strain tells how well a process of clients kept up since it last told, and the state
+// of its host at one moment.
 type Strain struct {
 	Late Sample `json:"late"`          // sends, after the moment that they were meant for; none in a closed loop
 	Lag  Sample `json:"lag"`           // what was readable, until the event loop read it

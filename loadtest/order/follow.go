@@ -15,7 +15,7 @@ type Followed struct {
 	Sent SentAccount `json:"sent,omitempty"` // by this process
 }
 
-// A Reading is what one of a script's meters has shown.
+// A Reading is the result of one of a script's meters.
 type Reading struct {
 	OK      int64            `json:"ok"`
 	Failed  map[string]int64 `json:"failed,omitempty"`  // by what was wrong

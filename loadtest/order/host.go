@@ -1,7 +1,7 @@
 package order
 
-// A Host is what a machine has done since it started, read by a process of a run.
-// What could not be read is 0 or missing.
+// A Host holds the counters of a machine since it started, read by a process of a run.
+// Those that could not be read are 0 or missing.
 type Host struct {
 	Cores    int              `json:"cores"`
 	BusyNs   int64            `json:"busy_ns"`             // of all processors; kernel and other guests included
@@ -12,7 +12,7 @@ type Host struct {
 	LinkNs   map[string]int64 `json:"link_ns,omitempty"`   // by network interface: in which it sent, or received, at its speed
 }
 
-// Since is what it has done since an earlier reading.
+// Since returns the differences to an earlier reading.
 func (h Host) Since(o Host) Host {
 	h.BusyNs, h.StolenNs = max(0, h.BusyNs-o.BusyNs), max(0, h.StolenNs-o.StolenNs)
 	h.WaitNs, h.ShortNs = max(0, h.WaitNs-o.WaitNs), max(0, h.ShortNs-o.ShortNs)

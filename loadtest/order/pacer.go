@@ -16,8 +16,8 @@ func NewPacer(start int64, perSecond float64) Pacer {
 	return Pacer{Start: start, Interval: int64(1e9 / perSecond)}
 }
 
-// A Schedule is when the writers write. They have the same interval, and take
-// turns in it, so that the messages of one do not meet those of all others.
+// A Schedule says when the writers write. They have the same interval, and take turns
+// in it, so that their messages do not all come at once.
 type Schedule struct {
 	Pace    Pacer `json:"pace"`    // of the first
 	Rooms   int   `json:"rooms"`   // that take turns; 1 if all rooms have theirs at the same time

@@ -84,8 +84,8 @@ func (s Sample) Count() int64 {
 	return int64(len(s.few))
 }
 
-// Percentile is what so many percent of them do not exceed, in microseconds; 0 of
-// none.
+// Percentile returns the value that so many percent of them do not exceed, in
+// microseconds; 0 if there are none.
 func (s Sample) Percentile(percent float64) int64 {
 	if s.many != nil {
 		return s.many.ValueAtPercentile(percent)

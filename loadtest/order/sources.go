@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Sources are what clients connect from, by turns: addresses, and prefixes such as
-// 2001:db8::/64, of which each client takes the next address. None leaves it to the
-// kernel.
+// Sources are the addresses that clients connect from, by turns. From a prefix, such as
+// 2001:db8::/64, each client takes the next address. None leaves it to the kernel.
 type Sources []netip.Prefix
 
 // ParseSources reads "10.0.0.7,10.0.0.8,2001:db8::/64".
@@ -75,8 +74,8 @@ func (s Sources) Single() bool {
 // mostAddresses bounds what a prefix counts for: more than clients of one host.
 const mostAddresses = 1 << 30
 
-// addresses is how many of a prefix can be used: not the first, which is that of the
-// network (IPv4) or of its routers (RFC 4291 §2.6.1), nor the last of IPv4.
+// addresses returns how many addresses of a prefix can be used: not the first, which
+// belongs to the network (IPv4) or its routers (RFC 4291 §2.6.1), nor the last of IPv4.
 func addresses(p netip.Prefix) int {
 	bits := p.Addr().BitLen() - p.Bits()
 	switch {

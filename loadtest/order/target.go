@@ -21,8 +21,8 @@ type Target struct {
 	TLS TLS `json:"tls,omitzero"`
 }
 
-// A Greeting is what the request of a WebSocket says besides where it goes. The
-// zero value says nothing.
+// A Greeting holds what the request of a WebSocket says besides its target. The zero
+// value says nothing.
 type Greeting struct {
 	// Params are added to the query, each as "name=value", and escaped there.
 	Params []string `json:"params,omitempty"`
@@ -98,10 +98,10 @@ func (t Target) Addr() string {
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 }
 
-// Host is that of the request: what the URL or a header says.
+// Host returns the host of the request, from a header or else the URL.
 func (t Target) Host() string { return cmp.Or(t.header("Host"), t.mustParse().Host) }
 
-// Path is what is asked for: path and query as the URL has them, and Params.
+// Path returns the request target: path and query as the URL has them, and Params.
 func (t Target) Path() string {
 	_, rest, _ := strings.Cut(t.URL, "://")
 	path := "/"
@@ -122,7 +122,7 @@ func (t Target) Path() string {
 	return path
 }
 
-// header is the value of a field, "" if there is none.
+// header returns the value of a field, "" if there is none.
 func (g Greeting) header(name string) string {
 	for _, h := range g.Headers {
 		if field, value := splitHeader(h); strings.EqualFold(field, name) {

@@ -10,8 +10,8 @@ const (
 	BPF       TCP = "bpf"    // likewise, but a program in the kernel takes most broadcasts
 )
 
-// A Link is what went wrong between clients whose TCP is in their process and the
-// servers. Over loopback, the kernel mends what does, and tells nobody.
+// A Link counts the faults between clients whose TCP is in their process and the
+// servers. Over loopback, the kernel mends such faults, and tells no one.
 type Link struct {
 	Dropped  int64 `json:"dropped,omitempty"`  // packets that the device dropped
 	Resent   int64 `json:"resent,omitempty"`   // packets of clients that were sent again

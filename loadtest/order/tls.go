@@ -11,8 +11,8 @@ import (
 // TLS says how clients of a wss URL shake hands. The zero value trusts who the
 // machine trusts, and begins each session anew.
 type TLS struct {
-	// CA is a file with the certificates, in PEM, of who is trusted to sign the
-	// server's. Empty means those of the machine.
+	// CA is a file with the certificates, in PEM, that are trusted to sign the server's.
+	// Empty means the machine's.
 	CA string `json:"ca,omitempty"`
 
 	// Cert and Key are files with a client's certificate and its private key, in
@@ -43,7 +43,7 @@ func (t TLS) Check() error {
 	return nil
 }
 
-// PEM is what the files of a TLS hold.
+// PEM holds the contents of the files of a TLS.
 type PEM struct {
 	CA   []byte `json:"ca,omitempty"`
 	Cert []byte `json:"cert,omitempty"`
@@ -53,7 +53,7 @@ type PEM struct {
 // sessions is how many TLS sessions a process keeps: one for each name.
 const sessions = 16
 
-// ClientConfig is what a client of t shakes hands with, nil without TLS. All
+// ClientConfig returns the TLS configuration for clients of t, nil without TLS. All
 // clients of a process may share it.
 func (t Target) ClientConfig(files PEM) (*tls.Config, error) {
 	if !t.Secure() {

@@ -1,6 +1,6 @@
 package order
 
-// Usage is what processes have taken. What could not be read is 0.
+// Usage holds what processes have used. Fields that could not be read are 0.
 type Usage struct {
 	RSS   int64 `json:"rss"`    // bytes
 	CPUNs int64 `json:"cpu_ns"` // user and system
