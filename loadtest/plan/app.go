@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// App is what a scenario file says, for any application.
+// App does what a scenario file says, for any application.
 const App Scenario = "app"
 
 var app = kind{

@@ -9,7 +9,7 @@ var chat = kind{
 	flags: chatFlags(),
 }
 
-// chatFlags are those of a scenario in which writers write, and more.
+// chatFlags returns the flags of a scenario in which writers write, and more.
 func chatFlags(more ...string) []string {
 	return append([]string{"messages", "writers", "late", "rate", "size", "event", "drain"}, more...)
 }

@@ -19,7 +19,7 @@ type Config struct {
 	// Scenario is what happens once all have joined. Empty means Chat.
 	Scenario Scenario `json:"scenario"`
 
-	// Protocol is what clients speak: Phoenix or Raw. Empty means Phoenix.
+	// Protocol is the protocol of clients: Phoenix or Raw. Empty means Phoenix.
 	Protocol string `json:"protocol,omitempty"`
 
 	// For is how long Echo, Idle and Soak go on. Zero means 10 s of Echo, a minute
@@ -42,9 +42,9 @@ type Config struct {
 	// clients beside the one that every room has. Zero means 1; next to 0 all are equal.
 	Zipf float64 `json:"zipf,omitempty"`
 
-	// Churn is how many clients a second leave in the scenario of that name, over
-	// all. Who is still away when it is called upon, or writes, stays, which is
-	// counted as an error. Zero means one in a hundred.
+	// Churn is how many clients a second leave in the scenario of that name, over all.
+	// A client whose turn comes while it is still away, or writes, stays, which counts as
+	// an error. Zero means one in a hundred.
 	Churn float64 `json:"churn,omitempty"`
 
 	// Slow is the part of the clients that do not read in the scenario of that
@@ -67,8 +67,8 @@ type Config struct {
 	// machine cannot hold that many, and 1,000 in Burst.
 	Clients int `json:"clients"`
 
-	// ClientTCP is whose TCP the clients have, or AutoTCP, which is what empty means;
-	// see [Config.ChooseTCP].
+	// ClientTCP says whose TCP the clients use, or is AutoTCP. Empty means AutoTCP; see
+	// [Config.ChooseTCP].
 	ClientTCP order.TCP `json:"client_tcp,omitempty"`
 
 	// Refused is why this host refuses kinds of TCP that it seems to have, as far as
@@ -116,8 +116,8 @@ type Config struct {
 	Heartbeat time.Duration `json:"heartbeat_ns"`
 
 	// Topic and Event are what to join and to send. Empty means "room:lobby"
-	// and "new_msg". The server must broadcast what it is sent under the same
-	// event, to the sender too.
+	// and "new_msg". The server must broadcast each message under the same event,
+	// to the sender, too.
 	Topic string `json:"topic"`
 	Event string `json:"event"`
 
@@ -126,8 +126,8 @@ type Config struct {
 	// ServerCommand.
 	URL string `json:"url,omitempty"`
 
-	// Greeting is what clients say when they connect, and TLS how they do so to a
-	// wss URL. Target is all of it.
+	// Greeting holds what clients say when they connect, and TLS how they connect to a
+	// wss URL. Target returns both with the URL.
 	order.Greeting
 	TLS order.TLS `json:"tls,omitzero"`
 
@@ -165,8 +165,8 @@ type Config struct {
 	// are one cluster, over the NATS server that ServerCommand is told of.
 	Apart bool `json:"apart,omitempty"`
 
-	// Presence is what ServerCommand is to tell clients of who is in their room: full,
-	// sample or count, as its -presence. Empty means nothing.
+	// Presence says how ServerCommand tells clients who is in their room: full, sample or
+	// count, as its -presence. Empty means that it does not.
 	Presence string `json:"presence,omitempty"`
 
 	// ClientCommand starts a process that calls Serve on its standard input

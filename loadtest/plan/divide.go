@@ -76,8 +76,7 @@ func (p *planner) spread() {
 	}
 }
 
-// divideClients gives each process its clients, those of one server after those
-// of the other.
+// divideClients gives each process its clients, server by server.
 func (p *planner) divideClients() {
 	server, taken := 0, 0 // clients of this server that have a process
 	number := 0           // of the next client

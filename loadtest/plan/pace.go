@@ -57,7 +57,7 @@ const (
 	// hundredths of a second.
 	tickMost, tickLeast = time.Second, 100 * time.Millisecond
 
-	// reports is the time between those of a process that is not one of many.
+	// reports is the time between two reports of a process that is not one of many.
 	reports = 250 * time.Millisecond
 )
 

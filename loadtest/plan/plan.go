@@ -10,7 +10,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// defaultClients is how many there are when nobody says.
+// defaultClients is the default number of clients.
 const defaultClients = 10_000
 
 // A Plan is how a run uses the machine.
@@ -21,7 +21,7 @@ type Plan struct {
 	Rate     float64 // of each writer, a second; 0 is all at once
 	Churn    float64 // clients that leave, a second
 
-	Heartbeat time.Duration // between those of one client
+	Heartbeat time.Duration // between two of one client
 	Tick      time.Duration // between two looks at the whole run; 0 is a second
 	Report    time.Duration // between two reports of a process of clients; 0 is 250 ms
 	Slack     time.Duration // how late timers of the processes may be, but the first Punctual of the clients'; 0 is the kernel's default of 50 µs

@@ -11,7 +11,7 @@ type Scenario string
 // kinds are all scenarios, in the order in which people will want them.
 var kinds = []kind{chat, echo, idle, rooms, churn, slow, storm, kill, burst, soak, app}
 
-// A kind is a scenario in the plan. What it does not say is as in a chat.
+// A kind is a scenario in the plan. Fields that it leaves out are as in a chat.
 type kind struct {
 	name  Scenario
 	says  string   // for people: all clients join, then
@@ -29,7 +29,7 @@ type kind struct {
 	spare      int                               // servers beside those that have room for all clients
 	rooms      func(c Config, clients int) []int // sizes of rooms that are spread over all servers, the largest first
 	busy       bool                              // a client does as much as its server
-	punctual   func(c Config) bool               // all processes send at given moments, not only those of writers
+	punctual   func(c Config) bool               // all processes send at given moments, not only the writers'
 	pace       func(*planner)                    // chooses how much is sent; what was not asked for is 0
 	explain    func(p *planner, say func(format string, args ...any))
 }
@@ -52,7 +52,7 @@ func Scenarios() (names []Scenario) {
 	return names
 }
 
-// kind is that of the name; a chat if it is none.
+// kind returns the kind of that name, a chat if there is none.
 func (s Scenario) kind() kind {
 	for _, k := range kinds {
 		if k.name == s {
@@ -84,7 +84,7 @@ func (s Scenario) Says() string { return s.kind().says }
 // Flags are those that do something in the scenario and not in all.
 func (s Scenario) Flags() []string { return s.kind().flags }
 
-// ServerFlags are what our own servers are told for the scenario.
+// ServerFlags returns the flags for our own servers in the scenario.
 func (s Scenario) ServerFlags() []string { return s.kind().serverFlags }
 
 // Sends reports whether rooms get messages.
@@ -98,8 +98,8 @@ func (s Scenario) Shows() []Count {
 	return []Count{Messages}
 }
 
-// Planned is how many messages a run sends, as far as its Messages and Writers tell: 0
-// where nobody sends any, and where rooms have writers of their own.
+// Planned returns how many messages a run sends, as far as its Messages and Writers tell:
+// 0 where no one sends any, and where rooms have writers of their own.
 func (s Scenario) Planned(messages, writers int64) int64 {
 	if k := s.kind(); k.silent || k.rooms != nil {
 		return 0

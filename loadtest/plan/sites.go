@@ -14,7 +14,7 @@ type Site struct {
 	Addr   string        // of its agent
 	Commit string        // of the agent's program, "" if that does not know it
 	From   order.Sources // what its clients connect from; none leaves it to the kernel
-	TCP    order.TCP     // of its clients: KernelTCP, which is what empty means, or TUN
+	TCP    order.TCP     // of its clients: KernelTCP, the default, or TUN
 	Host   kernel.Host   // its machine
 }
 

@@ -8,8 +8,8 @@ import (
 // Slow is a chat in which some clients do not read.
 const Slow Scenario = "slow"
 
-// heldBack is what a server of ours may hold for a slow client, in bytes: by
-// default it is so much that a run would take long to come there.
+// heldBack is how many bytes a server of ours may hold for a slow client. The server's
+// default is so large that a run would take long to reach it.
 const heldBack = 64 << 10
 
 var slow = kind{

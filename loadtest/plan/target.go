@@ -15,7 +15,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// version is that of Channels whose frames are understood here.
+// version is the version of Channels that clients speak.
 const version = "2.0.0"
 
 // Target is how clients reach and greet the server at a URL. Where that has no
@@ -46,7 +46,7 @@ func withPath(rawURL, path string) string {
 	return rawURL
 }
 
-// versionIn is what the query says of the version of Channels, "" if nothing.
+// versionIn returns the version of Channels in the query, "" if there is none.
 func versionIn(t order.Target) string {
 	for _, p := range t.Params {
 		if version, found := strings.CutPrefix(p, "vsn="); found {
@@ -82,8 +82,8 @@ func (c Config) checkTarget() error {
 }
 
 // Resolve asks for the addresses that clients of URL can connect to, once for all
-// of them: those of IPv4, and those of IPv6, each if there are any. The first that
-// works is to be used, whole. Both are one on a machine whose From has both.
+// clients. It returns a list for IPv4 and one for IPv6, each if there are any. Use the
+// first list that works, as a whole. On a machine whose From has both, they are one list.
 func (c Config) Resolve(ctx context.Context) ([][]netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(c.Target(c.URL).Addr())
 	if err != nil {

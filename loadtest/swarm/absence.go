@@ -8,8 +8,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// What was under way when an absence began went with it. How long that may have
-// been is what messages really took in this process, the slowest of the run,
+// Messages that were under way when an absence began are lost with it. How long they may
+// have been under way is the time of the slowest message of the run in this process,
 // within bounds.
 const (
 	// leastUnderway is for who left of its own will. Its server sends the phx_close
@@ -18,8 +18,8 @@ const (
 	// to all who got them.
 	leastUnderway = int64(time.Second)
 
-	// leastCutOff is for who was cut off: what its server had in its queues is
-	// gone too, and nobody saw how long it would have taken.
+	// leastCutOff is for a client that was cut off: the messages in its server's queues
+	// are gone, too, and no one saw how long they would have taken.
 	leastCutOff = int64(5 * time.Second)
 
 	// mostUnderway bounds both: what has not come by then was not going to.

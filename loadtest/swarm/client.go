@@ -18,7 +18,7 @@ const (
 	opPong  = 0xA
 )
 
-// mask is that of all our frames. RFC 6455 §5.3 wants it new for each, to
+// mask is the mask of all our frames. RFC 6455 §5.3 wants it new for each, to
 // protect proxies from scripts; here it only has to cost the server its work.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 

@@ -49,8 +49,8 @@ func (f *fleet) returnedLocked(c *client, now int64) {
 	}
 }
 
-// depart marks the moment from which the way back is measured: that of the order
-// to drain, or of the kill, for all clients, though they are cut off one by one.
+// depart marks the moment from which the way back is measured: the order to drain, or
+// the kill, for all clients, though they are cut off one by one.
 func (f *fleet) depart(at int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -73,7 +73,7 @@ func (f *fleet) move(m order.Move) error {
 	return nil
 }
 
-// parseAddrs reads the addresses of a server, of which there must be one.
+// parseAddrs reads the addresses of a server. There must be at least one.
 func parseAddrs(texts []string) (addrs []netip.AddrPort, err error) {
 	for _, text := range texts {
 		addr, err := netip.ParseAddrPort(text)

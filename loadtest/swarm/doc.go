@@ -1,10 +1,10 @@
 // Package swarm is one process full of clients of a Phoenix server, which join a
 // room each and count every message that is broadcast there.
 //
-// [Serve] does what its coordinator orders, and tells what comes of it: the words
-// are those of package order. A client is no goroutine but 44 bytes of slabs, driven
-// by an event loop of package poller. The clients of one room are a group, all
-// groups of a process a fleet.
+// [Serve] carries out the orders of its coordinator and reports the results, in the
+// words of package order. A client has no goroutine, but 44 bytes of slabs; an event
+// loop of package poller drives it. The clients of one room are a group, all groups of a
+// process a fleet.
 //
 // # Process
 //
@@ -14,6 +14,6 @@
 //
 // # Concurrency
 //
-// The fields of a client belong to its event loop. What the clients of a process
-// count together is behind fleet.mu, which is never held during a system call.
+// The fields of a client belong to its event loop. fleet.mu guards the counts of all
+// clients of a process; it is never held during a system call.
 package swarm

@@ -15,7 +15,7 @@ import (
 // nobody is the writer of all pings: no room has it.
 const nobody = 0
 
-// pongHead is what the answers begin with, most often.
+// pongHead is the usual beginning of the answers.
 var pongHead = []byte(`["` + joinRef + `","`)
 
 // An echoing is a fleet's pings. It is guarded by fleet.mu.
@@ -84,8 +84,8 @@ func (f *fleet) ping(intended int64, n int) {
 	f.mu.Unlock()
 }
 
-// pingSeq is what a client's pings have in their stamps: what answers another
-// client's is no answer.
+// pingSeq is the number in the stamps of a client's pings: a reply to another client's
+// ping is no answer.
 func (c *client) pingSeq() int32 { return int32(c.number) + 1 }
 
 // takeTurnLocked returns the next client that is fit, or nil; next counts over

@@ -70,7 +70,7 @@ func (p *fastPath) collect(i int) {
 }
 
 // takenLocked counts the receipts of a message that the kernel has taken, and had not
-// before. A moment is as exact as its bucket, but for the first and the last.
+// before. A moment is as exact as its bucket, except the first and the last.
 func (a *audience) takenLocked(s channels.Stamp, is, before fast.Counts) {
 	f := a.fleet
 	first, last := is.First+f.orders.Clock, is.Last+f.orders.Clock
@@ -123,7 +123,7 @@ func (g *group) caughtUp(c *client, number uint32) {
 	}
 }
 
-// markOf is what the kernel knows the n-th audience by; 0 is none.
+// markOf returns the kernel's mark of the n-th audience; 0 marks none.
 func markOf(n int) uint16 {
 	if n >= math.MaxUint16 {
 		return 0

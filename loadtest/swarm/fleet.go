@@ -51,7 +51,7 @@ type fleet struct {
 	late, lag   order.Sample            // since the last report, as in order.Strain
 	echoing     *echoing                // nil before the first ping
 	departed    int64                   // when servers went down
-	comebacks   *hdrhistogram.Histogram // since then; nil if nobody looks
+	comebacks   *hdrhistogram.Histogram // since then; nil if not wanted
 	churning    *churning               // nil unless clients leave
 	absences    map[uint32][]absence    // by number of a client
 }
@@ -132,7 +132,7 @@ func (f *fleet) addGroup(s order.Share) error {
 	return nil
 }
 
-// audience is that of a room, which may be new.
+// audience returns the audience of a room, which may be new.
 func (f *fleet) audience(room int) *audience {
 	a := f.audiences[room]
 	if a == nil {
@@ -280,7 +280,7 @@ func (f *fleet) report() []order.Event {
 	return events
 }
 
-// progressLocked begins a Progress. What strained the process is told once.
+// progressLocked begins a Progress. It tells each strain of the process once.
 func (f *fleet) progressLocked(used order.Usage, strain order.Strain) *order.Progress {
 	strain.Late, strain.Lag = f.late, f.lag
 	p := &order.Progress{Counts: f.counts.Clone(), Usage: used, Strain: strain}

@@ -12,7 +12,7 @@ type group struct {
 	fleet   *fleet               // immutable
 	room    int                  // immutable
 	topic   string               // immutable
-	writer  uint32               // immutable; what the payloads of this room's first writer hold, those of the others follow
+	writer  uint32               // immutable; in the payloads of this room's first writer, the others' numbers follow
 	join    []byte               // immutable frame
 	leave   []byte               // likewise
 	first   uint32               // immutable; the number of clients[0]
@@ -24,7 +24,7 @@ type group struct {
 	broadcastHead, okHead []byte // immutable; see recognized
 	welcome               []byte // the last answer to a join that let a client in, which others are known by; loop only
 
-	*audience // immutable; that of the room
+	*audience // immutable; the room's
 
 	// Behind fleet.mu.
 	speakers []*client        // by writer: a joined one, which sends its messages; nil if there is none
@@ -210,8 +210,8 @@ func (a *audience) takeLocked(writer int, s channels.Stamp, at, times int64) {
 	}
 }
 
-// goneLocked notes that a client has left or was cut off: nobody waits for the
-// receipts that it owes.
+// goneLocked notes that a client has left or was cut off: the receipts that it owes are
+// no longer expected.
 func (g *group) goneLocked(c *client) {
 	a := g.audience
 	a.gone++

@@ -8,7 +8,7 @@ import (
 )
 
 // Nonce, the key of all requests, and its answer are the example of RFC 6455 §1.3.
-// It guards against caches, of which there are none here.
+// A fresh one would guard against caches, and there are none here.
 const (
 	Nonce  = "dGhlIHNhbXBsZSBub25jZQ=="
 	accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

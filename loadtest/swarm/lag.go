@@ -17,8 +17,8 @@ const lagEvery = 20 * time.Millisecond
 // wakes is how late a timer of Go's may be beside the slack: it counts milliseconds.
 const wakes = 2 * time.Millisecond
 
-// A gauge is a connection to this process itself. What is written at one end waits
-// for the event loop as what servers send does, and in the same queue.
+// A gauge is a connection to this process itself. Bytes written at one end wait for the
+// event loop in the same queue as those from servers.
 type gauge struct {
 	fleet *fleet
 	end   net.Conn // that is written to

@@ -6,15 +6,15 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A ledger is what one client knows of the messages of its room's writer, which
-// are numbered 1, 2, 3 and so on. The zero value has received nothing. See
-// group.ledger for where it is kept.
+// A ledger records which messages of its room's writer one client has received. They
+// are numbered 1, 2, 3 and so on. The zero value has received nothing. group.ledger
+// tells where it is kept.
 type ledger struct {
 	top     int32        // the highest number received
 	missing []order.Span // below top, ascending; nil for nearly all clients
 }
 
-// A receipt is what a ledger says to a number.
+// A receipt is a ledger's answer to a number.
 type receipt int
 
 const (
@@ -61,7 +61,7 @@ func (l ledger) has(n int32) bool {
 	return n <= l.top && !slices.ContainsFunc(l.missing, func(s order.Span) bool { return s.First <= n && n <= s.Last })
 }
 
-// lost is what is missing of the numbers 1 to sent.
+// lost returns the numbers from 1 to sent that are missing.
 func (l ledger) lost(sent int32) []order.Span {
 	lost := slices.Clone(l.missing)
 	if l.top < sent {

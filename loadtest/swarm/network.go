@@ -19,17 +19,16 @@ type network interface {
 	// connLocked is the connection of a client that has one.
 	connLocked(c *client) connection
 
-	// stall leaves unread from now on what comes for a client that has just joined.
-	// Its heartbeats go on: without them the server would take it for dead, and a slow
-	// one is to be cut off for what it leaves unread alone. No more is heard of it. Loop
-	// only.
+	// stall stops reading for a client that has just joined. Its heartbeats go on: without
+	// them the server would take it for dead, but a slow client must be cut off only for
+	// the bytes that it leaves unread. No more is heard of it. Loop only.
 	stall(c *client, conn connection) error
 
 	// resume reads what there is for the clients that were stalled, and counts those
 	// that the server has cut off. It waits for that.
 	resume()
 
-	// link is what has gone wrong between it and the servers so far.
+	// link returns the faults between it and the servers so far.
 	link() order.Link
 
 	// watch measures how late the loop is until over is closed.
@@ -53,10 +52,10 @@ func newNetwork(f *fleet) (network, error) {
 // A connection is the TCP of one client: a *poller.Conn, with the methods that it has.
 type connection interface {
 	Send(b []byte) error
-	SendShared(b []byte) error   // nobody will ever change b
+	SendShared(b []byte) error   // b must never change
 	SetDeadline(d time.Duration) // until timeout is called; loop only
 	Kill(err error)              // closed may follow
-	Post(task func()) bool       // has the loop run task; false if there is none any more
+	Post(task func()) bool       // has the loop run task; false if the loop has ended
 }
 
 // connLocked is the client's connection, or nil.
@@ -67,7 +66,7 @@ func (c *client) connLocked() connection {
 	return c.group.fleet.network.connLocked(c)
 }
 
-// place is the client's among those of the process.
+// place returns the client's place among those of the process.
 func (c *client) place() int { return c.group.place + int(c.number-c.group.first) }
 
 // places is how many clients there are.

@@ -8,7 +8,7 @@ import (
 	"github.com/roost-rt/roost/server/frame"
 )
 
-// heartbeatFrame is what all clients send from time to time.
+// heartbeatFrame returns the frame that all clients send from time to time.
 func heartbeatFrame(o order.Orders) []byte {
 	if o.Raw {
 		return frame.AppendMasked(nil, opPing, mask, nil)
@@ -41,8 +41,8 @@ func (c *client) rawMessage(text []byte, now int64) {
 	}
 }
 
-// opening is what a message has before its payload, and closing adds what it
-// has after it.
+// opening returns the part of a message before its payload; closing adds the part after
+// it.
 func (f *fleet) opening(ref, topic, event string) []byte {
 	text := make([]byte, 0, 512)
 	if f.orders.Raw {

@@ -14,7 +14,7 @@ import (
 // that all come back at once.
 const mostHandshakes = 1024
 
-// A secure is what clients of a wss URL share.
+// A secure is shared by the clients of a wss URL.
 type secure struct {
 	config     *tls.Config
 	handshakes *poller.Pool

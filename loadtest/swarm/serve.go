@@ -177,7 +177,7 @@ func (s *session) tell(events func() []order.Event) error {
 
 // answer tells the counts as they are now. In the same moment the latencies of
 // pings can begin anew, or the closed loop end: a reply is then in both, or in
-// neither, but for those under way at the end.
+// neither, except for those under way at the end.
 func (f *fleet) answer(i order.Inquiry) []order.Event {
 	used, strain := proc.OwnUsage(), f.look.Anew()
 	strain.Link = f.network.link()

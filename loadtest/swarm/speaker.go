@@ -11,9 +11,9 @@ func (g *group) appointLocked(c *client) {
 	g.vacant--
 }
 
-// dismissLocked takes a client that is gone off, and appoints another at once: if
-// nobody speaks, nobody hears anything either. If there is none it is the next
-// one that joins.
+// dismissLocked dismisses a speaker that is gone, and appoints another at once: if no
+// one speaks, no one hears anything either. If there is no other, the next client that
+// joins becomes the speaker.
 func (g *group) dismissLocked(c *client) {
 	i := slices.Index(g.speakers, c)
 	if i < 0 {
@@ -45,8 +45,8 @@ func (c *client) presentLocked() bool { return c.linked && c.joinedOnce && !c.aw
 
 func (g *group) speaksLocked(c *client) bool { return slices.Contains(g.speakers, c) }
 
-// speakerLocked is who sends a writer's messages: in a group of few clients one
-// may do it for several, and nil if there is none.
+// speakerLocked returns the client that sends a writer's messages, or nil if there is
+// none. In a group of few clients one may send for several writers.
 func (g *group) speakerLocked(writer int) *client {
 	for i := range g.speakers {
 		if c := g.speakers[(writer+i)%len(g.speakers)]; c != nil {

@@ -43,7 +43,7 @@ type virtual struct {
 	stopping bool
 }
 
-// packet is the largest to servers elsewhere, in bytes: that of Ethernet.
+// packet is the largest packet to servers elsewhere, in bytes: Ethernet's.
 const packet = 1500
 
 // openDevice makes the device of a fleet. Where clients connect from addresses that
@@ -148,8 +148,8 @@ func (v *virtual) makeStack() (err error) {
 	return err
 }
 
-// write sends a packet. What the device does not take is lost on the way: it will
-// be sent again.
+// write sends a packet. One that the device does not take counts as lost on the way: it
+// will be sent again.
 func (v *virtual) write(packet []byte) { _ = v.device.Write(packet) }
 
 // run is the loop.
@@ -185,7 +185,7 @@ func (v *virtual) runTasks() bool {
 	return goesOn
 }
 
-// post has the loop run a task; false if there is none any more.
+// post has the loop run a task. It reports false if the loop has ended.
 func (v *virtual) post(task func()) bool {
 	v.waiting.Lock()
 	defer v.waiting.Unlock()
@@ -361,7 +361,7 @@ func (v *virtual) close() {
 	if v.fast != nil {
 		v.fast.close()
 	}
-	_ = v.device.Close() // nobody reads or writes any more
+	_ = v.device.Close() // no one reads or writes any more
 }
 
 // enter locks the stack, and reports false if it is gone.
@@ -373,7 +373,7 @@ func (v *virtual) enter() bool {
 	return !v.gone
 }
 
-// abort ends the connections that there are. What the fast path has is counted then.
+// abort ends all connections, and counts the messages that the fast path has taken.
 func (v *virtual) abort() {
 	for i := range v.fleet.places() {
 		v.mu.Lock()

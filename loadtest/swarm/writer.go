@@ -50,7 +50,7 @@ func (f *fleet) speaker(groups []*group, writer int) (g *group, conn connection)
 	return nil, nil
 }
 
-// unsent counts a message that could not be sent: nobody misses it.
+// unsent counts a message that could not be sent: no client misses it.
 func (f *fleet) unsent(kind string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
