@@ -10,8 +10,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// What was under way when a user left a topic may or may not have come: it is owed
-// nothing that was sent so shortly before. Who was cut off may have missed more.
+// Messages that were under way when a user left a topic may or may not have come: those
+// sent so shortly before are not owed. A user that was cut off may have missed more.
 const (
 	leaving = int64(1e9)
 	cutOff  = int64(5e9)
@@ -21,10 +21,10 @@ const (
 // sender alone.
 const private = 1 << 30
 
-// between is what stands between the event and the topic of a place.
+// between separates the event and the topic of a place.
 const between = "\n"
 
-// place is what numbers of messages count in.
+// place returns the place in which numbers of messages count.
 func place(topic, event string) string { return event + between + topic }
 
 // number takes the next number of a message that is owed to all at a place, and
@@ -36,8 +36,8 @@ func (c *crew) number(at string, sent int64) int32 {
 	return int32(len(c.sent[at]))
 }
 
-// void takes back what was not broadcast: the application refused it, or nobody
-// knows whether it came there.
+// void takes back a message that was not broadcast: the application refused it, or it is
+// unknown whether it came there.
 func (c *crew) void(at string, seq int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (s numbers) has(n int32) bool {
 	return word < len(s) && s[word]&(1<<(n%64)) != 0
 }
 
-// An account is what one user was owed and got. It is guarded by user.mu.
+// An account records what one user was owed and got. It is guarded by user.mu.
 type account struct {
 	stays map[string][]stay             // by topic
 	got   map[string]map[uint32]numbers // by place and sender
@@ -87,7 +87,7 @@ func (a *account) came(topic string, now int64) {
 	a.stays[topic] = append(a.stays[topic], stay{now, here})
 }
 
-// went ends it. What is sent from so long before is not owed.
+// went ends it. Messages sent from grace before now on are not owed.
 func (a *account) went(topic string, now, grace int64) {
 	if list := a.stays[topic]; len(list) > 0 && list[len(list)-1].to == here {
 		list[len(list)-1].to = now - grace

@@ -219,9 +219,8 @@ func (c *crew) stage(ctx context.Context, start int64) {
 	}
 }
 
-// pace hands out the moments at which rounds are due, those of this process. Who is
-// free takes the next; they wait for somebody, and their latency counts from their
-// moment.
+// pace hands out the moments at which rounds of this process are due. A user that is free
+// takes the next. Moments wait for a user, and the latency counts from the moment.
 func (c *crew) pace(ctx context.Context, start int64) {
 	share := float64(len(c.users)) / float64(c.orders.Users)
 	offset := float64(c.users[0].scope.N-1) / float64(c.orders.Users) // so that processes take turns
@@ -330,13 +329,13 @@ func (c *crew) answer() []order.Event {
 	return events
 }
 
-// A gap is what one user is owed and has not.
+// A gap counts the messages that one user is owed and has not got.
 type gap struct {
 	n       int64
 	example string
 }
 
-// missing are the gaps of all users, once it was told what was sent.
+// missing returns the gaps of all users, once crew was told which messages were sent.
 func (c *crew) missing() (gaps []gap) {
 	c.mu.Lock()
 	all := c.settled

@@ -11,7 +11,8 @@ import (
 // refused is a join whose answer is not what it must be.
 func refused(topic, outcome string) error { return fmt.Errorf("join refused: %s: %s", topic, outcome) }
 
-// kind is what errors of all users with one cause have in common: no address.
+// kind returns the text that is the same for all users' errors with one cause: without
+// addresses.
 func kind(err error) string {
 	var errno syscall.Errno
 	var op *net.OpError

@@ -92,7 +92,7 @@ func (u *user) hasJoined(name, joinRef string) bool {
 func (u *user) replied(m channels.Message, now int64) {
 	a, err := m.Answer()
 	if err != nil {
-		a = channels.Answer{Response: m.Payload} // whose status is none
+		a = channels.Answer{Response: m.Payload} // without a status
 	}
 	if m.IsBinary {
 		a.Response = nil // it is no JSON

@@ -128,7 +128,7 @@ func (s *serving) tell(events func() []order.Event) error {
 	return nil
 }
 
-// host is that of a URL without what it holds of secrets, for people.
+// host returns the host of a URL without any secrets, for people.
 func (t target) host() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s://%s%s", t.url.Scheme, t.url.Host, t.url.Path)

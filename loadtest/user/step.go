@@ -15,9 +15,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/script"
 )
 
-// goThrough makes the steps. It fails when the connection has ended; all else that
-// goes wrong is counted, and the next step follows. It ends early when no more
-// rounds are to be made.
+// goThrough makes the steps. It fails when the connection has ended; it counts any other
+// fault and goes on with the next step. It ends early when no more rounds are wanted.
 func (l *life) goThrough(s *session, steps []*script.Step) error {
 	for _, step := range steps {
 		if l.rounds.Err() != nil {
@@ -114,7 +113,7 @@ func (u *user) send(s *session, m channels.Message) error {
 	return nil
 }
 
-// forget ends a wait; what comes later is nobody's.
+// forget ends a wait; a later reply is dropped.
 func (u *user) forget(ref string) {
 	u.mu.Lock()
 	delete(u.waits, ref)
@@ -151,8 +150,7 @@ func (u *user) sentAt(now int64) int64 {
 	return min(due, now)
 }
 
-// join joins a topic of the script. The outcome is "" if the answer is what it must
-// be.
+// join joins a topic of the script. The outcome is "" if the answer is as expected.
 func (u *user) join(s *session, i, meter int) (outcome string, err error) {
 	t := &u.crew.script.Topics[i]
 	name, err := u.scope.Text(t.Topic)
@@ -358,7 +356,7 @@ func (l *life) follow(s *session, step *script.Step, ref string, w *wait, e *ech
 	} else {
 		outcome, ok, err := l.answered(s, ref, w, step.Reply, step.Meter, from)
 		if err != nil || outcome != "" && !ok {
-			e.void() // nobody is owed what was refused, or never came there
+			e.void() // a message is not owed if it was refused, or never came there
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ import (
 type transport interface {
 	send(data []byte, binary bool) error
 
-	// receive waits for a message. What it returns is the caller's.
+	// receive waits for a message. The caller owns the result.
 	receive() (data []byte, binary bool, err error)
 
 	// beats says that heartbeats keep it open.
@@ -71,7 +71,7 @@ type targets struct {
 	from      order.Sources
 	without   []string // sentences about addresses that are left out
 	polling   *http.Transport
-	shook     func(resumed bool) // told each TLS handshake; nil is nobody
+	shook     func(resumed bool) // called for each TLS handshake; may be nil
 }
 
 // A target is one URL, at one of its addresses.
@@ -142,8 +142,9 @@ func resolve(ctx context.Context, s *script.Script, o order.Orders) (*targets, e
 // connect.
 const knock = 5 * time.Second
 
-// answering are the addresses of a name that take connections: of localhost often
-// only that of IPv4. The others are left out, and said to be; if none does, none is.
+// answering returns the addresses of a name that take connections: for localhost often
+// only the IPv4 address. It says which others it leaves out; if none takes any, it leaves
+// out none.
 func (t *targets) answering(ctx context.Context, all []target) (some []target) {
 	if len(all) < 2 {
 		return all
@@ -184,7 +185,7 @@ func (t *targets) answering(ctx context.Context, all []target) (some []target) {
 // for.
 type userNumber struct{}
 
-// pathFor is that of a socket, as the JavaScript client makes it.
+// pathFor returns the path of a socket, as the JavaScript client makes it.
 func pathFor(path, transport string) string {
 	path = strings.TrimSuffix(path, "/")
 	if path == "" {
@@ -264,8 +265,8 @@ func binding(prefix bool) func(context.Context, string, string, syscall.RawConn)
 	}
 }
 
-// query is what the request has behind the path: that of the URL as it stands, the
-// params, and the version of the serializer.
+// query returns the query of the request: the URL's as it stands, the params, and the
+// version of the serializer.
 func query(to target, s *script.Script, scope *script.Scope) (string, error) {
 	text := to.url.RawQuery
 	params := make(url.Values)
@@ -282,7 +283,7 @@ func query(to target, s *script.Script, scope *script.Scope) (string, error) {
 	return strings.Trim(text+"&"+params.Encode(), "&"), nil
 }
 
-// greeting is what the request says besides where it goes.
+// greeting returns what the request says besides its target.
 func greeting(s *script.Script, scope *script.Scope) (g order.Greeting, err error) {
 	text := func(t script.Text) (value string) {
 		if err == nil {

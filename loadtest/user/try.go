@@ -16,10 +16,10 @@ import (
 )
 
 // Try has the first user of a script connect, join and make one round, without
-// thinking, all choices of it and each repetition once. The error says what does
-// not fit, in sentences: what happened, and where to look. url is that of the
-// target if it is not the script's, and from what users connect from. What is said
-// without an error is about addresses that are left out.
+// thinking, all choices of it and each repetition once. The error says in sentences
+// what does not fit and where to look. url is the URL of the target if it is not the
+// script's, and users connect from the addresses of from. without has a sentence about
+// each address that is left out.
 func Try(ctx context.Context, src script.Source, url string, from order.Sources) (without []string, err error) {
 	src = src.Part(0, 1)
 	c, err := newCrew(order.Orders{Script: &src, Users: 1, ScriptURL: url, From: from, Window: 1, Writer: uint32(time.Now().UnixNano()), Late: time.Minute, Shares: []order.Share{{Count: 1}}})
@@ -88,7 +88,7 @@ func once(steps []*script.Step) (all []*script.Step) {
 	return all
 }
 
-// ailments are what went wrong in the steps.
+// ailments returns the faults in the steps.
 func (c *crew) ailments() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -69,11 +69,11 @@ type reply struct {
 
 // A stamped is a message that its sender waits for.
 type stamped struct {
-	place string // "" for one that is owed to nobody else
+	place string // "" for one that is owed to no one else
 	seq   int32
 }
 
-// A sequence is what a user sends over one channel to one place: it comes in order.
+// A sequence is the messages of a user over one channel to one place. They come in order.
 type sequence struct {
 	topic int // of the script's
 	place string

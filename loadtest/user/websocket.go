@@ -31,11 +31,11 @@ const (
 	opPong   = 0xA
 )
 
-// mask is that of all our frames. RFC 6455 §5.3 wants it new for each, to protect
+// mask is the mask of all our frames. RFC 6455 §5.3 wants it new for each, to protect
 // proxies from scripts; here it only has to cost the server its work.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
-// writeTimeout is how long the other end may take to take what it is sent.
+// writeTimeout is how long the other end may take to accept a write.
 const writeTimeout = 10 * time.Second
 
 // A webSocket is RFC 6455's.

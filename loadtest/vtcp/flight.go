@@ -1,8 +1,9 @@
 package vtcp
 
-// Times of retransmission, in ticks: that to the first one of SYN, RFC 6298 §2.1, and
-// of all else, somewhat longer than a kernel's, which has no ticks, unless Config.Patience
-// says more; each doubles up to the longest. And how often a segment is sent again.
+// Times of retransmission, in ticks, and how often a segment is sent again. A SYN first
+// waits as RFC 6298 §2.1 says, other segments somewhat longer than a kernel's, which has
+// no ticks, or longer still if Config.Patience says so. The time doubles with each try, up
+// to the longest.
 const (
 	synWait     = 10
 	firstWait   = 3
@@ -10,7 +11,7 @@ const (
 	mostTries   = 7
 )
 
-// A flight is what one client has sent and its server has not acknowledged.
+// A flight holds the data of one client that its server has not acknowledged.
 type flight struct {
 	una    uint32 // sequence number of the first byte of data; of the SYN while that is out
 	data   []byte // never changed: it may be shared, unless

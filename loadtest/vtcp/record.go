@@ -21,8 +21,8 @@ type Record struct {
 	Peer     uint16 // the server that it talks to: where in the stack's list
 }
 
-// setFast gives a record to the fast path, after all else that was written to it, or
-// takes it away. Whoever has taken it away waits as Config.Claim does.
+// setFast gives a record to the fast path, after everything else was written to it, or
+// takes it away. After taking it away, wait as Config.Claim does.
 func (r *Record) setFast(fast bool) {
 	word := (*uint32)(unsafe.Pointer(&r.Room)) // Room, State and Flags
 	bit := binary.NativeEndian.Uint32([]byte{3: byte(Fast)})
@@ -33,7 +33,7 @@ func (r *Record) setFast(fast bool) {
 	}
 }
 
-// Window is what clients advertise, in bytes, unless they are stalled.
+// Window is the window that clients advertise, in bytes, unless they are stalled.
 const Window = 65535
 
 // A State is one of RFC 9293, section 3.3.2. A client never listens. TIME-WAIT

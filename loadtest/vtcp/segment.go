@@ -36,7 +36,7 @@ type endpoint struct {
 	port uint16
 }
 
-// A segment is what the stack looks at of an IPv4 packet.
+// A segment holds the parts of an IPv4 packet that the stack looks at.
 type segment struct {
 	from, to endpoint
 	seq, ack uint32
@@ -48,7 +48,7 @@ type segment struct {
 	data     []byte
 }
 
-// length is what the segment takes of the sequence numbers.
+// length returns how many sequence numbers the segment takes.
 func (s *segment) length() uint32 {
 	n := uint32(len(s.data))
 	if s.flags&syn != 0 {
@@ -111,9 +111,9 @@ func (s *segment) options(b []byte) bool {
 	return true
 }
 
-// build writes a packet into b, which has room for it, and returns it. With
-// partial the TCP checksum is that of the pseudo header alone: who takes the
-// packet adds the rest, or vouches for it.
+// build writes a packet into b, which has room for it, and returns it. With partial the
+// TCP checksum covers the pseudo header alone: the receiver of the packet adds the rest,
+// or vouches for it.
 func build(b []byte, s *segment, options []byte, partial bool) []byte {
 	be := binary.BigEndian
 	length := tcpHeader + len(options) + len(s.data)

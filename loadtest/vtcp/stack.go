@@ -21,10 +21,10 @@ var ErrClosed = errors.New("connection closed")
 
 // A Config says how a Stack works.
 type Config struct {
-	// Records are those of the clients, one each, all zero.
+	// Records has one record for each client, all zero.
 	Records []Record
 
-	// Network is the IPv4 address before that of the first 32,768 clients. The zero
+	// Network is the IPv4 address before the one of the first 32,768 clients. The zero
 	// Addr means 10.64.0.0.
 	Network netip.Addr
 
@@ -35,8 +35,8 @@ type Config struct {
 	// by the stack's methods, and must call none of them.
 	Send func(packet []byte)
 
-	// Partial says that who takes a packet completes its TCP checksum, or vouches
-	// for it: it is that of the pseudo header alone.
+	// Partial says that the receiver of a packet completes its TCP checksum, or vouches
+	// for it: the checksum covers the pseudo header alone.
 	Partial bool
 
 	// Claim waits until the fast path has ended with the packets that it has begun.
@@ -44,9 +44,9 @@ type Config struct {
 	// is read or written. Nil means that there is no fast path.
 	Claim func()
 
-	// Patience is for how long a client waits at least for the acknowledgement of what it
-	// has sent, but for SYN, before it sends that again. It is counted in ticks, and cut to a
-	// minute. Less than 300 ms means that.
+	// Patience is the least time that a client waits for the acknowledgement of a segment,
+	// except a SYN, before it sends it again. It is counted in ticks, and cut to a minute.
+	// Less than 300 ms means 300 ms.
 	Patience time.Duration
 
 	// Timestamps offers the option of RFC 7323, as kernels do. It costs four bytes
@@ -54,8 +54,8 @@ type Config struct {
 	Timestamps bool
 }
 
-// Counts are what a Stack has seen since it was made. All but Sent and Taken are
-// signs of a link that loses, doubles or reorders, or of a stranger.
+// Counts holds what a Stack has counted since it was made. All except Sent and Taken are
+// signs of a link that loses, doubles or reorders packets, or of a stranger.
 type Counts struct {
 	Sent, Taken   int64 // packets
 	Retransmitted int64 // packets that were sent again
@@ -125,8 +125,8 @@ func New(c Config) (*Stack, error) {
 // Counts are those until now.
 func (s *Stack) Counts() Counts { return s.counts }
 
-// Most is how many clients can have addresses of a network, of which the last before that
-// for all of it is their device's own.
+// Most returns how many clients can have addresses of a network. The last address before
+// the broadcast address belongs to their device.
 func Most(network netip.Prefix) int {
 	return max(0, 1<<(32-network.Bits())-3) << portBits
 }
@@ -150,8 +150,8 @@ func (s *Stack) client(e endpoint) int {
 	return i
 }
 
-// Dial opens a connection: an Event tells what came of it. What was there before
-// is forgotten. What is sent before the connection stands, waits.
+// Dial opens a connection: an Event tells the result. It forgets any connection before.
+// Bytes sent before the connection stands wait.
 func (s *Stack) Dial(i int, to netip.AddrPort) error {
 	peer, err := s.peer(to)
 	if err != nil {
@@ -200,7 +200,7 @@ func address(a netip.Addr) uint32 {
 // is kept. How much may wait is the caller's to bound.
 func (s *Stack) Send(i int, b []byte) error { return s.send(i, b, false) }
 
-// SendShared is Send for bytes that nobody will ever change.
+// SendShared is Send for bytes that will never change.
 func (s *Stack) SendShared(i int, b []byte) error { return s.send(i, b, true) }
 
 func (s *Stack) send(i int, b []byte, shared bool) error {
@@ -311,7 +311,7 @@ func (s *Stack) emit(i int, flags uint8, seq uint32, data []byte) {
 	s.transmit(&out, s.outOptions(i, flags))
 }
 
-// outOptions are those of a segment, RFC 9293 §3.2 and RFC 7323 §3.2.
+// outOptions returns the options of a segment, RFC 9293 §3.2 and RFC 7323 §3.2.
 func (s *Stack) outOptions(i int, flags uint8) []byte {
 	b := s.options[:0]
 	if flags&syn != 0 {

@@ -2,7 +2,7 @@ package vtcp
 
 import "syscall"
 
-// An Event is what a segment or the time has brought to a client.
+// An Event tells what a segment or the time has brought to a client.
 type Event struct {
 	Client  int    // -1: nothing has come to any
 	Data    []byte // what the server has sent, in order; lent until the next call of the stack
@@ -11,8 +11,8 @@ type Event struct {
 	Expired bool   // its deadline has come
 }
 
-// Take takes a packet of a server's. vouched says that its checksums are right
-// for sure. The event is to be handled, then Settle to be called for its client.
+// Take takes a packet of a server. vouched says that its checksums are right for sure.
+// Handle the event, then call Settle for its client.
 //
 // An error of an event is ECONNREFUSED or ECONNRESET, as a kernel has them.
 func (s *Stack) Take(packet []byte, vouched bool) Event {
@@ -156,7 +156,7 @@ func (s *Stack) delivered(i int, data []byte, ends bool) Event {
 	e := Event{Client: i, Data: data, Closed: ends}
 	r := &s.records[i]
 	if r.State == FinWait {
-		e.Data = nil // the client has closed: nobody reads it
+		e.Data = nil // the client has closed and does not read it
 	}
 	if !ends {
 		return e

@@ -24,9 +24,8 @@ func (s *Stack) SetDeadline(i int, d time.Duration) {
 	s.wheel.add(uint32(i), r.Timer)
 }
 
-// Advance moves the clock to so many ticks after the stack was made, and sends
-// again what was not acknowledged in time. What else the time has brought is
-// Next's to tell.
+// Advance moves the clock to so many ticks after the stack was made, and sends segments
+// again that were not acknowledged in time. Next tells about all other effects of time.
 func (s *Stack) Advance(now uint32) {
 	if !after(now, s.wheel.now) {
 		return

@@ -26,9 +26,9 @@ func (w *wheel) add(i, deadline uint32) {
 	*b = append(*b, i)
 }
 
-// advance moves to the next tick, and returns the clients of which some may have
-// their deadline now. The memory of a bucket is let go, or a crowd that moves
-// round the wheel would leave its size in all of them.
+// advance moves to the next tick, and returns clients whose deadline may be now. It lets
+// go the memory of a bucket, or a crowd that moves round the wheel would leave its size in
+// all of them.
 func (w *wheel) advance(records []Record) []uint32 {
 	w.now++
 	if w.now%uint32(len(w.ticks)) == 0 {

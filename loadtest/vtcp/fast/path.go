@@ -44,8 +44,8 @@ type Path struct {
 	messages []programMessage
 }
 
-// Load gives the kernel the program, and a record to each of so many clients,
-// all zero. Their addresses and ports are those of a vtcp.Stack with that Network.
+// Load gives the kernel the program, and each of so many clients a record, all zero.
+// They have the addresses and ports of a vtcp.Stack with that Network.
 // The program sees no packets before Attach.
 func Load(clients int, network netip.Addr) (*Path, error) {
 	if !network.IsValid() {
@@ -149,8 +149,8 @@ func (p *Path) Close() error {
 	return err
 }
 
-// Records returns the records of all clients, until Close. Who may change one is
-// in the package's comment.
+// Records returns the records of all clients, until Close. The package comment says who
+// may change one.
 func (p *Path) Records() []vtcp.Record { return p.records }
 
 // Stamp sets the TSval of acknowledgments, for connections with timestamps (RFC 7323

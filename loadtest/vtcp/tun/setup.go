@@ -149,9 +149,9 @@ func unqueue(index int) error {
 	return ask(unix.RTM_NEWQDISC, attribute(m, kindAttribute, []byte("noqueue\x00")))
 }
 
-// wait has TCP send nothing again on the route to a network before so long has passed.
-// It is what "ip route replace NETWORK dev DEVICE scope link rto_min TIME" does. The
-// value is locked, as the kernel believes no other.
+// wait has TCP send nothing again on the route to a network before so long has passed,
+// like "ip route replace NETWORK dev DEVICE scope link rto_min TIME". The value is locked,
+// as the kernel believes no other.
 func wait(index int, network netip.Prefix, d time.Duration) error {
 	ne := binary.NativeEndian
 	ms := uint32((d + time.Millisecond - 1) / time.Millisecond)

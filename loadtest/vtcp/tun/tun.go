@@ -1,15 +1,15 @@
 // Package tun is the device that carries the segments of clients whose TCP is
-// package vtcp's: what the host sends to their addresses is read here, and what
-// is written here comes in at the host as if from a network card.
+// package vtcp's. It reads the packets that the host sends to their addresses, and the
+// packets that it writes come in at the host as if from a network card.
 //
 // It needs CAP_NET_ADMIN. With the network that it takes by itself it belongs in a
 // network namespace of its own, as the route to the clients is the whole namespace's.
-// Servers in there are reached at each of its addresses, those of loopback as well.
+// Servers in there are reached at each of its addresses, loopback included.
 //
 // # Concurrency
 //
-// One goroutine reads and one at a time writes; Interrupt and Dropped are for
-// anybody.
+// One goroutine reads and one at a time writes; any goroutine may call Interrupt and
+// Dropped.
 package tun
 
 import (
@@ -55,8 +55,8 @@ type Config struct {
 }
 
 // header is the length of struct virtio_net_hdr, which stands before each packet.
-// It says that a checksum is to be completed, or need not be: so nobody adds up
-// what never leaves the host.
+// It says whether a checksum must be completed: so packets that never leave the host
+// need no sum.
 const header = 10
 
 // Flags of that header.
@@ -182,8 +182,8 @@ func (d *Device) drain(fd int, take func(packet []byte, vouched bool)) (read int
 // way; and so until it is called with another moment.
 func (d *Device) Interrupt(at time.Time) error { return d.file.SetReadDeadline(at) }
 
-// Write gives the host a packet, whose TCP checksum is that of the pseudo header
-// alone. The host has done its part when Write returns.
+// Write gives the host a packet. Its TCP checksum covers the pseudo header alone. The
+// host has done its part when Write returns.
 func (d *Device) Write(packet []byte) error {
 	n := copy(d.out[header:], packet)
 	_, err := d.file.Write(d.out[:header+n])

@@ -9,9 +9,8 @@ import (
 )
 
 // CheckWay finds out whether a server's packets can come to a device of this network
-// namespace: what is sent to clients comes in where the way to the server goes out, and
-// is to be forwarded there. That the server's network has a route to the clients
-// is not to be seen from here.
+// namespace: packets to clients come in where the way to the server goes out, and must be
+// forwarded there. It cannot see whether the server's network has a route to the clients.
 func CheckWay(server netip.AddrPort) error {
 	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(server)) // it sends nothing
 	if err != nil {
