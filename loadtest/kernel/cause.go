@@ -14,7 +14,7 @@ type Cause struct {
 	Fix      string `json:"fix,omitempty"`
 }
 
-// Symptoms are what a run that stopped short has seen, with the counters from
+// Symptoms holds the observations of a run that stopped short, with the counters from
 // before it and after it.
 type Symptoms struct {
 	Demand        Demand
@@ -29,7 +29,7 @@ type Files struct {
 	Open, Max Count
 }
 
-// FilesOf reads those of a process; Unknown is what cannot be read.
+// FilesOf reads the files of a process. A number that cannot be read is Unknown.
 func (r Root) FilesOf(pid int, name string) Files {
 	folder := fmt.Sprintf("proc/%d/", pid)
 	f := Files{Process: fmt.Sprintf("%s (pid %d)", name, pid), Open: Unknown, Max: Unknown}

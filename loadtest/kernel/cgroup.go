@@ -10,7 +10,7 @@ import (
 )
 
 // A Group is one limit of a cgroup that this process is in, or of one above it:
-// each on the way up counts. What is used is of all processes below it.
+// each on the way up counts. The usage includes all processes below it.
 type Group struct {
 	Path  string // as /proc/self/cgroup has it
 	Limit string // the file that sets it: memoryV1, memoryV2, memoryHigh or pidsLimit
@@ -90,7 +90,7 @@ func (r Root) walk(c controller, group string, mounts []mount) (list []Group) {
 	return list
 }
 
-// folders are those of a cgroup and of those above it, each with its path.
+// folders yields the folders of a cgroup and of those above it, each with its path.
 func (c controller) folders(group string, mounts []mount) iter.Seq2[string, string] {
 	return func(yield func(dir, folder string) bool) {
 		i := slices.IndexFunc(mounts, c.isMount)

@@ -11,7 +11,7 @@ import (
 // A Change is one sysctl from its old value to a higher one.
 type Change struct {
 	Key    string `json:"key"`
-	Old    string `json:"old"` // as it was in /proc/sys, byte for byte but for the end of the line
+	Old    string `json:"old"` // as it was in /proc/sys, byte for byte except the end of the line
 	New    string `json:"new"`
 	Reason string `json:"reason"`
 
@@ -19,7 +19,7 @@ type Change struct {
 	Earlier []string `json:"earlier,omitempty"`
 }
 
-// ours says that Apply left that value, and nobody else.
+// ours reports whether Apply left that value, and no one else.
 func (c Change) ours(value string) bool {
 	return sameValue(value, c.New) || slices.ContainsFunc(c.Earlier, func(e string) bool { return sameValue(value, e) })
 }
@@ -36,7 +36,7 @@ type Refusal struct {
 	Why string
 }
 
-// A Diff is what there is to do for a number of clients.
+// A Diff tells which changes a number of clients needs.
 type Diff struct {
 	Clients  Count
 	Role     Role
@@ -46,8 +46,8 @@ type Diff struct {
 	Refusals []Refusal
 }
 
-// diff is what Check finds too low for a demand. What the machine does not have, such
-// as conntrack, needs no change.
+// diff returns the limits that Check finds too low for a demand. A limit that the machine
+// does not have, such as conntrack's, needs no change.
 func (r Root) diff(demand Demand) (Diff, error) {
 	clients, role := demand.Clients, demand.role()
 	p, err := r.place()
@@ -91,8 +91,8 @@ func (r Root) diff(demand Demand) (Diff, error) {
 	return d, nil
 }
 
-// tooLow are the limits that are slow or in the way, with what is needed of each.
-// h is asked as if nobody were exempt: whose the servers are is not known.
+// tooLow returns the limits that are slow or in the way, with the need of each. It asks
+// h as if no one were exempt, because the owner of the servers is not known.
 func (h Host) tooLow(d Demand) map[string]Count {
 	h.FilesExempt = false
 	needed := make(map[string]Count)

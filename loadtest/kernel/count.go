@@ -17,8 +17,8 @@ const (
 	Unlimited Count = math.MaxInt64
 )
 
-// unlimitedFrom is what the kernel means by no limit: cgroup v1 says the largest
-// number of whole pages, fs.file-max the largest int64.
+// unlimitedFrom is where the kernel's numbers for no limit begin: cgroup v1 says the
+// largest number of whole pages, fs.file-max the largest int64.
 const unlimitedFrom = 1 << 62
 
 // parseCount reads a number or one of the words for none.
@@ -40,7 +40,7 @@ func overflows(err error) bool { return errors.Is(err, strconv.ErrRange) }
 
 func (c Count) known() bool { return c >= 0 }
 
-// minus is what is left, at least 0. What is unknown is taken for 0.
+// minus returns the difference, at least 0. Unknown counts as 0.
 func (c Count) minus(d Count) Count {
 	if c == Unlimited || c == Unknown {
 		return c

@@ -1,6 +1,6 @@
 package kernel
 
-// A Demand is what a host is to hold.
+// A Demand is the load that a host should hold.
 type Demand struct {
 	Clients  Count
 	SameHost bool // servers and clients are both here; else only the servers
@@ -29,7 +29,7 @@ type Demand struct {
 }
 
 const (
-	// ownFiles is what a process has open besides its connections: 16 were
+	// ownFiles is how many files a process has open besides its connections: 16 were
 	// counted in the server, 14 in one of clients.
 	ownFiles = 16
 
@@ -37,41 +37,41 @@ const (
 	// default of MaxConns: more get 503.
 	keptFiles = 64
 
-	// SpareFiles is what a load test leaves free when it divides clients among
-	// processes.
+	// SpareFiles is how many files a load test leaves free when it divides clients
+	// among processes.
 	SpareFiles = 200
 
 	// leastFiles is how many a process must have for more processes to be a way out.
 	leastFiles = SpareFiles + 56
 
 	// endBytes is one end of a connection in memory, 4.1 KB of the kernel (TCP
-	// socket, inode, file, epoll entry) and the rest of its process. A message that
-	// nobody has read yet takes 1.1 KB more.
+	// socket, inode, file, epoll entry) and the rest of its process. An unread message
+	// takes 1.1 KB more.
 	endBytes = 4_450
 
-	// virtualBytes is what a client takes whose TCP is in its process: 64 bytes there,
-	// and what has no name of the 4,913 that were measured for both ends of four
-	// million.
+	// virtualBytes is the memory of a client whose TCP is in its process: 64 bytes there,
+	// and the unexplained part of the 4,913 bytes that were measured for both ends of
+	// four million.
 	virtualBytes = 500
 
-	// userBytes is what a user of a scenario file takes in its process at the end of a
-	// short run, and userTLSBytes what crypto/tls does for it: 3,000 were measured.
-	// tlsBytes is what TLS takes for another client.
+	// userBytes is the memory of a user of a scenario file in its process at the end of a
+	// short run, and userTLSBytes the memory of crypto/tls for it, both measured with
+	// 3,000 users. tlsBytes is the memory of TLS for any other client.
 	userBytes, userTLSBytes, tlsBytes = 25_000, 14_500, 6_500
 
-	// acceptedBytes is what a cgroup of version 1 is charged for a server's end.
-	// Its TCP socket is made by the packet that completes the handshake, which is
-	// no process's; only version 2 charges it when it is accepted. Both ends were
+	// acceptedBytes is the charge to a cgroup of version 1 for a server's end. Its TCP
+	// socket is made by the packet that completes the handshake, which belongs to no
+	// process; only version 2 charges it when it is accepted. Both ends were
 	// killed in cgroups of 128, 200, 262 and 400 MB at 15,600, 25,500, 35,200 and
 	// 53,500 clients: 6.3 to 6.7 KB for both.
 	acceptedBytes = 2_050
 
-	// processBytes is what a process takes before its first client and cannot give
-	// back; what else is resident are pages of the program's file.
+	// processBytes is the memory that a process takes before its first client and cannot
+	// give back; its other resident pages are of the program's file.
 	processBytes = 6_500_000
 
-	// runtimeThreads is what a Go process has besides one for each processor; 8
-	// or 9 were counted.
+	// runtimeThreads is how many threads a Go process has besides one for each
+	// processor; 8 or 9 were counted.
 	runtimeThreads = 10
 
 	// closeRate is how many connections of both ends the kernel closes in a
@@ -94,7 +94,7 @@ func (d Demand) ends() int64 {
 	return 1
 }
 
-// perClient is what a client takes in memory here.
+// perClient returns the memory that a client takes here.
 func (d Demand) perClient() int64 {
 	n := d.ends() * endBytes
 	switch {
@@ -134,7 +134,7 @@ func (l layout) servers(n int64) int64 {
 	return max(1, parts(n, l.perProcess()))
 }
 
-// processes are those of the servers and of the clients, if they are here.
+// processes counts the processes of the servers and of the clients, if they are here.
 func (l layout) processes(n int64) int64 {
 	if !l.SameHost && !l.Remote {
 		return l.servers(n)
@@ -147,8 +147,8 @@ func (l layout) processes(n int64) int64 {
 
 func (l layout) openFiles(n int64) int64 { return n*l.ends() + ownFiles*l.processes(n) }
 
-// memory is what n clients take. The processes that the clients asked for need
-// are started before the first of these connects.
+// memory returns the memory that n clients take. The processes that the clients asked for
+// need are started before the first of these connects.
 func (l layout) memory(n int64) int64 {
 	return n*l.perClient() + l.processes(max(n, int64(l.Clients)))*processBytes
 }

@@ -48,8 +48,8 @@ TimeoutStopSec=%d
 `, fileLimit(clients), parts(int64(clients), closeRate), max(stopSeconds, 3*parts(int64(clients), closeRate))))
 }
 
-// limitsText is a file of limits.conf(5), which counts at the next login. A limit
-// beyond fs.nr_open would let nobody log in.
+// limitsText returns a file of limits.conf(5), which counts at the next login. A limit
+// beyond fs.nr_open would lock everyone out.
 func limitsText(files int64, nrOpen Count) string {
 	if nrOpen.known() {
 		files = min(files, int64(nrOpen))

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A Host is what a machine allows, and what of it is taken. A file that cannot
-// be read makes its number Unknown: a container shows less than a host.
+// A Host holds the limits of a machine and their usage. A file that cannot be read makes
+// its number Unknown: a container shows less than a host.
 type Host struct {
 	FilesSoft, FilesHard Count // RLIMIT_NOFILE of this process
 	NrOpen               Count // fs.nr_open, what a process may raise its limit to

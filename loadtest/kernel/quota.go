@@ -43,8 +43,8 @@ func (r Root) quota() (least Quota) {
 	return least
 }
 
-// quotaIn is what a folder of a cgroup says: cpu.max of version 2, or two files of
-// version 1. It is 0 if there is no bound.
+// quotaIn returns the quota in a folder of a cgroup: cpu.max of version 2, or two files
+// of version 1. It is 0 if there is no bound.
 func (r Root) quotaIn(folder string) float64 {
 	quota, period := "", ""
 	if text, err := r.text(path.Join(folder, "cpu.max")); err == nil {
@@ -54,7 +54,7 @@ func (r Root) quotaIn(folder string) float64 {
 		quota, _ = r.text(path.Join(folder, "cpu.cfs_quota_us"))
 		period, _ = r.text(path.Join(folder, "cpu.cfs_period_us"))
 	}
-	us, err := strconv.ParseFloat(quota, 64) // "max" is none
+	us, err := strconv.ParseFloat(quota, 64) // "max" is no number
 	of, errOf := strconv.ParseFloat(period, 64)
 	if err != nil || errOf != nil || us <= 0 || of <= 0 {
 		return 0

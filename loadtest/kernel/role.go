@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A Role is what a host does in a load test.
+// A Role is the part of a host in a load test.
 type Role string
 
 // Roles.
@@ -32,7 +32,7 @@ func (d Demand) As(r Role) Demand {
 	return d
 }
 
-// role is that of d.
+// role returns the role for d.
 func (d Demand) role() Role {
 	switch {
 	case d.Remote:
@@ -43,7 +43,7 @@ func (d Demand) role() Role {
 	return Servers
 }
 
-// Says is what is where.
+// Says tells which programs run where.
 func (r Role) Says() string {
 	switch r {
 	case Load:

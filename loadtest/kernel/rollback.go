@@ -83,7 +83,7 @@ func (t Tuner) left(what, why string) error {
 	return fmt.Errorf("%s: %w", what, ErrLeft)
 }
 
-// removeIntact removes a file that nobody has edited.
+// removeIntact removes a file unless someone has edited it.
 func (t Tuner) removeIntact(name string) error {
 	text, err := os.ReadFile(t.Root.path(name))
 	if err == nil && !intact(string(text)) {

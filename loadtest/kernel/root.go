@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Root is the folder that /proc, /sys, /etc and /var are in: "/" but for tests.
+// A Root is the folder that /proc, /sys, /etc and /var are in: "/" except in tests.
 type Root string
 
 func (r Root) path(name string) string { return filepath.Join(string(r), name) }
@@ -36,7 +36,7 @@ func (r Root) numbers(name string) []int64 {
 	return list
 }
 
-// count is the number at index i of such a file, Unknown if there is none.
+// count returns the number at index i of such a file, Unknown if there is none.
 func (r Root) count(name string, i int) Count {
 	if list := r.numbers(name); i < len(list) {
 		return Count(list[i])
@@ -44,7 +44,7 @@ func (r Root) count(name string, i int) Count {
 	return Unknown
 }
 
-// field is the number after a name at the start of a line, as /proc/meminfo and
+// field returns the number after a name at the start of a line, as /proc/meminfo and
 // memory.stat have it. It is Unknown if there is none.
 func (r Root) field(file, name string) Count {
 	text, err := r.text(file)

@@ -35,9 +35,9 @@ func (h Host) memoryRules(l layout) []rule {
 	return list
 }
 
-// FreeMemory is what this process and others that it starts may still take:
-// bytes of the host, or of a cgroup on the way up if it has less. What a cgroup
-// only slows down may be taken.
+// FreeMemory returns the memory that this process and others that it starts may take:
+// bytes of the host, or of a cgroup on the way up if it has less. A limit at which a
+// cgroup only slows down does not count.
 func (h Host) FreeMemory() Count {
 	free := h.Memory
 	for _, g := range h.Groups {

@@ -3,8 +3,8 @@ package kernel
 import "fmt"
 
 const (
-	// longestBacklog is what listen(2) can use of somaxconn in practice: at 65,535
-	// no connect of a burst of 8,000 waited, at 4,096 every third did.
+	// longestBacklog is the part of somaxconn that listen(2) can use in practice: at
+	// 65,535 no connect of a burst of 8,000 waited, at 4,096 every third did.
 	longestBacklog = 65_535
 
 	// softirqBurst is how many packets of the loopback device were seen to wait
@@ -98,8 +98,7 @@ func (h Host) reuseRule(l layout) rule {
 	return r
 }
 
-// neighbourRule says why the size of the neighbour tables is none of a load machine's
-// limits.
+// neighbourRule says why the size of the neighbour tables does not limit a load machine.
 func (h Host) neighbourRule(l layout) rule {
 	r := rule{name: "net.ipv4.neigh.default.gc_thresh3", scope: Namespace, have: h.Neighbours}
 	r.reason = "no bound: one entry for each neighbour; clients from elsewhere come through a router"

@@ -40,8 +40,8 @@ func allSettings(n int64) []Setting {
 	}
 }
 
-// The settings of who connects are no bounds that are raised: one is a range, whose
-// ends are moved apart, the other is to be as it is above.
+// The settings of a host that connects are no bounds to raise: one is a range, whose ends
+// move apart, the other must be as it is above.
 const (
 	portRange     = "net.ipv4.ip_local_port_range"
 	timeWaitReuse = "net.ipv4.tcp_tw_reuse"
@@ -49,7 +49,7 @@ const (
 
 func (s Setting) connects() bool { return s.Key == portRange || s.Key == timeWaitReuse }
 
-// settingOf is the setting of that name, an empty one if there is none.
+// settingOf returns the setting of that name, an empty one if there is none.
 func settingOf(key string) Setting {
 	for _, s := range allSettings(1) {
 		if s.Key == key {
@@ -99,7 +99,8 @@ func sameValue(a, b string) bool { return slices.Equal(strings.Fields(a), string
 // An Omission is an entry of published tuning lists that is left out.
 type Omission struct{ Entry, Reason string }
 
-// Omissions are those of the lists that are copied most, of a host with a role.
+// Omissions returns the omissions for a host with a role: settings of the lists that are
+// copied most.
 func Omissions(role Role) []Omission {
 	list := []Omission{
 		{"net.ipv4.tcp_tw_recycle", "gone since Linux 4.12; it broke clients behind NAT"},

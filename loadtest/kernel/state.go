@@ -13,7 +13,7 @@ import (
 // stateVersion is of the format below.
 const stateVersion = 1
 
-// A State is what Apply did, kept until Rollback.
+// A State records the work of Apply, until Rollback.
 type State struct {
 	Version int      `json:"version"`
 	Clients Count    `json:"clients"`

@@ -7,12 +7,12 @@ import (
 )
 
 // A Tally is how often each limit, by its name, has bitten so far. The counters
-// are the kernel's own and only grow: what grew in the time of a run is what the
-// run, or something else at that time, ran into.
+// are the kernel's own and only grow: if one grew during a run, the run has hit that
+// limit, or something else has at that time.
 type Tally map[string]int64
 
-// Tally reads the counters of the machine below r. What cannot be read is
-// missing.
+// Tally reads the counters of the machine below r, and leaves out those that it cannot
+// read.
 func (r Root) Tally() Tally {
 	t := Tally{}
 	tcp := r.netstat()

@@ -110,10 +110,10 @@ func (rep Report) question() string {
 	return text
 }
 
-// role is that of the demand.
+// role returns the role of the demand.
 func (rep Report) role() Role { return Demand{SameHost: rep.SameHost, Remote: rep.Remote}.role() }
 
-// Verdict is that of the worst limit: Stop, Slow or OK.
+// Verdict returns the verdict of the worst limit: Stop, Slow or OK.
 func (rep Report) Verdict() Verdict {
 	for _, v := range []Verdict{Stop, Slow} {
 		if slices.ContainsFunc(rep.Limits, func(l Limit) bool { return l.Verdict == v }) {

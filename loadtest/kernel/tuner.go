@@ -20,7 +20,7 @@ const (
 
 // Errors of a Tuner.
 var (
-	// ErrForeignFile: a file that is to be written is there, and not of ours.
+	// ErrForeignFile: a file that Apply would write exists, and is not ours.
 	ErrForeignFile = errors.New("not written by tune")
 	// ErrNotApplied: there is nothing to roll back.
 	ErrNotApplied = errors.New("nothing is applied")
@@ -103,7 +103,7 @@ func (t Tuner) set(changes []Change, state *State) (err error) {
 	return err
 }
 
-// inForce are the changes that the kernel took and nobody has altered since.
+// inForce returns the changes that the kernel took and no one has altered since.
 func (t Tuner) inForce(all []Change) []Change {
 	return slices.DeleteFunc(slices.Clone(all), func(c Change) bool {
 		now, err := t.Root.text(sysctl(c.Key))
@@ -127,15 +127,15 @@ func (t Tuner) write(name, text string) error {
 	return nil
 }
 
-// A Status is what is applied, and what happened to it.
+// A Status tells which changes are applied, and what happened to them.
 type Status struct {
 	State   *State   // nil if nothing is applied
-	Drifted []Change // New is what the value is now
+	Drifted []Change // New is the present value
 	Missing []string // files that are gone
 	Edited  []string // files that somebody has edited
 
-	// Elsewhere is why nothing was compared, "" if it was: the values here are
-	// others than those of State.
+	// Elsewhere tells why nothing was compared, "" if it was: the values here belong to
+	// another place than State's.
 	Elsewhere string
 }
 
