@@ -9,7 +9,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// app is what a scenario file says.
+// app is the scenario of a scenario file.
 var app = kind{
 	name:     "app",
 	together: true,
@@ -59,7 +59,7 @@ func (s *Summary) addStep(step *record.Step) error {
 // Failures returns how often it failed.
 func (s Step) Failures() int64 { return total(s.Failed) }
 
-// label is what a row is called.
+// label returns the label of a row.
 func (s Step) label() string { return "  " + s.Name + ": " + s.What }
 
 // failures lists what was wrong, the commonest first.
@@ -92,7 +92,7 @@ func (s Summary) stepBlocks() []block {
 	return []block{b}
 }
 
-// stepsFailed is what is wrong with steps, "" if nothing.
+// stepsFailed returns the fault of the steps, "" if there is none.
 func (s Summary) stepsFailed() string {
 	var reasons []string
 	for _, step := range s.Steps {

@@ -30,7 +30,7 @@ func holdings(server, client, kernel *float64) []holding {
 	return []holding{{"blue", "server", server}, {"orange", "client", client}, {"teal", "kernel", kernel}}
 }
 
-// perClientBill is what one more client costs; nil if nothing was measured.
+// perClientBill returns the cost of one more client; nil if nothing was measured.
 func (s Summary) perClientBill() []bill {
 	all := holdings(s.ServerBytesPerClient, s.ClientBytesPerClient, s.KernelBytesPerClient)
 	if !slices.ContainsFunc(all, holding.measured) && s.MemorySays == "" {
@@ -41,7 +41,7 @@ func (s Summary) perClientBill() []bill {
 	return []bill{b}
 }
 
-// totalBills is what the whole host held at each moment.
+// totalBills returns what the whole host held at each moment.
 func (r *Result) totalBills() []bill {
 	var bills []bill
 	var widest float64
@@ -63,7 +63,7 @@ func (r *Result) totalBills() []bill {
 // soak is the moment of the bills that are many.
 const soak = "soak"
 
-// moment is when a bill was taken; of those of a soak there are many.
+// moment says when a bill was taken; a soak has many.
 func moment(m record.Memory) string {
 	if m.When != soak {
 		return m.When
@@ -99,7 +99,7 @@ func held(m record.Memory) []holding {
 	return holdings(reading(m.ServerRSS), reading(m.ClientRSS), reading(m.KernelBytes))
 }
 
-// processes is what all processes of the run held; nil unless all were read.
+// processes returns what all processes of the run held; nil unless all were read.
 func processes(m record.Memory) *float64 {
 	return sum(reading(m.ServerRSS), reading(m.ClientRSS))
 }

@@ -18,7 +18,7 @@ func single(title string, columns []string, cells ...string) block {
 	return block{Title: title, Columns: columns, Rows: []blockRow{{"", cells}}}
 }
 
-// scenarioBlocks are what the scenario came to, broadcasts and latencies apart.
+// scenarioBlocks returns the results of the scenario, except broadcasts and latencies.
 func (s Summary) scenarioBlocks() (blocks []block) {
 	if t := s.TLS; t != nil {
 		blocks = append(blocks, t.block())
@@ -56,7 +56,7 @@ func (p *Percentiles) counted(label string, n int64) blockRow {
 	return row
 }
 
-// closedLoopSays is what the latency of a closed loop cannot see.
+// closedLoopSays explains what the latency of a closed loop cannot show.
 const closedLoopSays = "Closed loop: a client sends once it has its answer. Messages that a stall delays are missing from these latencies " +
 	"(coordinated omission), so they are lower than independent users would see; use -rate to measure that."
 

@@ -5,7 +5,7 @@ import (
 )
 
 // Burst describes the outcome of the messages that clients pushed in one go.
-// Broadcasts and their latencies are those of the summary.
+// The summary has the broadcasts and their latencies.
 type Burst struct {
 	Replies int64        `json:"replies"`
 	ReplyMs *Percentiles `json:"reply_ms"` // from the moment at which all were pushed to the reply

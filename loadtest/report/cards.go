@@ -5,7 +5,7 @@ import "fmt"
 // A card is a figure that a reader looks for first.
 type card struct{ Name, Value, More string }
 
-// cards are those of the scenario.
+// cards returns the cards of the scenario.
 func (s Summary) cards() []card {
 	last := s.joinsCard()
 	for _, k := range kinds() {

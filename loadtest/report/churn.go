@@ -65,8 +65,8 @@ func (c *Churn) lacks() string {
 	return ""
 }
 
-// block has the joins and the leaves below each other. There are as many a second
-// of the ones as of the others, but for those under way at the end.
+// block has the joins and the leaves below each other. Their rates are the same, except
+// for those under way at the end.
 func (c *Churn) block() block {
 	b := block{Title: "churn", Columns: []string{"count", "p50", "p90", "p99", "max"}}
 	b.Rows = append(b.Rows, c.JoinMs.counted("  join again", c.Joins))

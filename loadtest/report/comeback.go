@@ -78,7 +78,7 @@ func (r *Result) comeback(joined *int64) *Comeback {
 		return nil
 	}
 	c := &Comeback{CutOff: measured(a.CutOff), Back: a.Count, Retries: a.Retries}
-	if a.Name == storm { // which spares nobody
+	if a.Name == storm { // which spares no one
 		c.CutOff, c.NoServerMs = joined, &a.Ms
 	}
 	all := c.Back
@@ -89,8 +89,8 @@ func (r *Result) comeback(joined *int64) *Comeback {
 	return c
 }
 
-// lacks is what is missing, "" if nothing. Old records do not tell how many were
-// cut off, but then somebody came back.
+// lacks says what is missing, "" if nothing is. Old records do not tell how many were cut
+// off, but then some came back.
 func (c *Comeback) lacks() string {
 	switch {
 	case c == nil, c.Back == 0 && (c.CutOff == nil || *c.CutOff == 0):

@@ -16,8 +16,8 @@ type Side struct {
 	Runs []*Result
 }
 
-// A Comparison sets sides side by side; the first is what the others are
-// measured by. It is its own JSON.
+// A Comparison sets sides side by side and measures the others by the first. It is its
+// own JSON.
 type Comparison struct {
 	Schema      int          `json:"schema"`
 	Test        string       `json:"test"`
@@ -43,8 +43,8 @@ type RunName struct {
 	Commit string `json:"commit"`
 }
 
-// A Line compares one quantity. What no run measured, because its scenario does
-// not have it, has no line.
+// A Line compares one quantity. A quantity that no run measured, because its scenario
+// does not have it, has no line.
 type Line struct {
 	Family string `json:"family"` // "memory"
 	Name   string `json:"name"`   // "server"
@@ -191,7 +191,7 @@ func (l Line) measured() bool {
 	return slices.ContainsFunc(l.Cells, func(c Cell) bool { return c.Median != nil })
 }
 
-// judge compares the cell with that of the first side.
+// judge compares the cell with the first side's.
 func (c *Cell) judge(first Cell, higherIsBetter bool, alpha float64) {
 	if c.Median == nil || first.Median == nil {
 		c.Verdict = NotMeasured

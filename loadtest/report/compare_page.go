@@ -239,7 +239,7 @@ func (c *Comparison) curves() chart {
 	return out.percentiles("latency, ms", percents, lines)
 }
 
-// sharedPercents are those of every run that has any.
+// sharedPercents returns the percents of every run that has any.
 func (c *Comparison) sharedPercents() (shared []float64) {
 	have, of := map[float64]int{}, 0
 	for _, s := range c.sides {

@@ -22,8 +22,8 @@ func configured(config map[string]any, scenario string) []record.Setting {
 	return all
 }
 
-// matters passes over what is there for other scenarios. What none of them names
-// may matter.
+// matters reports whether a setting matters in a scenario. It passes over settings of
+// other scenarios. One that no scenario names may matter.
 func matters(name, scenario string) bool {
 	of := func(k kind) bool { return slices.Contains(k.settings, name) }
 	return of(kindOf(scenario)) || !slices.ContainsFunc(kinds(), of)

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// tested are the cells with a P, but for those whose runs and the first side's
-// all have the same: they could not differ, so they are no chance to be wrong.
+// tested returns the cells with a P, except those whose runs all have the same value as
+// the first side's: they could not differ, so they are no chance to be wrong.
 func (c *Comparison) tested() (cells []*Cell) {
 	for _, l := range c.Lines {
 		for i := range l.Cells {

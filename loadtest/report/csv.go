@@ -37,8 +37,8 @@ var columns = []column{
 // WriteCSV writes the run over time: a line of names, then a row for each tick,
 // about one a second. The columns are those of [record.Tick] with their units,
 // the phase last: counters are totals since the start, kernel memory is above
-// the start of the run, latencies are those of the receipts since the row
-// before. What was not measured is empty, never 0.
+// the start of the run, latencies are of the receipts since the row before. A value that
+// was not measured is empty, never 0.
 func (r *Result) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	var names []string

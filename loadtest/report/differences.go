@@ -37,7 +37,7 @@ func differences(sides []Side) []Difference {
 	return found
 }
 
-// circumstanceNames are those of all runs, in the order of their first mention.
+// circumstanceNames returns the names in all runs, in the order of their first mention.
 func circumstanceNames(sides []Side) (names []string) {
 	known := map[string]bool{}
 	for _, s := range sides {
@@ -69,7 +69,7 @@ func (s Side) values(name string) (values []string) {
 	return values
 }
 
-// circumstances are what runs should share to be compared.
+// circumstances returns the settings that runs should share to be compared.
 func (r *Result) circumstances() []record.Setting {
 	clients := record.Setting{Name: "clients", Value: show(r.Summary.Clients, count)}
 	if r.Run == nil {

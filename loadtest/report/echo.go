@@ -4,8 +4,7 @@ import (
 	"fmt"
 )
 
-// Echo holds the results of the pings of that scenario. Their latencies are
-// those of the summary.
+// Echo holds the results of the pings of that scenario. The summary has their latencies.
 type Echo struct {
 	ClosedLoop          bool     `json:"closed_loop,omitempty"` // a client pings when it was answered: none is ever late, and there is one latency; false in old records
 	Replies             int64    `json:"replies"`

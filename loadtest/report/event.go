@@ -8,7 +8,7 @@ type event struct {
 	name string
 }
 
-// events are what became of servers on purpose.
+// events returns what was done to servers on purpose.
 func (r *Result) events() (events []event) {
 	for _, a := range r.activities {
 		for _, k := range kinds() {
@@ -20,7 +20,7 @@ func (r *Result) events() (events []event) {
 	return events
 }
 
-// marks are the events on the axis, those of them that lie within it.
+// marks returns the events that lie on the axis.
 func (t timeline) marks() (marks []eventMark) {
 	for i, e := range t.events {
 		at := t.x.at(float64(e.atMs) / t.unit)

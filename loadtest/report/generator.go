@@ -38,14 +38,14 @@ const (
 	mostLink    = 90.0 // percent of its speed
 )
 
-// generatorSays is what the thresholds are, for readers of a page.
+// generatorSays tells readers of a page the thresholds.
 const generatorSays = "The generator is ok while the p99 of late sends is at most 10 ms or a tenth of the p99 latency, " +
 	"the p99 of the event loops' lag at most 20 ms or half of it, the processors of its hosts at most 90% busy, its busiest process and the busiest processor in softirq " +
 	"at most 90% and 80% of one processor, other guests take at most 5% of them, programs wait for memory at most 5% of the time, no link is more than 90% used, " +
 	"and between servers and clients without sockets no packet was lost. " +
 	"All figures cover the time in which the scenario ran."
 
-// generator judges that of the run; nil if it was not watched.
+// generator judges the generator of the run; nil if it was not watched.
 func (r *Result) generator(latency *Percentiles) (*Generator, error) {
 	rec := r.watched
 	if rec == nil || rec.Ms == 0 {
@@ -128,10 +128,10 @@ func (g *Generator) String() string {
 	return "generator: suspect, because " + strings.Join(g.Because, "; ")
 }
 
-// Says is what the thresholds are.
+// Says tells the thresholds.
 func (g *Generator) Says() string { return generatorSays }
 
-// Measures are what it was judged by, in a line.
+// Measures returns the figures it was judged by, in a line.
 func (g *Generator) Measures() string {
 	p99 := func(p *Percentiles) string {
 		if p == nil {

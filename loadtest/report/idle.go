@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// Idle is what the heartbeats of that scenario came to.
+// Idle holds the results of the heartbeats of that scenario.
 type Idle struct {
 	Heartbeats              int64    `json:"heartbeats"` // answered
 	HeartbeatsPerSecond     *float64 `json:"heartbeats_per_second"`

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// A suite is what JUnit's XML calls a testsuite, by the schema that Jenkins, GitLab
-// and GitHub's actions read.
+// A suite is a testsuite of JUnit's XML, by the schema that Jenkins, GitLab and GitHub's
+// actions read.
 type suite struct {
 	XMLName  xml.Name   `xml:"testsuite"`
 	Name     string     `xml:"name,attr"`
@@ -31,8 +31,8 @@ type failure struct {
 }
 
 // WriteJUnit writes the checks of the verdict and the thresholds as test cases, for
-// programs that show those of a pipeline. What an interrupted run had no time to
-// measure is skipped.
+// programs that show those of a pipeline. Cases that an interrupted run had no time to
+// measure are skipped.
 func (r *Result) WriteJUnit(w io.Writer) error {
 	s := suite{Name: "loadtest." + r.Summary.Scenario, Seconds: "0"}
 	for _, c := range r.Summary.checks() {

@@ -6,27 +6,27 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// A kind is a scenario in a report: what it comes to, and where that is shown. What
-// it leaves out is as in a chat, where clients broadcast. Each has a file of its
-// own, and there is no other place that names it.
+// A kind is a scenario in a report: its results, and where they are shown. Fields that it
+// leaves out are as in a chat, where clients broadcast. Each has a file of its own, and
+// no other place names it.
 //
-// Kinds are asked whether or not the run was one of theirs: what they have to show
-// hangs on what the records hold.
+// Kinds are asked whether or not the run was one of theirs: the records decide whether
+// they have something to show.
 type kind struct {
 	name     string
 	parts    []string // other activities that it shows
 	silent   bool     // clients do not broadcast
 	together bool     // broadcasts, if there are any, are not recorded one by one
-	pings    bool     // clients push, and latencies are those of the replies
+	pings    bool     // clients push, and latencies are the replies'
 	settings []string // of the configuration, that do something in it and not in all
 
 	read        func(r *Result, s *Summary) error // puts what it comes to into the summary
 	lacks       func(s Summary) string            // why it is nothing, "" if it is
-	headline    func(s Summary) string            // instead of that of a chat
+	headline    func(s Summary) string            // instead of a chat's
 	before      func(s Summary) string            // comes before that
 	after       func(s Summary) string            // comes after it
 	blocks      func(s Summary) []block
-	cards       func(s Summary) []card // instead of those of a chat
+	cards       func(s Summary) []card // instead of a chat's
 	lastCard    func(s Summary) *card  // instead of the last of those
 	firstCharts func(r *Result) []chart
 	charts      func(r *Result, t timeline) []chart
@@ -51,7 +51,7 @@ func sending(more ...string) []string {
 	return append([]string{"messages", "writers", "late_ns", "event", "size", "drain_ns"}, more...)
 }
 
-// kindOf is that of a scenario; a chat of one that is not known here.
+// kindOf returns the kind of a scenario; a chat for one that is not known here.
 func kindOf(scenario string) kind {
 	for _, k := range kinds() {
 		if k.name == scenario {
@@ -80,7 +80,7 @@ func (s Summary) eachBroadcast() bool { return s.broadcasts() && !kindOf(s.Scena
 // pings reports whether the scenario sends them.
 func (s Summary) pings() bool { return kindOf(s.Scenario).pings }
 
-// arrival is what ends a latency.
+// arrival names the event that ends a latency.
 func (s Summary) arrival() string {
 	if s.pings() {
 		return "reply"
@@ -88,7 +88,7 @@ func (s Summary) arrival() string {
 	return "receipt"
 }
 
-// lacks is what the scenario itself lacks, "" if nothing.
+// lacks says what the scenario itself lacks, "" if nothing.
 func (s Summary) lacks() string {
 	if lacks := kindOf(s.Scenario).lacks; lacks != nil {
 		return lacks(s)

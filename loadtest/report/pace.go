@@ -17,8 +17,8 @@ func (r *Result) broadcastMs() int64 {
 	return max(last.AtMs-first.AtMs+r.intervalMs(), r.end.BroadcastMs)
 }
 
-// intervalMs is the time between two messages of a writer: that of the rate asked
-// for, or else the mean of what the first writer did; 0 if neither can tell.
+// intervalMs returns the time between two messages of a writer: by the rate asked for, or
+// else the mean of the first writer; 0 if neither can tell.
 func (r *Result) intervalMs() int64 {
 	if r.Run != nil {
 		if rate, ok := r.Run.Config["rate"].(float64); ok && rate > 0 {

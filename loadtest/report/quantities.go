@@ -23,7 +23,7 @@ type family struct {
 	members          []quantity
 }
 
-// families are what runs are compared by, in the order of the table.
+// families returns the quantities by which runs are compared, in the table's order.
 func families() []family {
 	return []family{
 		{"rates", "Rates", "How fast clients connect and join, how fast a broadcast reaches its receivers, and how many pings are answered. More is better.",

@@ -30,8 +30,8 @@ const (
 	queueSlope   = 20.0
 )
 
-// waits are those of the broadcasts, or of the pings of an open loop. A closed loop
-// has no queue: who waits does not send.
+// waits returns the waits of the broadcasts, or of the pings of an open loop. A closed
+// loop has no queue: a client that waits does not send.
 func (r *Result) waits() (list []wait) {
 	for _, b := range r.Broadcasts {
 		if b.Delivered > 0 {

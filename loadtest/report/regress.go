@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Missing is what the first side has and another lacks, in sentences: that none
-// of its runs came to an end, or that a figure is not measured any more. That is
-// worse than any figure could be.
+// Missing tells in sentences what the first side has and another lacks: none of its runs
+// came to an end, or a figure is not measured any more. That is worse than any figure
+// could be.
 func (c *Comparison) Missing() (sentences []string) {
 	if !c.sides[0].ended() {
 		return nil
@@ -56,7 +56,7 @@ func (c *Comparison) Untold() (sentences []string) {
 }
 
 // mayLack reports whether a run may lack the figure though nothing is wrong: the
-// kernel's memory is that of a whole host, and of few clients may seem to shrink.
+// kernel's memory is the whole host's, and with few clients may seem to shrink.
 func (l Line) mayLack() bool { return l.Family == "memory" && l.Name == "kernel" }
 
 // title names a line outside its table.
@@ -67,7 +67,7 @@ func (s Side) ended() bool {
 	return slices.ContainsFunc(s.Runs, func(r *Result) bool { return r.Summary.Ended })
 }
 
-// scenario is that of the runs, of the first if they differ.
+// scenario returns the scenario of the runs, of the first if they differ.
 func (s Side) scenario() string { return s.Runs[0].Summary.Scenario }
 
 // mixed reports whether some latencies are of replies and others of receipts.

@@ -22,7 +22,7 @@ type Result struct {
 
 	ticks        []record.Tick
 	activities   []record.Activity
-	watched      *record.Generator // nil if nobody watched the generator
+	watched      *record.Generator // nil if the generator was not watched
 	steps        []*record.Step
 	shortfall    *record.Shortfall // nil if it did not stop short, or does not say
 	rooms        int

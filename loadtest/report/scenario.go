@@ -4,7 +4,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// Other is what a scenario came to that has no figures of its own here.
+// Other holds the results of a scenario that has no figures of its own here.
 type Other struct {
 	Name      string       `json:"name"`
 	Count     int64        `json:"count"` // of what, the name says
@@ -12,7 +12,7 @@ type Other struct {
 	LatencyMs *Percentiles `json:"latency_ms"`
 }
 
-// scenario is what the run was about.
+// scenario returns the scenario of the run.
 func (r *Result) scenario() string {
 	if r.Run != nil {
 		if name, ok := r.Run.Config["scenario"].(string); ok {
@@ -22,7 +22,7 @@ func (r *Result) scenario() string {
 	if n := len(r.activities); n > 0 {
 		return r.activities[n-1].Name
 	}
-	return chat.name // there was no other before they had names
+	return chat.name // the only one before they had names
 }
 
 // activity returns the last one of these names, or nil.

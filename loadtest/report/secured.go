@@ -2,7 +2,7 @@ package report
 
 import "github.com/roost-rt/roost/loadtest/record"
 
-// Secured is what the clients' TLS came to.
+// Secured holds the results of the clients' TLS.
 type Secured struct {
 	Handshakes int64 `json:"handshakes"` // done
 	Resumed    int64 `json:"resumed"`    // of these, with a session of before

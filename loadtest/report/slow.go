@@ -1,6 +1,6 @@
 package report
 
-// Slow is what became of the clients that stopped to read.
+// Slow tells what became of the clients that stopped reading.
 type Slow struct {
 	Stalled *int64 `json:"stalled"` // clients that stopped to read; nil in old records
 	CutOff  int64  `json:"cut_off"` // of them, by the server

@@ -100,10 +100,10 @@ func (t Trial) Reason() string {
 // Number, P99 and Outcome are for people.
 func (t Trial) Number() string { return plainNumber(t.Value) }
 
-// P99 is that of its latencies.
+// P99 returns the 99th percentile of its latencies.
 func (t Trial) P99() string { return show(t.P99Ms, milliseconds) }
 
-// Outcome is what came of it.
+// Outcome says how it ended.
 func (t Trial) Outcome() string {
 	if t.Held {
 		return "holds"
@@ -140,7 +140,7 @@ func (s *Sweep) Headline() string {
 	return fmt.Sprintf("The knee: %s holds, %s does not", s.of(s.Holds.Value), s.of(s.Breaks.Value))
 }
 
-// Remarks are what to know of it.
+// Remarks returns what readers should know of it.
 func (s *Sweep) Remarks() (list []string) {
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if p := s.Holds; p != nil {
@@ -209,7 +209,7 @@ func (s *Sweep) brokeSuspect() (of, suspect int) {
 	return of, suspect
 }
 
-// bottlenecks are those of the runs at the border, the most frequent first.
+// bottlenecks returns the bottlenecks of the runs at the border, the most frequent first.
 func (s *Sweep) bottlenecks() string {
 	times := make(map[string]int)
 	var names []string

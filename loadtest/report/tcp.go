@@ -21,8 +21,8 @@ func (r *Result) clientTCP() string {
 	return tcp
 }
 
-// tcpSays is what a virtual link measures more and less truly than loopback; "" for
-// loopback.
+// tcpSays tells what a virtual link measures more truly than loopback, and what less; ""
+// for loopback.
 func (r *Result) tcpSays(s Summary) string {
 	const both = "The clients' TCP was in their process, behind a network device. More realistic than loopback: " +
 		"the server pays for its own TCP and not for the receivers', and the kernel's memory is that of the servers' ends. " +

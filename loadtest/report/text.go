@@ -186,7 +186,7 @@ func reading(bytes int64) *float64 {
 	return &b
 }
 
-// title is what kind of run it was.
+// title names the kind of run.
 func (s Summary) title() string {
 	if s.Scenario == "" || s.Scenario == chat.name {
 		return "Load test"

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Threshold is what a figure had to be, and what it was. Who asks for it sets
-// it: see [Result.Judge].
+// A Threshold is the bound for a figure, and the figure. The caller sets it: see
+// [Result.Judge].
 type Threshold struct {
 	Text  string   `json:"text"`  // "p99<500ms"
 	Value *float64 `json:"value"` // times in milliseconds, growth in percent; nil if not measured
@@ -38,7 +38,7 @@ func (s Summary) missedThresholds() (list []Threshold) {
 	return list
 }
 
-// thresholdFault is a reason to fail, "" if there is none.
+// thresholdFault returns a reason to fail, "" if there is none.
 func (s Summary) thresholdFault() string {
 	var names []string
 	for _, t := range s.missedThresholds() {

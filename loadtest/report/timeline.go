@@ -45,8 +45,8 @@ func newTimeline(ticks []record.Tick, events ...event) timeline {
 	return t
 }
 
-// thin makes one tick of each n. Counters are those of the last, latencies
-// those of the slowest, so no peak is lost.
+// thin makes one tick of each n. Counters come from the last, latencies from the slowest,
+// so no peak is lost.
 func thin(ticks []record.Tick, n int) []record.Tick {
 	var out []record.Tick
 	for i, tick := range ticks {
@@ -81,7 +81,7 @@ func (t timeline) readings(of func(record.Tick) int64) []float64 {
 	return values
 }
 
-// unlessZero gives up on values that are 0 throughout: nobody took them.
+// unlessZero gives up on values that are 0 throughout: they were not measured.
 func unlessZero(values []float64) []float64 {
 	if least, most := bounds(series{values: values}); least != 0 || most != 0 {
 		return values
@@ -241,7 +241,7 @@ func (t timeline) answers(c chart, total func(record.Tick) int64) chart {
 		series{c.ID, "blue", t.spread(unlessZero(t.values(total))), true})
 }
 
-// latency is that of arrivals, which are receipts or replies.
+// latency returns the chart of the latency of arrivals, which are receipts or replies.
 func (t timeline) latency(arrival string) chart {
 	c := chart{ID: "latency", Title: "Latency over time", About: "From the intended send to the " + arrival + ", over the interval before each point."}
 	ms := func(of func(record.Tick) int64) []float64 { return thousandths(t.readings(of)) }
@@ -272,8 +272,8 @@ func sparse(values []float64) bool {
 	return 2*alone > all
 }
 
-// bars draws a bar over the interval before each point, up to the value of the
-// first series and from there on to that of the second.
+// bars draws a bar over the interval before each point, up to the value of the first
+// series and from there on to the value of the second.
 func (t timeline) bars(c chart, y axis, low, high series) chart {
 	low.class, high.class = low.class+" bar", high.class+" bar"
 	c = t.chart(c, y, low, high)

@@ -7,10 +7,10 @@ import (
 )
 
 // Verdict says whether every client asked for joined, every broadcast reached
-// each joined client once and in order, no queue grew all the while, no client had
-// an error, the scenario came to what it is for, such as that all who were cut off
-// are back, and every threshold was met. Reasons are sentences without a full stop: what is missing,
-// and that a run was interrupted, which alone does not make it fail.
+// each joined client once and in order, no queue grew all the while, no client had an
+// error, the scenario reached its aim, such as that all clients that were cut off are
+// back, and every threshold was met. Reasons are sentences without a full stop: they say
+// what is missing, and that a run was interrupted, which alone does not make it fail.
 func Verdict(s Summary) (ok bool, reasons []string) {
 	reasons = s.faults()
 	if !s.complete() {
@@ -26,7 +26,7 @@ func Verdict(s Summary) (ok bool, reasons []string) {
 	return ok, reasons
 }
 
-// faults are those of the checks.
+// faults returns the faults of the checks.
 func (s Summary) faults() (list []string) {
 	for _, c := range s.checks() {
 		if c.Fault != "" {
@@ -42,7 +42,7 @@ type check struct {
 	Fault string // a sentence without a full stop; "" if there is none
 }
 
-// checks are those of the verdict, thresholds apart.
+// checks returns the checks of the verdict, except thresholds.
 func (s Summary) checks() (list []check) {
 	add := func(name string, fails bool, format string, args ...any) {
 		c := check{Name: name}
