@@ -25,7 +25,7 @@ type listener struct {
 	room   draw
 	topics map[int]int32 // members here, by room
 	inside [buckets]int32
-	idle   [buckets]float64 // since when a bucket has no topics; 0 if it has, or nobody listens
+	idle   [buckets]float64 // since when a bucket has no topics; 0 if it has, or no one listens
 	on     [buckets]bool
 	spoke  float64 // when it last said hello
 

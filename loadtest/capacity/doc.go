@@ -4,6 +4,6 @@
 // what an average does not show: where rooms lie, clients that come and go, and the
 // storm after a node has died.
 //
-// It is pure: no clock, no goroutines, no I/O but the writer given. The same values and
-// seed make the same [Report]. What it assumes is in the report, sentence by sentence.
+// It is pure: no clock, no goroutines, no I/O except the given writer. The same values and
+// seed make the same [Report]. The report lists its assumptions, sentence by sentence.
 package capacity

@@ -19,7 +19,7 @@ type Measured struct {
 	// CPU time of the server in microseconds, user and system.
 	JoinUs      Figure `json:"join_us"`      // connect, upgrade and join
 	DeliveryUs  Figure `json:"delivery_us"`  // one message at one client
-	HeartbeatUs Figure `json:"heartbeat_us"` // with all else that an idle server does
+	HeartbeatUs Figure `json:"heartbeat_us"` // including everything else an idle server does
 	PushUs      Figure `json:"push_us"`      // a client's message, with its reply; 0 means 10, as in results/echo-10k
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Workload is what all clients do. A zero field means its default.
+// A Workload describes what all clients do. A zero field means its default.
 type Workload struct {
 	Topics    int           `json:"topics"`       // that each client joins (1)
 	RoomSize  float64       `json:"room_size"`    // clients of a room, on average (100)
@@ -18,7 +18,7 @@ type Workload struct {
 	Stay      time.Duration `json:"stay_ns"`      // of a client, on average, until it leaves and another one comes (10 min)
 }
 
-// A Machine is what a node has. A zero field means its default.
+// A Machine describes the hardware of a node. A zero field means its default.
 type Machine struct {
 	Cores    float64 `json:"cores"`    // processors (16)
 	Memory   float64 `json:"memory"`   // bytes (64 GiB)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Kinds of binary messages of version 2. What follows the kind are the sizes of the
-// fields, one byte each, then the fields, then the payload.
+// Kinds of binary messages of version 2. The kind is followed by the sizes of the fields,
+// one byte each, then the fields, then the payload.
 const (
 	kindPush      = 0
 	kindReply     = 1

@@ -1,8 +1,8 @@
 // Package channels reads and writes messages of Phoenix Channels as a client does.
 //
 // It shares no code with the server's package wire: a mistake there would be made on
-// both sides, and go unseen. What it reads may come from any application and any
-// encoder of JSON: keys in another order, spaces, escapes.
+// both sides, and go unseen. Its input may come from any application and any encoder of
+// JSON: keys in another order, spaces, escapes.
 //
 // It is pure: no I/O, no goroutines, no clock.
 package channels
@@ -54,7 +54,7 @@ func (m *Message) IsBroadcast() bool {
 	return true
 }
 
-// Answer is that of a reply. It fails if the payload is none.
+// Answer returns the answer in a reply. It fails if the payload has none.
 func (m *Message) Answer() (a Answer, err error) {
 	if m.IsBinary {
 		return Answer{Status: string(m.Payload)}, nil

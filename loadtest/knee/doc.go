@@ -1,9 +1,9 @@
 // Package knee finds the highest load that still holds a promise, by trials whose
-// outcomes chance has a part in.
+// outcomes depend on chance, too.
 //
-// It is pure: no clock, no goroutines, no I/O. Who makes the trials asks [Search.Next]
-// for a load and tells [Search.Tell] what came of it, for as long as there is a
-// next one. At any moment [Search.Knee] is what is known so far.
+// It is pure: no clock, no goroutines, no I/O. The caller asks [Search.Next] for a load,
+// makes the trial and gives [Search.Tell] the outcome, for as long as there is a next
+// load. At any moment [Search.Knee] returns what is known so far.
 //
 // # How it searches
 //

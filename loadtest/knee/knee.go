@@ -2,7 +2,7 @@ package knee
 
 import "math"
 
-// A Knee is what a search came to.
+// A Knee is the result of a search.
 type Knee struct {
 	Holds  *Point `json:"holds"`  // the highest that holds; nil if none does
 	Breaks *Point `json:"breaks"` // the lowest that does not; nil if all hold
@@ -21,7 +21,7 @@ type Point struct {
 	To   float64 `json:"to"`
 }
 
-// Knee is what is known so far.
+// Knee returns the result so far.
 func (s *Search) Knee() Knee {
 	low, high, held, broke := s.border()
 	_, more := s.next()
@@ -42,7 +42,7 @@ func (s *Search) point(place int) *Point {
 	return p
 }
 
-// wilson is the interval of a share of which so many of n were seen.
+// wilson returns the Wilson interval of a share that was seen so many times in n.
 func wilson(seen, n int) (from, to float64) {
 	const z = 1.96 // 95 %
 	share, of := float64(seen)/float64(n), float64(n)

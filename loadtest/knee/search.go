@@ -22,7 +22,7 @@ type Config struct {
 	// Repeats is how many trials decide about a load at the border. Zero means 5.
 	Repeats int
 
-	// Trials bounds those of the whole search. Zero means 60.
+	// Trials bounds the trials of the whole search. Zero means 60.
 	Trials int
 
 	// Whole makes all loads whole numbers, of at least 1.
@@ -131,8 +131,8 @@ func (s *Search) between(low, high int) int {
 	return low
 }
 
-// border is the place of the lowest load that breaks, as far as is known, and of
-// the highest below it that holds. What holds above one that breaks is chance.
+// border returns the places of the lowest load known to break, and of the highest below
+// it that holds. If a load above one that breaks holds, that is chance.
 func (s *Search) border() (low, high int, held, broke bool) {
 	for place := range s.trials {
 		if !s.holds(place) && (!broke || place < high) {
@@ -170,7 +170,7 @@ func (s *Search) holds(place int) bool {
 func (s *Search) Tell(load float64, held bool) {
 	place, _ := s.next()
 	if s.load(place) != load {
-		return // nobody asked for it
+		return // not asked for
 	}
 	t := s.trials[place]
 	if t == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// A Run is what is known of one so far. It is safe for concurrent use.
+// A Run holds what is known of a run so far. It is safe for concurrent use.
 type Run struct {
 	mu   sync.Mutex // guards the rest
 	tick *record.Tick
@@ -57,7 +57,7 @@ func (r *Run) Collect(to chan<- prometheus.Metric) {
 func (r *Run) last() *record.Tick {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.tick // nobody changes it any more
+	return r.tick // it never changes any more
 }
 
 // Handler answers requests for the metrics.

@@ -81,7 +81,7 @@ func (r *Run) Push(endpoint, headers string) (stop func() error, err error) {
 func receiver(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", errors.New("otlp: want http://host:port or https://host, of a receiver of OTLP over HTTP") // without what it is: a token may be in it
+		return "", errors.New("otlp: want http://host:port or https://host, of a receiver of OTLP over HTTP") // without the URL: a token may be in it
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/v1/metrics"
@@ -164,7 +164,7 @@ func (p *pusher) send(t *record.Tick) error {
 	return refused(answer.StatusCode, text)
 }
 
-// refused is what a receiver says against a message, nil if nothing. OTLP 1.x,
+// refused returns a receiver's objection to a message, nil if it has none. OTLP 1.x,
 // "OTLP/HTTP Response".
 func refused(status int, text []byte) error {
 	const shown = 200

@@ -85,12 +85,11 @@ func (c *Child) Runs() bool {
 	}
 }
 
-// Usage is what the child takes. CPU time that it has taken stays taken when it
-// has ended.
+// Usage returns the child's usage. Its CPU time still counts when it has ended.
 func (c *Child) Usage() (u order.Usage) {
 	if c.Runs() {
 		u = Measure(c.PID())
-	} else if s := c.cmd.ProcessState; s != nil { // nobody knows whose the pid is now
+	} else if s := c.cmd.ProcessState; s != nil { // the pid may be another's now
 		u.CPUNs = int64(s.UserTime() + s.SystemTime())
 	}
 	c.cpuNs = max(c.cpuNs, u.CPUNs) // it may have ended just before it was read

@@ -12,8 +12,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/order"
 )
 
-// A Look looks at this process and its host now and then: the many files take as
-// long as all else that is told. The zero value has not looked. It belongs to one
+// A Look looks at this process and its host now and then: the many files take as long as
+// everything else in a report. The zero value has not looked. It belongs to one
 // goroutine at a time.
 type Look struct{ at int64 }
 
@@ -33,7 +33,7 @@ func (l *Look) Strain() (s order.Strain) {
 // Anew has the host as it is now.
 func (l *Look) Anew() order.Strain { return order.Strain{WaitNs: waitNs(), Host: OwnHost()} }
 
-// OwnHost is what this machine has done since it started.
+// OwnHost returns the counters of this machine since it started.
 func OwnHost() order.Host { return hostAt("/") }
 
 // hostAt reads the files below root.
@@ -80,8 +80,8 @@ func pressureNs(text string) int64 {
 	return number(total) * 1000
 }
 
-// traffic is the bytes of each network interface in the direction that had more,
-// but those of loopback, from /proc/net/dev.
+// traffic returns the bytes of each network interface except loopback, in the direction
+// that had more, from /proc/net/dev.
 func traffic(dev string) map[string]int64 {
 	bytes := make(map[string]int64)
 	for line := range strings.Lines(dev) {
@@ -95,7 +95,7 @@ func traffic(dev string) map[string]int64 {
 	return bytes
 }
 
-// number is 0 for what is none.
+// number returns 0 for a text that is no number.
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	return n

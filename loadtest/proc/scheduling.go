@@ -10,7 +10,7 @@ import (
 
 // Slacken lets the timers of the children that this thread starts from now on be
 // late by d; 0 is the system's default. Without it they only take more of the
-// processors, so an error is none.
+// processors, so errors do not matter.
 func Slacken(d time.Duration) { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(d), 0, 0, 0) }
 
 // schedBatch is SCHED_BATCH of sched(7), which package unix lacks.
@@ -19,7 +19,7 @@ const schedBatch = 3
 // YieldToServers puts all threads of this process under SCHED_BATCH: woken up
 // by a message, a client does not interrupt the server that is still writing
 // to others, as it could not if it were on another machine. It is a favour to
-// the measurement, so an error is none.
+// the measurement, so errors do not matter.
 func YieldToServers() { schedule(unix.SchedAttr{Policy: schedBatch}) }
 
 // KeepUpWithServers gives this process ten times the share of a processor that each server

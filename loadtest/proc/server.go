@@ -105,7 +105,7 @@ func (s *Server) Collect() bool {
 		return false
 	}
 	select {
-	case <-s.Collected: // of an earlier one that nobody waited for
+	case <-s.Collected: // of an earlier one that no one waited for
 	default:
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGUSR1) // if it has ended, Exited says so

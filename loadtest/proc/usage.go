@@ -14,7 +14,7 @@ import (
 // Child.Usage.
 func Measure(pid int) order.Usage { return usageOf(strconv.Itoa(pid)) }
 
-// OwnUsage is that of this process, whatever number others know it by.
+// OwnUsage returns the usage of this process, whatever pid others know it by.
 func OwnUsage() order.Usage { return usageOf("self") }
 
 // usageOf reads the folder of that name in /proc.

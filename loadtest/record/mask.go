@@ -36,8 +36,8 @@ var (
 	header = regexp.MustCompile(`^(--?[a-z-]+=)?([^\s:=/"']+):\s*(.+)$`)
 )
 
-// Masked is a text without what is secret by its name: the password of a URL, the
-// value of a parameter, that of a header.
+// Masked returns a text without values that are secret by their names: the password of a
+// URL, the value of a parameter or of a header.
 func Masked(text string) string {
 	text = password.ReplaceAllString(text, "${1}"+hidden+"@")
 	if h := header.FindStringSubmatch(text); h != nil && secret.Named(h[2]) && !strings.HasPrefix(h[3], "//") {
@@ -58,7 +58,7 @@ func maskedAssignment(text string) string {
 	return name + "=" + maskedAssignment(value)
 }
 
-// maskedCommand also hides what follows a flag whose name is that of a secret.
+// maskedCommand also hides the argument behind a flag that is named like a secret.
 func maskedCommand(args []string) (shown []string) {
 	for i, arg := range args {
 		if i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=") && secret.Named(args[i-1]) {

@@ -107,7 +107,7 @@ type Tick struct {
 }
 
 // Generator is how well the load generator kept up while the scenario played, and
-// what it left of its hosts. What could not be read is 0 or empty.
+// what it left of its hosts. Fields that could not be read are 0 or empty.
 type Generator struct {
 	AtMs             int64  `json:"at_ms"` // since the start of the run
 	Ms               int64  `json:"ms"`    // how long it played; all times below are within that
@@ -125,7 +125,7 @@ type Generator struct {
 	Hosts            []Host `json:"hosts"`                   // of clients
 }
 
-// A Host is what all its processors did, other programs included.
+// A Host tells what all its processors did, other programs included.
 type Host struct {
 	Name       string `json:"name,omitempty"` // of an agent; "" is the coordinator's
 	Cores      int    `json:"cores"`
@@ -149,7 +149,7 @@ type Broadcast struct {
 	AtMs       int64 `json:"at_ms"`        // intended send time since the start of the run
 	SendLateUs int64 `json:"send_late_us"` // how much later than intended the frame was handed to the kernel
 	Expected   int64 `json:"expected"`
-	Delivered  int64 `json:"delivered"` // without those so late that nobody waited for them any more; End has them
+	Delivered  int64 `json:"delivered"` // without those that came too late to be waited for; End has them
 	FirstUs    int64 `json:"first_us"`
 	P50Us      int64 `json:"p50_us"`
 	P99Us      int64 `json:"p99_us"`
@@ -157,7 +157,7 @@ type Broadcast struct {
 }
 
 // Memory is the memory bill at one moment: RSS after the garbage collection
-// of every Go process that can be asked for one. What could not be read is 0.
+// of every Go process that can be asked for one. Fields that could not be read are 0.
 type Memory struct {
 	AtMs        int64  `json:"at_ms"`
 	When        string `json:"when"` // "empty", "joined" (all clients, idle), "soak" (during the broadcasts) or "after" (after them)
@@ -169,13 +169,13 @@ type Memory struct {
 	AvailableBytes int64 `json:"available_bytes,omitempty"` // what the host could still give to new programs
 }
 
-// An Activity is what one scenario came to, broadcasts apart.
+// An Activity holds the results of one scenario, except broadcasts.
 type Activity struct {
 	Name        string `json:"name"`                    // "echo", "idle", "storm", "kill", "churn" and "leave", "slow", or "burst"
 	AtMs        int64  `json:"at_ms"`                   // its start, since the start of the run
 	Ms          int64  `json:"ms"`                      // its length; of a storm how long there was no server: from the end of the last one until the first listened again
 	Count       int64  `json:"count"`                   // replies, heartbeats answered, clients that came back, joined again or left, or slow ones that the server cut off
-	CutOff      int64  `json:"cut_off,omitempty"`       // clients that a kill cut off; 0 if not recorded, and in a storm, which spares nobody
+	CutOff      int64  `json:"cut_off,omitempty"`       // clients that a kill cut off; 0 if not recorded, and in a storm, which spares no one
 	ClosedLoop  bool   `json:"closed_loop,omitempty"`   // of "echo": an answer set off the next ping, so none was ever late; false if not recorded
 	Stalled     int64  `json:"stalled,omitempty"`       // clients of "slow" that stopped to read; 0 if not recorded
 	Retries     int64  `json:"retries,omitempty"`       // attempts to come back that failed
@@ -185,7 +185,7 @@ type Activity struct {
 	RawLatency  []byte `json:"raw_latency,omitempty"` // of replies, from the actual send
 }
 
-// A Step is what came of one step of a scenario file, of all users together.
+// A Step holds the results of one step of a scenario file, of all users together.
 type Step struct {
 	Name    string           `json:"name"`
 	What    string           `json:"what"` // "join", "reply", "broadcast", "event", "leave" or "push", which waits for nothing

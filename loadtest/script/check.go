@@ -37,7 +37,7 @@ func (s *Script) check() error {
 	return nil
 }
 
-// isAmount reports whether a number is one of which there can be so many.
+// isAmount reports whether a number can be an amount.
 func isAmount(n float64) bool { return n >= 0 && !math.IsInf(n, 0) }
 
 // waits reports whether each round of the steps takes some time.
@@ -85,7 +85,7 @@ func (t *Target) check() error {
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || !slices.Contains([]string{"ws", "wss", "http", "https"}, u.Scheme) {
-		return errors.New("target.url: want ws://host:port/socket or wss://host/socket") // without what it is: a token may be in it
+		return errors.New("target.url: want ws://host:port/socket or wss://host/socket") // without the URL: a token may be in it
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (r *Reply) check() error {
 	return nil
 }
 
-// topicNamed is the place of the topic that steps call so, -1 if there is none.
+// topicNamed returns the place of the topic that steps call so, -1 if there is none.
 func (s *Script) topicNamed(name string) int {
 	return slices.IndexFunc(s.Topics, func(t Topic) bool { return t.As == name })
 }
@@ -200,7 +200,7 @@ func (s *Script) checkSteps(steps []*Step) error {
 	return nil
 }
 
-// A stepError is what is wrong with the step of a line.
+// A stepError is a fault of the step at a line.
 type stepError struct {
 	line int
 	err  error
@@ -256,7 +256,7 @@ func (s *Script) checkStep(step *Step) error {
 	return nil
 }
 
-// extra is a key that has nothing to do with the verb, "" if there is none.
+// extra returns a key that has nothing to do with the verb, "" if there is none.
 func (step *Step) extra(verb string) string {
 	for _, key := range []struct {
 		name string
@@ -273,7 +273,7 @@ func (step *Step) extra(verb string) string {
 	return ""
 }
 
-// title is what a step is called in the report.
+// title returns the name of a step in the report.
 func title(step *Step, name string) string {
 	if step.Name != "" {
 		return step.Name

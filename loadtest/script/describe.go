@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// String is what a run of the script does, in a sentence without its full stop.
+// String tells what a run of the script does, in a sentence without its full stop.
 func (s *Script) String() string {
 	var topics []string
 	for _, t := range s.Topics {

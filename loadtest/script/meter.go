@@ -11,9 +11,9 @@ type Meter struct {
 	What string // "join", "reply", "broadcast", "event", "leave" or "push", which waits for nothing
 }
 
-// Named are the places of the meters that somebody means by a name: that of a step,
-// or that and ".reply" or another What; else it without its verb, as new_msg for
-// "push new_msg"; else a What, which is all steps of the kind.
+// Named returns the places of the meters that a name stands for: the name of a step,
+// perhaps with ".reply" or another What behind it; else such a name without its verb, as
+// new_msg for "push new_msg"; else a What, for all steps of that kind.
 func Named(meters []Meter, name string) (places []int) {
 	for _, is := range []func(Meter) bool{
 		func(m Meter) bool { return m.Name == name || m.Name+"."+m.What == name },

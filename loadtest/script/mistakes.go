@@ -55,7 +55,7 @@ func mistakes(node *yaml.Node, t reflect.Type, path string) (errs []error) {
 	case node.Decode(reflect.New(t).Interface()) != nil, t.Kind() == reflect.Int && node.ShortTag() != "!!int":
 		return fail("%q: want %s", node.Value, wants[t.Kind()])
 	case t.Kind() == reflect.String && strings.Contains(node.Value, "{{") && !slices.Contains(titles, path[strings.LastIndex(path, ".")+1:]):
-		return fail("{{…}} stands for nothing here: this is the same for all users") // without what it is: a token may be in it
+		return fail("{{…}} stands for nothing here: this is the same for all users") // without the text: a token may be in it
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// suggestion is what may have been meant.
+// suggestion returns the key that may have been meant.
 func suggestion(key string, fields map[string]reflect.Type) string {
 	best, least := "", 3 // more changes are another word
 	var all []string

@@ -92,7 +92,7 @@ func Load(name string, file func(name string) ([]byte, error), getenv func(strin
 	return src, s, nil
 }
 
-// Script is what the source says.
+// Script reads the source.
 func (src *Source) Script() (*Script, error) {
 	if src == nil {
 		return nil, errors.New("no scenario file")

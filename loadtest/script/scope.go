@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Scope is what the expressions of a template stand for, for one user at one time.
+// A Scope holds the values of the expressions of a template, for one user at one time.
 type Scope struct {
 	Script *Script
 	N      int // number of the user, from 1 on
@@ -102,8 +102,8 @@ func (s *Scope) lookUp(e *expr) (string, error) {
 	return string(raw), nil
 }
 
-// Matches reports whether JSON has what is wanted: an object its fields, and maybe
-// more, all else must be equal.
+// Matches reports whether JSON is as wanted: an object must have the wanted fields and may
+// have more, any other value must be equal.
 func Matches(got, want json.RawMessage) bool {
 	var a, b any
 	return json.Unmarshal(got, &a) == nil && json.Unmarshal(want, &b) == nil && matches(a, b)
@@ -129,7 +129,7 @@ func matches(got, want any) bool {
 	return got == want
 }
 
-// Field is that of a path such as room.id, in JSON.
+// Field returns the field at a path such as room.id, in JSON.
 func Field(in json.RawMessage, path []string) (json.RawMessage, bool) {
 	for _, name := range path {
 		var fields map[string]json.RawMessage

@@ -53,7 +53,7 @@ type TLS struct {
 // Users are who there is.
 type Users struct {
 	Count   int     `yaml:"count"`   // 0 is one for each row of File, or 10, or as many as the stages need
-	File    string  `yaml:"file"`    // table with a row for each: .csv with a head, or .jsonl; its folder is that of the scenario file
+	File    string  `yaml:"file"`    // table with a row for each: .csv with a head, or .jsonl; relative to the scenario file
 	Reuse   bool    `yaml:"reuse"`   // more users than rows: they take the rows in turn
 	Connect float64 `yaml:"connect"` // connects a second, over all, without stages; 0 is as fast as the server answers
 }
@@ -69,7 +69,7 @@ type Topic struct {
 	Meter int `yaml:"-"` // of the join
 }
 
-// A Reply is what an answer must be.
+// A Reply describes the expected answer.
 type Reply struct {
 	Status string            `yaml:"status"` // "" is ok
 	Within Time              `yaml:"within"` // 0 is 10 s
@@ -106,10 +106,10 @@ type Step struct {
 	line  int
 }
 
-// A Broadcast is what comes of a push. It is known by its stamp.
+// A Broadcast is the broadcast that a push causes. Its stamp identifies it.
 type Broadcast struct {
-	Event  string `yaml:"event"`  // "" is that of the push
-	Topic  string `yaml:"topic"`  // one of the script's; "" is that of the push
+	Event  string `yaml:"event"`  // "" means the push's
+	Topic  string `yaml:"topic"`  // one of the script's; "" means the push's
 	To     string `yaml:"to"`     // all who have joined the topic, which is the default, others but the sender, or self
 	Within Time   `yaml:"within"` // in which the sender must have its own; 0 is 10 s
 
@@ -149,6 +149,5 @@ const (
 	LongPoll  = "longpoll"
 )
 
-// Patience is how long something is waited for when nobody says, as official
-// clients do.
+// Patience is how long to wait for something by default, as official clients do.
 const Patience = Time(10 * time.Second)

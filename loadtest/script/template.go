@@ -18,9 +18,9 @@ type Text struct {
 	plain string // as it stands in the file
 }
 
-// A Payload is a template whose value is JSON: YAML, the texts of which are
-// templates. Their values are escaped. A text that is nothing but {{name | number}}
-// or {{name | json}} becomes what it stands for.
+// A Payload is a template whose value is JSON. It is YAML with texts that are templates.
+// Their values are escaped. A text that is only {{name | number}} or {{name | json}}
+// becomes the number or the JSON itself.
 type Payload struct{ parts []part }
 
 // A part is a literal or an expression.
@@ -29,7 +29,7 @@ type part struct {
 	expr    *expr
 }
 
-// An expr is what stands between braces.
+// An expr is an expression between braces.
 type expr struct {
 	source string // for people
 	line   int

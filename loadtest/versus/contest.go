@@ -16,7 +16,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
-// usage is what -help shows, before the flags.
+// usage is the text that -help shows before the flags.
 const usage = `Loadtest compare-servers measures Roost and other servers on this host, by turns:
 the same clients, messages and settings for each, in rounds, each round in
 another order. Nothing else should run meanwhile.
@@ -63,7 +63,7 @@ type Contest struct {
 	messages   int
 	rate       float64       // of messages, a second; 0: what a run chooses by itself
 	echo       time.Duration // 0: none
-	clientTCP  string        // where that of the clients is, for all servers
+	clientTCP  string        // where the clients' TCP is, for all servers
 	oneRoom    bool          // of all processes of a server
 	out        string        // folder
 	notes      []string      // of the user, for the report
@@ -200,8 +200,8 @@ func (c Contest) Play(ctx context.Context) (bouts []Bout) {
 	return bouts
 }
 
-// order is that of a round: another one comes first in each, and every second
-// round is backwards, so that nobody always has the same one before.
+// order returns the order of a round: another contender comes first in each, and every
+// second round is backwards, so that none always follows the same one.
 func (c Contest) order(round int) []contender {
 	first := round % len(c.contenders)
 	order := slices.Concat(c.contenders[first:], c.contenders[:first])

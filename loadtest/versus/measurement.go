@@ -19,7 +19,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/report"
 )
 
-// A measurement is what one contender did in one round.
+// A measurement is the result of one contender in one round.
 type measurement struct {
 	round  int
 	result *report.Result // of the chat, with the echo; nil if there is nothing to look at
@@ -28,8 +28,7 @@ type measurement struct {
 	reason string          // why something is missing, "" if nothing is
 }
 
-// whole says that all clients joined, so that the figures can be set beside
-// those of others.
+// whole reports whether all clients joined, so that the figures compare with others'.
 func (m *measurement) whole() bool {
 	if m.result == nil {
 		return false
@@ -164,7 +163,7 @@ func readRecords(path string) (records []record.Record, err error) {
 	return records, err
 }
 
-// lastWords is what a run said in the end, on one line; "" if that was no error.
+// lastWords returns the last output of a run, on one line; "" if that was no error.
 func (p Program) lastWords(log []byte) string {
 	const most = 300
 	mark := p.Name + ": "

@@ -169,7 +169,7 @@ func (c Contest) markdown(bouts []Bout) string {
 	return text.String()
 }
 
-// table has medians, and what they are of those of the first column.
+// table has medians, and their ratios to the first column's.
 func (c Contest) table(text *strings.Builder, b Bout) {
 	fmt.Fprintf(text, "\n| [%d clients](%d/compare.html) |", b.clients, b.clients)
 	for _, who := range c.contenders {
@@ -293,7 +293,7 @@ func (w contender) describe() string {
 	return fmt.Sprintf("%s: `%s`", w.name, w.command)
 }
 
-// circumstances are what the records say of the host and of each server.
+// circumstances returns what the records say of the host and of each server.
 func (c Contest) circumstances(bouts []Bout) (sentences []string) {
 	rooms := "each a room of its own"
 	if c.oneRoom {
