@@ -33,7 +33,7 @@ func main() {
 
 const module = "github.com/roost-rt/roost/"
 
-// A pkg is what go list says of one.
+// A pkg is a package as go list describes it.
 type pkg struct {
 	Dir, ImportPath, Name string
 	GoFiles               []string

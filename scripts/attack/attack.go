@@ -18,7 +18,7 @@ type attack struct {
 	says string
 	do   func(context.Context, *target) error
 
-	deaf  bool // nobody reads the server's log
+	deaf  bool // no one reads the server's log
 	fails bool // must fail by its nature, to show that harm is seen: runs only if asked for
 }
 

@@ -24,8 +24,8 @@ func bursts() []attack {
 	}
 }
 
-// burst has one client send count messages to a room at a time. What is answered
-// "ok" is owed to every member.
+// burst has one client send count messages to a room at a time. Each one answered "ok" is
+// owed to every member.
 func burst(event string, count, size, members int) func(context.Context, *target) error {
 	return func(ctx context.Context, t *target) error {
 		const topic = "room:burst"

@@ -66,8 +66,8 @@ func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// connect opens a TCP connection. What it sends has to leave before ctx ends, what
-// it waits for may come a little later.
+// connect opens a TCP connection. Its writes must finish before ctx ends, its reads may
+// take a little longer.
 func (t *target) connect(ctx context.Context) (net.Conn, error) {
 	conn, err := dialTCP(ctx, t.addr, t.source())
 	if err != nil {

@@ -39,7 +39,7 @@ func (t *target) gather(ctx context.Context, topic string, n int) (*crowd, error
 	return c, nil
 }
 
-// gone reports whether nobody is left.
+// gone reports whether no one is left.
 func (c *crowd) gone() bool { return c.all(func(m *member) bool { return m.ended.Load() }) }
 
 func (m *member) listen() {

@@ -45,7 +45,7 @@ func loops() []attack {
 const again = 10 * time.Millisecond
 
 // flood has some clients send the same again and again and read what comes back.
-// Copies are sent together. Who is cut off comes back.
+// Copies are sent together. A client that is cut off comes back.
 func flood(clients int, what string, copies int, message []byte, headers ...string) func(context.Context, *target) error {
 	return func(ctx context.Context, t *target) error {
 		data := bytes.Repeat(message, copies)

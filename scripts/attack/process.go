@@ -42,7 +42,7 @@ type server struct {
 	logged int64      // bytes of its log; read after end
 }
 
-// start starts a server. A deaf one has a log that nobody reads.
+// start starts a server. A deaf one has a log that no one reads.
 func start(program string, deaf bool) (*server, error) {
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *server) rss() int {
 	return pages * os.Getpagesize() >> 20
 }
 
-// passes are those of the server's event loops since they were asked for before.
+// passes returns the passes of the server's event loops since the last call.
 func (s *server) passes() (p passes) {
 	if _, err := io.WriteString(s.asks, "\n"); err != nil {
 		return p // it has ended

@@ -42,7 +42,7 @@ func serve(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	_ = ep.Shutdown(drain) // blocked callbacks outlast it, and nobody may read what we say of it
+	_ = ep.Shutdown(drain) // blocked callbacks outlast it, and there may be no reader of an error
 	return nil
 }
 

@@ -21,14 +21,14 @@ type tally struct {
 	losses
 }
 
-// losses are what well-behaved clients of an attack lost: members of its rooms
-// who read all the time.
+// losses counts what well-behaved clients of an attack lost: members of its rooms
+// that read all the time.
 type losses struct {
 	Clients  int `json:"clients"`
 	Messages int `json:"messages"`
 }
 
-// An outcome is what the attacker's process tells.
+// An outcome is the report of the attacker's process.
 type outcome struct {
 	Lost losses `json:"lost"`
 	Says string `json:"says"` // what happened to the attacker

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// warmUp is what bystanders ping before they are measured.
+	// warmUp is how long bystanders ping before they are measured.
 	warmUp = 300 * time.Millisecond
 
 	// mayWork is how long one pass of an event loop may work.
@@ -21,7 +21,7 @@ const (
 	tolerated = 20 * time.Millisecond
 )
 
-// A row is what one attack did.
+// A row tells the effects of one attack.
 type row struct {
 	Attack   string  `json:"attack"`
 	Says     string  `json:"says"`

@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// A summary is what loadtest found, as far as it is told here. Figures that a run
-// was too short for are nil.
+// A summary holds the figures of loadtest that are shown here. A figure is nil if the run
+// was too short for it.
 type summary struct {
 	OK          bool
 	Reasons     []string

@@ -1,12 +1,12 @@
-// Cost measures what clients cost today's server and that of another commit, by
-// turns on one machine: processor time, memory, rates and delays, as one table.
+// Cost measures what clients cost today's server and another commit's, by turns on one
+// machine: processor time, memory, rates and delays, as one table.
 //
 //	scripts/cost/run -at 3529a58 -rounds 3 -out results/cost
 //	scripts/cost/run -floor
 //
 // The servers are scripts/cost/serve, built with the packages of each commit, a
-// fresh process for each measure. Their clients are of today: loadtest where it
-// has the figure, else those of the process "cost crowd".
+// fresh process for each measure. Their clients are today's: loadtest where it has the
+// figure, else the process "cost crowd".
 package main
 
 import (
@@ -122,8 +122,8 @@ func (c config) sides(round int) []side {
 	return sides
 }
 
-// measure makes all rounds, or ends with ctx. What fails is noted, and the rest
-// goes on.
+// measure makes all rounds, or ends with ctx. It notes a measure that fails, and goes on
+// with the rest.
 func (r *report) measure(ctx context.Context, chosen []measure, progress io.Writer) {
 	for round := range r.Config.Rounds {
 		for _, m := range chosen {
@@ -151,7 +151,7 @@ func (r *report) measure(ctx context.Context, chosen []measure, progress io.Writ
 // A config says what to measure.
 type config struct {
 	Server     string        `json:"-"`      // program of today's serve
-	Before     string        `json:"-"`      // that of the other commit; "" is none
+	Before     string        `json:"-"`      // of the other commit; "" for none
 	Loadtest   string        `json:"-"`      // program
 	Commit     string        `json:"commit"` // of Server, as it was given
 	At         string        `json:"at"`     // of Before

@@ -28,7 +28,7 @@ type trial struct {
 	tell    func(figure, unit string, value float64)
 }
 
-// settled is what a process that has just started, or got clients, may take to
+// settled is how long a process that has just started, or got clients, may take to
 // become quiet.
 const settled = 5 * time.Second
 

@@ -85,7 +85,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()         // by our signal
 }
 
-// A state is what a server has taken so far, and what it holds.
+// A state tells what a server has used so far, and what it holds.
 type state struct {
 	cpu      time.Duration // user and system
 	switches float64       // from thread to thread

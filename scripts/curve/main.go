@@ -21,7 +21,7 @@ import (
 	"syscall"
 )
 
-// A point is what came of one run.
+// A point is the result of one run.
 type point struct {
 	Clients   int     `json:"clients"`
 	Rate      float64 `json:"messages_per_second"` // asked for

@@ -14,7 +14,7 @@ type round struct{ roost, server, pairs figures }
 // A figure is one number, or none if it was not measured.
 type figure []float64
 
-// Figures are what a run measured: milliseconds, microseconds of CPU, bytes.
+// figures holds the measurements of a run: milliseconds, microseconds of CPU, bytes.
 type figures struct {
 	clients, joined, missing   figure
 	connects                   figure // and joins a second
@@ -46,7 +46,7 @@ var rows = []row{
 // errNoRound: there is no file of it.
 var errNoRound = errors.New("no such round")
 
-// errMixed: figures of clients with sockets say nothing beside those of others.
+// errMixed: figures of clients with sockets do not compare with figures of others.
 var errMixed = errors.New("the TCP of the clients was not where that of the others was")
 
 // readRound fails with errNoRound if there is nothing of it, not if a part is
@@ -79,7 +79,7 @@ func readRound(folder fs.FS, number int) (r round, err error) {
 	return round{roost.figures(), server.figures(), both.figures()}, nil
 }
 
-// A load is what is used of loadtest -json.
+// A load holds the fields of loadtest -json that are used here.
 type load struct {
 	Summary struct {
 		Clients, Joined             *float64
@@ -133,7 +133,8 @@ func (l *load) figures() figures {
 	return f
 }
 
-// Pairs is what is used of floor pairs -json, which ends if anything is missing.
+// pairs holds the fields of floor pairs -json that are used here. That command fails if
+// anything is missing.
 type pairs struct {
 	Connections   float64
 	ConnectS      float64 `json:"connect_s"`

@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 )
 
-// files is what one process in front may open: two for each client.
+// files is how many files one process in front may open: two for each client.
 const files = 20_000
 
-// nginx is a configuration of one worker that passes WebSockets on, and all else that
-// it needs is its default. Its folder is this run's.
+// nginx returns a configuration of one worker that passes WebSockets on, with the defaults
+// for everything else. Its folder is this run's.
 func nginx(secure bool) func(port int, to, folder string) string {
 	return func(port int, to, folder string) string {
 		listen := fmt.Sprintf("listen 127.0.0.1:%d backlog=4096;", port)

@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-// options are what to measure, and with what.
+// options says what to measure, and how.
 type options struct {
 	server, loadtest          string // programs
 	clients, messages, rounds int

@@ -104,7 +104,7 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// freePort is one that nobody listens on now.
+// freePort returns a port that no one listens on now.
 func freePort() (int, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

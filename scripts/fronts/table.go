@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A summary is what is taken of the load generator's.
+// A summary holds the fields of the load generator's summary that are used here.
 type summary struct {
 	Joined, Delivered int64
 	Joins             float64                              `json:"connect_join_per_second"`
@@ -26,7 +26,7 @@ type figure struct {
 	resumed                    float64 // percent of the handshakes
 }
 
-// figure is what a run came to, with what was in front before and after it.
+// figure returns the figures of a run, with the usage of the front before and after it.
 func (s summary) figure(o options, before, after usage, peak int64) figure {
 	f := figure{
 		joins: s.Joins, p50: s.Latency.P50, p99: s.Latency.P99,
@@ -40,7 +40,7 @@ func (s summary) figure(o options, before, after usage, peak int64) figure {
 	return f
 }
 
-// columns are those of the table.
+// columns are the columns of the table.
 var columns = []struct {
 	title string
 	of    func(figure) float64

@@ -23,7 +23,7 @@ type way struct {
 	start  func(config string) []string             // its command
 }
 
-// ways are all, each beside what it is to be compared with.
+// ways lists all ways, each beside the one that it is compared with.
 var ways = []way{
 	{name: "ws"},
 	{name: "wss", secure: true},
@@ -118,8 +118,8 @@ func (w way) load(ctx context.Context, o options, at string, server int, folder 
 	return s, json.Unmarshal(figures.Bytes(), &result)
 }
 
-// scenario is what clients do, as the load generator takes it. A file is copied into
-// the folder, where the certificate is.
+// scenario returns the arguments that tell the load generator what clients do. It copies
+// a scenario file into the folder of the certificate.
 func (w way) scenario(o options, folder string) (args []string, err error) {
 	if o.scenario != "" {
 		text, err := os.ReadFile(o.scenario)
@@ -163,7 +163,7 @@ func watch(p *process) (most func() int64) {
 	return func() int64 { close(quit); return <-done }
 }
 
-// usage is what a process and its children take, nothing if there is none.
+// usage returns the usage of a process and its children, nothing if there is none.
 func (p *process) usage() (sum usage) {
 	if p == nil {
 		return sum

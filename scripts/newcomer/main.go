@@ -52,7 +52,7 @@ func main() {
 	}
 }
 
-// A step is what a newcomer wants, and how long it may take.
+// A step is an aim of a newcomer, and how long it may take.
 type step struct {
 	what   string
 	within time.Duration

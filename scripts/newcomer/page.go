@@ -11,10 +11,10 @@ import (
 // fence finds files and commands of a page, each with the mark before it.
 var fence = regexp.MustCompile("(?m)^(?:<!-- (.+) -->\n)?```[a-z]*\n((?s:.*?))^```$")
 
-// A block is what a page says to type.
+// A block is text that a page says to type.
 type block struct{ mark, text string }
 
-// blocks are those of a page of the clone, with free addresses.
+// blocks returns the blocks of a page of the clone, with free addresses.
 func (p *path) blocks(page string) (all []block, err error) {
 	text, err := os.ReadFile(filepath.Join(p.clone, page))
 	for _, m := range fence.FindAllStringSubmatch(p.replaced.Replace(string(text)), -1) {

@@ -1,5 +1,5 @@
 // Tools measures load generators by turns against the same server: Roost's, k6 and
-// tsung. What counts is what they cost themselves, and what they account for.
+// tsung. It compares their own cost, and whether they account for every message.
 //
 // scripts/tools/run builds what it needs. See -help.
 package main
@@ -17,7 +17,7 @@ import (
 	"syscall"
 )
 
-// options are what to measure, and with what.
+// options says what to measure, and how.
 type options struct {
 	server, loadtest, k6 string // programs
 	commit               string
@@ -80,7 +80,7 @@ func parse(args []string) (o options, err error) {
 	return o, nil
 }
 
-// mostClients is what one process may have files for.
+// mostClients is how many clients one process may have files for.
 const mostClients = 19_000
 
 func numbers(list string) (all []int, err error) {

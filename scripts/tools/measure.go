@@ -29,7 +29,7 @@ const (
 	leastFree = 2 << 30 // bytes of memory that a tool has to leave
 )
 
-// A figure is what one run came to.
+// A figure is the result of one run.
 type figure struct {
 	Tool    string  `json:"tool"`
 	Clients int     `json:"clients"`
@@ -164,7 +164,7 @@ func joined(metrics string) (n float64, err error) {
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr bytes.Buffer
-	exited         chan struct{} // closed at its end, when all else may be read
+	exited         chan struct{} // closed at its end, when the other fields may be read
 	err            error
 	most           int64 // bytes of memory
 	greedy         bool  // it took what others need
@@ -304,7 +304,7 @@ func available() int64 {
 	return kb << 10
 }
 
-// freePort is an address of loopback that nobody listens at now.
+// freePort returns an address of loopback that no one listens at now.
 func freePort() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -72,8 +72,8 @@ type row struct {
 
 var head = []string{"tool", "clients", "joins/s", "memory per client, KB", "CPU per client, ms", "empty, MB", "receipts accounted"}
 
-// rows are medians of all rounds. What a client takes is what the tool takes beyond
-// one of itself with a single client.
+// rows returns medians of all rounds. The cost of a client is the tool's usage beyond its
+// usage with a single client.
 func (r *report) rows() (list []row) {
 	for _, n := range r.sizes() {
 		for _, name := range names() {
@@ -109,7 +109,7 @@ func (r *report) cells(figures, empty []figure) []string {
 	}
 }
 
-// receipts is what was counted beside what there was.
+// receipts sets the counted messages beside the real ones.
 func (r *report) receipts(figures []figure) string {
 	counted := int64(median(figures, func(f figure) float64 { return float64(f.Account.Receipts) }))
 	text := fmt.Sprintf("%d of %d", counted, r.Messages*figures[0].Clients)

@@ -16,14 +16,14 @@ import (
 // and hear what is said there.
 type tool struct {
 	name   string
-	says   string // what it is, for the report
+	says   string // a description, for the report
 	writes bool   // it says what is said, too; for others a client of ours does
 	erlang bool   // it needs Erlang's port mapper
 
-	// command is what to start, with files in a folder of its own.
+	// command returns the program to start, with files in a folder of its own.
 	command func(j job) (args, env []string, err error)
 
-	// account is what it has counted, from its standard output and its folder.
+	// account reads the tool's counts from its standard output and its folder.
 	account func(stdout []byte, j job) (account, error)
 }
 
@@ -35,7 +35,7 @@ type job struct {
 	folder  string // for what the tool reads and writes
 }
 
-// An account is what a tool says that it has seen.
+// An account holds the counts that a tool reports.
 type account struct {
 	Joined   int64  `json:"joined"`
 	Receipts int64  `json:"receipts"` // of broadcasts, over all clients
