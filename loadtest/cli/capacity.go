@@ -37,7 +37,7 @@ nodes is enough, 2 wrong arguments.
 flags, before or after the runs:
 `
 
-// A forecast is what the command was asked for.
+// A forecast holds the arguments of the command.
 type forecast struct {
 	runs   []string
 	config capacity.Config
@@ -167,7 +167,7 @@ func (c forecast) make() (*capacity.Report, error) {
 	return capacity.New(c.config, m)
 }
 
-// measuredBy is what a run says of one client.
+// measuredBy returns the figures of a run for one client.
 func measuredBy(r *report.Result, path string) (m capacity.Measured) {
 	s := r.Summary
 	set := func(f *capacity.Figure, v *float64) {

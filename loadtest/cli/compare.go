@@ -37,7 +37,7 @@ or a file cannot be written, 2 wrong arguments, such as the same run twice.
 flags, before or after the sides:
 `
 
-// A comparison is what to compare and where to write it.
+// A comparison says what to compare and where to write it.
 type comparison struct {
 	sides       []string
 	html, json  string // files; "" for none
@@ -236,11 +236,11 @@ const (
 	compressedFile = recordsFile + ".gz" // made by gzip, to be kept
 )
 
-// runFiles are they, the best first: records have more than the summary, and
-// this program's figures, not those of the one that made them.
+// runFiles lists the files of a run, the best first: records have more than the summary,
+// and figures from them are this program's, not those of the program that made them.
 var runFiles = []string{recordsFile, compressedFile, summaryFile}
 
-// recordsIn is the name of the file of records in a folder; recordsFile if there
+// recordsIn returns the name of the file of records in a folder; recordsFile if there
 // is none.
 func recordsIn(folder string) string {
 	for _, name := range []string{recordsFile, compressedFile} {

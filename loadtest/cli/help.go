@@ -22,8 +22,8 @@ var flagGroups = []settings.Group{
 	{Title: "report", Flags: "out json junit metrics otlp quiet server-pid"},
 }
 
-// printHelp is what -help shows: all flags, or those of the scenario that was
-// asked about, plan.App for a scenario file.
+// printHelp prints the text for -help: all flags, or those of the scenario that was asked
+// about, plan.App for a scenario file.
 func (p Program) printHelp(w io.Writer, f *flag.FlagSet, asked plan.Scenario) {
 	if asked == "" {
 		fmt.Fprint(w, p.help(usage))

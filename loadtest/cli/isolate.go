@@ -89,8 +89,8 @@ func (o *options) isolate(h kernel.Host) (says string, err error) {
 
 var errNoWay = errors.New("-netns yes: a separate network namespace cannot reach -url or -nats")
 
-// isolateLink is isolate for clients without sockets. They have some where a namespace
-// cannot be had, and nobody asked for it or for them: the plan says so.
+// isolateLink is isolate for clients without sockets. They get sockets if there is no way
+// to a namespace and the user asked neither for one nor for such clients: the plan says so.
 func (o *options) isolateLink(tcp order.TCP) (says string, err error) {
 	switch {
 	case o.netns == no:

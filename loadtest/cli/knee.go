@@ -206,7 +206,7 @@ func flagNamed(arg, name string) bool {
 	return strings.HasPrefix(arg, "-") && is == name
 }
 
-// find makes the runs. An error is that of the first run, which could not be made.
+// find makes the runs. It fails if the first run could not be made.
 func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
 	sweep := &report.Sweep{
 		Start: time.Now().UTC().Format(time.RFC3339), Vary: k.vary, SLO: k.slos.String(),
@@ -285,7 +285,7 @@ func broke(err error) bool {
 	return err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitMissed)
 }
 
-// arguments are those of the run of a value.
+// arguments returns the arguments of the run of a value.
 func (k kneeSearch) arguments(value float64) []string {
 	args := slices.Clone(k.run)
 	add := func(name, value string) {

@@ -48,8 +48,8 @@ const (
 	clientsRole = "internal-clients"
 )
 
-// outlivePipes has writing fail where nobody reads any more, as behind "| head",
-// instead of SIGPIPE end the process. Nobody reads the Go channel; children have the
+// outlivePipes makes a write fail when no one reads any more, as behind "| head", instead
+// of letting SIGPIPE end the process. No one reads the Go channel; children have the
 // signal as it was.
 func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
@@ -58,7 +58,7 @@ func Signals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM, s
 
 // Main runs the program with its arguments until it has done what they ask for, or
 // ctx is done, and returns its exit code, which -help explains. It takes the standard
-// streams. What it starts are processes of the same executable.
+// streams. It starts processes of the same executable.
 func (p Program) Main(ctx context.Context, args []string) int {
 	if len(args) > 0 {
 		switch args[0] {
@@ -382,7 +382,7 @@ func (o options) watchers(people *os.File) (shown []func(record.Record), stop fu
 			return nil, nil, err
 		}
 		ends = append(ends, func() {
-			if err := stopSending(); err != nil { // the run is none the worse for it
+			if err := stopSending(); err != nil { // the run does not suffer from it
 				fmt.Fprintf(os.Stderr, "loadtest: %v\n", err)
 			}
 		})

@@ -9,7 +9,8 @@ import (
 // nodePath is the package of programs that -node takes.
 const nodePath = "github.com/roost-rt/roost/loadtest/node"
 
-// checkNode finds a program that is not the server which the records name. Empty is none.
+// checkNode reports a program that is not the server named in the records. "" means no
+// program.
 func checkNode(program string) error {
 	if program == "" {
 		return nil

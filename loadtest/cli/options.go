@@ -131,7 +131,7 @@ func (p Program) parseOptions(args []string, help io.Writer) (o options, err err
 	return o, cmp.Or(checkNumbers(f), o.checkIdle(f), checkProcess(c.ServerPID))
 }
 
-// flags are those of a run.
+// flags returns the flags of a run.
 func (o *options) flags() *flag.FlagSet {
 	c := &o.config
 	f := flag.NewFlagSet("run", flag.ContinueOnError)

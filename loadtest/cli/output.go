@@ -18,7 +18,7 @@ import (
 // An output is where the results of a run go.
 type output struct {
 	folder  string // "" for none
-	json    string // "" for none, as is junit
+	json    string // "" for none, like junit
 	junit   string
 	records *record.Writer
 	buffer  *bufio.Writer

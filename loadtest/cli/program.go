@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// A Program is what people call to have the load generator. The zero value is
-// loadtest, which is nothing else.
+// A Program is the program through which people call the load generator. The zero value
+// is loadtest, which does nothing else.
 type Program struct {
 	// Parent is a program of several commands. It has the load generator as bench,
 	// and those of [Beside] as commands of its own. Empty means none.
@@ -22,12 +22,12 @@ type Program struct {
 // Beside are the commands of the load generator that a parent has beside bench.
 func Beside() []string { return []string{"capacity", "compare", "doctor", "plan", "tune"} }
 
-// Commands are those of bench.
+// Commands returns the commands of bench.
 func Commands() []string {
 	return []string{"agent", "check", "compare-servers", "knee", "list", "report"}
 }
 
-// name is how people call a command; "" is that of a run.
+// name returns the words by which people call a command; "" stands for a run.
 func (p Program) name(command string) string {
 	switch {
 	case p.Parent == "":

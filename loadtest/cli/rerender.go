@@ -80,8 +80,8 @@ func renderRun(folder string, result *report.Result) error {
 	return saveReports(folder, result)
 }
 
-// thresholdsOf are those of the command of a run and of its scenario file: records
-// have no others.
+// thresholdsOf returns the thresholds of the command of a run and of its scenario file:
+// records have no others.
 func thresholdsOf(run *record.Run) (ts thresholds, err error) {
 	if run == nil {
 		return nil, nil

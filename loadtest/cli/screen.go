@@ -98,7 +98,7 @@ const (
 	clearDown = "\x1b[J"   // from here to the end of the screen
 )
 
-// redraw puts lines where those of the last time are.
+// redraw puts lines in the place of the last ones.
 func (s *screen) redraw(lines []string) {
 	up, resized := s.measure()
 	if s.size.Row > 1 { // what has scrolled away is not drawn over
@@ -120,7 +120,7 @@ func (s *screen) redraw(lines []string) {
 	if before > len(lines) {
 		b.WriteString(clearDown)
 	}
-	_, _ = s.file.WriteString(b.String()) // at once, so that nobody sees half of it
+	_, _ = s.file.WriteString(b.String()) // at once, so that no one sees half of it
 }
 
 // measure asks for the size of the terminal, 0 if it does not know, and returns
@@ -244,7 +244,7 @@ func planned(scenario plan.Scenario, config map[string]any) int64 {
 	return scenario.Planned(number("messages"), number("writers"))
 }
 
-// p99 is that of the receipts since the last tick.
+// p99 returns the 99th percentile of the receipts since the last tick.
 func p99(t *record.Tick) string {
 	if t.P99Us == 0 {
 		return "–"
@@ -252,7 +252,7 @@ func p99(t *record.Tick) string {
 	return milliseconds(t.P99Us)
 }
 
-// rate is what to say of n more since the last tick: nothing if there are none.
+// rate returns the text for n more since the last tick: "" if there are none.
 func (s *screen) rate(t *record.Tick, n int64) string {
 	ms := t.AtMs - s.last.AtMs
 	if ms <= 0 || n == 0 {
@@ -261,8 +261,8 @@ func (s *screen) rate(t *record.Tick, n int64) string {
 	return fmt.Sprintf(" (%d/s)", n*1000/ms)
 }
 
-// share is CPU time as a part of the time since the last tick: 100 % is one
-// processor. Who has ended takes its time along.
+// share returns CPU time as a part of the time since the last tick: 100 % is one
+// processor. A process that has ended takes its time along.
 func (s *screen) share(t *record.Tick, ns int64) string {
 	ms := t.AtMs - s.last.AtMs
 	if ms <= 0 {

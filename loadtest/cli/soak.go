@@ -11,9 +11,9 @@ import (
 // mostGrowth is by how much the servers' memory may grow in a soak, in percent.
 const mostGrowth = 10
 
-// growth is by how much the memory of the servers for each client grew in a soak,
-// from the first quarter of the bills to the last: the medians, so that one bill
-// at a bad moment is nothing. There is none of too few bills.
+// growth returns by how much the memory of the servers for each client grew in a soak,
+// from the first quarter of the bills to the last. It takes medians, so that one bill at
+// a bad moment does no harm. Too few bills give none.
 func growth(bills []record.Memory) []report.Threshold {
 	var each []float64
 	for _, m := range bills {

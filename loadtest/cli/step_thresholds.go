@@ -9,7 +9,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/script"
 )
 
-// stepFigures are what a threshold can be about in a step, with the unit.
+// stepFigures lists the figures of a step that can have a threshold, with their units.
 var stepFigures = map[string]struct {
 	unit unit
 	of   func([]report.Step) *float64 // of all steps that are meant; nil if not measured
@@ -23,7 +23,7 @@ var stepFigures = map[string]struct {
 	"errors": {numbers, sum(report.Step.Failures)},
 }
 
-// stepQuantity is that of a name such as "push new_msg.p99".
+// stepQuantity returns the quantity of a name such as "push new_msg.p99".
 func stepQuantity(name string) (q quantity, known bool) {
 	for figure, f := range stepFigures {
 		step, found := strings.CutSuffix(name, "."+figure)
@@ -95,7 +95,7 @@ func (ts thresholds) fit(s *script.Script) error {
 	return nil
 }
 
-// thresholdsIn are those of a scenario file.
+// thresholdsIn returns the thresholds of a scenario file.
 func thresholdsIn(s *script.Script) (ts thresholds, err error) {
 	for _, limit := range s.SLO {
 		if err := ts.Set(limit); err != nil {

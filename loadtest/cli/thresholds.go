@@ -18,7 +18,7 @@ const thresholdNames = "of times p50, p90, p99, p99.9, max, join (its p99), back
 	"bytes per client server, client, kernel; counts lost, duplicated, reordered, late, retries, errors; generator, which is ok or suspect (generator=ok); " +
 	"and of a step of a scenario file, by its name, p50 to max, ok and errors (join.p99<1s,send.errors=0)"
 
-// A threshold is what a figure must be below, above or equal to.
+// A threshold is the value that a figure must be below, above or equal to.
 type threshold struct {
 	text   string
 	figure quantity
@@ -70,7 +70,7 @@ func parseThreshold(text string) (t threshold, err error) {
 	return t, err
 }
 
-// judged sets each beside its figure. What was not measured meets none.
+// judged sets each beside its figure. A figure that was not measured meets none.
 func (ts thresholds) judged(s report.Summary) (list []report.Threshold) {
 	for _, t := range ts {
 		j := report.Threshold{Text: t.text, Value: t.figure.of(s)}
@@ -107,7 +107,7 @@ type quantity struct {
 	of   func(report.Summary) *float64 // nil if not measured
 }
 
-// A unit is that of a quantity. Times are in milliseconds.
+// A unit is the unit of a quantity. Times are in milliseconds.
 type unit int
 
 const (
