@@ -17,7 +17,7 @@ import (
 	"github.com/roost-rt/roost/poller"
 )
 
-// pauses are what b says of n failures in a row, in milliseconds.
+// pauses returns b's pauses after n failures in a row, in milliseconds.
 func pauses(b *poller.Backoff, err error, n int) (ms []int64) {
 	for range n {
 		ms = append(ms, b.Failed(err).Milliseconds())

@@ -64,7 +64,7 @@ func BenchmarkPoolMailbox(b *testing.B) {
 	}
 }
 
-// shortTurn is a turn about as long as that of an echo.
+// shortTurn is a turn about as long as an echo's.
 type shortTurn struct{ done *atomic.Int64 }
 
 func (t shortTurn) Turn() {

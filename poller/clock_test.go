@@ -64,7 +64,7 @@ func (l *loop) begin(h Handler) *Conn {
 	return c
 }
 
-// naive is what SetIdle and SetDeadline promise, worked out the slow way.
+// naive works out the promises of SetIdle and SetDeadline the slow way.
 type naive struct {
 	conn  *Conn
 	timed *timed
@@ -161,8 +161,8 @@ func TestClockSleeps(t *testing.T) {
 	}
 }
 
-// A pause of the whole process takes nobody for silent whose bytes have come
-// meanwhile, and the time it took is made up for in steps between which the loop
+// After a pause of the whole process no peer whose bytes have come meanwhile counts as
+// silent, and the time it took is made up for in steps between which the loop
 // reads. Those who were silent are told.
 func TestClockAfterPause(t *testing.T) {
 	for _, readsFirst := range []bool{false, true} {

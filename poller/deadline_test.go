@@ -59,7 +59,7 @@ func TestTraffic(t *testing.T) {
 	})
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(30 * time.Second); len(fixed) < 4; { // nobody moves it: it fires again, four times in 1.2 s
+	for end := time.After(30 * time.Second); len(fixed) < 4; { // nothing moves it: it fires again, four times in 1.2 s
 		select {
 		case <-tick.C:
 			a.Write([]byte("x"))

@@ -87,7 +87,7 @@ func TestDialRefused(t *testing.T) {
 func TestDialFails(t *testing.T) {
 	p := start(t, poller.Config{})
 	before := descriptors(t)
-	// RFC 5737: an address for documentation, nobody's.
+	// RFC 5737: an address for documentation, in use nowhere.
 	err := p.Dial(netip.MustParseAddr("192.0.2.1"), netip.MustParseAddrPort("127.0.0.1:9"), nil)
 	if !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("Dial from 192.0.2.1 = %v, want %v", err, syscall.EADDRNOTAVAIL)

@@ -443,7 +443,7 @@ func TestBacklog(t *testing.T) {
 	eventually(t, "nothing is owed any more", func() bool { n, _ := p.Backlog(); return n == 0 })
 }
 
-// While all are owed too much, who is owed much is ended, and nobody else.
+// While all together are owed too much, connections that are owed much end, and no others.
 func TestBacklogFull(t *testing.T) {
 	p := start(t, poller.Config{Loops: 1, SendBuffer: 8 << 10, OutboundHigh: 1 << 20, BacklogMax: 2 << 20, OutboundMax: 64 << 20})
 	little, nc := pair(t, p, hooks{})
@@ -464,8 +464,8 @@ func TestBacklogFull(t *testing.T) {
 	runtime.KeepAlive(nc)
 }
 
-// Who waits for a connection to take what it is owed is called once it has, or has
-// ended.
+// A turn that waits for a connection to take its outbound bytes is called once it has, or
+// has ended.
 func TestHold(t *testing.T) {
 	for name, end := range map[string]func(*poller.Conn, net.Conn){
 		"taken":  func(_ *poller.Conn, nc net.Conn) { go io.Copy(io.Discard, nc) },

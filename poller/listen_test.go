@@ -64,7 +64,7 @@ func TestListenerClose(t *testing.T) {
 	expect(t, nc, []byte("two"))
 }
 
-// A listener that outlives its poller hands it nobody.
+// A listener that outlives its poller hands it no connection.
 func TestListenerOutlivesPoller(t *testing.T) {
 	p := start(t, poller.Config{Loops: 1})
 	addr := listen(t, p, func(*poller.Conn) poller.Handler {

@@ -205,7 +205,7 @@ func TestPoolGoexit(t *testing.T) {
 	}
 }
 
-// Close gives up on work that takes too long. What has not begun never runs.
+// Close gives up on work that takes too long. Turns that have not begun never run.
 func TestPoolCloseWithWork(t *testing.T) {
 	p := newPool(t, 1)
 	stuck, release := make(chan bool), make(chan bool)

@@ -334,8 +334,8 @@ type plainHooks struct{ *hooks }
 
 func (plainHooks) Plain(first []byte) []byte { return fmt.Appendf(nil, "no TLS: %s", first) }
 
-// What is no TLS is refused at once, not when as much has come as its header seems
-// to say, with the handler's word if it has one. What is TLS but broken gets its alert.
+// Bytes that are no TLS are refused at once, not when as many have come as their header
+// seems to say, with the handler's word if it has one. Broken TLS gets its alert.
 func TestNoTLS(t *testing.T) {
 	word := listenTLS(t, poller.Config{}, poller.PoolConfig{Places: 2, MaxWorkers: 100}, plainHooks{hooksEcho})
 	for _, tt := range []struct {
@@ -439,7 +439,7 @@ func TestTLSFlow(t *testing.T) {
 	}
 }
 
-// A slow consumer with TLS is ended as one without. What waits for it is not sealed,
+// A slow consumer with TLS ends like one without. Bytes that wait for it are not sealed,
 // so a broadcast to many of them counts once.
 func TestTLSSlowConsumers(t *testing.T) {
 	closed := make(chan error, 3)

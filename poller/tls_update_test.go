@@ -248,7 +248,7 @@ func TestTLSUselessRecords(t *testing.T) {
 	eventually(t, "all are closed", func() bool { return s.poller.Conns() == 0 })
 }
 
-// A record that never comes to its end keeps nobody alive.
+// A record that never comes to its end keeps no connection alive.
 func TestTLSEndlessRecord(t *testing.T) {
 	expired := make(chan struct{})
 	end := sync.OnceFunc(func() { close(expired) })
@@ -301,7 +301,7 @@ func TestTLSSaysGoodbye(t *testing.T) {
 	}
 }
 
-// A client whose records cost far more than their bytes holds up nobody for long:
+// A client whose records cost far more than their bytes does not hold up others for long:
 // they are opened in several passes. All are handled, also when it has hung up.
 func TestTLSExpensiveRecords(t *testing.T) {
 	got, closed := make(chan int, 1000), make(chan error, 1)

@@ -138,7 +138,8 @@ func benchmarkFanOut(b *testing.B, newRoom func(*testing.B, int) *room) {
 	}
 }
 
-// processorTime is what this process has used, in user mode and in the kernel.
+// processorTime returns the time that this process has used, in user mode and in the
+// kernel.
 func processorTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage

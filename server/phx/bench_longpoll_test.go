@@ -47,7 +47,7 @@ func (p *pollers) add() {
 	p.running.Go(func() { p.poll(conn, c.in, request) })
 }
 
-// browserHeaders are what Firefox sends with a request of the official client's.
+// browserHeaders are the fields that Firefox sends with a request of the official client.
 var browserHeaders = []string{
 	"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 	"Accept: application/json", "Accept-Language: en-US,en;q=0.5", "Accept-Encoding: gzip, deflate, br, zstd",
@@ -95,8 +95,8 @@ func (p *pollers) end() {
 	p.server.end()
 }
 
-// BenchmarkPollFanOut is what the server process uses for one delivery of a
-// broadcast to a session that polls: its own user and system time, from the
+// BenchmarkPollFanOut measures the time that the server process uses for one delivery of
+// a broadcast to a session that polls: its own user and system time, from the
 // broadcast to the next GET that waits. Meanwhile a WebSocket client in a third process
 // sends one heartbeat after the other: how long it waits for its reply at most.
 func BenchmarkPollFanOut(b *testing.B) {
@@ -121,8 +121,8 @@ func BenchmarkPollFanOut(b *testing.B) {
 	}
 }
 
-// BenchmarkPollMemory is what the server keeps for a session with a GET that
-// waits, on a connection of its own: the slope of its resident memory from 500 to
+// BenchmarkPollMemory measures the memory that the server keeps for a session with a GET
+// that waits, on a connection of its own: the slope of its resident memory from 500 to
 // 4,000 of them, each after a broadcast and a garbage collection. Kernel memory is
 // not in it. Run it with -benchtime 1x.
 func BenchmarkPollMemory(b *testing.B) {

@@ -112,8 +112,8 @@ func (c *client) fill(b []byte) {
 	}
 }
 
-// An idle client costs a socket and its channels. What few of them need must not
-// be paid for by all: 64 and 112 are size classes of the allocator's.
+// An idle client costs a socket and its channels. Fields that few of them need must not
+// cost all of them memory: 64 and 112 are size classes of the allocator.
 func TestSizes(t *testing.T) {
 	if phx.SocketSize > 64 || phx.ChannelSize > 112 {
 		t.Errorf("a Socket is %d bytes and a Channel %d, want at most 64 and 112", phx.SocketSize, phx.ChannelSize)

@@ -13,7 +13,7 @@ import (
 	"github.com/roost-rt/roost/server/wire"
 )
 
-// talkRoom broadcasts what it is sent: say to all, tell to all others.
+// talkRoom broadcasts its messages: say to all, tell to all others.
 func talkRoom() *phx.ChannelType {
 	return &phx.ChannelType{In: phx.Events{
 		"say":  func(ch *phx.Channel, p phx.Payload) (any, error) { return phx.OK, ch.Broadcast("said", p) },
@@ -21,7 +21,7 @@ func talkRoom() *phx.ChannelType {
 	}}
 }
 
-// A broadcast reaches all who joined the topic and nobody else, in both
+// A broadcast reaches all who joined the topic and no one else, in both
 // versions, the sender before the reply that follows it.
 func TestBroadcast(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "room:*", Type: talkRoom()})
@@ -71,7 +71,8 @@ func TestBinaryBroadcastToV1(t *testing.T) {
 	v1.want(`{"topic":"room:1","event":"b","payload":{},"ref":null}`)
 }
 
-// What nobody could be sent is the publisher's error, and nobody gets it.
+// A message that could not be sent to any client is the publisher's error, and no one
+// gets it.
 func TestBroadcastErrors(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "room:*", Type: &phx.ChannelType{}})
 	c := dial(t, ep)

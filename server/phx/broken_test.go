@@ -48,7 +48,7 @@ func TestBrokenClients(t *testing.T) {
 	}
 }
 
-// usage is what a process holds.
+// usage is the resources that a process holds.
 type usage struct {
 	descriptors, goroutines int
 	heap                    uint64
@@ -115,8 +115,8 @@ func misbehave(t *testing.T, addr string, good *client, n int) {
 // it may not come to its handshake within HandshakeTimeout. It tries again.
 var errLate = errors.New("no join reply")
 
-// A misdeed is what a broken client does with a new connection. The error is one of
-// the server's: it does not end what it has to end.
+// A misdeed is the fault of a broken client on a new connection. An error is the server's
+// fault: it does not end what it has to end.
 type misdeed struct {
 	name string
 	do   func(*net.TCPConn) error

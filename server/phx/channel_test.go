@@ -284,7 +284,7 @@ func TestTerminatePanics(t *testing.T) {
 }
 
 // A channel sees its own values first, then its route's, then its socket's, and
-// never those of another channel.
+// never another channel's.
 func TestAssigns(t *testing.T) {
 	room := &phx.ChannelType{In: phx.Events{
 		"assign": func(ch *phx.Channel, _ phx.Payload) (any, error) { ch.Assign("a", "channel"); return nil, nil },
@@ -400,7 +400,7 @@ func TestSend(t *testing.T) {
 }
 
 // Without callbacks a channel only relays broadcasts; Event takes what In does
-// not name, and an Info that nobody wants is dropped.
+// not name, and an Info without a handler is dropped.
 func TestDefaults(t *testing.T) {
 	ep := start(t, phx.Route{Pattern: "bare:*", Type: &phx.ChannelType{}},
 		phx.Route{Pattern: "any:*", Type: &phx.ChannelType{
@@ -479,8 +479,8 @@ func TestJoinRef(t *testing.T) {
 	c.want(`[null,"2","a","phx_reply",{"status":"ok","response":"2"}]`)
 }
 
-// Value is what is kept, numbers as the type that is asked for. What cannot be one
-// crashes the channel: a zero could be somebody.
+// Value returns the value that is kept, a number as the type that is asked for. A value
+// that cannot be one crashes the channel: a zero could be somebody's id.
 func TestValueOfType(t *testing.T) {
 	crashes := make(chan error, 1)
 	ep := startConfig(t, phx.Config{

@@ -97,7 +97,7 @@ func (c *client) head() string {
 	}
 }
 
-// mask is what frames of the client are masked with.
+// mask is the mask of the client's frames.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
 func (c *client) send(op ws.OpCode, payload []byte) {
@@ -230,7 +230,7 @@ func (c *client) hangUp(rudely bool) {
 func closeFrame(code uint16) []byte { return binary.BigEndian.AppendUint16(nil, code) }
 
 // talk connects, joins, talks and hangs up as fast as it can. It reports false
-// when there is nobody to connect to.
+// when there is no server to connect to.
 func talk(addr string) bool {
 	conn, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
@@ -243,6 +243,6 @@ func talk(addr string) bool {
 		b = frame.AppendMasked(b, ws.OpText, mask, []byte(text))
 	}
 	_, _ = conn.Write(b)
-	_, _ = io.ReadAtLeast(conn, make([]byte, 1<<10), 200) // of its own: nobody else may say anything
+	_, _ = io.ReadAtLeast(conn, make([]byte, 1<<10), 200) // of its own: no one else may say anything
 	return true
 }

@@ -158,7 +158,7 @@ func TestDisconnect(t *testing.T) {
 }
 
 // Shutdown closes sockets with 1012 and no message before (transcript A22),
-// ends handshakes, accepts nobody, and waits for all of it.
+// ends handshakes, accepts no one, and waits for all of it.
 func TestShutdown(t *testing.T) {
 	g := newGate()
 	ep := startConfig(t, phx.Config{HandshakeTimeout: time.Hour, Mounts: []phx.Mount{

@@ -24,8 +24,8 @@ func wantCause(t *testing.T, what string, ctx context.Context, want error) {
 	}
 }
 
-// The context of a channel ends with it, and says why; that of the socket goes on
-// unless the socket ends, too.
+// The context of a channel ends with it, and says why; the socket's goes on unless the
+// socket ends, too.
 func TestChannelContext(t *testing.T) {
 	type contexts struct {
 		channel, socket context.Context
@@ -385,7 +385,7 @@ func TestContextCostsNothing(t *testing.T) {
 	}
 }
 
-// The context of Connect's request ends when nobody waits for it any more.
+// The context of Connect's request ends when no one waits for it any more.
 func TestConnectContext(t *testing.T) {
 	for _, transport := range []string{"websocket", "longpoll"} {
 		for _, tt := range []struct {

@@ -190,8 +190,8 @@ func TestDrainIsQuick(t *testing.T) {
 	})
 }
 
-// While it drains an endpoint lets nobody in, by no transport, and says so. Who
-// was half in when it began is closed as well.
+// While it drains, an endpoint lets no one in, by no transport, and says so. A client that
+// was half in when the drain began is closed as well.
 func TestDrainLetsNobodyIn(t *testing.T) {
 	g := newGate()
 	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{

@@ -16,7 +16,7 @@ const (
 	ChannelSize = unsafe.Sizeof(Channel{})
 )
 
-// Feed is what the event loop does with bytes from the client. Nothing may come
+// Feed does what the event loop does with bytes from the client. Nothing may come
 // from the client meanwhile.
 func (s *Socket) Feed(data []byte) {
 	for len(data) > 0 {
@@ -24,8 +24,8 @@ func (s *Socket) Feed(data []byte) {
 	}
 }
 
-// Pass is what the event loop does with bytes from the client in one pass: it
-// returns what is left for the next.
+// Pass does what the event loop does with bytes from the client in one pass: it returns
+// the bytes that are left for the next.
 func (s *Socket) Pass(data []byte) (rest []byte) {
 	done := make(chan []byte)
 	s.conn().Post(func() {
@@ -38,8 +38,8 @@ func (s *Socket) Pass(data []byte) (rest []byte) {
 // Incoming is how many bytes the endpoint holds of what is not whole yet.
 func (ep *Endpoint) Incoming() int { return int(ep.incoming.held.Load()) }
 
-// Expire is what the event loop does when the deadline of a message passes that
-// has been coming for so long.
+// Expire does what the event loop does when the deadline passes of a message that has
+// been coming for so long.
 func (s *Socket) Expire(after time.Duration) {
 	c := s.conn()
 	c.Post(func() {
@@ -50,7 +50,7 @@ func (s *Socket) Expire(after time.Duration) {
 	})
 }
 
-// MailboxBytes is what the jobs that wait for the channel hold.
+// MailboxBytes returns the bytes of the jobs that wait for the channel.
 func (ch *Channel) MailboxBytes() int {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

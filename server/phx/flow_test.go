@@ -192,8 +192,8 @@ func TestSlowConsumerIsTold(t *testing.T) {
 	}
 }
 
-// Who publishes faster than a room can read is refused, and nobody in the room is
-// cut off for it; what was not refused has reached all.
+// A publisher that is faster than a room can read is refused, and no one in the room is cut
+// off for it; every message that was not refused has reached all.
 func TestPublisherIsFasterThanTheRoom(t *testing.T) {
 	size := 1 << 20
 	if testing.Short() {

@@ -95,7 +95,7 @@ func feed(t *testing.T, ep *phx.Endpoint, data []byte, cut uint16) {
 	_ = conn.(*net.UnixConn).CloseWrite()
 }
 
-// Whatever comes instead of an HTTP request, or as one, harms nobody else.
+// Whatever comes instead of an HTTP request, or as one, harms no one else.
 func FuzzRequests(f *testing.F) {
 	valid := string(request("/socket/websocket?vsn=2.0.0"))
 	for _, seed := range []string{
@@ -120,7 +120,7 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// Whatever comes in well-formed frames over a good connection harms nobody else.
+// Whatever comes in well-formed frames over a good connection harms no one else.
 // Lines are messages; one that starts with a zero byte is binary.
 func FuzzMessages(f *testing.F) {
 	for _, seed := range []string{

@@ -46,8 +46,8 @@ func gateRoom(bad any, result chan<- error) *phx.ChannelType {
 	}
 }
 
-// Text that is not UTF-8, at which browsers hang up, is an error of who wants to
-// send it, and nobody gets it: by whatever way it leaves.
+// Browsers hang up at text that is not UTF-8. So it is an error of the sender, and no one
+// gets it, by whatever way it leaves.
 func TestNotUTF8IsThePublishersError(t *testing.T) {
 	for name, bad := range notUTF8 {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// mailboxBytes is what all mailboxes hold.
+// mailboxBytes returns the bytes that all mailboxes hold.
 func mailboxBytes(ep *phx.Endpoint) int64 {
 	for _, b := range ep.Budgets() {
 		if b.Name == "mailbox bytes" {
@@ -104,8 +104,8 @@ func TestRawMailboxSum(t *testing.T) {
 	}
 }
 
-// When mailboxes hold MailboxesMax, clients get no more in, joins included, but
-// for a little each: nobody is silenced by others.
+// When mailboxes hold MailboxesMax, clients get no more in, joins included, except a
+// little each: no one is silenced by others.
 func TestMailboxesMax(t *testing.T) {
 	g := newGate()
 	ep := startConfig(t, phx.Config{MailboxesMax: 400_000, Mounts: []phx.Mount{

@@ -25,8 +25,8 @@ import (
 // in the server.
 const idleClients = 15_000
 
-// BenchmarkIdleMemory is what a server keeps for a client that has connected, or
-// also joined, and is idle since. Kernel memory is not in it. The server is a
+// BenchmarkIdleMemory measures the memory that a server keeps for a client that has
+// connected, or also joined, and is idle since. Kernel memory is not in it. The server is a
 // process of its own. Run it with -benchtime 1x.
 func BenchmarkIdleMemory(b *testing.B) { benchmarkIdleMemory(b, "plain", idleClients) }
 

@@ -64,7 +64,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// Two mounts of one path differ in their transports, and mounts in all else.
+// Two mounts of one path differ in their transports, and may differ in everything else.
 func TestMountsHaveTheirOwnOrigins(t *testing.T) {
 	ep := startConfig(t, phx.Config{Mounts: []phx.Mount{
 		{Path: "/a", Origins: []string{"//a.test"}},

@@ -175,7 +175,7 @@ func TestBinary(t *testing.T) {
 	c.want(`[null,"hb","phoenix","phx_reply",{"status":"ok","response":{}}]`)
 }
 
-// What is encoded once is what all are sent.
+// A payload that is encoded once goes to all as it is.
 func TestEncode(t *testing.T) {
 	p, err := phx.Encode(map[string]any{"a": json.RawMessage(`[ 1 ]`)})
 	if err != nil || string(p.JSON()) != `{"a":[1]}` {

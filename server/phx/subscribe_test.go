@@ -335,8 +335,7 @@ func TestEndpointSubscribe(t *testing.T) {
 	}
 }
 
-// A function that does not keep up is told how much it has missed, and holds up
-// nobody.
+// A function that does not keep up is told how much it has missed, and holds up no one.
 func TestEndpointSubscribeMissed(t *testing.T) {
 	g := newGate()
 	ep := start(t)

@@ -278,8 +278,8 @@ func TestTelemetryPanics(t *testing.T) {
 	}
 }
 
-// Every hook of several users is called, also behind one that panics, and what
-// nobody has a hook for stays nil.
+// Every hook of several users is called, also behind one that panics, and a hook that no
+// one has stays nil.
 func TestJoinTelemetry(t *testing.T) {
 	var told []string
 	kinds := reflect.TypeFor[phx.Telemetry]()

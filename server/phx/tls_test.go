@@ -263,8 +263,8 @@ func TestTLSCounts(t *testing.T) {
 	}
 }
 
-// Clients that stall in their handshake are closed when its time is over, and hold up
-// nobody meanwhile, not even others of their address.
+// Clients that stall in their handshake are closed when its time is over, and hold up no
+// one meanwhile, not even others of their address.
 func TestTLSStalledHandshakes(t *testing.T) {
 	t.Parallel()
 	ep, trust := startTLS(t, phx.Config{HandshakeTimeout: 5 * time.Second, Mounts: rooms()}) // which one that does not stall has, too
