@@ -65,7 +65,7 @@ func (r *room) chat(w http.ResponseWriter, req *http.Request) {
 	r.removeLocked(queue)
 }
 
-// broadcast leaves out nobody: a client that is too slow is closed.
+// broadcast leaves out no one: a client that is too slow is closed.
 func (r *room) broadcast(m *websocket.PreparedMessage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -84,7 +84,7 @@ func echo() *websocket.Upgrader {
 	u := newUpgrader()
 	u.OnMessage(func(c *websocket.Conn, kind websocket.MessageType, text []byte) {
 		if kind == websocket.TextMessage {
-			_ = c.WriteMessage(websocket.TextMessage, text) // nobody waits for it any more
+			_ = c.WriteMessage(websocket.TextMessage, text) // no one waits for it any more
 		}
 	})
 	return u

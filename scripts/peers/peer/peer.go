@@ -1,4 +1,4 @@
-// Package peer is what servers that take part in a load test have in common
+// Package peer is shared by the servers that take part in a load test
 // (scripts/peers/README.md).
 package peer
 
