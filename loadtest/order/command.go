@@ -7,7 +7,7 @@ import (
 )
 
 // A Command is one of its fields. The first is Orders, the last is Stop; the
-// end of the input is a Stop that nobody listens to.
+// end of the input is a Stop whose answer no one reads.
 type Command struct {
 	Orders    *Orders     `json:"orders,omitempty"`
 	Connect   *Pacer      `json:"connect,omitempty"`
@@ -104,6 +104,6 @@ type Inquiry struct {
 // A Stop asks for the totals.
 type Stop struct {
 	Sent     [][]int    `json:"sent"`   // by room and writer: what every client should have
-	Unsent   [][][]Span `json:"unsent"` // likewise: but for these
+	Unsent   [][][]Span `json:"unsent"` // likewise: except these
 	Schedule Schedule   `json:"schedule"`
 }

@@ -16,7 +16,7 @@ import (
 // A Config says what to do. The zero value is a run of 10,000 clients, but
 // needs one of URL and ServerCommand.
 type Config struct {
-	// Scenario is what happens once all have joined. Empty means Chat.
+	// Scenario says what happens once all have joined. Empty means Chat.
 	Scenario Scenario `json:"scenario"`
 
 	// Protocol is the protocol of clients: Phoenix or Raw. Empty means Phoenix.
@@ -115,7 +115,7 @@ type Config struct {
 	// would be busy with little else.
 	Heartbeat time.Duration `json:"heartbeat_ns"`
 
-	// Topic and Event are what to join and to send. Empty means "room:lobby"
+	// Topic is the topic to join, Event the event to send. Empty means "room:lobby"
 	// and "new_msg". The server must broadcast each message under the same event,
 	// to the sender, too.
 	Topic string `json:"topic"`

@@ -133,7 +133,7 @@ func newBill(label string, all []holding, widest float64) bill {
 
 func (h holding) measured() bool { return h.bytes != nil }
 
-// width is what a bar can show: a small run may end with less than it began.
+// width returns a length that a bar can show: a small run may end with less than it began.
 func (h holding) width() float64 {
 	if h.bytes == nil {
 		return 0

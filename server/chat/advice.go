@@ -77,12 +77,12 @@ var flagOf = map[string]string{
 	"Config.Secret": "-cluster-secret-file",
 }
 
-// fields are what may be one of them in the text of an error. Most servers never need it.
+// fields matches words that may be field names in the text of an error. Most servers never need it.
 var fields = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\b(Config\.Cert and Key|(Config\.)?[A-Z][A-Za-z]+)\b`)
 })
 
-// inFlags is the text of an error about configuration in the words of whoever has
+// inFlags returns the text of an error about configuration in the words of whoever has
 // set it.
 func inFlags(err error) string {
 	text := strings.TrimPrefix(err.Error(), "phx: configuration: ")

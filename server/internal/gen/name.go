@@ -18,7 +18,7 @@ func badArgument(format string, args ...any) error {
 	return &argumentError{fmt.Sprintf(format, args...)}
 }
 
-// A name is what to generate, in CamelCase and without its kind: Chat.
+// A name is the name of the thing to generate, in CamelCase and without its kind: Chat.
 type name string
 
 var camelCase = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)

@@ -124,7 +124,7 @@ func quote(out []byte, binary bool) []byte {
 	return append(text, ',')
 }
 
-// A Form is what packets look like.
+// A Form is the form of packets.
 type Form uint8
 
 // The forms.
