@@ -253,7 +253,7 @@ func (c Contest) whatToKnow(bouts []Bout) (sentences []string) {
 	say("The contenders took turns on this host, %d times, each time in another order. Each was started anew for each run: a chat with %d messages to each room%s.",
 		c.rounds, c.messages, c.echoSays())
 	say("Clients and kernel settings were the same for all. Clients share the processors with the server and have the scheduling policy SCHED_BATCH, which does not interrupt a server that writes: " +
-		"what is per second or in milliseconds is of both together, what is server CPU of the server alone.")
+		"figures per second and in milliseconds are of both together, server CPU is of the server alone.")
 	for _, b := range bouts {
 		for _, m := range b.good(c.contenders[0].name) { // all have the same
 			if says := m.result.Summary.ClientTCPSays; says != "" && !slices.Contains(sentences, says) {
@@ -261,10 +261,10 @@ func (c Contest) whatToKnow(bouts []Bout) (sentences []string) {
 			}
 		}
 	}
-	say("Memory is resident memory of the server's process, from before the first client to when all have joined, idle, and until after the messages. It is asked to collect its garbage (SIGUSR1) before each look. " +
+	say("Memory is the growth of the server process's resident memory from before the first client until all have joined and are idle, and until after the messages. The server is asked to collect its garbage (SIGUSR1) before each measurement. " +
 		"That flatters a server that would not do so by itself.")
 	say("The kernel counts CPU time in steps of 10 ms: with few clients the figures of CPU are coarse.")
-	say("Each client joins one topic. A broadcast is timed from when it was to be sent, an echo from when it was.")
+	say("Each client joins one topic. A broadcast is timed from its intended send, an echo from its actual send.")
 	if len(c.more) > 0 {
 		say("Further flags of each run: `%s`.", strings.Join(c.more, " "))
 	}
@@ -313,7 +313,7 @@ func (c Contest) circumstances(bouts []Bout) (sentences []string) {
 					}
 				}
 				if n := m.result.Summary.ServerProcesses; n != nil && *n > 1 {
-					sentences = append(sentences, fmt.Sprintf("%d clients of %s were %d server processes, %s: one may not open more files.", b.clients, name, *n, rooms))
+					sentences = append(sentences, fmt.Sprintf("%d clients of %s needed %d server processes, %s, because of the limit of open files per process.", b.clients, name, *n, rooms))
 				}
 				for _, note := range m.result.Notes {
 					if strings.Contains(note.Message, "SIGUSR1") {

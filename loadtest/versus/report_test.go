@@ -142,7 +142,7 @@ func TestMarkdown(t *testing.T) {
 		"- The contenders took turns on this host, 2 times", "a chat with 3 messages to each room.",
 		"- Further flags of each run: `-size 200`.\n", "- roost: this program's own server, with its defaults.\n", "- other: `serve it`.\n",
 		"- plain: `./peer`, plain WebSocket without channels", "- Host: a CPU, 2 cores, 8.0 GB, Linux 6; Roost and the load generator: commit c0ffee, go1.26.\n",
-		"- Each of 10 clients sends a heartbeat every 30s.\n", "- 10 clients of other were 2 server processes, one cluster and one room: one may not open more files.\n",
+		"- Each of 10 clients sends a heartbeat every 30s.\n", "- 10 clients of other needed 2 server processes, one cluster and one room, because of the limit of open files per process.\n",
 		"- other does not answer SIGUSR1: its memory includes garbage.\n", "- A note.\n",
 	} {
 		if strings.Count(page, want) != 1 {
