@@ -46,7 +46,7 @@ func TestGeneratorThatStandsStill(t *testing.T) {
 	if g == nil || g.OK || g.LagMs.Max < stall.Seconds()*900 || g.LateMs.Max < stall.Seconds()*700 {
 		t.Fatalf("generator %+v, want suspect, with a lag and a send late by most of %s", g, stall)
 	}
-	for _, why := range []string{"late or more", "event loops let connections wait"} {
+	for _, why := range []string{"late or more", "event loops kept connections waiting"} {
 		if !strings.Contains(g.String(), why) {
 			t.Errorf("%s: want %q in it", g, why)
 		}

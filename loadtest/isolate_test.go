@@ -46,8 +46,8 @@ func TestClientTCP(t *testing.T) {
 			continue
 		}
 		for _, want := range []string{
-			"The clients' TCP is in their process (-client-tcp " + tcp + "): it was asked for.", "1 process of clients.", "network namespace of its own",
-			"Truer than over loopback", "All delivered: 600 messages to 200 clients",
+			"The clients' TCP is in their process (-client-tcp " + tcp + "): it was asked for.", "1 process of clients.", "own network namespace",
+			"More realistic than loopback", "All delivered: 600 messages to 200 clients",
 		} {
 			if code != 0 || !strings.Contains(text, want) {
 				t.Errorf("exit code %d, want 0 and %q:\n%s", code, want, out)

@@ -57,7 +57,7 @@ func TestRunOverTLS(t *testing.T) {
 		if code := exitCode(t, c.Wait()); code != 0 || !strings.Contains(out.String(), "handshakes") {
 			t.Errorf("%s: exit code %d, want 0 and handshakes counted:\n%s", name, code, out)
 		}
-		if name != "here" && !strings.Contains(out.String(), "connect from 127.0.0.9,127.8.0.0/16 by turns") {
+		if name != "here" && !strings.Contains(out.String(), "connect from 127.0.0.9,127.8.0.0/16 in turn") {
 			t.Errorf("the plan does not say what the agent's clients connect from:\n%s", out)
 		}
 		holds(t, filepath.Join(c.Dir, "run"), "a=%7e", "s3cret")

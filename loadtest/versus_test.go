@@ -185,7 +185,7 @@ func TestCompareServersArguments(t *testing.T) {
 		{[]string{"-server", "x=x", "--", "--client-tcp=bpf"}, 2, "say it before --"},
 		{[]string{"-server", "x=x", "stray"}, 2, `unexpected argument "stray"`},
 		{[]string{"-raw", "a=x", "-raw", "b=x", "-raw", "c=x", "-raw", "d=x", "-raw", "e=x", "-raw", "f=x"}, 2, "at most 5"},
-		{[]string{"-server", "x=x", "-out", "."}, 2, "is there already"},
+		{[]string{"-server", "x=x", "-out", "."}, 2, "exists already"},
 		{[]string{"-server", "x=x", "-out", "/dev/null/x"}, 1, "not a directory"},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestVirtualLinkIsSaid(t *testing.T) {
 			if want != "" && !strings.Contains(out, want) {
 				t.Errorf("the %s of %q lacks %q", kind, tcp, want)
 			}
-			if says := "Truer than over loopback"; want == "" && strings.Contains(out, says) {
+			if says := "More realistic than loopback"; want == "" && strings.Contains(out, says) {
 				t.Errorf("the %s of %q has %q", kind, tcp, says)
 			}
 		}
