@@ -117,7 +117,7 @@ func handlesEvents(field reflect.Value) bool {
 		t.NumOut() == 1 && t.Out(0).Kind() == reflect.Bool
 }
 
-// stateOf is what an operator is doing: 1 is nothing, 2 is to call OnRead, when it is
+// stateOf tells what an operator does: 1 is nothing, 2 is to call OnRead, when it is
 // not called again, nor freed.
 func stateOf(op *netpoll.FDOperator) *int32 {
 	return (*int32)(reflect.ValueOf(op).Elem().FieldByName("state").Addr().UnsafePointer())

@@ -339,7 +339,7 @@ func TestDemands(t *testing.T) {
 	}
 }
 
-// A role is what a demand says, and back.
+// A demand says its role, and is found by it.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles {

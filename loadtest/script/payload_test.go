@@ -13,7 +13,7 @@ import (
 	"github.com/roost-rt/roost/loadtest/script"
 )
 
-// payloadOf is what a payload in YAML becomes for a user.
+// payloadOf makes a user's payload of one in YAML.
 func payloadOf(t *testing.T, yaml string) string {
 	t.Helper()
 	_, s, err := load(small + "rounds: 1\nusers: {file: users.csv}\nsteps:\n  - push: a\n    payload: " + yaml + "\n")
@@ -164,7 +164,7 @@ steps:
 	}
 }
 
-// What a reply had is what it was with json, and its text without.
+// A reply is itself with json, and its text without.
 func TestSaved(t *testing.T) {
 	t.Parallel()
 	_, s, err := load(small + `rounds: 1

@@ -299,7 +299,7 @@ func TestStagesOfACrew(t *testing.T) {
 	})
 }
 
-// How long a user waits before it tries again is what official clients do.
+// A user waits before it tries again as long as official clients do.
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	for tries, want := range map[int]time.Duration{0: 10 * time.Millisecond, 1: 50 * time.Millisecond, 8: 2 * time.Second, 9: 5 * time.Second, 10: 5 * time.Second, 1000: 5 * time.Second} {
@@ -309,7 +309,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// What is told of a crew is what it has counted, and what was late since the last time.
+// A crew tells what it has counted, and what has been late since the last time.
 func TestReportsOfACrew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
