@@ -157,10 +157,11 @@ func (t *text) line(s string) {
 // count groups thousands: 1234567 is "1,234,567".
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
+	sign, s := s[:len(s)-len(strings.TrimPrefix(s, "-"))], strings.TrimPrefix(s, "-")
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
-	return s
+	return sign + s
 }
 
 // digits shows three of them, or all before the point.
@@ -174,7 +175,7 @@ func digits(v float64) string {
 		return "< 0.001"
 	}
 	s := strconv.FormatFloat(v, 'g', 3, 64)
-	if math.Abs(v) < 1 {
+	if v < 0.9995 { // else it is 1
 		s = strconv.FormatFloat(v, 'f', 3, 64)
 	}
 	return s
