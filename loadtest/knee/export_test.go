@@ -1,0 +1,4 @@
+package knee
+
+// Wilson is looked at by the tests of its interval.
+var Wilson = wilson
