@@ -110,8 +110,12 @@ func (c *Child) End(patience time.Duration) {
 	}
 }
 
-// tailLines is how much of a child's standard error is kept.
-const tailLines = 5
+// How much of a child's standard error is kept: lines, and bytes of one that does not
+// end.
+const (
+	tailLines = 5
+	tailBytes = 64 << 10
+)
 
 // A tail keeps the last lines written to it.
 type tail struct {
@@ -129,6 +133,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	for {
 		line, rest, found := strings.Cut(t.part, "\n")
 		if !found {
+			t.part = t.part[max(0, len(t.part)-tailBytes):]
 			return len(b), nil
 		}
 		t.part = rest

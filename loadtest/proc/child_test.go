@@ -2,6 +2,8 @@ package proc
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -22,5 +24,66 @@ func TestUsageOfTheDead(t *testing.T) {
 	dead := c.Usage()
 	if alive.RSS == 0 || alive.CPUNs < 2*tick || dead.CPUNs < alive.CPUNs || dead.RSS != 0 {
 		t.Errorf("usage %+v alive and %+v dead, want all of the CPU time and no memory", alive, dead)
+	}
+}
+
+// The last five lines of a standard error are kept, and each line is told once, whatever
+// pieces it comes in.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	const last = ": its last words:\n"
+	for _, tt := range []struct {
+		name, text string
+		each       []string // lines that are told
+		want       string   // at the end
+	}{
+		{"nothing", "", nil, ""},
+		{"blank lines", "\n \n\n", []string{"", " ", ""}, ""},
+		{"a line", "no port\n", []string{"no port"}, last + "no port"},
+		{"no end of the line", "panic: no", nil, last + "panic: no"},
+		{"five lines", "1\n2\n3\n4\n5\n", []string{"1", "2", "3", "4", "5"}, last + "1\n2\n3\n4\n5"},
+		{"six lines", "1\n2\n3\n4\n5\n6\n", []string{"1", "2", "3", "4", "5", "6"}, last + "2\n3\n4\n5\n6"},
+		{"five and a part", "1\n2\n3\n4\n5\n6\n7", []string{"1", "2", "3", "4", "5", "6"}, last + "2\n3\n4\n5\n6\n7"},
+	} {
+		for size := range len(tt.text) + 1 { // of a piece, and all at once
+			var told []string
+			words := &tail{each: func(line string) { told = append(told, line) }}
+			pieces := []string{tt.text}
+			if size > 0 {
+				pieces = nil
+				for piece := range slices.Chunk([]byte(tt.text), size) {
+					pieces = append(pieces, string(piece))
+				}
+			}
+			for _, piece := range pieces {
+				if n, err := words.Write([]byte(piece)); n != len(piece) || err != nil {
+					t.Fatalf("%s: Write(%q) = %d, %v", tt.name, piece, n, err)
+				}
+			}
+			if !slices.Equal(told, tt.each) || words.String() != tt.want || words.String() != tt.want {
+				t.Errorf("%s, %d bytes at a time: told %q, kept %q, want %q, %q", tt.name, size, told, words.String(), tt.each, tt.want)
+			}
+		}
+	}
+	words := new(tail) // nobody is told
+	if _, err := io.Copy(words, strings.NewReader("a\nb")); err != nil || words.String() != last+"a\nb" {
+		t.Errorf("kept %q, %v", words.String(), err)
+	}
+}
+
+// A line that does not end takes no more than 64 KiB, of which the last are kept.
+func TestTailOfAnEndlessLine(t *testing.T) {
+	t.Parallel()
+	words := new(tail)
+	for range 100 {
+		if _, err := io.WriteString(words, strings.Repeat("x", 10_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := io.WriteString(words, "the end"); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(words.part); n > 64<<10 || !strings.HasSuffix(words.String(), "xthe end") {
+		t.Errorf("%d bytes are kept, which end in %q", n, words.part[max(0, n-10):])
 	}
 }

@@ -78,6 +78,65 @@ func TestHostOfNothing(t *testing.T) {
 	}
 }
 
+// Odd files of /proc/stat: old kernels have fewer columns, processors may be offline,
+// and what is no number counts as none.
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	const ns = int64(tick)
+	for _, tt := range []struct {
+		name, stat string
+		busy       int64
+		cores      int
+		soft       []int64
+	}{
+		{"eight columns", "cpu 1 2 3 4 5 6 7 8\ncpu0 1 2 3 4 5 6 7 8\n", (1 + 2 + 3 + 6 + 7 + 8) * ns, 1, []int64{13 * ns}},
+		{"no column of stolen time", "cpu 1 2 3 4 5 6 7\ncpu0 1 2 3 4 5 6 7\n", 0, 0, nil},
+		{"a hole", "cpu 9 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 1 0 0\ncpu3 1 0 0 0 0 0 4 0\n", 9 * ns, 2, []int64{ns, 4 * ns}},
+		{"ends at the first other line", "cpu 9 0 0 0 0 0 0 0\nintr 1 2 3 4 5 6 7 8 9\ncpu0 1 2 3 4 5 6 7 8\n", 9 * ns, 0, nil},
+		{"no number", "cpu x 2 3 4 5 6 7 8\n", (2 + 3 + 6 + 7 + 8) * ns, 0, nil},
+		{"nothing", "", 0, 0, nil},
+	} {
+		var h order.Host
+		processors(&h, tt.stat)
+		if h.BusyNs != tt.busy || h.Cores != tt.cores || !slices.Equal(h.SoftNs, tt.soft) {
+			t.Errorf("%s: busy %d, %d cores, interrupts %v, want %d, %d, %v", tt.name, h.BusyNs, h.Cores, h.SoftNs, tt.busy, tt.cores, tt.soft)
+		}
+	}
+}
+
+// Only the line "some" counts, in microseconds.
+func TestPressure(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=99\n": 12_000,
+		"some avg10=0.00 total=0\nfull avg10=0.00 total=99\n":                                                0,
+		"some avg10=0.00\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=99\n":                                 0,
+		"some total=12": 12_000,
+		"":              0,
+	} {
+		if got := pressureNs(text); got != want {
+			t.Errorf("%q: %d ns, want %d", text, got, want)
+		}
+	}
+}
+
+// Of each interface the busier direction counts, with or without a blank after its name;
+// loopback has no wire.
+func TestTraffic(t *testing.T) {
+	t.Parallel()
+	const head = "Inter-|   Receive  |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n"
+	got := traffic(head +
+		"    lo: 900 9 0 0 0 0 0 0 900 9 0 0 0 0 0 0\n" +
+		"  eth0: 700 9 0 0 0 0 0 0 300 9 0 0 0 0 0 0\n" +
+		"wlan0:200 9 0 0 0 0 0 0 400 9 0 0 0 0 0 0\n" +
+		" br-lo: 5 9 0 0 0 0 0 0 6 9 0 0 0 0 0 0\n" +
+		"  tun0: 1 2 3 4 5 6 7 8\n" + // the kernel writes more
+		"no colon 1 2 3 4 5 6 7 8 9\n")
+	if want := map[string]int64{"eth0": 700, "wlan0": 400, "br-lo": 6}; !maps.Equal(got, want) {
+		t.Errorf("traffic %v, want %v", got, want)
+	}
+}
+
 // A look is taken now and then, and when it is asked for.
 func TestLook(t *testing.T) {
 	t.Parallel()

@@ -58,8 +58,13 @@ func catches(pid int, signal syscall.Signal) bool {
 	if err != nil {
 		return true // it has ended, and nothing can happen to it
 	}
-	_, mask, _ := strings.Cut(string(status), "\nSigCgt:")
+	return caught(string(status), signal)
+}
+
+// caught looks for a signal in the line SigCgt of a status, proc(5).
+func caught(status string, signal syscall.Signal) bool {
+	_, mask, _ := strings.Cut(status, "\nSigCgt:")
 	mask, _, _ = strings.Cut(mask, "\n")
 	bits, _ := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-	return bits>>(signal-1)&1 == 1 // proc(5)
+	return bits>>(signal-1)&1 == 1
 }
