@@ -59,6 +59,11 @@ func (r *Run) Push(endpoint, headers string) (stop func() error, err error) {
 	if err := p.send(nil); err != nil {
 		return nil, fmt.Errorf("otlp: %w", err)
 	}
+	return p.begin(cancel), nil
+}
+
+// begin sends until stop is called. cancel ends p.ctx.
+func (p *pusher) begin(cancel func()) (stop func() error) {
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() { // stop waits for it
 		defer close(ended)
@@ -74,7 +79,7 @@ func (r *Run) Push(endpoint, headers string) (stop func() error, err error) {
 			return nil
 		}
 		return fmt.Errorf("otlp: %d of %d messages did not arrive, the first: %w", p.failed, p.sends, p.first)
-	}, nil
+	}
 }
 
 // receiver is where metrics go.
