@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/roost-rt/roost/loadtest/report"
 )
 
 // missed is the exit code of the fakes for a run that missed something.
@@ -236,6 +238,19 @@ func TestParse(t *testing.T) {
 		{"-server x=x -echo -1s", "not negative"},
 		{"-server x=x stray", `unexpected argument "stray"`},
 		{"-server x=x -out .", "exists already"},
+		{"-server x.y=x", "the name without blanks, dots, bars and slashes"},
+		{"-server x/y=x", "want NAME=PROGRAM ARGS"},
+		{"-server =x", "want NAME=PROGRAM ARGS"},
+		{"-raw x", "want NAME=PROGRAM ARGS"},
+		{"-server x=x -rounds 0", "rounds and messages must be at least 1"},
+		{"-server x=x -rate -1", "rate and echo not negative"},
+		{"-server x=x -clients 10,", `"": want a number of at least 1`},
+		{"-server x=x -clients 1k", `"1k": want a number of at least 1`},
+		{"-server x=x -client-tcp auto", "-client-tcp auto: want kernel, tun or bpf"},
+		{"-server x=x -- -client-tcp tun", "say it before --"},
+		{"-server x=x -- --client-tcp=tun", "say it before --"},
+		{"-server x=x -- -size 5 -client-tcp", "say it before --"},
+		{"-server a=x -server b=x -server c=x -server d=x -server e=x -server f=x", "6 servers: want at most 5 beside Roost"},
 	} {
 		if _, err := Parse(strings.Fields(test.args), Program{}, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("Parse(%q) = %v, want %q", test.args, err, test.want)
@@ -256,5 +271,45 @@ func TestParse(t *testing.T) {
 	}
 	if !strings.HasPrefix(c.out, "results/") || !strings.HasSuffix(c.out, "-servers") {
 		t.Errorf("the folder is %q, want a new one below results", c.out)
+	}
+}
+
+// Each flag sets what it is for; what follows -- goes to the runs, whatever it is called.
+func TestParseFlags(t *testing.T) {
+	t.Parallel()
+	text := []string{"-server", "a=serve it -x", "-raw", "b=./peer", "-clients", "5,70", "-rounds", "2", "-messages", "8", "-rate", "0.5", "-echo", "0s", "-one-room",
+		"-client-tcp", "tun", "-out", "/no/such", "-note", "one", "-note", "two", "--", "-size", "300", "client-tcp"}
+	c, err := Parse(text, Program{Name: "x"}, io.Discard)
+	want := Contest{
+		program: Program{Name: "x"}, contenders: []contender{{name: "roost"}, {"a", "serve it -x", false}, {"b", "./peer", true}}, clients: []int{5, 70}, rounds: 2, messages: 8, rate: 0.5,
+		oneRoom: true, clientTCP: "tun", out: "/no/such", notes: []string{"one", "two"}, more: []string{"-size", "300", "client-tcp"},
+	}
+	if err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%v, %+v,\nwant %+v", err, c, want)
+	}
+	c, err = Parse([]string{"-server", "a=x"}, Program{}, io.Discard)
+	if err != nil || !reflect.DeepEqual(c.clients, []int{1000, 10_000}) || c.rounds != 3 || c.messages != 10 || c.rate != 0 || c.echo != 10*time.Second || c.clientTCP != "kernel" || c.oneRoom {
+		t.Errorf("%v, %+v, want the defaults of -help", err, c)
+	}
+}
+
+// A run is looked at if it came to its end with all clients, however it ended.
+func TestWholeRuns(t *testing.T) {
+	t.Parallel()
+	number := func(n int64) *int64 { return &n }
+	for name, tt := range map[string]struct {
+		m    measurement
+		want bool
+	}{
+		"all joined":  {measurement{result: &report.Result{Summary: report.Summary{Ended: true, Joined: number(5), Clients: number(5)}}}, true},
+		"and missed":  {measurement{reason: "4 lost", result: &report.Result{Summary: report.Summary{Ended: true, Joined: number(5), Clients: number(5)}}}, true},
+		"one did not": {measurement{result: &report.Result{Summary: report.Summary{Ended: true, Joined: number(4), Clients: number(5)}}}, false},
+		"interrupted": {measurement{result: &report.Result{Summary: report.Summary{Ended: true, Interrupted: true, Joined: number(5), Clients: number(5)}}}, false},
+		"no end":      {measurement{result: &report.Result{}}, false},
+		"no run":      {measurement{reason: "exit status 1"}, false},
+	} {
+		if got := tt.m.whole(); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
 	}
 }

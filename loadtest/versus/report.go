@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -219,9 +220,9 @@ func cellOf(v, first *float64) string {
 // threeDigits writes a number as precisely as it is measured.
 func threeDigits(v float64) string {
 	switch {
-	case v >= 100 || v <= -100:
+	case math.Abs(v) >= 99.95: // what would be rounded to 100
 		return strconv.FormatFloat(v, 'f', 0, 64)
-	case v >= 10 || v <= -10:
+	case math.Abs(v) >= 9.995:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
 	"github.com/roost-rt/roost/loadtest/report"
@@ -75,6 +76,12 @@ func TestCells(t *testing.T) {
 		{of(3), of(2), "3.00 (×1.50)"},
 		{of(-3), of(2), "-3.00 (×-1.50)"},
 		{of(2), of(2), "2.00 (×1.00)"},
+		{of(9.994), nil, "9.99"},
+		{of(9.996), nil, "10.0"},
+		{of(99.94), nil, "99.9"},
+		{of(99.96), nil, "100"},
+		{of(-99.96), nil, "-100"},
+		{of(1234.5), of(0.5), "1234 (×2469)"},
 	} {
 		if got := cellOf(test.v, test.first); got != test.want {
 			t.Errorf("cellOf(%v, %v) = %q, want %q", value(test.v), value(test.first), got, test.want)
@@ -179,5 +186,118 @@ func TestSaveErrors(t *testing.T) {
 	bouts[0].of["other"] = []*measurement{run(t, 1, 4000)}
 	if err := c.Save(bouts, false); err == nil {
 		t.Error("Save() of a comparison whose folder is not there is no error")
+	}
+}
+
+// An echo's rows are of the echo, and a run without one has none of them.
+func TestFiguresOfAnEcho(t *testing.T) {
+	t.Parallel()
+	of := func(v float64) *float64 { return &v }
+	m := run(t, 1, 4000)
+	m.echo = &report.Summary{Echo: &report.Echo{RepliesPerSecond: of(81_000), ServerCPUUsPerReply: of(9.5)}, LatencyMs: &report.Percentiles{P50: 2.5, P90: 7, P99: 8.25}}
+	want := map[string]float64{"echo": 81_000, "echo, server CPU per reply": 9.5, "echo, median latency": 2.5, "echo, p99 latency": 8.25}
+	for _, f := range figures() {
+		if w, of := want[f.name], f.of(m); strings.HasPrefix(f.name, "echo") && (of == nil || *of != w) {
+			t.Errorf("%s = %v, want %v", f.name, value(of), w)
+		}
+	}
+	if line := m.String(); !strings.Contains(line, ", echo 81000 replies/s") || strings.Contains(line, "p99") {
+		t.Errorf("line %q, want the brief figures", line)
+	}
+	m.echo.LatencyMs = nil // in old records
+	for _, f := range figures() {
+		if v := f.of(m); strings.HasSuffix(f.name, " latency") && v != nil {
+			t.Errorf("%s = %v, want nothing", f.name, *v)
+		}
+	}
+}
+
+// Memory is what came to the server since it was empty, for each client that joined;
+// without a first reading there is none.
+func TestMemoryPerClient(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		empty, joined int64
+		want          any
+	}{
+		"grown":           {20e6, 21e6, 100.0},
+		"shrunk":          {21e6, 20e6, -100.0},
+		"as it was":       {20e6, 20e6, "nothing"},
+		"empty not read":  {0, 21e6, "nothing"},
+		"joined not read": {20e6, 0, "nothing"},
+	} {
+		m := run(t, 1, 4000)
+		m.bills["empty"], m.bills["joined"] = record.Memory{ServerRSS: tt.empty}, record.Memory{ServerRSS: tt.joined}
+		if got := value(m.perClient("joined")); got != tt.want {
+			t.Errorf("%s: %v KB, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// Medians are of the runs that were whole, and of those that measured the figure.
+func TestMedianOfRuns(t *testing.T) {
+	t.Parallel()
+	fast, slow, partial := run(t, 1, 4000), run(t, 2, 12_000), run(t, 3, 1)
+	*partial.result.Summary.Joined = 9
+	b := Bout{of: map[string][]*measurement{"a": {slow, partial, fast, {reason: "exit status 1"}}}}
+	if good := b.good("a"); len(good) != 2 || good[0] != slow || good[1] != fast || len(b.good("b")) != 0 {
+		t.Errorf("%d good runs, want the two that were whole, in their order", len(good))
+	}
+	last := figures()[8]
+	if got := value(last.median(b.good("a"))); last.name != "broadcast, last receiver" || got != 8.0 {
+		t.Errorf("%s: %v ms, want 8", last.name, got)
+	}
+	fast.result.Broadcasts = nil
+	if got := value(last.median(b.good("a"))); got != 12.0 {
+		t.Errorf("of one run that has any: %v ms, want 12", got)
+	}
+}
+
+// What the user reads of how it was measured follows from what was asked for.
+func TestWhatToKnow(t *testing.T) {
+	t.Parallel()
+	m := run(t, 1, 4000)
+	m.result.Summary.ClientTCPSays = "The clients had no sockets."
+	bouts := []Bout{{clients: 10, of: map[string][]*measurement{"roost": {m, m}, "other": {m}}}}
+	of := func(change func(c *Contest)) string {
+		c := Contest{contenders: []contender{{name: "roost"}, {name: "other", command: "serve it"}}, rounds: 2, messages: 3}
+		change(&c)
+		return strings.Join(c.whatToKnow(bouts), "\n")
+	}
+	for _, tt := range []struct {
+		name      string
+		change    func(c *Contest)
+		want, not string
+	}{
+		{"no echo", func(*Contest) {}, "a chat with 3 messages to each room.", "an echo for"},
+		{"an echo", func(c *Contest) { c.echo = 5 * time.Second }, "a chat with 3 messages to each room, and an echo for 5s in a closed loop: a push for each reply, 256 at a time (-inflight).", ""},
+		{"no more flags", func(*Contest) {}, "- ", "Further flags"},
+		{"more flags", func(c *Contest) { c.more = []string{"-size", "9"} }, "Further flags of each run: `-size 9`.", ""},
+		{"plain WebSocket", func(c *Contest) { c.contenders[1].raw = true }, "other: `serve it`, plain WebSocket without channels", ""},
+		{"notes", func(c *Contest) { c.notes = []string{"One.", "Two."} }, "or read slowly.\nOne.\nTwo.", ""},
+	} {
+		text := of(tt.change)
+		if !strings.Contains("- "+text, tt.want) || tt.not != "" && strings.Contains(text, tt.not) {
+			t.Errorf("%s: want %q and not %q in\n%s", tt.name, tt.want, tt.not, text)
+		}
+		for _, once := range []string{"The clients had no sockets.", "Host: a CPU, 2 cores, 8.0 GB", "Each of 10 clients sends a heartbeat every 30s."} {
+			if strings.Count(text, once) != 1 {
+				t.Errorf("%s: %q is there %d times, want once:\n%s", tt.name, once, strings.Count(text, once), text)
+			}
+		}
+	}
+}
+
+// Servers of several processes are said to be one room or several, and those of one are
+// not mentioned.
+func TestCircumstancesOfProcesses(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{1: "", 2: "10 clients of roost needed 2 server processes, each a room of its own, because of the limit of open files per process."} {
+		m := run(t, 1, 4000)
+		m.result.Summary.ServerProcesses = &n
+		got := strings.Join(Contest{}.circumstances([]Bout{{clients: 10, of: map[string][]*measurement{"roost": {m, {reason: "exit status 1"}}}}}), "\n")
+		if strings.Contains(got, "server processes") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%d processes: %q, want %q", n, got, want)
+		}
 	}
 }
