@@ -280,3 +280,34 @@ func TestClosestExchangeCounts(t *testing.T) {
 		}
 	}
 }
+
+// Whoever ends the wait for agents is not held up by one that says nothing, and all
+// that failed are named; connections to the others end.
+func TestDialIsGivenUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	silent := listen(t, "127.0.0.1:0")
+	good, logged := serveAgent(t, agent.Config{})
+	go func() {
+		conn, err := silent.Accept()
+		if err == nil {
+			defer conn.Close()
+			_, _ = bufio.NewReader(conn).ReadString('\n') // its greeting
+		}
+		for line := ""; !strings.HasPrefix(line, "serving "); {
+			select {
+			case line = <-logged:
+			case <-t.Context().Done():
+				return
+			}
+		}
+		cancel()
+		<-t.Context().Done()
+	}()
+	_, err := agent.Dial(ctx, []string{silent.Addr().String(), good, "127.0.0.1:1"}, "")
+	if err == nil || !strings.Contains(err.Error(), "agent "+silent.Addr().String()+": ") || !strings.Contains(err.Error(), "agent 127.0.0.1:1: ") {
+		t.Errorf("Dial = %v, want the two that failed", err)
+	}
+	await(t, logged, "done with")
+}
