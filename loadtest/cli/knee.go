@@ -309,7 +309,7 @@ func (k kneeSearch) arguments(value float64) []string {
 	if scenario == "" {
 		scenario = plan.Chat
 	}
-	if slices.Contains(scenario.Flags(), "rate") && (scenario != plan.App || k.vary == "rate") { // users have a pace of their own
+	if k.vary == "clients" && slices.Contains(scenario.Flags(), "rate") && scenario != plan.App { // users have a pace of their own
 		add("rate", strconv.FormatFloat(rate, 'g', 6, 64))
 	}
 	if slices.Contains(scenario.Flags(), "for") {
