@@ -229,3 +229,110 @@ func TestNameOf(t *testing.T) {
 		}
 	}
 }
+
+// Mistakes in the arguments are said before anything is read.
+func TestCompareMistakes(t *testing.T) {
+	t.Parallel()
+	many := make([]string, report.MaxSides+1)
+	for i := range many {
+		many[i] = fmt.Sprint("side", i)
+	}
+	for args, want := range map[string]string{
+		"":                       fmt.Sprintf("0 sides: want 2 to %d", report.MaxSides),
+		"a":                      "1 sides: want 2 to",
+		strings.Join(many, " "):  fmt.Sprintf("%d sides: want 2 to %d", report.MaxSides+1, report.MaxSides),
+		"a b -html - -json -":    "-html - and -json -: there is one standard output",
+		"a b -alpha 0":           "-alpha 0: want more than 0 and less than 1",
+		"a -alpha 1 b":           "-alpha 1: want more than 0 and less than 1",
+		"a b -alpha NaN":         "-alpha NaN: want more than 0",
+		"a b -alpha x":           `invalid value "x" for flag -alpha`,
+		"a b -wrong":             "flag provided but not defined: -wrong",
+		"a b -note":              "flag needs an argument: -note",
+		"a =b":                   "=b: a side has no name",
+		"results/a other/a":      `two sides are called "a": give one another name, name=folder`,
+		"a=b c a=d":              `two sides are called "a"`,
+		"x/summary.json x other": `two sides are called "x"`,
+	} {
+		if _, err := (Program{}).parseComparison(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("compare %s: %v, want %q", args, err, want)
+		}
+	}
+	if c, err := (Program{}).parseComparison(many[:report.MaxSides], io.Discard); err != nil || len(c.sides) != report.MaxSides || c.alpha != report.DefaultAlpha {
+		t.Errorf("%d sides: %+v, %v, want them taken", report.MaxSides, c, err)
+	}
+	if c, err := (Program{}).parseComparison(strings.Fields("a -alpha 0.01 b -html - -json x"), io.Discard); err != nil || c.alpha != 0.01 || c.html != "-" || c.json != "x" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// -fail-if-worse fails for what is worse and for what is not measured any more, and
+// without an answer is broken: what cannot fail is no check.
+func TestFailIfWorseSaysWhy(t *testing.T) {
+	t.Parallel()
+	old := "old=" + saveRuns(t, 700, 710, 720)
+	for _, tt := range []struct {
+		name, new string
+		code      int
+		reasons   string // a part of them
+	}{
+		{"worse", "new=" + saveRuns(t, 800, 810, 820), exitMissed, ""},
+		{"the same", "new=" + saveRuns(t, 720, 700, 710), exitOK, ""},
+		{"better", "new=" + saveRuns(t, 600, 610, 620), exitOK, ""},
+		{"not measured", "new=" + saveRuns(t, 0, 0, 0), exitMissed, "new"},
+		{"one run", "new=" + saveRuns(t, 700), exitBroken, "too few runs to tell"},
+	} {
+		c, err := Program{}.parseComparison([]string{old, tt.new}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := c.make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, reasons := failIfWorse(result)
+		if said := strings.Join(reasons, "\n"); code != tt.code || !strings.Contains(said, tt.reasons) || (said == "") != (tt.reasons == "") {
+			t.Errorf("%s: exit code %d because of %q, want %d", tt.name, code, reasons, tt.code)
+		}
+	}
+}
+
+// What is read is the best of a folder: records, then compressed ones, then the summary;
+// a file that is named is read as it is.
+func TestWhichFileOfAFolder(t *testing.T) {
+	t.Parallel()
+	folder := saveRun(t, 700)
+	bytes := func(path string) float64 {
+		runs, err := readRuns(path)
+		if err != nil || len(runs) != 1 {
+			t.Fatalf("%s: %d runs, %v", path, len(runs), err)
+		}
+		return *runs[0].Summary.ServerBytesPerClient
+	}
+	copyFile := func(from, to string) {
+		text, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, text, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyFile(filepath.Join(keep(t, 800), compressedFile), filepath.Join(folder, compressedFile))
+	copyFile(filepath.Join(saveRun(t, 900), summaryFile), filepath.Join(folder, summaryFile))
+	for _, step := range []struct {
+		remove, records string
+		want            float64
+	}{{"", recordsFile, 700}, {recordsFile, compressedFile, 800}, {compressedFile, recordsFile, 900}} {
+		if step.remove != "" {
+			if err := os.Remove(filepath.Join(folder, step.remove)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, records := bytes(folder), recordsIn(folder); got != step.want || records != step.records {
+			t.Errorf("without %q: %v bytes, records in %s, want %v, %s", step.remove, got, records, step.want, step.records)
+		}
+		if got := bytes(filepath.Join(folder, summaryFile)); got != 900 {
+			t.Errorf("the summary by its name has %v bytes, want 900", got)
+		}
+	}
+}

@@ -48,3 +48,60 @@ func TestTryTCP(t *testing.T) {
 		}
 	}
 }
+
+// Few clients, and those of servers elsewhere, stay in the host's namespace: what was
+// asked for and cannot be is an error, and nothing else is said.
+func TestWhoStaysInTheHostsNamespace(t *testing.T) {
+	t.Parallel()
+	host := kernel.Host{TUN: true, BPF: true}
+	for _, tt := range []struct {
+		name string
+		o    options
+		want string // of the error
+	}{
+		{"few clients", options{netns: auto, config: plan.Config{Clients: 99_999}}, ""},
+		{"many, but not asked for", options{netns: no, config: plan.Config{Clients: 1_000_000, ClientTCP: order.KernelTCP}}, ""},
+		{"a server elsewhere", options{netns: auto, config: plan.Config{Clients: 1_000_000, URL: "ws://h"}}, ""},
+		{"a NATS server elsewhere", options{netns: auto, nats: "nats://h", config: plan.Config{Clients: 1_000_000, ClientTCP: order.KernelTCP}}, ""},
+		{"a server elsewhere, and a namespace", options{netns: yes, config: plan.Config{Clients: 10, URL: "ws://h"}}, "-netns yes: a separate network namespace cannot reach -url or -nats"},
+		{"NATS elsewhere, and a namespace", options{netns: yes, nats: "nats://h", config: plan.Config{Clients: 10}}, "cannot reach -url or -nats"},
+		{"without sockets to a server elsewhere", options{netns: auto, config: plan.Config{Clients: 10, URL: "ws://h", ClientTCP: order.TUN}}, ""},
+		{"the same, and a namespace", options{netns: yes, config: plan.Config{Clients: 10, URL: "ws://h", ClientTCP: order.TUN}}, "cannot reach -url or -nats"},
+		{"without sockets, and no namespace", options{netns: no, config: plan.Config{Clients: 10, ClientTCP: order.TUN}}, "-client-tcp tun needs a network namespace of its own: -netns no"},
+		{"without sockets, and NATS elsewhere", options{netns: auto, nats: "nats://h", config: plan.Config{Clients: 10, ClientTCP: order.BPF}}, "-client-tcp bpf needs a network namespace of its own: -nats cannot be reached from there"},
+	} {
+		says, err := tt.o.isolate(host)
+		if says != "" || (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %q, %v, want %q", tt.name, says, err, tt.want)
+		}
+	}
+	if _, err := (&options{config: plan.Config{ClientTCP: order.TUN}}).isolate(kernel.Host{}); err == nil || !strings.Contains(err.Error(), "client-tcp: tun needs root") {
+		t.Errorf("a host without a device: %v", err)
+	}
+}
+
+// Many clients that may not have a namespace get sockets, and the plan says why.
+func TestManyClientsWithoutANamespace(t *testing.T) {
+	t.Parallel()
+	host := kernel.Host{TUN: true, BPF: true}
+	o := options{netns: no, config: plan.Config{Clients: 100_000}}
+	says, err := o.isolate(host)
+	if err != nil || says != "" || o.config.Refused[order.TUN] == nil || o.config.Refused[order.BPF] == nil {
+		t.Fatalf("%q, %v, refused %v, want both kinds of TCP without sockets refused", says, err, o.config.Refused)
+	}
+	if tcp, why, err := o.config.ChooseTCP(host); tcp != order.KernelTCP || err != nil || !strings.Contains(why, "-client-tcp bpf needs a network namespace of its own: -netns no") {
+		t.Errorf("clients have %s because %s, %v", tcp, why, err)
+	}
+}
+
+// A value of -netns is one of three.
+func TestWhether(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{"auto": true, "yes": true, "no": true, "": false, "true": false, "Yes": false} {
+		w := whether("before")
+		err := w.Set(text)
+		if want := map[bool]string{true: text, false: "before"}[good]; (err == nil) != good || w.String() != want {
+			t.Errorf("Set(%q) = %v, the value is %s", text, err, w.String())
+		}
+	}
+}

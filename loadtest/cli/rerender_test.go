@@ -109,3 +109,33 @@ func TestThresholdsOfCommand(t *testing.T) {
 		t.Errorf("thresholdsOf of nothing = %v, %v, want none", ts, err)
 	}
 }
+
+// A scenario file's thresholds are in the configuration of its run, after those of the
+// command.
+func TestThresholdsOfAScenarioFilesRun(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		command string
+		slo     any
+		want    string
+	}{
+		{"loadtest app.yaml", []any{"p99<1s", "push a.errors=0"}, "p99<1s,push a.errors=0"},
+		{"loadtest app.yaml -slo lost=0", []any{"p99<1s"}, "lost=0,p99<1s"},
+		{"loadtest app.yaml", nil, ""},
+		{"loadtest app.yaml", "p99<1s", ""},
+	} {
+		ts, err := thresholdsOf(&record.Run{Command: strings.Fields(tt.command), Config: map[string]any{"slo": tt.slo}})
+		if err != nil || ts.String() != tt.want {
+			t.Errorf("%s with %v: %s, %v, want %s", tt.command, tt.slo, ts.String(), err, tt.want)
+		}
+	}
+	for name, run := range map[string]record.Run{
+		"command": {Command: []string{"loadtest", "-slo", "p98<1s"}},
+		"nothing": {Command: []string{"loadtest", "-slo"}},
+		"file":    {Config: map[string]any{"slo": []any{"p98<1s"}}},
+	} {
+		if ts, err := thresholdsOf(&run); err == nil {
+			t.Errorf("%s: %s, want an error", name, ts.String())
+		}
+	}
+}

@@ -235,8 +235,8 @@ func (s *screen) messages(t *record.Tick) string {
 // servers apart there are several.
 func planned(scenario plan.Scenario, config map[string]any) int64 {
 	number := func(key string) int64 {
-		n, _ := strconv.ParseInt(fmt.Sprint(config[key]), 10, 64)
-		return n
+		n, _ := strconv.ParseFloat(fmt.Sprint(config[key]), 64) // JSON has a million as 1e+06
+		return int64(n)
 	}
 	if config["apart"] == true {
 		return 0

@@ -120,3 +120,54 @@ func TestThresholdErrors(t *testing.T) {
 		}
 	}
 }
+
+// Each name is that of one figure, in its unit.
+func TestFiguresOfThresholds(t *testing.T) {
+	t.Parallel()
+	s := report.Summary{
+		LatencyMs: &report.Percentiles{P50: 1, P90: 2, P99: 3, P999: 4, Max: 5}, JoinLatencyMs: &report.Percentiles{P50: 60, P90: 61, P99: 6, P999: 62, Max: 63},
+		RawLatencyMs: &report.Percentiles{P50: 90, P99: 91},
+		Comeback:     &report.Comeback{Back50Ms: ptr(7.0), Back99Ms: ptr(8.0), Back100Ms: ptr(9.0), Retries: 10},
+		Echo:         &report.Echo{RepliesPerSecond: ptr(11.0), ServerCPUUsPerReply: ptr(12_000.0)}, Idle: &report.Idle{ServerCPUUsPerHeartbeat: ptr(13_000.0)},
+		ServerCPUUsPerDelivery: ptr(14_000.0), ServerCPUUsPerJoin: ptr(15_000.0), ConnectJoinPerSecond: ptr(16.0), DeliveriesPerSecond: ptr(17.0),
+		ServerBytesPerClient: ptr(18.0), ClientBytesPerClient: ptr(19.0), KernelBytesPerClient: ptr(20.0),
+		Lost: ptr(int64(21)), Duplicated: ptr(int64(22)), Reordered: ptr(int64(23)), Late: ptr(int64(24)), Errors: map[string]int64{"dial": 20, "timeout": 5},
+		Generator: &report.Generator{OK: true},
+	}
+	for name, want := range map[string]string{
+		"p50": "1ms", "p90": "2ms", "p99": "3ms", "p99.9": "4ms", "max": "5ms", "join": "6ms", "back50": "7ms", "back99": "8ms", "back100": "9ms", "retries": "10",
+		"replies": "11", "cpu-reply": "12ms", "cpu-heartbeat": "13ms", "cpu": "14ms", "cpu-join": "15ms", "joins": "16", "rate": "17", "server": "18", "client": "19", "kernel": "20",
+		"lost": "21", "duplicated": "22", "reordered": "23", "late": "24", "errors": "25", "generator": "ok",
+	} {
+		var ts thresholds
+		if err := ts.Set(name + "=" + want); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := ts.judged(s)[0]; !got.Met || got.Shown != want || got.Text != name+"="+want {
+			t.Errorf("%s is %s, met: %v, want %s", name, got.Shown, got.Met, want)
+		}
+	}
+	if n := len(quantities()); n != 26 {
+		t.Errorf("there are %d figures; this test knows 26", n)
+	}
+	s.Generator.OK = false
+	var ts thresholds
+	if err := ts.Set("generator=ok"); err != nil || ts.judged(s)[0].String() != "generator=ok: it is suspect" {
+		t.Errorf("%v, %s", err, ts.judged(s)[0])
+	}
+}
+
+// A list of errors may be empty: then there were none, and a threshold of them is met.
+func TestThresholdOfNoErrors(t *testing.T) {
+	t.Parallel()
+	var ts thresholds
+	if err := ts.Set("errors=0"); err != nil {
+		t.Fatal(err)
+	}
+	for name, errors := range map[string]map[string]int64{"": {}, "errors=0: not measured": nil} {
+		if got := strings.Join(missed(ts, report.Summary{Errors: errors}), ""); got != name {
+			t.Errorf("of %#v: missed %q, want %q", errors, got, name)
+		}
+	}
+}
