@@ -41,6 +41,8 @@ func TestOrderOfTrials(t *testing.T) {
 		{"not above the most", knee.Config{From: 100, Most: 300, Precision: 1, Repeats: 1}, upTo(1000), []float64{100, 200, 300}},
 		{"not below the least", knee.Config{From: 100, Least: 30, Precision: 1, Repeats: 1}, upTo(1), []float64{100, 50, 30}},
 		{"from the most", knee.Config{From: 100, Most: 100, Precision: 1, Repeats: 2}, upTo(1000), []float64{100, 100}},
+		{"half of two is not enough, and most of three is", knee.Config{From: 100, Precision: 1}, answers(func(load float64, n int) bool { return load <= 300 && !(load == 200 && n == 1) }),
+			[]float64{100, 200, 100, 100, 100, 100, 200, 200, 400, 200, 200, 400}},
 		{"whole ones", knee.Config{From: 3, Whole: true, Precision: 0.5, Repeats: 1}, upTo(5), []float64{3, 7, 5}},
 	} {
 		_, got := find(t, tt.c, tt.holds)

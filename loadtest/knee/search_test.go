@@ -185,13 +185,21 @@ func TestBadConfigs(t *testing.T) {
 		{knee.Config{From: 5, Least: 6}, "least"},
 		{knee.Config{From: 5, Most: 4}, "most"},
 		{knee.Config{From: 5, Most: math.NaN()}, "most"},
+		{knee.Config{From: 5, Least: -1}, "least"},
+		{knee.Config{From: 5, Most: math.Inf(1)}, "most"},
 		{knee.Config{From: 5, Precision: 2}, "precision"},
+		{knee.Config{From: 5, Precision: 0.0009}, "precision"},
 		{knee.Config{From: 5, Precision: math.NaN()}, "precision"},
 		{knee.Config{From: 5, Repeats: -1}, "repeats"},
 		{knee.Config{From: 5, Trials: -1}, "trials"},
 	} {
 		if _, err := knee.New(test.c); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("New(%+v) = %v, want an error about %s", test.c, err, test.want)
+		}
+	}
+	for _, c := range []knee.Config{{From: 5, Least: 5, Most: 5}, {From: 5, Precision: 0.001}, {From: 5, Precision: 1}, {From: 5, Repeats: 1, Trials: 1}} {
+		if _, err := knee.New(c); err != nil {
+			t.Errorf("New(%+v) = %v, want it taken", c, err)
 		}
 	}
 }

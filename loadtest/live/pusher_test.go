@@ -79,7 +79,7 @@ func TestWhenStatesAreSent(t *testing.T) {
 		{"no state", after(0), func(*Run) { time.Sleep(5 * time.Second) }, nil},
 		{"one state", after(0), func(r *Run) { show(r, 300*time.Millisecond, 7); time.Sleep(5 * time.Second) }, []string{"1: 7"}},
 		{"ends at once", after(0), func(r *Run) { show(r, 300*time.Millisecond, 7) }, []string{"0.3: 7"}},
-		{"the newest of several", after(0), func(r *Run) { show(r, 400*time.Millisecond, 1, 2, 3, 4, 5, 6) }, []string{"1: 2", "2: 4", "2.4: 6"}},
+		{"the newest of several", after(0), func(r *Run) { show(r, 390*time.Millisecond, 1, 2, 3, 4, 5, 6) }, []string{"1: 2", "2: 5", "2.34: 6"}},
 		{"a slow receiver", after(2500 * time.Millisecond), func(r *Run) { show(r, 900*time.Millisecond, 1, 2, 3, 4, 5, 6, 7, 8); time.Sleep(5 * time.Second) }, []string{"1: 1", "3.5: 3", "6: 6", "8.5: 8"}},
 	} {
 		synctest.Test(t, func(t *testing.T) {

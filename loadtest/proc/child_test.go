@@ -3,6 +3,7 @@ package proc
 import (
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +86,44 @@ func TestTailOfAnEndlessLine(t *testing.T) {
 	}
 	if n := len(words.part); n > 64<<10 || !strings.HasSuffix(words.String(), "xthe end") {
 		t.Errorf("%d bytes are kept, which end in %q", n, words.part[max(0, n-10):])
+	}
+}
+
+// A child has the processors that it was given, and a process group of its own, which
+// Ctrl-C does not reach.
+func TestStartedChild(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "7")
+	for procs, want := range map[int]string{0: "7", 3: "3"} {
+		c, stdout, err := Start("shell", []string{"sh", "-c", "echo $GOMAXPROCS $$; cut -d' ' -f5 /proc/$$/stat"}, procs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(stdout)
+		stdout.Close()
+		c.End(10 * time.Second)
+		if id := strconv.Itoa(c.PID()); err != nil || string(text) != want+" "+id+"\n"+id+"\n" {
+			t.Errorf("%d processors: it says %q, %v, want %s and the process %s as its group", procs, text, err, want, id)
+		}
+	}
+}
+
+// A server has said what came of a collection when a line of its log names memory; one
+// that nobody waits for is not counted twice.
+func TestLogOfAServer(t *testing.T) {
+	t.Parallel()
+	s := &Server{Collected: make(chan struct{}, 1)}
+	for _, step := range []struct {
+		line, garbage string
+		collected     int
+	}{
+		{"level=INFO msg=listening", "", 0},
+		{"level=INFO msg=memory heap=1", "level=INFO msg=memory heap=1", 1},
+		{"level=INFO msg=memory heap=2", "level=INFO msg=memory heap=2", 1},
+		{"level=WARN msg=slow", "level=INFO msg=memory heap=2", 1},
+	} {
+		s.log(step.line)
+		if s.Garbage() != step.garbage || len(s.Collected) != step.collected {
+			t.Errorf("after %q: %q, %d collections wait, want %q, %d", step.line, s.Garbage(), len(s.Collected), step.garbage, step.collected)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (l *Look) Strain() (s order.Strain) {
 }
 
 // Anew has the host as it is now.
-func (l *Look) Anew() order.Strain { return order.Strain{WaitNs: waitNs(), Host: OwnHost()} }
+func (l *Look) Anew() order.Strain { return order.Strain{WaitNs: waitNs("/"), Host: OwnHost()} }
 
 // OwnHost returns the counters of this machine since it started.
 func OwnHost() order.Host { return hostAt("/") }
@@ -103,8 +103,8 @@ func number(text string) int64 {
 
 // waitNs is how long the threads of this process have been ready to run and had no
 // processor: the second number of schedstat, Documentation/scheduler/sched-stats.rst.
-func waitNs() (ns int64) {
-	threads, err := filepath.Glob("/proc/self/task/*/schedstat")
+func waitNs(root string) (ns int64) {
+	threads, err := filepath.Glob(filepath.Join(root, "proc/self/task/*/schedstat"))
 	if err != nil {
 		return 0
 	}

@@ -39,9 +39,13 @@ func TestHostIsRead(t *testing.T) {
 			" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n" +
 			"    lo: 999999 1 0 0 0 0 0 0 999999 1 0 0 0 0 0 0\n" +
 			"  eth0:  125000 9 0 0 0 0 0 0 250000 9 0 0 0 0 0 0\n" +
-			"  eth1:1000 9 0 0 0 0 0 0 2000 9 0 0 0 0 0 0\n",
+			"  eth1:1000 9 0 0 0 0 0 0 2000 9 0 0 0 0 0 0\n" +
+			"  eth2:1000 9 0 0 0 0 0 0 2000 9 0 0 0 0 0 0\n" +
+			"  eth3:1000 9 0 0 0 0 0 0 125 9 0 0 0 0 0 0\n",
 		"sys/class/net/eth0/speed": "1000\n",
 		"sys/class/net/eth1/speed": "-1\n",
+		"sys/class/net/eth2/speed": "0\n",
+		"sys/class/net/eth3/speed": "1\n",
 	}))
 	if want := (100 + 2 + 50 + 3 + 40 + 9) * ns; h.BusyNs != want || h.StolenNs != 9*ns || h.Cores != 2 {
 		t.Errorf("busy %d, stolen %d, cores %d, want %d, %d, 2: idle and iowait are not busy, guest is in user", h.BusyNs, h.StolenNs, h.Cores, want, 9*ns)
@@ -54,7 +58,7 @@ func TestHostIsRead(t *testing.T) {
 	}
 	// 250,000 bytes are 2 Mbit, which 1,000 Mbit/s have in 2 ms; without a known
 	// speed there is no share of it.
-	if want := map[string]int64{"eth0": 2_000_000}; !maps.Equal(h.LinkNs, want) {
+	if want := map[string]int64{"eth0": 2_000_000, "eth3": 8_000_000}; !maps.Equal(h.LinkNs, want) {
 		t.Errorf("links %v, want %v", h.LinkNs, want)
 	}
 	later := h
@@ -131,9 +135,28 @@ func TestTraffic(t *testing.T) {
 		"wlan0:200 9 0 0 0 0 0 0 400 9 0 0 0 0 0 0\n" +
 		" br-lo: 5 9 0 0 0 0 0 0 6 9 0 0 0 0 0 0\n" +
 		"  tun0: 1 2 3 4 5 6 7 8\n" + // the kernel writes more
+		"  tun1: 1 2 3 4 5 6 7 8 9\n" +
 		"no colon 1 2 3 4 5 6 7 8 9\n")
-	if want := map[string]int64{"eth0": 700, "wlan0": 400, "br-lo": 6}; !maps.Equal(got, want) {
+	if want := map[string]int64{"eth0": 700, "wlan0": 400, "br-lo": 6, "tun1": 9}; !maps.Equal(got, want) {
 		t.Errorf("traffic %v, want %v", got, want)
+	}
+}
+
+// All threads have waited for a processor, as the second number of each says.
+func TestWaitOfThreads(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{
+		"proc/self/task/7/schedstat":  "5000 30 9\n",
+		"proc/self/task/8/schedstat":  "6000 4 9\n",
+		"proc/self/task/9/schedstat":  "7000\n", // has ended
+		"proc/self/task/10/schedstat": "1 2",
+		"proc/self/schedstat":         "1 100 1\n",
+	})
+	if got := waitNs(root); got != 36 {
+		t.Errorf("threads waited for %d ns, want 36", got)
+	}
+	if got := waitNs(t.TempDir()); got != 0 {
+		t.Errorf("without /proc threads waited for %d ns, want 0", got)
 	}
 }
 
