@@ -79,7 +79,7 @@ func (p Program) findKnee(ctx context.Context, args []string) int {
 	case err != nil:
 		return p.misused(os.Stderr, "knee", err)
 	}
-	sweep, err := k.find(ctx)
+	sweep, err := k.find(ctx, k.trial, os.Stdout)
 	if len(sweep.Trials) > 0 {
 		err = errors.Join(err, k.save(sweep, os.Stdout))
 	}
@@ -206,8 +206,9 @@ func flagNamed(arg, name string) bool {
 	return strings.HasPrefix(arg, "-") && is == name
 }
 
-// find makes the runs. It fails if the first run could not be made.
-func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
+// find makes runs by trial, with a line to the terminal for each. It fails if the first
+// run could not be made.
+func (k kneeSearch) find(ctx context.Context, trial func(ctx context.Context, value float64, number int) (report.Trial, error), terminal io.Writer) (*report.Sweep, error) {
 	sweep := &report.Sweep{
 		Start: time.Now().UTC().Format(time.RFC3339), Vary: k.vary, SLO: k.slos.String(),
 	}
@@ -220,19 +221,19 @@ func (k kneeSearch) find(ctx context.Context) (*report.Sweep, error) {
 	within, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	for value, more := search.Next(); more && within.Err() == nil; value, more = search.Next() {
-		trial, err := k.trial(within, value, len(sweep.Trials)+1)
+		made, err := trial(within, value, len(sweep.Trials)+1)
 		if within.Err() != nil {
 			break // it was cut short, so it says nothing
 		}
 		if err != nil && len(sweep.Trials) == 0 {
 			return sweep, err
 		}
-		sweep.Trials = append(sweep.Trials, trial)
-		search.Tell(value, trial.Held)
+		sweep.Trials = append(sweep.Trials, made)
+		search.Tell(value, made.Held)
 		if !k.quiet {
-			fmt.Printf("%3d  %s %s\n", len(sweep.Trials), k.vary, trial)
-			if reason := trial.Reason(); reason != "" {
-				fmt.Print(settings.Filled(reason, "     "))
+			fmt.Fprintf(terminal, "%3d  %s %s\n", len(sweep.Trials), k.vary, made)
+			if reason := made.Reason(); reason != "" {
+				fmt.Fprint(terminal, settings.Filled(reason, "     "))
 			}
 		}
 	}

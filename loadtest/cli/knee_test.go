@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/knee"
@@ -84,6 +89,8 @@ func TestKneeDividesArguments(t *testing.T) {
 		"echo -slo lost=0 -size 200 -repeats 3":                {"echo", "-size", "200", "-slo", "lost=0"},
 		"-slo=lost=0 -quiet -insecure -runs=5":                 {"-insecure", "-slo", "lost=0"},
 		"-quiet -url ws://h -slo lost=0":                       {"-url", "ws://h", "-slo", "lost=0"},
+		"-quiet echo -slo lost=0":                              {"echo", "-slo", "lost=0"},
+		"-slo lost=0 -insecure -out /no/such -json x":          {"-insecure", "-slo", "lost=0"},
 		"--slo lost=0 --url=ws://h -header A:b":                {"--url=ws://h", "-header", "A:b", "-slo", "lost=0"},
 		"-slo lost=0 -vary clients -rate 5 -client-tcp kernel": {"-rate", "5", "-client-tcp", "kernel", "-slo", "lost=0"},
 	} {
@@ -102,14 +109,17 @@ func TestWhereTheKneeIsSought(t *testing.T) {
 		from, most float64
 		whole      bool
 	}{
-		"":                            {1, 0, false},
-		"echo":                        {100, 0, false},
-		"-most 0.5":                   {0.5, 0.5, false},
-		"echo -most 5000":             {100, 5000, false},
-		"-vary clients":               {100, 0, true},
-		"-vary clients -most 30":      {30, 30, true},
-		"-from 7 -most 30":            {7, 30, false},
-		"echo -vary clients -from 20": {20, 0, true},
+		"":                                     {1, 0, false},
+		"echo":                                 {100, 0, false},
+		"-most 0.5":                            {0.5, 0.5, false},
+		"echo -most 5000":                      {100, 5000, false},
+		"-vary clients":                        {100, 0, true},
+		"-vary clients -most 30":               {30, 30, true},
+		"-from 7 -most 30":                     {7, 30, false},
+		"echo -vary clients -from 20":          {20, 0, true},
+		"../examples/login.yaml -vary clients": {3, 3, true}, // there are rows for so many
+		"../examples/login.yaml -vary clients -most 2": {2, 2, true},
+		"../examples/login.yaml":                       {1, 0, false},
 	} {
 		k, err := parseKnee("-slo lost=0 " + args)
 		if err != nil || k.search.From != want.from || k.search.Most != want.most || k.search.Whole != want.whole {
@@ -119,6 +129,21 @@ func TestWhereTheKneeIsSought(t *testing.T) {
 	if k, err := parseKnee("-slo lost=0"); err != nil || k.vary != "rate" || k.each != 10*time.Second || k.within != time.Hour || k.search.Precision != 0.05 || k.search.Repeats != 5 || k.search.Trials != 60 ||
 		!strings.HasPrefix(k.out, "results/") || !strings.HasSuffix(k.out, "-knee") {
 		t.Errorf("%+v, %v, want the defaults of -help", k, err)
+	}
+}
+
+// A scenario file's thresholds are enough, and count beside those of the command.
+func TestThresholdsOfASearch(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.yaml")
+	text := "target: {url: ws://h}\nrounds: 1\ntopics: [{topic: a}]\nsteps: [{push: a}]\nslo: [p99<1s, a.errors=0]\n"
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{path: "p99<1s,a.errors=0", path + " -slo lost=0": "p99<1s,a.errors=0,lost=0", "-slo lost=0 chat": "lost=0"} {
+		if k, err := parseKnee(args); err != nil || k.slos.String() != want {
+			t.Errorf("knee %s: each run has to hold %s, %v, want %s", args, k.slos.String(), err, want)
+		}
 	}
 }
 
@@ -199,5 +224,132 @@ func TestKneeIsSaved(t *testing.T) {
 	k.json = filepath.Join(folder, "no", "a.json")
 	if err := k.save(sweep, &terminal); err == nil || !strings.Contains(err.Error(), k.json) || !strings.Contains(terminal.String(), says) || strings.Contains(terminal.String(), "Saved") {
 		t.Errorf("where a file cannot be written: %v, want an error that names it, and the text\n%s", err, &terminal)
+	}
+}
+
+// A fakeRun is what a run at a value comes to.
+type fakeRun func(ctx context.Context, value float64, number int) (report.Trial, error)
+
+// search finds the knee of fake runs, and what the terminal has then.
+func search(t *testing.T, ctx context.Context, args string, run fakeRun) (*report.Sweep, string, error) {
+	t.Helper()
+	k, err := parseKnee("-slo lost=0 -from 100 -precision 1 " + args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var terminal strings.Builder
+	sweep, err := k.find(ctx, run, &terminal)
+	return sweep, terminal.String(), err
+}
+
+// upTo holds up to a value.
+func upTo(most float64) fakeRun {
+	return func(_ context.Context, value float64, number int) (report.Trial, error) {
+		trial := report.Trial{Value: value, Held: value <= most, Folder: fmt.Sprint(number)}
+		if !trial.Held {
+			trial.Why = []string{"7 lost"}
+		}
+		return trial, nil
+	}
+}
+
+// Runs are numbered from one on, and the highest that holds, and the lowest that does
+// not, are told with how many runs say so.
+func TestFindKnee(t *testing.T) {
+	t.Parallel()
+	sweep, terminal, err := search(t, t.Context(), "-repeats 2", upTo(300))
+	if err != nil || !sweep.Sure || sweep.Ended != "" || sweep.Holds.Value != 200 || sweep.Holds.Held != 2 || sweep.Breaks.Value != 400 || sweep.Breaks.Held != 0 || sweep.Vary != "rate" || sweep.SLO != "lost=0" {
+		t.Errorf("%v: %+v, holds %+v, breaks %+v", err, sweep, sweep.Holds, sweep.Breaks)
+	}
+	var made []string
+	for _, trial := range sweep.Trials {
+		made = append(made, trial.Folder+": "+trial.Number())
+	}
+	if want := []string{"1: 100", "2: 200", "3: 400", "4: 200"}; !slices.Equal(made, want) {
+		t.Errorf("runs %q, want %q", made, want)
+	}
+	lines := strings.Split(strings.TrimSpace(terminal), "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[0], "1  rate 100       holds") || !strings.HasPrefix(lines[2], "  3  rate 400       broke") || lines[3] != "     7 lost" || !strings.HasPrefix(lines[4], "  4  rate 200") {
+		t.Errorf("the terminal has\n%s", terminal)
+	}
+	if _, terminal, _ := search(t, t.Context(), "-repeats 2 -quiet", upTo(300)); terminal != "" {
+		t.Errorf("-quiet: the terminal has %q", terminal)
+	}
+}
+
+// A first run that cannot be made ends the search: it is not the load. A later one breaks.
+func TestRunsThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	errBroken := errors.New("no such server")
+	from := func(first int) fakeRun {
+		return func(ctx context.Context, value float64, number int) (report.Trial, error) {
+			if number >= first && value > 100 || number == first {
+				return report.TrialOf(value, nil, errBroken.Error()), errBroken
+			}
+			return upTo(1000)(ctx, value, number)
+		}
+	}
+	sweep, _, err := search(t, t.Context(), "-repeats 1", from(1))
+	if !errors.Is(err, errBroken) || len(sweep.Trials) != 0 || sweep.Holds != nil || sweep.Breaks != nil {
+		t.Errorf("the first: %v, %+v, want its error and no runs", err, sweep)
+	}
+	sweep, terminal, err := search(t, t.Context(), "-repeats 1", from(2))
+	if err != nil || sweep.Holds == nil || sweep.Holds.Value != 100 || sweep.Breaks == nil || sweep.Breaks.Value != 200 || !strings.Contains(terminal, "     no such server\n") {
+		t.Errorf("the second: %v, %+v, want 100 to hold and 200 not\n%s", err, sweep, terminal)
+	}
+}
+
+// What was found so far stays when somebody ends the search, or its time is over; the
+// run that was cut short says nothing.
+func TestKneeEndsEarly(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, args string
+		after      time.Duration // somebody ends it
+		runs       int
+		ended      string
+	}{
+		{"somebody", "-within 2h", 35 * time.Minute, 3, "interrupted"},
+		{"its time", "-within 35m", time.Hour, 3, "after -within 35m0s"},
+		{"an hour, unless asked for more", "", 2 * time.Hour, 5, "after -within 1h0m0s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), tt.after)
+			defer cancel()
+			sweep, _, err := search(t, ctx, tt.args, func(ctx context.Context, value float64, number int) (report.Trial, error) {
+				select {
+				case <-time.After(11 * time.Minute):
+					return upTo(1e9)(ctx, value, number)
+				case <-ctx.Done():
+					return report.Trial{Value: value}, ctx.Err()
+				}
+			})
+			if err != nil || len(sweep.Trials) != tt.runs || sweep.Ended != tt.ended || sweep.Holds == nil || sweep.Holds.Runs != 1 || sweep.Breaks != nil || sweep.Sure {
+				t.Errorf("%s: %v, %d runs, ended %q, %+v, want %d and %q", tt.name, err, len(sweep.Trials), sweep.Ended, sweep.Holds, tt.runs, tt.ended)
+			}
+		})
+	}
+}
+
+// A run that was made and missed something did not break down.
+func TestBrokenRuns(t *testing.T) {
+	t.Parallel()
+	if broke(nil) || !broke(errors.New("exec: not found")) {
+		t.Error("a run without an error broke, or one that did not start did not")
+	}
+	for code, want := range map[int]bool{exitMissed: false, exitBroken: true, exitUsage: true, exitInterrupted: true} {
+		if err := exec.Command("sh", "-c", fmt.Sprint("exit ", code)).Run(); err == nil || broke(err) != want {
+			t.Errorf("exit code %d: broke: %v, want %v", code, broke(err), want)
+		}
+	}
+}
+
+func TestHelpOfKnee(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"-help", "-h", "echo -help -slo x", "--help"} {
+		var help strings.Builder
+		if _, err := (Program{}).parseKnee(strings.Fields(args), &help); err != errHelp || !strings.HasPrefix(help.String(), "usage: loadtest knee ") || !strings.Contains(help.String(), "\n  -repeats number ") {
+			t.Errorf("knee %s: %v, %s", args, err, &help)
+		}
 	}
 }

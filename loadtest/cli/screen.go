@@ -20,18 +20,21 @@ import (
 type screen struct {
 	file     *os.File
 	terminal bool
-	drawn    []string     // lines on the terminal that the next ones replace
-	size     unix.Winsize // of the terminal when they were drawn
-	last     record.Tick  // that was shown
-	begun    bool         // one was
-	waits    *record.Tick // is not shown yet; nil if all are
-	planned  int64        // messages of all writers; 0 if that is not known
+	ask      func() (*unix.Winsize, error) // for the size of the terminal
+	drawn    []string                      // lines on the terminal that the next ones replace
+	size     unix.Winsize                  // of the terminal when they were drawn
+	last     record.Tick                   // that was shown
+	begun    bool                          // one was
+	waits    *record.Tick                  // is not shown yet; nil if all are
+	planned  int64                         // messages of all writers; 0 if that is not known
 	scenario plan.Scenario
 }
 
 func newScreen(file *os.File) *screen {
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
-	return &screen{file: file, terminal: err == nil}
+	return &screen{file: file, terminal: err == nil, ask: func() (*unix.Winsize, error) {
+		return unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	}}
 }
 
 func (s *screen) show(r record.Record) {
@@ -127,7 +130,7 @@ func (s *screen) redraw(lines []string) {
 // how many of its rows the lines drawn take. Most terminals break lines anew when
 // they become narrower, and do not join them when they become wider.
 func (s *screen) measure() (rows int, resized bool) {
-	size, err := unix.IoctlGetWinsize(int(s.file.Fd()), unix.TIOCGWINSZ)
+	size, err := s.ask()
 	if err != nil {
 		size = &unix.Winsize{}
 	}

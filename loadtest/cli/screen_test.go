@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/roost-rt/roost/loadtest/plan"
 	"github.com/roost-rt/roost/loadtest/record"
@@ -63,14 +66,15 @@ func TestLines(t *testing.T) {
 		states   []record.Tick
 		want     []string
 	}{
-		{"chat", nil, []record.Tick{{Phase: "connect"}, {AtMs: 2000, Phase: "connect", Connected: 900, Joined: 800}},
-			[]string{"  0 s connect   connected 0, joined 0, errors 0", "  2 s connect   connected 900, joined 800 (400/s), errors 0"}},
-		{"chat", map[string]any{"messages": 20, "writers": 2}, []record.Tick{{AtMs: 1000, Phase: "broadcast"}, {AtMs: 3000, Phase: "broadcast", Connected: 100, Sent: 7, Delivered: 700, P99Us: 12_340}},
-			[]string{"  1 s broadcast connected 0, sent 0, delivered 0, p99 –, errors 0", "  3 s broadcast connected 100, sent 7 of 40, delivered 700 (350/s), p99 12.3 ms, errors 0"}},
-		{"echo", nil, []record.Tick{{Phase: "echo"}, {AtMs: 1000, Phase: "echo", Replies: 5000, P99Us: 999}},
-			[]string{"  0 s echo      0 replies, p99 –, errors 0", "  1 s echo      5000 replies (5000/s), p99 1.0 ms, errors 0"}},
-		{"idle", nil, []record.Tick{{Phase: "idle", Joined: 9}, {AtMs: 4000, Phase: "idle", Joined: 9, Heartbeats: 10}},
-			[]string{"  0 s idle      joined 9, 0 heartbeats, errors 0", "  4 s idle      joined 9, 10 heartbeats (2/s), errors 0"}},
+		{"chat", nil, []record.Tick{{Phase: "connect", Connected: 100, Joined: 100}, {AtMs: 2000, Phase: "connect", Connected: 900, Joined: 800}},
+			[]string{"  0 s connect   connected 100, joined 100, errors 0", "  2 s connect   connected 900, joined 800 (350/s), errors 0"}},
+		{"chat", map[string]any{"messages": 20, "writers": 2}, []record.Tick{{AtMs: 1000, Phase: "broadcast", Sent: 1, Delivered: 100}, {AtMs: 3000, Phase: "broadcast", Connected: 100, Sent: 7, Delivered: 700, P99Us: 12_340}},
+			[]string{"  1 s broadcast connected 0, sent 1 of 40, delivered 100 (100/s), p99 –, errors 0", "  3 s broadcast connected 100, sent 7 of 40, delivered 700 (300/s), p99 12.3 ms, errors 0"}},
+		{"echo", nil, []record.Tick{{Phase: "echo", Replies: 1000}, {AtMs: 1000, Phase: "echo", Replies: 5000, P99Us: 999}},
+			[]string{"  0 s echo      1000 replies, p99 –, errors 0", "  1 s echo      5000 replies (4000/s), p99 1.0 ms, errors 0"}},
+		{"idle", nil, []record.Tick{{Phase: "idle", Joined: 9, Heartbeats: 2}, {AtMs: 4000, Phase: "idle", Joined: 9, Heartbeats: 12}},
+			[]string{"  0 s idle      joined 9, 2 heartbeats, errors 0", "  4 s idle      joined 9, 12 heartbeats (2/s), errors 0"}},
+		{"chat", nil, []record.Tick{{Phase: "broadcast", Sent: 3}}, []string{"  0 s broadcast connected 0, sent 3, delivered 0, p99 –, errors 0"}},
 		{"storm", nil, []record.Tick{{AtMs: 120_999, Phase: "storm", Connected: 5, Joined: 9, Present: 4, Errors: map[string]int64{"dial": 2, "timeout": 3}}},
 			[]string{"120 s storm     connected 5, joined 4, errors 5"}},
 	} {
@@ -136,14 +140,14 @@ func TestView(t *testing.T) {
 	t.Parallel()
 	errors := map[string]int64{"timeout": 7, "dial": 2, "join refused": 7}
 	text := shown(t, true, started("chat", map[string]any{"messages": 20, "writers": 1}),
-		tick(record.Tick{Phase: "connect"}),
+		tick(record.Tick{Phase: "connect", Connected: 20, Joined: 10, ServerCPUNs: 1e9, ClientCPUNs: 2e9}),
 		tick(record.Tick{AtMs: 2000, Phase: "broadcast", Connected: 100, Joined: 80, Sent: 3, Delivered: 240, Errors: errors,
-			ServerRSS: 20e6, ServerCPUNs: 1e9, ClientRSS: 10e6, ClientCPUNs: 500e6, KernelBytes: 5e6, P50Us: 1500, P99Us: 20_040}))
+			ServerRSS: 20e6, ServerCPUNs: 2e9, ClientRSS: 10e6, ClientCPUNs: 2.5e9, KernelBytes: 5e6, P50Us: 1500, P99Us: 20_040}))
 	frame := func(lines ...string) string { return strings.Join(lines, "\x1b[K\n") + "\x1b[K\n" }
-	want := frame("   0 s     connect", "connected  0", "joined     0", "messages   sent 0, delivered 0", "latency    no receipts", "errors     none",
+	want := frame("   0 s     connect", "connected  20", "joined     10", "messages   sent 0, delivered 0", "latency    no receipts", "errors     none",
 		"server     0 MB, CPU 0 %", "clients    0 MB, CPU 0 %", "kernel     +0 MB") +
 		"\x1b[9F" +
-		frame("   2 s     broadcast", "connected  100 (50/s)", "joined     80 (40/s)", "messages   sent 3 of 20, delivered 240 (120/s)", "latency    p50 1.5 ms, p99 20.0 ms",
+		frame("   2 s     broadcast", "connected  100 (40/s)", "joined     80 (35/s)", "messages   sent 3 of 20, delivered 240 (120/s)", "latency    p50 1.5 ms, p99 20.0 ms",
 			"errors     7 × join refused, 7 × timeout, 2 × dial", "server     20 MB, CPU 50 %", "clients    10 MB, CPU 25 %", "kernel     +5 MB")
 	if text != want {
 		t.Errorf("shown %q\nwant  %q", text, want)
@@ -184,6 +188,8 @@ func TestFit(t *testing.T) {
 	}{
 		{0, "unknown width", "unknown width"},
 		{1, "no room", "no room"},
+		{2, "1", "1"},
+		{2, "12", "…"},
 		{5, "1234", "1234"},
 		{5, "12345", "123…"},
 		{5, "äöüß", "äöüß"},
@@ -194,6 +200,60 @@ func TestFit(t *testing.T) {
 		s.size.Col = tt.columns
 		if got := s.fit(tt.line); got != tt.want {
 			t.Errorf("%q in %d columns is %q, want %q", tt.line, tt.columns, got, tt.want)
+		}
+	}
+}
+
+// A view is drawn over the one before, as many rows as that takes now: a terminal that
+// has become narrower breaks its lines, and what has scrolled away is not drawn over.
+func TestRedraw(t *testing.T) {
+	t.Parallel()
+	const clear, end = "\x1b[J", "\x1b[K\n"
+	up := func(rows int) string { return fmt.Sprintf("\x1b[%dF", rows) }
+	type size = unix.Winsize
+	ten := strings.Repeat("x", 10)
+	for _, tt := range []struct {
+		name         string
+		before, now  size
+		first, lines []string
+		want         string // after the first view
+	}{
+		{"as large", size{Row: 9, Col: 20}, size{Row: 9, Col: 20}, []string{"a", "b"}, []string{"c", "d"}, up(2) + "c" + end + "d" + end},
+		{"fewer lines", size{Row: 9, Col: 20}, size{Row: 9, Col: 20}, []string{"a", "b"}, []string{"c"}, up(2) + "c" + end + clear},
+		{"more lines", size{Row: 9, Col: 20}, size{Row: 9, Col: 20}, []string{"a"}, []string{"c", "d"}, up(1) + "c" + end + "d" + end},
+		{"no lines, before a note", size{Row: 9, Col: 20}, size{Row: 9, Col: 20}, []string{"a", "b"}, nil, up(2) + clear},
+		{"wider", size{Row: 9, Col: 20}, size{Row: 9, Col: 40}, []string{ten}, []string{"c"}, up(1) + clear + "c" + end},
+		{"half as wide", size{Row: 9, Col: 20}, size{Row: 9, Col: 5}, []string{ten, "a"}, []string{ten}, up(3) + clear + "xxx…" + end + clear},
+		{"just as wide as the line", size{Row: 9, Col: 20}, size{Row: 9, Col: 10}, []string{ten}, []string{"c"}, up(1) + clear + "c" + end},
+		{"a column less", size{Row: 9, Col: 20}, size{Row: 9, Col: 9}, []string{ten}, []string{"c"}, up(2) + clear + "c" + end},
+		{"an empty line", size{Row: 9, Col: 20}, size{Row: 9, Col: 5}, []string{""}, []string{"c"}, up(1) + clear + "c" + end},
+		{"too low for all lines", size{Row: 3, Col: 20}, size{Row: 3, Col: 20}, []string{"a", "b", "c"}, []string{"d", "e", "f"}, up(2) + "d" + end + "e" + end},
+		{"has become too low", size{Row: 9, Col: 20}, size{Row: 3, Col: 20}, []string{"a", "b", "c", "d"}, []string{"e", "f", "g"}, up(2) + clear + "e" + end + "f" + end + clear},
+		{"one row", size{Row: 1, Col: 20}, size{Row: 1, Col: 20}, []string{"a"}, []string{"b"}, up(1) + "b" + end}, // it does not know better
+		{"of unknown size", size{}, size{}, []string{ten}, []string{"c"}, up(1) + "c" + end},
+	} {
+		file, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := tt.before
+		s := &screen{file: file, terminal: true, size: tt.before, ask: func() (*unix.Winsize, error) {
+			if is == (size{}) {
+				return nil, unix.ENOTTY
+			}
+			return &is, nil
+		}}
+		s.redraw(tt.first)
+		first, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		is = tt.now
+		s.redraw(tt.lines)
+		all, err := os.ReadFile(file.Name())
+		file.Close()
+		if got := string(all[len(first):]); err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v, want %q", tt.name, got, err, tt.want)
 		}
 	}
 }
