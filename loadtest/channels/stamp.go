@@ -2,6 +2,7 @@ package channels
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 )
 
@@ -48,6 +49,7 @@ func FindStamp(text []byte) (s Stamp, ok bool) {
 
 func parseStamp(text []byte) (s Stamp, ok bool) {
 	var numbers [5]int64
+	most := [5]int64{math.MaxUint32, math.MaxInt32, math.MaxInt64, math.MaxInt64, math.MaxInt32}
 	for _, i := range []int{0, 1, 4, 2, 3} {
 		if i == 4 { // it may be left out
 			was := text[0]
@@ -60,7 +62,7 @@ func parseStamp(text []byte) (s Stamp, ok bool) {
 			numbers[i] = numbers[i]*10 + int64(text[digits]-'0')
 			digits++
 		}
-		if digits == 0 || digits > 19 || digits == len(text) {
+		if digits == 0 || digits > 19 || digits == len(text) || numbers[i] < 0 || numbers[i] > most[i] { // below 0 is beyond an int64
 			return s, false
 		}
 		text = text[digits:]

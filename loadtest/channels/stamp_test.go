@@ -26,3 +26,22 @@ func TestStampAfterAnother(t *testing.T) {
 		}
 	}
 }
+
+// A number that no stamp has is none of a stamp: the application has changed it.
+func TestStampsOfLargeNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"stamp-4294967295-2147483647a2147483647-9223372036854775807-9223372036854775807-": true,
+		"stamp-4294967296-1-1-1-":           false,
+		"stamp-1-2147483648-1-1-":           false,
+		"stamp-1-3000000000-1-1-":           false,
+		"stamp-1-1a2147483648-1-1-":         false,
+		"stamp-1-1-9223372036854775808-1-":  false,
+		"stamp-1-1-1-9999999999999999999-":  false,
+		"stamp-1-1-1-00000000000000000001-": false,
+	} {
+		if got, ok := channels.FindStamp([]byte(text)); ok != want {
+			t.Errorf("%s is read as %+v, %t, want %t", text, got, ok, want)
+		}
+	}
+}

@@ -428,6 +428,10 @@ func TestBroadcasts(t *testing.T) {
 			p.tell("", "", m.Topic, "say", `"stamp-9-1-1000-1001-"`)
 			back("say", "BODY")(p, m)
 		}, "", 1, 0, 0, 0, "none"},
+		{"with a number that was changed on the way", "broadcast: {}", func(p *peer, m channels.Message) {
+			p.tell("", "", m.Topic, "say", `"stamp-70-3000000000-1000-1001-"`)
+			back("say", "BODY")(p, m)
+		}, "", 1, 0, 1, 0, "none"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
