@@ -1,7 +1,9 @@
 package script
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -80,7 +82,7 @@ func (s *Scope) lookUp(e *expr) (string, error) {
 		a, b := rand.Uint64(), rand.Uint64()
 		return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0x3fff|0x8000, b&0xffffffffffff), nil
 	case "random":
-		if e.bounds == [2]int64{} {
+		if e.bounds == nil {
 			return strconv.FormatInt(int64(rand.Int32()), 10), nil
 		}
 		return strconv.FormatInt(e.bounds[0]+rand.Int64N(e.bounds[1]-e.bounds[0]+1), 10), nil
@@ -105,8 +107,20 @@ func (s *Scope) lookUp(e *expr) (string, error) {
 // Matches reports whether JSON is as wanted: an object must have the wanted fields and may
 // have more, any other value must be equal.
 func Matches(got, want json.RawMessage) bool {
-	var a, b any
-	return json.Unmarshal(got, &a) == nil && json.Unmarshal(want, &b) == nil && matches(a, b)
+	a, errA := exactly(got)
+	b, errB := exactly(want)
+	return errA == nil && errB == nil && matches(a, b)
+}
+
+// exactly is a value of JSON with all digits of its numbers.
+func exactly(text json.RawMessage) (v any, err error) {
+	if !json.Valid(text) { // a decoder would pass over what follows the value
+		return nil, errors.New("no JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&v)
+	return v, err
 }
 
 func matches(got, want any) bool {
@@ -125,8 +139,24 @@ func matches(got, want any) bool {
 			ok = ok && matches(got[i], want[i])
 		}
 		return ok
+	case json.Number:
+		got, ok := got.(json.Number)
+		return ok && equal(got, want)
 	}
 	return got == want
+}
+
+// equal compares whole numbers digit by digit, as ids of twenty digits need it, and
+// others by value: 1.0 is 1.
+func equal(a, b json.Number) bool {
+	x, errX := strconv.ParseInt(a.String(), 10, 64)
+	y, errY := strconv.ParseInt(b.String(), 10, 64)
+	if errX == nil && errY == nil {
+		return x == y
+	}
+	f, errF := a.Float64()
+	g, errG := b.Float64()
+	return a == b || errF == nil && errG == nil && f == g
 }
 
 // Field returns the field at a path such as room.id, in JSON.

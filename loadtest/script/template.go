@@ -33,11 +33,11 @@ type part struct {
 type expr struct {
 	source string // for people
 	line   int
-	name   string // user, n, random and so on
-	field  string // of user, env and saved
-	bounds [2]int64
-	filter string // number, json or ""
-	quoted bool   // it is within a text of JSON
+	name   string    // user, n, random and so on
+	field  string    // of user, env and saved
+	bounds *[2]int64 // of random; nil for any number
+	filter string    // number, json or ""
+	quoted bool      // it is within a text of JSON
 }
 
 // expression is {{name}}, {{name.field}}, {{random 1 6}} or {{name | filter}}.
@@ -69,7 +69,7 @@ func parseExpr(source string, line int) (*expr, error) {
 		if err := errors.Join(err1, err2); err != nil || most < least || uint64(most-least) >= 1<<62 {
 			return nil, fmt.Errorf("line %d: {{%s}}: want a least and a most number", line, source)
 		}
-		e.bounds = [2]int64{least, most}
+		e.bounds = &[2]int64{least, most}
 	}
 	return e, nil
 }
