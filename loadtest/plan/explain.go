@@ -120,10 +120,12 @@ func (p *planner) pacing() string {
 
 // perSecond is a rate to three digits, or all that it has before the point.
 func perSecond(rate float64) string {
-	if rate >= 1000 {
+	if rate >= 999.5 {
 		return grouped(int(math.Round(rate)))
 	}
-	return strconv.FormatFloat(rate, 'g', 3, 64)
+	decimals := 2 - int(math.Floor(math.Log10(max(rate, 1e-9))))
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(rate, 'f', decimals, 64), 64) // it was just written
+	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
 // foreign says that the servers are not ours: those are this program, as its clients

@@ -46,22 +46,29 @@ func zipf(n, rooms int, s float64) []int {
 }
 
 // deal gives each client a room, so that every room is spread over all servers
-// and processes as evenly as its size allows: as behind a load balancer.
+// and processes as evenly as its size allows: as behind a load balancer. Servers take
+// turns, and of a server's hands, which may be of any size, the emptiest takes.
 func deal(rooms []int, processes [][]Extent) [][]Extent {
 	var hands []*hand
+	var servers [][]*hand
 	for i, extents := range processes {
 		for _, e := range extents {
-			hands = append(hands, &hand{process: i, extent: e, rooms: make([]int, len(rooms))})
+			h := &hand{process: i, extent: e, rooms: make([]int, len(rooms))}
+			hands = append(hands, h)
+			for len(servers) <= e.Server {
+				servers = append(servers, nil)
+			}
+			servers[e.Server] = append(servers[e.Server], h)
 		}
 	}
 	turn := 0
 	for room, size := range rooms {
 		for range size {
-			for hands[turn%len(hands)].full() {
-				turn++
+			var h *hand
+			for ; h == nil; turn++ {
+				h = emptiest(servers[turn%len(servers)])
 			}
-			hands[turn%len(hands)].take(room)
-			turn++
+			h.take(room)
 		}
 	}
 	dealt := make([][]Extent, len(processes))
@@ -69,6 +76,16 @@ func deal(rooms []int, processes [][]Extent) [][]Extent {
 		dealt[h.process] = append(dealt[h.process], h.extents()...)
 	}
 	return dealt
+}
+
+// emptiest is the hand of which the smallest part is taken, nil if all are full.
+func emptiest(hands []*hand) (least *hand) {
+	for _, h := range hands {
+		if !h.full() && (least == nil || h.taken*least.extent.Count < least.taken*h.extent.Count) {
+			least = h
+		}
+	}
+	return least
 }
 
 // A hand is clients of one process at one server, and how many of them have got
