@@ -38,11 +38,13 @@ func option(name string, value any) record.Setting {
 	if text, ok := value.(string); ok {
 		return record.Setting{Name: name, Value: text}
 	}
-	encoded, err := json.Marshal(value)
-	if err != nil { // a value that never was JSON: it came through New
-		encoded = fmt.Append(nil, value)
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)                  // a page does so itself, and people read p99<1s
+	if err := encoder.Encode(value); err != nil { // a value that never was JSON: it came through New
+		return record.Setting{Name: name, Value: fmt.Sprint(value)}
 	}
-	return record.Setting{Name: name, Value: string(encoded)}
+	return record.Setting{Name: name, Value: strings.TrimSuffix(text.String(), "\n")}
 }
 
 // breakable cuts a name where a line may end: net.ipv4.tcp_mem is four parts.

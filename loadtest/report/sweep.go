@@ -111,10 +111,11 @@ func (t Trial) Outcome() string {
 	return "broke"
 }
 
-// plainNumber shows a value as a flag takes it, to four digits.
+// plainNumber shows a value as a flag takes it, to four digits, or all that it has
+// before the point.
 func plainNumber(v float64) string {
-	if v == math.Trunc(v) {
-		return strconv.FormatFloat(v, 'f', -1, 64)
+	if v == math.Trunc(v) || v >= 1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }

@@ -156,3 +156,94 @@ func TestSweepIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// Numbers are shown as a flag takes them, without an exponent.
+func TestNumbersOfTrials(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[float64]string{
+		1: "1", 100: "100", 1_000_000: "1000000", 0.5: "0.5", 12.3456: "12.35", 123.456: "123.5", 999.96: "1000", 1234.5: "1234", 12345.6: "12346", 1e7 + 0.5: "10000000",
+	} {
+		if got := (report.Trial{Value: value}).Number(); got != want {
+			t.Errorf("%v is shown as %s, want %s", value, got, want)
+		}
+	}
+}
+
+// A trial is a line: its number, its outcome, its latencies, and what was in its way.
+func TestTrialInALine(t *testing.T) {
+	t.Parallel()
+	ms := func(v float64) *float64 { return &v }
+	for _, test := range []struct {
+		trial report.Trial
+		want  string
+	}{
+		{report.Trial{Value: 100, Held: true, P50Ms: ms(1.5), P99Ms: ms(20)}, "100 holds p50 1.50 ms p99 20.0 ms"},
+		{report.Trial{Value: 2.5, P99Ms: ms(2000), Suspect: true}, "2.5 broke p50 not measured p99 2.00 s generator suspect"},
+		{report.Trial{Value: 7, Bottleneck: "server CPU"}, "7 broke p50 not measured p99 not measured server CPU"},
+		{report.Trial{Value: 7, Held: true, Suspect: true, Bottleneck: "link"}, "7 holds p50 not measured p99 not measured generator suspect link"},
+	} {
+		if got := strings.Join(strings.Fields(test.trial.String()), " "); got != test.want {
+			t.Errorf("%+v in a line: %q, want %q", test.trial, got, test.want)
+		}
+	}
+}
+
+// The limit is said to be the generator's if that was suspect in most of the runs that
+// broke at the border; others do not count.
+func TestWhoseLimitItIs(t *testing.T) {
+	t.Parallel()
+	broke := func(value float64, suspect bool, bottleneck string) report.Trial {
+		return report.Trial{Value: value, Suspect: suspect, Bottleneck: bottleneck}
+	}
+	const ok = "the generator was ok in the runs that broke at the border"
+	for _, test := range []struct {
+		name   string
+		trials []report.Trial
+		want   string
+	}{
+		{"none suspect", []report.Trial{broke(110, false, "server CPU"), broke(110, false, "server CPU")}, ok + "; bottleneck: server CPU"},
+		{"no bottleneck is known", []report.Trial{broke(110, false, "")}, ok},
+		{"the most frequent bottleneck", []report.Trial{broke(110, false, "link"), broke(110, false, "memory"), broke(110, false, "memory")}, ok + "; bottleneck: memory"},
+		{"the first of equally frequent ones", []report.Trial{broke(110, false, "link"), broke(110, false, "memory")}, ok + "; bottleneck: link"},
+		{"half of them", []report.Trial{broke(110, true, ""), broke(110, false, "")}, "the generator was suspect in 1 of the 2 runs that broke at the border"},
+		{"most of them", []report.Trial{broke(110, true, "client CPU"), broke(110, true, ""), broke(110, false, "")},
+			"the limit is the generator's, or that of the host it shares, rather than the server's: it was suspect in 2 of the 3 runs that broke at the border; bottleneck: client CPU"},
+		{"elsewhere, or where it held", []report.Trial{broke(120, true, "link"), {Value: 110, Held: true, Suspect: true, Bottleneck: "link"}, broke(110, false, "")}, ok},
+		{"nothing broke at the border", []report.Trial{broke(120, true, "")}, ""},
+	} {
+		s := report.Sweep{Vary: "rate", Breaks: &report.SweepPoint{Value: 110, Runs: 3}, Sure: true, Trials: test.trials}
+		got := ""
+		for _, remark := range s.Remarks() {
+			if strings.Contains(remark, "generator") {
+				got = remark
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// Runs are listed by their number, those of one number as they were made.
+func TestSweepListsRunsInOrder(t *testing.T) {
+	t.Parallel()
+	s := report.Sweep{Vary: "clients", SLO: "lost=0", Trials: []report.Trial{
+		{Value: 30, Why: []string{"first"}}, {Value: 10, Held: true}, {Value: 30, Held: true}, {Value: 20, Held: true}, {Value: 30, Why: []string{"third"}},
+	}}
+	var text bytes.Buffer
+	if err := s.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(text.String()) {
+		if fields := strings.Fields(line); len(fields) > 1 && (fields[1] == "holds" || fields[1] == "broke") {
+			got = append(got, fields[0]+" "+fields[1])
+		}
+	}
+	if want := []string{"10 holds", "20 holds", "30 broke", "30 holds", "30 broke"}; !slices.Equal(got, want) || strings.Index(text.String(), "first") > strings.Index(text.String(), "third") {
+		t.Errorf("runs %q, want %q:\n%s", got, want, text.String())
+	}
+	if s.Trials[0].Value != 30 {
+		t.Error("the runs themselves were sorted: they are as they were made")
+	}
+}
