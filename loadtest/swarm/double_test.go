@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/channels"
@@ -15,7 +17,9 @@ import (
 // A double is a network without one: what clients send is kept, what a server of the
 // test's own says is handed to them, and the loop is whoever calls run.
 type double struct {
-	fleet   *fleet
+	fleet *fleet
+
+	mu      sync.Mutex       // guards the rest: a fleet dials again by timers of its own
 	lines   map[uint32]*line // by number of a client, the last one
 	dialed  []uint32
 	refuse  error                 // of the next dials
@@ -43,7 +47,32 @@ type said struct {
 	text string
 }
 
+// post has the loop run a task.
+func (d *double) post(task func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tasks = append(d.tasks, task)
+}
+
+// pass lets time pass in a bubble of synctest. Whatever timers did is done, and seen.
+func (d *double) pass(t time.Duration) {
+	d.ordered()
+	time.Sleep(t)
+	synctest.Wait()
+	d.ordered()
+}
+
+// ordered puts what the loop does before and after what timers do.
+func (d *double) ordered() {
+	d.fleet.mu.Lock()
+	defer d.fleet.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+}
+
 func (d *double) dial(c *client) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.dialed = append(d.dialed, c.number)
 	if d.refuse != nil {
 		return d.refuse
@@ -57,7 +86,12 @@ func (d *double) dial(c *client) error {
 	return nil
 }
 
-func (d *double) connLocked(c *client) connection { return d.lines[c.number] }
+func (d *double) connLocked(c *client) connection {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lines[c.number]
+}
+
 func (d *double) stall(*client, connection) error { return d.stuck }
 func (d *double) resume()                         {}
 func (d *double) link() order.Link                { return order.Link{Dropped: 7} }
@@ -66,9 +100,12 @@ func (d *double) close()                          { d.closed = true }
 func (l *line) SetDeadline(after time.Duration)   { l.deadline = after }
 func (l *line) Kill(err error)                    { l.ended, l.why = true, err }
 func (l *line) SendShared(b []byte) error         { return l.Send(bytes.Clone(b)) }
-func (l *line) Post(task func()) bool             { l.double.tasks = append(l.double.tasks, task); return true }
-func (l *line) heard(op byte) (n int)             { return len(l.all(op)) }
-func (l *line) tell(text string)                  { l.give(frame.Append(nil, opText, []byte(text))) }
+func (l *line) Post(task func()) bool {
+	l.double.post(task)
+	return true
+}
+func (l *line) heard(op byte) (n int) { return len(l.all(op)) }
+func (l *line) tell(text string)      { l.give(frame.Append(nil, opText, []byte(text))) }
 func (l *line) reply(ref, topic, status, response string) {
 	l.tell(replyTo(ref, topic, status, response))
 }
@@ -76,13 +113,13 @@ func replyTo(ref, topic, status, response string) string {
 	return fmt.Sprintf(`["1",%q,%q,"phx_reply",{"status":%q,"response":%s}]`, ref, topic, status, response)
 }
 func (l *line) cut(err error) {
-	l.double.tasks = append(l.double.tasks, func() {
+	l.double.post(func() {
 		l.ended = true
 		l.client.closed(l, err)
 	})
 }
 
-func (l *line) expire() { l.double.tasks = append(l.double.tasks, func() { l.client.timeout(l) }) }
+func (l *line) expire() { l.double.post(func() { l.client.timeout(l) }) }
 
 // Send takes a request, and then frames, which are masked.
 func (l *line) Send(b []byte) error {
@@ -111,7 +148,7 @@ func (l *line) Send(b []byte) error {
 
 func (l *line) hear(s said) {
 	if l.double.answers != nil {
-		l.double.tasks = append(l.double.tasks, func() { l.double.answers(l, s) })
+		l.double.post(func() { l.double.answers(l, s) })
 	}
 }
 
@@ -127,7 +164,7 @@ func (l *line) all(op byte) (texts []string) {
 
 // give hands bytes of the server to the client, as one read.
 func (l *line) give(data []byte) {
-	l.double.tasks = append(l.double.tasks, func() {
+	l.double.post(func() {
 		if !l.ended {
 			l.client.data(l, bytes.Clone(data))
 		}
@@ -136,10 +173,17 @@ func (l *line) give(data []byte) {
 
 // run is the loop, until there is nothing more to do.
 func (d *double) run() {
-	for len(d.tasks) > 0 {
-		task := d.tasks[0]
-		d.tasks = d.tasks[1:]
-		task()
+	for {
+		d.mu.Lock()
+		tasks := d.tasks
+		d.tasks = nil
+		d.mu.Unlock()
+		if len(tasks) == 0 {
+			return
+		}
+		for _, task := range tasks {
+			task()
+		}
 	}
 }
 

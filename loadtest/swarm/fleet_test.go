@@ -290,11 +290,8 @@ func in(t *testing.T, clients int, change func(*order.Orders), do func(t *testin
 		d.fleet.connect(t.Context(), order.Pacer{})
 		d.run()
 		do(t, d)
-		d.fleet.close()
-		d.fleet.mu.Lock()
-		d.fleet.stopping = true // no more dials
-		d.fleet.mu.Unlock()
-		time.Sleep(time.Minute)
+		d.fleet.close() // no more dials
+		d.pass(time.Minute)
 	})
 }
 
@@ -315,8 +312,7 @@ func TestClientsComeBack(t *testing.T) {
 		began := time.Now()
 		for n := range 12 {
 			for len(d.dialed) <= n {
-				time.Sleep(time.Millisecond)
-				synctest.Wait()
+				d.pass(time.Millisecond)
 				d.run()
 			}
 			after = append(after, time.Since(began).Round(time.Millisecond))
@@ -327,8 +323,7 @@ func TestClientsComeBack(t *testing.T) {
 		}
 		d.counted(t, "tried", order.Counts{Connected: 2, Disconnected: 1, Joined: 2, Left: 1, Retries: 12})
 		d.refuse = nil
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		d.pass(5 * time.Second)
 		d.run()
 		d.counted(t, "back", order.Counts{Connected: 3, Disconnected: 1, Joined: 2, Left: 1, Returned: 1, Retries: 12})
 		if f.counts.Present() != 2 || f.groups[0].joined != 2 || f.groups[0].gone != 0 {
@@ -364,8 +359,7 @@ func TestClientsComeBackInSteps(t *testing.T) {
 			was := d.lines[0]
 			d.answers = answer
 			for d.lines[0] == was {
-				time.Sleep(10 * time.Millisecond)
-				synctest.Wait()
+				d.pass(10 * time.Millisecond)
 			}
 			d.run()
 			was.client.closed(was, io.EOF) // of a connection that is no more
@@ -376,8 +370,7 @@ func TestClientsComeBackInSteps(t *testing.T) {
 		was := d.lines[0]
 		d.answers = lets
 		for d.lines[0] == was {
-			time.Sleep(10 * time.Millisecond)
-			synctest.Wait()
+			d.pass(10 * time.Millisecond)
 		}
 		d.run()
 		if f.counts.Returned != 1 || f.absences[0][0].to == 0 || f.counts.Connected != f.counts.Disconnected+1 {
@@ -396,8 +389,7 @@ func TestNobodyComesBackAtTheEnd(t *testing.T) {
 		d.fleet.close()
 		d.lines[1].cut(nil)
 		d.run()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		d.pass(time.Minute)
 		if len(d.dialed) != 0 || !d.closed || d.fleet.counts.Left != 1 || d.fleet.counts.Disconnected != 2 {
 			t.Errorf("%d dialed after the end, counts %+v, want nobody, and one that left before", len(d.dialed), d.fleet.counts)
 		}
@@ -613,8 +605,7 @@ func TestFleetKeepsAccountOfAnything(t *testing.T) {
 					}
 				}
 				d.run()
-				time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
-				synctest.Wait()
+				d.pass(time.Duration(random.IntN(60)) * time.Millisecond)
 				d.run()
 				present, open := int64(0), int64(0)
 				for i := range g.clients {
