@@ -56,6 +56,8 @@ func TestCheckConfig(t *testing.T) {
 		{"drained", func(c *plan.Config) { c.Scenario, c.How = plan.Storm, plan.Drain }, ""},
 		{"killed", func(c *plan.Config) { c.Scenario, c.How = plan.Storm, plan.Crash }, ""},
 		{"another way down", func(c *plan.Config) { c.Scenario, c.How = plan.Storm, "crash" }, `how: "crash": want drain or kill`},
+		{"who is there", func(c *plan.Config) { c.Presence = "sample" }, ""},
+		{"who is there, otherwise", func(c *plan.Config) { c.Presence = "all" }, `presence: "all": want full, sample or count`},
 		{"all write", func(c *plan.Config) { c.Writers = 100 }, ""},
 		{"more than all write", func(c *plan.Config) { c.Writers = 101 }, "writers: 101 of 100 clients"},
 		{"many writers of any number of clients", func(c *plan.Config) { c.Clients, c.Writers = 0, 101 }, ""},

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"testing"
 
 	"github.com/roost-rt/roost/loadtest/kernel"
@@ -89,9 +90,17 @@ func TestDealIsEven(t *testing.T) {
 		}
 		p.spread()
 		at := make(map[[2]int]int) // clients by room and server
-		for _, process := range p.Processes {
+		for i, process := range p.Processes {
+			in, held := make(map[int]int), 0 // by room
 			for _, e := range process {
 				at[[2]int{e.Room, e.Server}] += e.Count
+				in[e.Room] += e.Count
+				held += e.Count
+			}
+			for room, size := range p.Rooms {
+				if fair := float64(size*held) / float64(test.clients); math.Abs(float64(in[room])-fair) > 3 {
+					t.Errorf("%+v: process %d has %d of room %d, want about %.1f", test, i, in[room], room, fair)
+				}
 			}
 		}
 		for room, size := range p.Rooms {
