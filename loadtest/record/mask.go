@@ -29,8 +29,9 @@ var (
 	// password is of a URL: RFC 3986 §3.2.1.
 	password = regexp.MustCompile(`(://[^/?#\s:@"']*:)[^/?#\s@"']+@`)
 
-	// assignment is of a query, a cookie or a flag.
-	assignment = regexp.MustCompile(`([^&;?,=\s"'/]+)=([^&;,#\s"']+)`)
+	// assignment is of a query, a cookie or a flag. Its value may have commas, but does not
+	// end with one.
+	assignment = regexp.MustCompile(`([^&;?,=\s"'/]+)=([^&;#\s"']*[^&;,#\s"'])`)
 
 	// header is one alone, or as the value of a flag.
 	header = regexp.MustCompile(`^(--?[a-z-]+=)?([^\s:=/"']+):\s*(.+)$`)
