@@ -328,3 +328,190 @@ func TestStateNames(t *testing.T) {
 		}
 	}
 }
+
+// rawStack is a stack with one client, and the packets that it sends as they are.
+func rawStack(t *testing.T, c vtcp.Config) (s *vtcp.Stack, packets *[][]byte) {
+	t.Helper()
+	packets = new([][]byte)
+	c.Records = make([]vtcp.Record, 1)
+	c.Send = func(p []byte) { *packets = append(*packets, bytes.Clone(p)) }
+	s, err := vtcp.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, packets
+}
+
+// A SYN offers the largest segment that fits a packet, RFC 9293 §3.7.1, and timestamps
+// where they are wanted; these echo the last of the server that was in order, RFC 7323 §4.3.
+func TestOptionsOfSegments(t *testing.T) {
+	t.Parallel()
+	options := func(p []byte) string { return fmt.Sprintf("% x", p[40:20+int(p[32]>>4)*4]) }
+	for _, test := range []struct {
+		name string
+		c    vtcp.Config
+		want string
+	}{
+		{"usual", vtcp.Config{}, "02 04 05 b4"},                                                                     // 1,460
+		{"large packets", vtcp.Config{MTU: 65535}, "02 04 ff d7"},                                                   // 65,495
+		{"timestamps", vtcp.Config{MTU: 1500, Timestamps: true}, "02 04 05 b4 01 01 08 0a 00 00 00 01 00 00 00 00"}, // of tick 0
+	} {
+		s, packets := rawStack(t, test.c)
+		if err := s.Dial(0, server); err != nil {
+			t.Fatal(err)
+		}
+		if got := options((*packets)[0]); got != test.want {
+			t.Errorf("%s: options %s, want %s", test.name, got, test.want)
+		}
+	}
+	s, packets := rawStack(t, vtcp.Config{Timestamps: true})
+	if err := s.Dial(0, server); err != nil {
+		t.Fatal(err)
+	}
+	syn, _ := vtcp.Parse((*packets)[0])
+	take := func(seq uint32, flags uint8, stamp uint32, data string) {
+		in := vtcp.Segment{From: server, To: syn.From, Seq: irs + seq, Ack: syn.Seq + 1, Flags: flags, Stamp: stamp, Stamped: stamp > 0, Data: []byte(data)}
+		e := s.Take(in.Bytes(), false)
+		s.Settle(e.Client, true)
+	}
+	last := func() string { return options((*packets)[len(*packets)-1]) }
+	for _, step := range []struct {
+		name   string
+		do     func()
+		stamps string // TSval and TSecr of what is sent then
+	}{
+		{"SYN|ACK", func() { take(0, sa, 70, "") }, "00 00 00 01 00 00 00 46"},
+		{"data", func() { take(1, vtcp.ACK, 71, "a") }, "00 00 00 01 00 00 00 47"},
+		{"data of an older time", func() { take(1, vtcp.ACK, 60, "ab") }, "00 00 00 01 00 00 00 47"},
+		{"data that comes early", func() { take(9, vtcp.ACK, 99, "x") }, "00 00 00 01 00 00 00 47"},
+		{"data without", func() { take(3, vtcp.ACK, 0, "c") }, "00 00 00 01 00 00 00 47"},
+		{"ten ticks later", func() { s.Advance(10); take(4, vtcp.ACK, 72, "d") }, "00 00 00 0b 00 00 00 48"},
+	} {
+		step.do()
+		if got, want := last(), "01 01 08 0a "+step.stamps; got != want {
+			t.Errorf("%s: options %s, want %s", step.name, got, want)
+		}
+	}
+	s, packets = rawStack(t, vtcp.Config{Timestamps: true})
+	if err := s.Dial(0, server); err != nil {
+		t.Fatal(err)
+	}
+	syn, _ = vtcp.Parse((*packets)[0])
+	take(0, sa, 0, "")
+	if got := last(); got != "" {
+		t.Errorf("a server without timestamps gets options %s", got)
+	}
+}
+
+// What somebody else completes has the checksum of the pseudo header alone.
+func TestPartialChecksum(t *testing.T) {
+	t.Parallel()
+	s, packets := rawStack(t, vtcp.Config{Partial: true})
+	if err := s.Dial(0, server); err != nil {
+		t.Fatal(err)
+	}
+	p := (*packets)[0]
+	if _, ok := vtcp.Parse(p); ok {
+		t.Error("the checksum is whole")
+	}
+	sum := uint32(6) + uint32(len(p)-20) // RFC 9293 §3.1: protocol and length
+	for i := 12; i < 20; i += 2 {        // and addresses
+		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	if got := binary.BigEndian.Uint16(p[36:]); got != uint16(sum) {
+		t.Errorf("checksum %04x, want %04x of the pseudo header", got, sum)
+	}
+}
+
+// A stranger is answered from where it knocked, and a RST of its is not answered.
+func TestStrangersAreRefused(t *testing.T) {
+	t.Parallel()
+	stranger := netip.MustParseAddrPort("9.9.9.9:999")
+	for _, test := range []struct {
+		in   vtcp.Segment
+		want string
+	}{
+		{vtcp.Segment{Flags: vtcp.SYN, Seq: 41}, "RA 0 42"},
+		{vtcp.Segment{Flags: vtcp.SYN | vtcp.FIN, Seq: 41, Data: []byte("ab")}, "RA 0 45"},
+		{vtcp.Segment{Flags: vtcp.ACK, Seq: 41, Ack: 7}, "R 7 0"},
+		{vtcp.Segment{Flags: vtcp.RST, Seq: 41}, ""},
+		{vtcp.Segment{Flags: ra, Seq: 41, Ack: 7}, ""},
+	} {
+		b := newBench(t, vtcp.Config{}, 1)
+		test.in.From, test.in.To = stranger, b.Addr(0)
+		b.Take(test.in.Bytes(), false)
+		got := ""
+		for _, s := range b.sent {
+			flags := map[uint8]string{vtcp.RST: "R", ra: "RA"}[s.Flags]
+			got = fmt.Sprint(flags, " ", s.Seq, " ", s.Ack)
+			if s.From != b.Addr(0) || s.To != stranger {
+				t.Errorf("%+v: answered from %s to %s", test.in, s.From, s.To)
+			}
+		}
+		if got != test.want || b.Counts().Stray != 1 {
+			t.Errorf("%+v: answered %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+// What is further ahead than the window is answered, or, if it is a RST, not believed.
+func TestEdgesOfTheWindow(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		in    vtcp.Segment
+		sent  string
+		early int64
+	}{
+		{"data at its end", vtcp.Segment{Flags: vtcp.ACK, Seq: 1 + vtcp.Window, Ack: 1, Data: []byte("x")}, "A1:1", 1},
+		{"data beyond", vtcp.Segment{Flags: vtcp.ACK, Seq: 2 + vtcp.Window, Ack: 1, Data: []byte("x")}, "A1:1", 0},
+		{"RST at its end", vtcp.Segment{Flags: vtcp.RST, Seq: 1 + vtcp.Window}, "A1:1", 0},
+		{"RST beyond", vtcp.Segment{Flags: vtcp.RST, Seq: 2 + vtcp.Window}, "", 0},
+	} {
+		b := newBench(t, vtcp.Config{}, 1)
+		b.reach(vtcp.Established)
+		b.take(test.in)
+		if got := b.flush(); got != test.sent || b.Counts().Early != test.early || b.records[0].State != vtcp.Established {
+			t.Errorf("%s: sent %q in %v, %d early, want %q, %d", test.name, got, b.records[0].State, b.Counts().Early, test.sent, test.early)
+		}
+	}
+}
+
+// A server's largest segment is the least that it ever said; a deadline ends with the
+// connection; a record that is claimed is not the fast path's.
+func TestConnectionsAfterOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, vtcp.Config{}, 2)
+	for i, mss := range []int{300, 1000} {
+		if err := b.Dial(i, server); err != nil {
+			t.Fatal(err)
+		}
+		in := vtcp.Segment{From: server, To: b.Addr(i), Seq: irs, Ack: b.sent[len(b.sent)-1].Seq + 1, Flags: sa, MSS: mss, Window: 2000}
+		e := b.Take(in.Bytes(), false)
+		b.Settle(e.Client, true)
+	}
+	b.sent = nil
+	if err := b.Send(1, make([]byte, 500)); err != nil || len(b.sent) != 2 || len(b.sent[0].Data) != 300 {
+		t.Errorf("%d segments, %v, want two: the first connection was told 300", len(b.sent), err)
+	}
+	if b.records[0].Flags&vtcp.Fast == 0 {
+		t.Fatal("client 0 is not the fast path's")
+	}
+	if b.Claim(0); b.records[0].Flags&vtcp.Fast != 0 {
+		t.Error("it is still the fast path's")
+	}
+	ended := newBench(t, vtcp.Config{}, 1)
+	ended.reach(vtcp.Established)
+	ended.SetDeadline(0, vtcp.Tick)
+	ended.take(vtcp.Segment{Flags: fa, Seq: 1, Ack: 1})
+	ended.Advance(2)
+	if e, ok := ended.Next(); ok {
+		t.Errorf("after the end %+v", e)
+	}
+	if ended.take(vtcp.Segment{Flags: vtcp.ACK, Seq: 2, Ack: 2, Data: []byte("more")}); ended.records[0].State != vtcp.Closed {
+		t.Errorf("state %v, want the acknowledgement of our FIN to end it", ended.records[0].State)
+	}
+}
