@@ -23,7 +23,7 @@ func TestClientJoins(t *testing.T) {
 		if want := []string{`["1","1","room:1","phx_join",{}]`}; l.requests != 1 || !slices.Equal(l.all(opText), want) {
 			t.Errorf("client %d asked %d times, then sent %q, want once and %q", n, l.requests, l.all(opText), want)
 		}
-		if l.deadline != 30*time.Second || l.client.phase != joined {
+		if l.deadline != 20*time.Second || l.client.phase != joined {
 			t.Errorf("client %d is in phase %d, with %v until its heartbeat", n, l.client.phase, l.deadline)
 		}
 	}
@@ -297,7 +297,7 @@ func TestHeartbeats(t *testing.T) {
 		l.deadline = 0
 		l.expire()
 		d.run()
-		if got := l.all(opText); len(got) != n+2 || got[n+1] != `[null,"2","phoenix","heartbeat",{}]` || l.deadline != 30*time.Second {
+		if got := l.all(opText); len(got) != n+2 || got[n+1] != `[null,"2","phoenix","heartbeat",{}]` || l.deadline != 20*time.Second {
 			t.Fatalf("after %d deadlines %q were sent, the next is in %v", n+1, got, l.deadline)
 		}
 	}

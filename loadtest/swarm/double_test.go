@@ -217,7 +217,7 @@ func doubled(t *testing.T, clients int, change func(*order.Orders)) *double {
 	t.Helper()
 	o := order.Orders{
 		Target: order.Target{URL: "ws://127.0.0.1:1/socket"}, Event: "new_msg", Messages: 5, Writers: 1, Writer: 1, Window: 100,
-		Heartbeat: 30 * time.Second, Late: 1 << 62, Shares: []order.Share{{Topic: "room:1", Addrs: []string{"127.0.0.1:1"}, Count: clients}},
+		Heartbeat: 20 * time.Second, Late: 1 << 62, Shares: []order.Share{{Topic: "room:1", Addrs: []string{"127.0.0.1:1"}, Count: clients}},
 	}
 	if change != nil {
 		change(&o)

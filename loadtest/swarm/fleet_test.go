@@ -187,7 +187,7 @@ func TestChurnOfAFleet(t *testing.T) {
 	}
 	d.run()
 	d.counted(t, "back", order.Counts{Connected: 4, Joined: 4, Left: 3, Gone: 3, Returned: 3, Errors: map[string]int64{skipped: 2}})
-	if got := d.lines[1].all(opText); got[2] != `["1","1","room:1","phx_join",{}]` || d.lines[1].client.phase != joined || d.lines[1].deadline != 30*time.Second {
+	if got := d.lines[1].all(opText); got[2] != `["1","1","room:1","phx_join",{}]` || d.lines[1].client.phase != joined || d.lines[1].deadline != 20*time.Second {
 		t.Errorf("sent %q, in phase %d, want another join", got, d.lines[1].client.phase)
 	}
 	h := f.halted()
@@ -632,5 +632,133 @@ func TestFleetKeepsAccountOfAnything(t *testing.T) {
 				t.Fatalf("%d delivered, %d lost, %d away of %d × 6; %d twice, %d reordered", total.Delivered, total.Lost, total.Away, sent, total.Duplicated, total.Reordered)
 			}
 		})
+	}
+}
+
+// With a rate of connects a join counts from the moment at which its connect was due,
+// without one from when there was a slot for it.
+func TestConnectsAtARate(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		interval time.Duration
+		want     []int64 // seconds that the joins took, the longest first
+	}{{time.Second, []int64{10, 9, 8}}, {0, []int64{0, 0, 0}}} {
+		d := doubled(t, 3, nil)
+		f := d.fleet
+		f.connect(t.Context(), order.Pacer{Start: f.now() - 10e9, Interval: int64(test.interval)})
+		if l := d.lines[0]; l.deadline != 0 || l.requests != 0 {
+			t.Error("a client was touched outside of the loop")
+		}
+		d.answers = nil
+		d.run()
+		if l := d.lines[0]; l.deadline != joinTimeout || l.requests != 1 {
+			t.Errorf("%d requests with %v for the join, want one with %v", l.requests, l.deadline, joinTimeout)
+		}
+		for n := range uint32(3) {
+			d.answers = lets
+			lets(d.lines[n], said{})
+		}
+		d.run()
+		var took []int64
+		for i := range f.groups[0].clients {
+			took = append(took, (f.lastJoin-f.groups[0].clients[i].dialed+5e8)/1e9)
+		}
+		if !slices.Equal(took, test.want) || f.joinLatency.TotalCount() != 3 || f.joinLatency.Max()/1e6 != test.want[0] {
+			t.Errorf("every %v: joins took %v s, the longest %d µs, want %v", test.interval, took, f.joinLatency.Max(), test.want)
+		}
+	}
+	d := doubled(t, 3, nil)
+	d.fleet.connect(&turns{left: 2}, order.Pacer{})
+	if len(d.dialed) > 2 {
+		t.Errorf("%d connects after the end", len(d.dialed))
+	}
+}
+
+// A client's heartbeats, joins and leaves each have their own time to be answered, and
+// one that was under way when it left is no fault when it is back.
+func TestDeadlinesOfALeave(t *testing.T) {
+	t.Parallel()
+	d := entered(t, 2, nil)
+	f, l := d.fleet, d.lines[1]
+	f.churning = &churning{leaves: order.NewHistogram(3), joins: order.NewHistogram(3)}
+	d.answers = nil
+	l.expire() // a heartbeat that is not answered
+	d.run()
+	l.client.leave(l, f.now()-3e9)
+	if l.deadline != joinTimeout || l.client.phase != leaving {
+		t.Errorf("%v for the leave in phase %d, want %v", l.deadline, l.client.phase, joinTimeout)
+	}
+	l.tell(`["1","1","room:1","phx_close",{}]`)
+	d.run()
+	if l.deadline != order.Pause || f.churning.leaves.Min() < 2_900_000 {
+		t.Errorf("%v away after a leave of %d µs, want %v and three seconds", l.deadline, f.churning.leaves.Min(), order.Pause)
+	}
+	l.expire()
+	d.run()
+	if l.deadline != joinTimeout || l.client.phase != joining {
+		t.Errorf("%v for the join in phase %d, want %v", l.deadline, l.client.phase, joinTimeout)
+	}
+	l.reply(joinRef, "room:1", "ok", "{}")
+	d.run()
+	if f.churning.joins.TotalCount() != 1 || f.churning.joins.Max() > 2_000_000 {
+		t.Errorf("%d joins of %d µs, want one that counts from its own beginning", f.churning.joins.TotalCount(), f.churning.joins.Max())
+	}
+	l.expire()
+	d.run()
+	if l.ended || l.deadline != 20*time.Second || l.heard(opText) != 5 {
+		t.Errorf("ended because of %v after %d messages, want another heartbeat", l.why, l.heard(opText))
+	}
+}
+
+// Who was never let in does not try again, though who was would.
+func TestWhoNeverJoinedStaysOut(t *testing.T) {
+	t.Parallel()
+	d := doubled(t, 2, reconnecting)
+	d.answers = func(l *line, s said) {
+		if l.client.number == 1 && s.op == opText {
+			l.reply(joinRef, "room:1", "error", `{"reason":"full"}`)
+			return
+		}
+		lets(l, s)
+	}
+	d.fleet.connect(t.Context(), order.Pacer{})
+	d.run()
+	d.counted(t, "refused", order.Counts{Connected: 2, Disconnected: 1, Joined: 1, Errors: map[string]int64{"join refused: full": 1}})
+	if len(d.fleet.events) != 1 || len(d.fleet.absences) != 0 || len(d.dialed) != 2 {
+		t.Errorf("events %+v, %d absences, %d dials, want that all are done with", d.fleet.events, len(d.fleet.absences), len(d.dialed))
+	}
+}
+
+// Messages of several writers have a ledger each, and what is told of a message is when
+// the first and the last of its receivers had it.
+func TestReceiptsOfWriters(t *testing.T) {
+	t.Parallel()
+	d := entered(t, 2, func(o *order.Orders) { o.Writers = 2 })
+	f, g := d.fleet, d.fleet.groups[0]
+	f.events = nil
+	const second = int64(1e9)
+	receive := func(client, writer int, seq int32, after int64) {
+		s := channels.Stamp{Writer: 1 + uint32(writer), Seq: seq, Intended: 100 * second, Sent: 101 * second}
+		g.received(&g.clients[client], writer, s, g.receive(&g.clients[client], writer, seq), s.Intended+after)
+	}
+	receive(1, 1, 1, 4*second)
+	receive(0, 1, 1, 7*second)
+	receive(0, 0, 1, 2*second)
+	receive(0, 1, 3, 3*second) // 2 is missing
+	receive(1, 0, 1, 5*second)
+	if got, want := fmt.Sprint(toldOf(f.events)), "[2 of 0/1 #1 2 of 0/0 #1]"; got != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
+	for i, want := range [][2]int64{{4, 7}, {2, 5}} {
+		if r := f.events[i].Receipts; r.First != want[0]*second || r.Last != want[1]*second {
+			t.Errorf("message %d came after %d to %d ns, want %d to %d s", i, r.First, r.Last, want[0], want[1])
+		}
+	}
+	if f.lastReceipt != 107*second || f.latency.TotalCount() != 5 || f.rawLatency.Max() < 5_990_000 || f.rawLatency.Max() > 6_010_000 || f.latency.Max() < 6_990_000 {
+		t.Errorf("the last receipt at %d, latencies to %d µs and from the actual send to %d µs", f.lastReceipt, f.latency.Max(), f.rawLatency.Max())
+	}
+	total := f.total(order.Stop{Sent: [][]int{{1, 3}}, Unsent: [][][]order.Span{{nil, nil}}})
+	if total.Lost != 1+2 || fmt.Sprint(total.Examples) != "[room 0 client 0 missed 2 of writer 1 room 0 client 1 missed 2..3 of writer 1]" {
+		t.Errorf("%d lost: %q", total.Lost, total.Examples)
 	}
 }
