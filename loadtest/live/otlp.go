@@ -1,18 +1,14 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/roost-rt/roost/loadtest/record"
+	"github.com/roost-rt/roost/server/tracing/otlphttp"
 )
 
 // pushEvery is the time between two messages. Each may take patience, and at the end
@@ -21,12 +17,10 @@ const pushEvery = time.Second
 
 // A pusher sends a run to a receiver of OTLP.
 type pusher struct {
-	run     *Run
-	ctx     context.Context // of each request
-	url     string
-	headers http.Header
-	client  *http.Client
-	start   time.Time
+	run   *Run
+	ctx   context.Context // of each request
+	to    *otlphttp.Receiver
+	start time.Time
 
 	sends, failed int
 	first         error // of those that failed
@@ -49,13 +43,15 @@ func (r *Run) Push(endpoint, headers string) (stop func() error, err error) {
 			cancel()
 		}
 	}()
-	p := &pusher{run: r, ctx: ctx, client: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}, start: time.Now()}
-	if p.url, err = receiver(endpoint); err != nil {
+	at, err := otlphttp.URL(endpoint, "/v1/metrics")
+	if err != nil {
+		return nil, fmt.Errorf("otlp: %w", err)
+	}
+	to, err := otlphttp.New(at, headers)
+	if err != nil {
 		return nil, err
 	}
-	if p.headers, err = parseHeaders(headers); err != nil {
-		return nil, err
-	}
+	p := &pusher{run: r, ctx: ctx, to: to, start: time.Now()}
 	if err := p.send(nil); err != nil {
 		return nil, fmt.Errorf("otlp: %w", err)
 	}
@@ -74,40 +70,12 @@ func (p *pusher) begin(cancel func()) (stop func() error) {
 		defer time.AfterFunc(lastPatience, cancel).Stop()
 		<-ended
 		cancel()
-		p.client.CloseIdleConnections()
+		p.to.Close()
 		if p.failed == 0 {
 			return nil
 		}
 		return fmt.Errorf("otlp: %d of %d messages did not arrive, the first: %w", p.failed, p.sends, p.first)
 	}
-}
-
-// receiver is where metrics go.
-func receiver(endpoint string) (string, error) {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", errors.New("otlp: want http://host:port or https://host, of a receiver of OTLP over HTTP") // without the URL: a token may be in it
-	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/v1/metrics"
-	}
-	return u.String(), nil
-}
-
-func parseHeaders(list string) (http.Header, error) {
-	headers := make(http.Header)
-	for pair := range strings.SplitSeq(list, ",") {
-		if strings.TrimSpace(pair) == "" {
-			continue
-		}
-		name, value, found := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(strings.TrimSpace(value))
-		if name = strings.TrimSpace(name); !found || name == "" || err != nil {
-			return nil, errors.New("OTEL_EXPORTER_OTLP_HEADERS: want name=value,name=value") // a token is in it
-		}
-		headers.Set(name, value)
-	}
-	return headers, nil
 }
 
 // loop sends each state once, and the last one when it is to end.
@@ -146,36 +114,17 @@ func (p *pusher) send(t *record.Tick) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	answer, err := p.to.Post(ctx, "application/json", body)
 	if err != nil {
 		return err
 	}
-	request.Header = p.headers.Clone()
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := p.client.Do(request)
-	if err != nil {
-		var of *url.Error
-		if errors.As(err, &of) { // leaves out the URL, which may hold a token
-			err = of.Err
-		}
-		return err
-	}
-	defer answer.Body.Close()
-	const most = 64 << 10
-	text, err := io.ReadAll(io.LimitReader(answer.Body, most))
-	if err != nil {
-		return err
-	}
-	return refused(answer.StatusCode, text)
+	return rejected(answer)
 }
 
-// refused returns a receiver's objection to a message, nil if it has none. OTLP 1.x,
-// "OTLP/HTTP Response".
-func refused(status int, text []byte) error {
+// rejected returns what a receiver objects to in a message that it has answered with
+// 2xx, nil if it has no objection. OTLP 1.x, "OTLP/HTTP Response".
+func rejected(text []byte) error {
 	const shown = 200
-	if status/100 != 2 {
-		return fmt.Errorf("HTTP %d: %.*q", status, shown, text)
-	}
 	var answer struct {
 		PartialSuccess struct {
 			RejectedDataPoints json.RawMessage // int64, which JSON has as a string
@@ -185,9 +134,9 @@ func refused(status int, text []byte) error {
 	if json.Unmarshal(text, &answer) != nil { // it has taken the message, and says so in another way
 		return nil
 	}
-	rejected := strings.Trim(string(answer.PartialSuccess.RejectedDataPoints), `"`)
-	if rejected == "" || rejected == "0" {
+	n := strings.Trim(string(answer.PartialSuccess.RejectedDataPoints), `"`)
+	if n == "" || n == "0" {
 		return nil
 	}
-	return fmt.Errorf("%s metrics rejected: %.*q", rejected, shown, answer.PartialSuccess.ErrorMessage)
+	return fmt.Errorf("%s metrics rejected: %.*q", n, shown, answer.PartialSuccess.ErrorMessage)
 }

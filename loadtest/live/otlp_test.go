@@ -149,8 +149,8 @@ func TestPushErrors(t *testing.T) {
 	for _, test := range []struct{ endpoint, headers, want string }{
 		{refuse.URL + "/secret", "", `otlp: HTTP 401: "no token\n"`},
 		{gone.URL + "/secret", "", "connection refused"},
-		{"secret:4318", "", "otlp: want http://host:port"},
-		{"http://%zz/secret", "", "otlp: want http://host:port"},
+		{"secret:4318", "", "otlp: want http://HOST:PORT"},
+		{"http://%zz/secret", "", "otlp: want http://HOST:PORT"},
 		{refuse.URL, "secret", "OTEL_EXPORTER_OTLP_HEADERS: want name=value"},
 		{refuse.URL, "a=%zzsecret", "OTEL_EXPORTER_OTLP_HEADERS: want name=value"},
 	} {

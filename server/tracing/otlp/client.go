@@ -1,77 +1,50 @@
 package otlp
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"strings"
 
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/roost-rt/roost/server/tracing/otlphttp"
 )
 
 // A client posts spans; see otlptrace.Client. The SDK calls it one at a time, each with a
 // time of its own.
-type client struct {
-	url     string
-	headers http.Header
-	http    *http.Client
-}
+type client struct{ to *otlphttp.Receiver }
 
 func newClient(address string) (*client, error) {
-	to, err := receiver(address)
+	at, err := receiver(address)
 	if err != nil {
 		return nil, err
 	}
-	headers, err := parseHeaders(cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS"), os.Getenv("OTEL_EXPORTER_OTLP_HEADERS")))
-	if err != nil {
-		return nil, err
-	}
-	headers.Set("Content-Type", "application/x-protobuf")
-	return &client{to, headers, &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}}, nil
+	to, err := otlphttp.New(at, cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS"), os.Getenv("OTEL_EXPORTER_OTLP_HEADERS")))
+	return &client{to}, err
 }
 
 const path = "/v1/traces"
 
-// receiver returns the URL that spans go to. Errors do not show it: it may hold a token.
-func receiver(address string) (string, error) {
-	from := "Config.URL"
-	if address == "" {
-		from, address = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+// receiver returns the URL that spans go to.
+func receiver(address string) (at string, err error) {
+	from, ofTraces := "Config.URL", os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+	switch {
+	case address != "":
+		at, err = otlphttp.URL(address, path)
+	case ofTraces != "": // as it is
+		from = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+		at, err = otlphttp.URL(ofTraces, "")
+	default:
+		from = "OTEL_EXPORTER_OTLP_ENDPOINT"
+		at, err = otlphttp.URL(strings.TrimSuffix(cmp.Or(os.Getenv(from), "http://localhost:4318"), "/")+path, "")
 	}
-	if address == "" {
-		from, address = "OTEL_EXPORTER_OTLP_ENDPOINT", strings.TrimSuffix(cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), "http://localhost:4318"), "/")+path
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", from, err)
 	}
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", fmt.Errorf("%s: want http://HOST:PORT or https://HOST, of a receiver of OTLP over HTTP", from)
-	}
-	if u.Path == "" || u.Path == "/" && from == "Config.URL" {
-		u.Path = path
-	}
-	return u.String(), nil
-}
-
-func parseHeaders(list string) (http.Header, error) {
-	headers := make(http.Header)
-	for pair := range strings.SplitSeq(list, ",") {
-		if strings.TrimSpace(pair) == "" {
-			continue
-		}
-		name, value, found := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(strings.TrimSpace(value))
-		if name = strings.TrimSpace(name); !found || name == "" || err != nil {
-			return nil, errors.New("OTEL_EXPORTER_OTLP_HEADERS: want name=value,name=value") // a token is in it
-		}
-		headers.Set(name, value)
-	}
-	return headers, nil
+	return at, nil
 }
 
 // Start has nothing to do.
@@ -79,7 +52,7 @@ func (c *client) Start(context.Context) error { return nil }
 
 // Stop hangs up.
 func (c *client) Stop(context.Context) error {
-	c.http.CloseIdleConnections()
+	c.to.Close()
 	return nil
 }
 
@@ -89,20 +62,6 @@ func (c *client) UploadTraces(ctx context.Context, of []*spans.ResourceSpans) er
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header = c.headers.Clone()
-	answer, err := c.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	const most, shown = 64 << 10, 200
-	text, err := io.ReadAll(io.LimitReader(answer.Body, most)) // the connection can be used again
-	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("HTTP %d: %.*q", answer.StatusCode, shown, text)
-	}
+	_, err = c.to.Post(ctx, "application/x-protobuf", body)
 	return err
 }
