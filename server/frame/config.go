@@ -56,9 +56,10 @@ type Config struct {
 	MaxFragments int
 
 	// Inline is the size in bytes, before and after inflating, of the largest message
-	// that Next finishes itself. Larger ones are for Decoder.TakeLarge, and
+	// that Next finishes itself. Larger ones, and those of more than four DEFLATE blocks
+	// and one for each 64 bytes, are for Decoder.TakeLarge, and
 	// Large.Finish may run elsewhere. Zero means that Next finishes all, and NextWithin
-	// all that its budget allows.
+	// all that its budget allows. If it is negative, all messages are large.
 	Inline int64
 
 	// Deflate says that permessage-deflate was negotiated, without context

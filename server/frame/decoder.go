@@ -73,13 +73,19 @@ const (
 	// leastInline is how long a message may be that NextWithin finishes itself, even if
 	// that is more than what is left of the budget.
 	leastInline = 16 << 10
+
+	// inlineBlocks is how many DEFLATE blocks a message may have that NextWithin finishes,
+	// beside those that its length pays for. A block that brings its codes takes a
+	// microsecond, and ten bytes.
+	inlineBlocks = 4
 )
 
 // NextWithin is [Decoder.Next] for a caller with others to serve. For each frame
 // that it has finished, including fragments, control frames and empty frames, it
 // takes FrameCost off *budget, or the length of the payload if that is more, when
 // inflated. Once nothing is left of the budget it takes nothing more out of *data.
-// A message longer than 16 KiB and than what is left is Large.
+// A message longer than 16 KiB and than what is left is Large, and so is one of many
+// DEFLATE blocks for its length.
 func (d *Decoder) NextWithin(cfg *Config, data *[]byte, budget *int) (f Frame, ok bool, err error) {
 	for len(*data) > 0 && *budget > 0 {
 		if d.p != nil && d.p.over {

@@ -276,6 +276,61 @@ func TestInflateBlocks(t *testing.T) {
 	}
 }
 
+// emptyBlocks is a message of n blocks that bring their codes and nothing else (RFC 1951
+// §3.2.7): 92 bits each.
+func emptyBlocks(n int) string {
+	var b []byte
+	used := 0
+	put := func(value, bits int) { // its lowest bit first
+		for i := range bits {
+			if used++; used%8 == 1 {
+				b = append(b, 0)
+			}
+			b[len(b)-1] |= byte(value >> i & 1 << ((used - 1) % 8))
+		}
+	}
+	for range n {
+		put(2<<1, 3)
+		put(0, 5)  // 257 literals
+		put(0, 5)  // one distance
+		put(14, 4) // 18 lengths, of the codes 16, 17, 18, 0, 8 …, 14, 1
+		for i := range 18 {
+			put(map[int]int{2: 1, 3: 2, 17: 2}[i], 3)
+		}
+		put(0, 1) // 18: 138 times no code
+		put(127, 7)
+		put(0, 1) // 18: 118 times
+		put(107, 7)
+		put(3, 2) // 1: one bit for the end of the block
+		put(1, 2) // 0: none for the distance
+		put(0, 1) // the end
+	}
+	put(0, 3) // a stored block: the sender takes the rest of it off
+	return string(b)
+}
+
+// A message of many blocks for its length is large, however short: on the budget it would
+// count for no more than that.
+func TestManyBlocksAreLarge(t *testing.T) {
+	for _, tt := range []struct {
+		blocks int
+		large  bool
+		want   string
+	}{{4, false, ""}, {6, true, ""}, {1000, true, ""}, {1100, true, "message has too many DEFLATE blocks"}} {
+		cfg := &frame.Config{Deflate: true, Inline: 64 << 10}
+		payload, large, err := lastMessage(cfg, masked(0xc1, emptyBlocks(tt.blocks)))
+		if (large != nil) != tt.large {
+			t.Errorf("%d blocks: large is %v, want %v", tt.blocks, large != nil, tt.large)
+		}
+		if large != nil {
+			payload, err = large.Finish(cfg)
+		}
+		if len(payload) > 0 || (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%d blocks: %q, %v, want %q", tt.blocks, payload, err, tt.want)
+		}
+	}
+}
+
 // A client may flush after every few bytes.
 func TestInflateFlushedOften(t *testing.T) {
 	if testing.Short() {

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"math"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -20,7 +21,7 @@ type Large struct {
 // Finish does the remaining work, with the [Config] given to Next. The caller
 // owns the payload until Release. The error is an *[Error].
 func (m *Large) Finish(cfg *Config) (payload []byte, err error) {
-	payload, fault := m.finish(cfg, cfg.maxInflated(m.size()))
+	payload, fault := m.finish(cfg, cfg.maxInflated(m.size()), cfg.maxBlocks())
 	if fault != nil {
 		return nil, fault
 	}
@@ -39,10 +40,10 @@ func (m *Large) Held() int { return m.payload.Held() }
 
 func (m *Large) size() int { return m.payload.Len() }
 
-func (m *Large) finish(cfg *Config, limit int64) (payload []byte, err *Error) {
+func (m *Large) finish(cfg *Config, limit int64, blocks int) (payload []byte, err *Error) {
 	payload = m.payload.Join()
 	if m.compressed {
-		if payload, err = inflate(payload, limit, cfg.maxBlocks()); err != nil {
+		if payload, err = inflate(payload, limit, blocks); err != nil {
 			return nil, err
 		}
 	}
@@ -53,13 +54,19 @@ func (m *Large) finish(cfg *Config, limit int64) (payload []byte, err *Error) {
 }
 
 // deliver is the end of a message: a Frame with its payload, or the message
-// itself if that is large. lent says that m does not own its memory.
+// itself if that is large, or has many blocks for what it inflates to: on the budget it
+// would count for no more than that. lent says that m does not own its memory.
 func (d *Decoder) deliver(cfg *Config, m *Large, budget int, lent bool) (f Frame, ok bool, err *Error) {
 	limit, inline := cfg.maxInflated(m.size()), cfg.inline(budget)
 	if int64(m.size()) <= inline {
-		payload, err := m.finish(cfg, min(limit, inline))
+		blocks := cfg.maxBlocks()
+		if inline < math.MaxInt32 { // less than all: others are to be served
+			blocks = min(blocks, inlineBlocks)
+		}
+		payload, err := m.finish(cfg, min(limit, inline), blocks)
 		grew := err != nil && err.Code == ws.StatusMessageTooBig && inline < limit
-		if !grew {
+		split := err != nil && err.Code == ws.StatusPolicyViolation && blocks < cfg.maxBlocks()
+		if !grew && !split {
 			return Frame{Op: m.op, Payload: payload}, err == nil, err
 		}
 	}
