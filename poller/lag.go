@@ -30,13 +30,13 @@ type LoopLag struct {
 	// Longest is the duration of the longest pass since the loop was last asked, and
 	// Worked the most processor time that a pass used. If Worked is much less, the loop
 	// had no processor: the host or Go's scheduler had given it to others. Worked is at
-	// most 1 ms too much, and includes the work of other goroutines on the loop's thread
-	// in between, if any.
+	// most 1 ms too much. It is the loop's own work, system calls included, and what Go's
+	// memory management has the loop do meanwhile.
 	Longest time.Duration `json:"longest_ns"`
 	Worked  time.Duration `json:"worked_ns"`
 
 	// Slow counts the passes since the start. Of Moved it is not known what they
-	// worked, as they were continued on another thread.
+	// worked, as the loop had come to another thread shortly before.
 	Slow  [len(lagBounds)]SlowPasses `json:"slow"`
 	Moved uint64                     `json:"moved"`
 }
@@ -72,8 +72,13 @@ type sample struct {
 	worked time.Duration
 }
 
-// begin is the begin of a pass. Loop only.
-func (m *meter) begin() { m.beginAt(time.Since(m.start)) }
+// begin is the begin of a pass. Until its end nothing else runs on the loop's thread, as
+// its work would count as the loop's: Go gives the thread to others where the loop has
+// run for 10 ms, or waits for a lock. Loop only.
+func (m *meter) begin() {
+	runtime.LockOSThread()
+	m.beginAt(time.Since(m.start))
+}
 
 func (m *meter) beginAt(now time.Duration) {
 	m.began = now
@@ -82,8 +87,9 @@ func (m *meter) beginAt(now time.Duration) {
 	}
 }
 
-// end is the end of a pass, and the begin of the next if there is one. Loop only.
+// end is the end of a pass. The sample may serve the next one. Loop only.
 func (m *meter) end() {
+	defer runtime.UnlockOSThread()
 	now := time.Since(m.start)
 	if took := now - m.began; took >= lagBounds[0] {
 		s := takeSample(now)

@@ -72,3 +72,30 @@ func TestLoopLag(t *testing.T) {
 		})
 	}
 }
+
+// What other goroutines do on the loop's thread, while a pass waits for its processor or
+// a lock, does not count as the loop's work.
+func TestLoopLagIsTheLoops(t *testing.T) {
+	const long = 30 * time.Millisecond
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // or the other would mostly have a thread of its own
+	p := start(t, poller.Config{Loops: 1})
+	conn, _ := pair(t, p, hooks{})
+	for range 5 {
+		p.LoopLag()
+		done := make(chan struct{})
+		conn.Post(func() {
+			other := make(chan struct{})
+			go func() {
+				defer close(other)
+				for end := threadTime(t) + long; threadTime(t) < end; {
+				}
+			}()
+			<-other
+		})
+		conn.Post(func() { conn.Post(func() { close(done) }) }) // in a later pass
+		<-done
+		if l := p.LoopLag()[0]; l.Worked > long/2 {
+			t.Errorf("a pass of %v in which another goroutine worked %v is said to have worked %v", l.Longest, long, l.Worked)
+		}
+	}
+}

@@ -58,12 +58,13 @@ func (s *set) control(op int, c *Conn, mask uint32) error {
 // whether netpoll's loop is over.
 func (s *set) serve(events []unix.EpollEvent) bool {
 	returned := false
+	var l *loop // that serves: Pollers have loops of their own on a set
 	defer func() {
 		if !returned {
+			l.served()
 			s.revive()
 		}
 	}()
-	var l *loop // that serves: Pollers have loops of their own on a set
 	others := events[:0]
 	for _, e := range events {
 		if e.Pad != ours {
@@ -83,6 +84,7 @@ func (s *set) serve(events []unix.EpollEvent) bool {
 		c.event(e.Events)
 	}
 	l.served()
+	l = nil
 	s.passed()
 	over := len(others) > 0 && s.handle(others)
 	returned = true
