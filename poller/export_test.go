@@ -39,3 +39,13 @@ func (p *Pool) Coming() int {
 	defer p.mu.Unlock()
 	return p.coming
 }
+
+// Entries is how many parts the bytes have that wait in the outbound queue.
+func (c *Conn) Entries() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rare == nil {
+		return 0
+	}
+	return len(c.rare.queue)
+}

@@ -69,16 +69,34 @@ func (c *Conn) rawSendLocked(b []byte) (n int, err error) {
 	return n, nil
 }
 
+// maxTogether is how many bytes of small frames wait as one: each alone would need more
+// memory than its bytes, which are all that is counted, and more time to look through.
+const maxTogether = 16 << 10
+
 // queueLocked puts what the kernel has not taken of b behind what waits.
 func (c *Conn) queueLocked(b []byte, taken int, shared bool) {
 	r := c.rareLocked()
 	w := pending{rest: b[taken:], size: len(b), shared: shared && len(b) > 0, begun: taken > 0}
 	if !w.shared {
-		w.rest = clone(w.rest)
 		w.size = len(w.rest)
 	}
-	r.queue = append(r.queue, w)
+	if n := len(r.queue); n == 0 || r.queue[n-1].begun || !r.queue[n-1].join(w) {
+		if !w.shared {
+			w.rest = clone(w.rest)
+		}
+		r.queue = append(r.queue, w)
+	}
 	c.queuedLocked(w)
+}
+
+// join copies what waits in w behind what waits in p, if both are p's own and small.
+func (p *pending) join(w pending) bool {
+	if p.shared || w.shared || len(p.rest)+len(w.rest) > maxTogether {
+		return false
+	}
+	p.rest = append(p.rest, w.rest...)
+	p.size += w.size
+	return true
 }
 
 // queuedLocked counts what was put into the queue, and has it looked after.

@@ -86,6 +86,37 @@ func ownTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// Frames that are small wait together: their bytes, which count, are most of what they
+// need. The order stays that of the sends, shared and large ones included.
+func TestSmallFramesWaitTogether(t *testing.T) {
+	p := start(t, poller.Config{SendBuffer: 8 << 10})
+	c, nc := pair(t, p, hooks{})
+	want, shared := clog(t, c, 100_000), []byte("shared")
+	before := c.Entries()
+	for i := range 20_000 {
+		b := binary.BigEndian.AppendUint16(nil, uint16(i))
+		if err := c.Send(b); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, b...)
+		if i%5000 == 0 {
+			large := noise(20_000)
+			if err := errors.Join(c.Send(large), c.SendShared(shared), c.SendShared(shared)); err != nil {
+				t.Fatal(err)
+			}
+			want = append(append(append(want, large...), shared...), shared...)
+		}
+	}
+	if n := c.Entries() - before; n > 40 {
+		t.Errorf("20,000 frames of 2 bytes and 12 others wait as %d, want some 20", n)
+	}
+	expect(t, nc, want)
+	eventually(t, "nothing waits", func() bool { return c.Waiting() == 0 })
+	if bytes, _ := p.Backlog(); bytes != 0 {
+		t.Errorf("%d bytes are left in the backlog", bytes)
+	}
+}
+
 // The order holds while the queue fills and drains all the time.
 func TestQueueOrder(t *testing.T) {
 	const messages, size = 20000, 3000

@@ -384,8 +384,11 @@ func (c *Conn) sendRecordsLocked(records []byte) error {
 
 func (c *Conn) queueRecordsLocked(records []byte) {
 	r := c.rareLocked()
-	w := pending{rest: clone(records), size: len(records), begun: true, sealed: true}
-	r.queue = slices.Insert(r.queue, r.sealedFirst(), w)
+	w := pending{rest: records, size: len(records), begun: true, sealed: true}
+	if n := r.sealedFirst(); n == 0 || !r.queue[n-1].join(w) {
+		w.rest = clone(records)
+		r.queue = slices.Insert(r.queue, n, w)
+	}
 	c.queuedLocked(w)
 }
 

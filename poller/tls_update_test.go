@@ -223,6 +223,36 @@ func TestTLSKeyUpdateWhileMuchWaits(t *testing.T) {
 	}
 }
 
+// A client that asks for key updates and does not read the answers makes no long queue,
+// through which every further answer would have to look.
+func TestTLSKeyUpdatesThatNobodyReads(t *testing.T) {
+	got := make(chan int, 1000)
+	s := listenTLS(t, poller.Config{}, poller.PoolConfig{Places: 2}, hooks{data: func(_ *poller.Conn, b []byte) { got <- len(b) }})
+	c := dialBare(t, s.addr)
+	conn, sent := within(t, s.conns), noise(4<<20)
+	c.conn.Write(c.out.record(dataType, []byte("x")))
+	within(t, got)
+	conn.SendShared(sent)
+	const updates = 1000
+	for range updates {
+		c.conn.Write(c.out.record(handshakeType, []byte{keyUpdate, 0, 0, 1, 1}))
+		c.out.update()
+		c.conn.Write(c.out.record(dataType, []byte("x")))
+		within(t, got)
+	}
+	if n := conn.Entries(); n > 20 {
+		t.Errorf("%d answers wait as %d parts, want a few", updates, n)
+	}
+	var all []byte
+	for len(all) < len(sent) {
+		_, content := c.read()
+		all = append(all, content...)
+	}
+	if !bytes.Equal(all, sent) || c.updates != updates {
+		t.Errorf("%d bytes came, right: %t, and %d key updates, want %d", len(all), bytes.Equal(all, sent), c.updates, updates)
+	}
+}
+
 // Records that advance nothing are bounded, whatever they are.
 func TestTLSUselessRecords(t *testing.T) {
 	s := secureEcho(t)
