@@ -11,7 +11,10 @@ import (
 // read: 64 KiB.
 const maxHello = 64 << 10
 
-var errHandshake = errors.New("the TLS handshake has ended its goroutine")
+var (
+	errHandshake = errors.New("the TLS handshake has ended its goroutine")
+	errStalled   = errors.New("another TLS handshake has needed the place of this one, which waited")
+)
 
 // A handshake is the handler of a connection until its TLS handshake is done.
 //
@@ -20,7 +23,8 @@ var errHandshake = errors.New("the TLS handshake has ended its goroutine")
 // event-driven form, tls.QUICConn, has a goroutine, too, and no TLS 1.2.) The turn
 // begins only when the ClientHello is there, and gives its place up while it waits
 // for the client. So a client that says nothing costs no goroutine, one that stalls
-// no place.
+// no place. When the pool has no more goroutines, those that have stalled for longest
+// make room for others.
 type handshake struct {
 	conn  *Conn
 	layer *tlsLayer // of the turn until it has ended, then of the loop
@@ -29,13 +33,15 @@ type handshake struct {
 	owner any
 	ready func(*Conn) // of a client; nil for a server
 
-	begun bool   // loop only
-	held  []byte // what a client's turn has written and not sent; turn only
+	begun  bool   // loop only
+	waited bool   // turn only
+	held   []byte // what a client's turn has written and not sent; turn only
 
 	mu      sync.Mutex // guards the rest
 	came    []byte     // what the turn has not taken
 	paused  bool       // because that is too much
 	gone    bool       // the connection is
+	over    bool       // the turn is, but for its end
 	failed  error      // why a client's came to nothing
 	arrived chan struct{}
 }
@@ -152,9 +158,23 @@ func (h *handshake) fetch() error {
 		case gone:
 			return ErrClosed
 		}
-		h.pool.Waits(h)
+		h.waits()
 		<-h.arrived
 	}
+}
+
+// waits gives up the place of the turn, unless it has done so. Only a server has to quit:
+// who it shakes hands with are strangers.
+func (h *handshake) waits() {
+	switch {
+	case h.waited:
+		return
+	case h.ready == nil:
+		h.pool.Waits(h, h.quit)
+	default:
+		h.pool.Waits(h, nil)
+	}
+	h.waited = true
 }
 
 func (h *handshake) take() (came []byte, gone bool) {
@@ -168,6 +188,15 @@ func (h *handshake) take() (came []byte, gone bool) {
 	return came, h.gone
 }
 
+// quit ends a handshake that waits, unless it is over; see Pool.Waits.
+func (h *handshake) quit() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.over {
+		h.conn.Kill(errStalled)
+	}
+}
+
 // Turn shakes hands; see Pool. It may run callbacks of the tls.Config.
 func (h *handshake) Turn() {
 	done := false
@@ -178,6 +207,9 @@ func (h *handshake) Turn() {
 	}()
 	err := h.layer.conn.Handshake()
 	done = true
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
 	if err != nil {
 		h.conn.loop.poller.log.Debug("TLS handshake", "remote", h.conn.RemoteAddr().String(), "err", err)
 		h.fail(err)

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,8 @@ type Pool struct {
 	coming   int       // those of them that have not looked at it yet
 	placed   []*worker // those of them that have begun
 	long     []*worker // the others, each with a turn
+	waiting  list.List // of these, those that can quit: who has waited for longest is the first
+	quitting int       // turns that were told to quit, and still run
 	spare    []*worker // records of workers that have left
 	made     int       // records
 	shares   map[any]*share
@@ -113,7 +116,10 @@ type worker struct {
 	share  *share          // that the turn counts for, or nil
 	coming bool            // has not looked at the queue yet
 	long   bool
-	told   bool // that it is overdue
+	told   bool          // that it is overdue
+	quit   func()        // what Waits was given, or nil
+	since  time.Duration // the start of that, since Pool.born
+	waits  *list.Element // in Pool.waiting, or nil; without it, quit was called
 }
 
 // A share counts the turns of an owner that has, or had, a long turn. Short turns count,
@@ -298,15 +304,23 @@ func (p *Pool) leaveLocked(w *worker) {
 	p.spare = append(p.spare, w)
 }
 
-// Waits is called by a turn of the pool that is about to wait for something: it
-// gives up its place to another turn.
-func (p *Pool) Waits(t Turn) {
+// stall is how long a turn may wait, by Waits, before it has to quit for another one.
+const stall = time.Second
+
+// Waits is called once by a turn of the pool that is about to wait for something: it
+// gives up its place to another turn. More than a second later, if all workers are
+// taken while other turns are queued, quit is called unless it is nil, first that of
+// the turn that began to wait first. Then t should return soon.
+func (p *Pool) Waits(t Turn, quit func()) {
 	p.mu.Lock()
-	for _, w := range p.placed {
-		if w.turn == t {
-			p.promoteLocked(w)
-			break
-		}
+	w := runs(p.placed, t)
+	if w != nil {
+		p.promoteLocked(w)
+	} else { // it has taken long before
+		w = runs(p.long, t)
+	}
+	if w != nil && quit != nil {
+		w.quit, w.since, w.waits = quit, time.Since(p.born), p.waiting.PushBack(w)
 	}
 	more := p.moreLocked()
 	p.mu.Unlock()
@@ -315,11 +329,29 @@ func (p *Pool) Waits(t Turn) {
 	}
 }
 
+// runs returns the worker of a list that runs t, or nil.
+func runs(list []*worker, t Turn) *worker {
+	for _, w := range list {
+		if w.turn == t {
+			return w
+		}
+	}
+	return nil
+}
+
 // endLocked is the end of a worker's turn. If turns of the same owner wait for
 // that, it lets one go on: it will do the same.
 func (p *Pool) endLocked(w *worker) {
 	s := w.share
 	w.turn, w.share = nil, nil
+	switch {
+	case w.waits != nil:
+		p.waiting.Remove(w.waits)
+		w.quit, w.waits = nil, nil
+	case w.quit != nil:
+		p.quitting--
+		w.quit = nil
+	}
 	if s == nil {
 		return
 	}
@@ -389,6 +421,7 @@ func (p *Pool) look() {
 			p.promoteLocked(w)
 		}
 	}
+	stalled := p.stalledLocked(now)
 	more := p.moreLocked()
 	switch {
 	case p.n > 0:
@@ -403,12 +436,33 @@ func (p *Pool) look() {
 	}
 	report := p.overdueLocked(now)
 	p.mu.Unlock()
+	for _, quit := range stalled {
+		quit()
+	}
 	if more {
 		p.offer()
 	}
 	if report != nil {
 		report()
 	}
+}
+
+// stalledLocked is what has turns quit, as many as others need their places.
+func (p *Pool) stalledLocked(now time.Duration) (quit []func()) {
+	if p.active+len(p.long) < p.cfg.MaxWorkers {
+		return nil
+	}
+	for first := p.waiting.Front(); first != nil && p.quitting < p.n; first = p.waiting.Front() {
+		w := first.Value.(*worker)
+		if now-w.since < stall {
+			break
+		}
+		quit = append(quit, w.quit)
+		p.waiting.Remove(first)
+		w.waits = nil
+		p.quitting++
+	}
+	return quit
 }
 
 // releaseLocked lets the workers go. None has a turn, nor will get one.

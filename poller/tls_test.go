@@ -375,6 +375,23 @@ func TestTLSStalledHandshakes(t *testing.T) {
 	exchange(t, dialTLS(t, s.addr, trusting, nil), noise(100))
 }
 
+// Clients that stall keep nobody out, however many they are: when all goroutines have
+// one, those that have stalled for longest make room, and no others.
+func TestTLSStalledHandshakesMakeRoom(t *testing.T) {
+	t.Parallel()
+	const most, stalled = 10, 15
+	s := listenTLS(t, poller.Config{}, poller.PoolConfig{Places: 1, MaxWorkers: most}, hooksEcho)
+	for range stalled {
+		c := tls.Client(deaf{dial(t, s.addr)}, trusting)
+		go c.Handshake() // ends by the connection's deadline
+	}
+	eventually(t, "as many as there is room for", func() bool { return s.pool.Stats().Long == most && s.poller.Conns() == most })
+	exchange(t, dialTLS(t, s.addr, trusting, nil), noise(100))
+	if n := s.poller.Conns(); n != most {
+		t.Errorf("%d connections are left, want %d: that one has made room for another", n, most)
+	}
+}
+
 // deaf never hears an answer.
 type deaf struct{ *net.TCPConn }
 
