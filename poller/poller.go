@@ -141,9 +141,7 @@ func (p *Poller) Each(do func(*Conn)) {
 	var done sync.WaitGroup
 	for _, l := range p.loops {
 		done.Add(1)
-		if !l.post(func() { defer done.Done(); l.timers.each(do) }) {
-			done.Done()
-		}
+		l.each(do, done.Done)
 	}
 	done.Wait()
 }

@@ -28,6 +28,30 @@ func TestEach(t *testing.T) {
 	}
 }
 
+// To look at all connections takes several passes of the loop: others have theirs in
+// between.
+func TestEachLeavesPasses(t *testing.T) {
+	const conns = 600
+	p := start(t, poller.Config{Loops: 1})
+	for range conns {
+		c, err := p.Pipe(func(*poller.Conn) poller.Handler { return hooks{} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	eventually(t, "all connections", func() bool { return p.Conns() == conns })
+	seen, between := 0, 0
+	p.Each(func(c *poller.Conn) {
+		if seen++; seen == 1 {
+			c.Post(func() { between = seen })
+		}
+	})
+	if seen != conns || between == 0 || between == conns {
+		t.Errorf("%d of %d connections were seen, and %d of them before another task", seen, conns, between)
+	}
+}
+
 // Close ends all connections and comes back when all handlers know.
 func TestClose(t *testing.T) {
 	p := start(t, poller.Config{})

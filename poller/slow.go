@@ -240,22 +240,20 @@ func (p *Poller) EachOwing(do func(*Conn, Owed)) {
 	var done sync.WaitGroup
 	for _, l := range p.loops {
 		done.Add(1)
-		if !l.post(func() { defer done.Done(); l.eachOwing(do) }) {
-			done.Done()
-		}
+		l.mu.Lock()
+		owing := slices.Clone(l.owing)
+		l.mu.Unlock()
+		l.visit(func(from int) (next int) {
+			next = min(from+maxVisits, len(owing))
+			for _, c := range owing[from:next] {
+				if o := c.owed(); o.Waiting > 0 && c.handler != nil {
+					do(c, o)
+				}
+			}
+			return rest(next, len(owing))
+		}, done.Done)
 	}
 	done.Wait()
-}
-
-func (l *loop) eachOwing(do func(*Conn, Owed)) {
-	l.mu.Lock()
-	owing := slices.Clone(l.owing)
-	l.mu.Unlock()
-	for _, c := range owing {
-		if o := c.owed(); o.Waiting > 0 {
-			do(c, o)
-		}
-	}
 }
 
 func (c *Conn) owed() Owed {

@@ -24,7 +24,7 @@ func ticks(d time.Duration) uint32 {
 // A wheel holds every open connection of a loop in the bucket of the tick at
 // which it has to be looked at. A connection that is active is not moved: its
 // deadline is worked out anew when its bucket comes up, so that traffic costs
-// one store. It also is the list of all connections.
+// one store.
 type wheel struct {
 	now     uint32 // ticks since the start
 	buckets [horizon + 1][]*Conn
@@ -64,15 +64,3 @@ func (w *wheel) next() uint32 {
 
 // skip moves to a later tick, as far as nothing is due on the way and at its end.
 func (w *wheel) skip(to uint32) { w.now = max(w.now, min(to, w.next()-1)) }
-
-// each calls do for every open connection.
-func (w *wheel) each(do func(*Conn)) {
-	for i, bucket := range w.buckets {
-		for _, c := range bucket {
-			// Where a deadline was moved, only the entry that is due counts.
-			if c.handler != nil && c.due%uint32(len(w.buckets)) == uint32(i) {
-				do(c)
-			}
-		}
-	}
-}

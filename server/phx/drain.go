@@ -29,14 +29,14 @@ func (ep *Endpoint) drain(ctx context.Context) {
 	}
 	all.Wait()
 	// What was on its way in when the sockets were counted, and who is no socket.
-	for _, s := range ep.sockets() {
-		s.close(ws.StatusCode(1012), "", Draining)
-	}
+	ep.eachPolled(func(s *Socket) { s.close(ws.StatusCode(1012), "", Draining) })
 	for _, p := range ep.polls {
 		p.others.leave()
 	}
 	ep.poller.Each(func(c *poller.Conn) {
-		if socketOf(c) == nil {
+		if s := socketOf(c); s != nil {
+			s.close(ws.StatusCode(1012), "", Draining)
+		} else {
 			c.Kill(poller.ErrStopped)
 		}
 	})

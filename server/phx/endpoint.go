@@ -23,6 +23,7 @@ type Endpoint struct {
 	polls     map[*mount]*pollSessions // of those with long polling
 
 	poller     *poller.Poller
+	looking    sync.Mutex // held while someone has the loops look at all connections: one at a time
 	listening  listening
 	encryption *encryption // nil without TLS
 	http       *httpServer

@@ -56,6 +56,8 @@ func (ep *Endpoint) sockets() []*Socket {
 // eachSocket calls do for every socket, whatever its transport; for some at the
 // same time, and on their loops.
 func (ep *Endpoint) eachSocket(do func(*Socket)) {
+	ep.looking.Lock()
+	defer ep.looking.Unlock()
 	ep.poller.Each(func(c *poller.Conn) {
 		if s := socketOf(c); s != nil {
 			do(s)

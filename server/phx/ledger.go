@@ -38,18 +38,21 @@ func (ep *Endpoint) Ledger() Ledger {
 	l := Ledger{Cuts: ep.cuts.list(), Debtors: []Debtor{}}
 	l.Backlog, l.BacklogMax = ep.poller.Backlog()
 	l.Incoming, l.IncomingMax = ep.incoming.held.Load(), ep.incoming.max
+	ep.looking.Lock()
+	defer ep.looking.Unlock()
 	var mu sync.Mutex
+	least := 0 // what the last of those is owed that the ledger names
 	ep.poller.EachOwing(func(c *poller.Conn, o poller.Owed) {
 		s := socketOf(c)
-		if s == nil {
-			return
-		}
-		d := Debtor{ID: s.ID(), Mount: s.mount.Path, Remote: s.RemoteAddr(), Waiting: o.Waiting, Quiet: o.Quiet}
 		mu.Lock()
 		defer mu.Unlock()
-		l.Debtors = append(l.Debtors, d)
+		if s == nil || o.Waiting <= least {
+			return
+		}
+		l.Debtors = append(l.Debtors, Debtor{ID: s.ID(), Mount: s.mount.Path, Remote: s.RemoteAddr(), Waiting: o.Waiting, Quiet: o.Quiet})
 		if len(l.Debtors) >= 2*maxDebtors {
 			l.Debtors = worst(l.Debtors)
+			least = l.Debtors[maxDebtors-1].Waiting
 		}
 	})
 	l.Debtors = worst(l.Debtors)
