@@ -257,6 +257,11 @@ type panicking struct{}
 
 func (*panicking) Error() string { panic("no text") }
 
+// endless panics with itself when it is asked for its text.
+type endless struct{}
+
+func (e endless) Error() string { panic(e) }
+
 // A record is complete when it is handed over: what it was made of may change.
 // What it shows is bounded, and UTF-8.
 func TestKeep(t *testing.T) {
@@ -268,7 +273,7 @@ func TestKeep(t *testing.T) {
 	long := strings.Repeat("ä", 10_000)
 	log.Info("line", "stringer", s, "raw", raw, "bytes", lent, "err", fmt.Errorf("bad: %w", errors.New(long)),
 		"topic", long, "stack", long, "broken", "a\xffb\xfe", "group", slog.GroupValue(slog.String("topic", "x"+long)),
-		"number", int32(7), "nil", nil, "list", []string{"a", "b"}, "late", time.Minute, "panic", &panicking{},
+		"number", int32(7), "nil", nil, "list", []string{"a", "b"}, "late", time.Minute, "panic", &panicking{}, "endless", endless{},
 		"much", json.RawMessage(`"`+long+`"`))
 	s.text, raw[1], lent[0] = "after", 'x', 'x'
 	g.Unlock()
@@ -277,6 +282,7 @@ func TestKeep(t *testing.T) {
 	for key, want := range map[string]any{
 		"stringer": "before", "raw": map[string]any{"a": 1.0}, "bytes": "lent", "broken": "a?b?",
 		"number": 7.0, "nil": nil, "list": "[a b]", "late": 60e9, "much": "JSON of 20002 bytes",
+		"endless": "asynclog_test.endless, whose text panics",
 	} {
 		if got := line[key]; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s is %v, want %v", key, got, want)
@@ -303,7 +309,7 @@ func TestFailingHandler(t *testing.T) {
 		case "fail":
 			return errors.New("disk full")
 		case "panic":
-			panic("on purpose")
+			panic(endless{})
 		case "goexit":
 			runtime.Goexit()
 		}

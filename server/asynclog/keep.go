@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 const (
@@ -66,14 +68,13 @@ func keepAttr(a slog.Attr) (_ slog.Attr, size int) {
 	return a, attrOverhead + len(a.Key) + size
 }
 
-// keepAny keeps a value of a type that slog does not know. fmt contains the panics of its
-// methods.
+// keepAny keeps a value of a type that slog does not know.
 func keepAny(v any, limit int) (_ slog.Value, size int) {
 	switch v := v.(type) {
 	case nil:
 		return slog.AnyValue(nil), 0
 	case error:
-		text := cut(fmt.Sprint(v), limit)
+		text := cut(panics.Text("%v", v), limit)
 		return slog.AnyValue(errors.New(text)), len(text)
 	case json.RawMessage:
 		if len(v) > maxStack {
@@ -87,7 +88,7 @@ func keepAny(v any, limit int) (_ slog.Value, size int) {
 	if k := reflect.TypeOf(v).Kind(); k >= reflect.Bool && k <= reflect.Complex128 {
 		return slog.AnyValue(v), 0 // a copy already
 	}
-	text := cut(fmt.Sprintf("%+v", v), limit)
+	text := cut(panics.Text("%+v", v), limit)
 	return slog.StringValue(text), len(text)
 }
 

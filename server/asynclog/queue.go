@@ -3,12 +3,12 @@ package asynclog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/roost-rt/roost/poller/lane"
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 // ErrNotWritten is returned by Close if lines are lost because their handler
@@ -195,7 +195,7 @@ func (q *queue) close(patience time.Duration) error {
 func handle(ctx context.Context, h slog.Handler, r slog.Record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
+			err = panics.New(p)
 		}
 	}()
 	return h.Handle(ctx, r)

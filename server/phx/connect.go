@@ -59,11 +59,18 @@ func (m *mount) connect(s *Socket, params Params, r *http.Request, token *string
 		return nil
 	}
 	var refusal *RefuseError
-	if errors.As(err, &refusal) {
-		return refusal
+	switch {
+	case !errors.As(err, &refusal):
+		return &RefuseError{cause: err}
+	case refusal == nil:
+		return &RefuseError{cause: errNilRefusal}
 	}
-	return &RefuseError{cause: err}
+	return refusal
 }
+
+// errNilRefusal is why a client is refused although the application meant to let it in:
+// an error that holds a nil pointer is not nil.
+var errNilRefusal = errors.New("Connect has returned a nil *RefuseError as an error: return nil instead")
 
 var errPanic = errors.New("panic in Connect or CheckOrigin")
 

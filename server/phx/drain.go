@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/poller"
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 // drain closes all sockets, and returns when the last one was told. Nobody new
@@ -21,11 +22,7 @@ func (ep *Endpoint) drain(ctx context.Context) {
 	}
 	var all sync.WaitGroup
 	for m, sockets := range byMount {
-		var d Drain
-		if m.Drain != nil {
-			d = m.Drain()
-		}
-		all.Go(func() { m.drain(ctx, d, sockets) })
+		all.Go(func() { m.drain(ctx, m.plan(ctx), sockets) })
 	}
 	all.Wait()
 	// What was on its way in when the sockets were counted, and who is no socket.
@@ -40,6 +37,30 @@ func (ep *Endpoint) drain(ctx context.Context) {
 			c.Kill(poller.ErrStopped)
 		}
 	})
+}
+
+// plan asks the application how the sockets of a mount are to go. Where it does not say
+// so, in time, they go by the zero Drain: the end does not wait for it.
+func (m *mount) plan(ctx context.Context) Drain {
+	if m.Drain == nil {
+		return Drain{}
+	}
+	answer := make(chan Drain, 1)
+	go func() { // left to itself if it does not return
+		var d Drain
+		if err := panics.Contain(func() { d = m.Drain() }); err != nil {
+			m.log.Error("Mount.Drain crashed", "mount", m.Path, "err", err)
+		}
+		answer <- d
+	}()
+	select {
+	case d := <-answer:
+		return d
+	case <-time.After(callbackPatience):
+	case <-ctx.Done():
+	}
+	m.log.Error("Mount.Drain does not return", "mount", m.Path)
+	return Drain{}
 }
 
 // drain closes the sockets of a mount.

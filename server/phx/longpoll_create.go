@@ -40,7 +40,9 @@ func (x *exchange) looked(err error) {
 		x.attempt.settle(nil, errNoPlace)
 		x.status(http.StatusInternalServerError)
 	case x.mount.Connect == nil:
-		x.created(x.connect(nil))
+		s, err := x.connect(nil)
+		x.settleRefused(err)
+		x.created(s, err)
 	default:
 		asking := x.requests.ask(x.conn)
 		x.keepHead()
@@ -48,6 +50,7 @@ func (x *exchange) looked(err error) {
 			var s *pollSession
 			var err error = &RefuseError{Status: http.StatusInternalServerError, cause: errPanic} // unless it returns
 			defer func() {
+				x.settleRefused(err)                                          // not on the loop: the text of the error may be the application's
 				if !x.conn.Post(func() { x.created(s, err) }) && err == nil { // Shutdown has not waited for it
 					s.socket.reject()
 					x.attempt.settle(nil, errClientGone)
@@ -129,16 +132,22 @@ func (x *exchange) connect(asking *asking) (_ *pollSession, err error) {
 	return s, nil
 }
 
+// settleRefused says that a client was refused, if it was.
+func (x *exchange) settleRefused(err error) {
+	if err != nil {
+		x.attempt.settle(nil, err)
+	}
+}
+
 // created answers with the new session, which ends at once if the client does
 // not learn of it. The session takes the place that was reserved. The status of a
 // RefuseError does not matter here (spec §1.3).
 func (x *exchange) created(s *pollSession, err error) {
 	if err != nil {
-		x.attempt.settle(nil, err)
 		x.polls.release(x.client)
 	}
-	switch {
-	case errors.Is(err, errPanic):
+	switch refusal, _ := err.(*RefuseError); {
+	case refusal != nil && refusal.cause == errPanic: // errors.Is would ask the application's errors
 		x.crashed()
 	case err != nil:
 		x.status(http.StatusForbidden)

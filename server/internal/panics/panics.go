@@ -13,7 +13,18 @@ type Error struct{ value, stack string }
 
 // New makes an error of the value that recover has returned. Its stack is the caller's,
 // which should be the deferred function that called recover.
-func New(recovered any) error { return &Error{fmt.Sprint(recovered), string(debug.Stack())} }
+func New(recovered any) error { return &Error{Text("%v", recovered), string(debug.Stack())} }
+
+// Text is what fmt makes of a value. fmt survives a method of it that panics, unless the
+// panic's own value has such a method; Text survives that, too.
+func Text(format string, v any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T, whose text panics", v)
+		}
+	}()
+	return fmt.Sprintf(format, v)
+}
 
 func (e *Error) text() string  { return "panic: " + e.value }
 func (e *Error) Error() string { return e.text() + "\n" + e.stack }
