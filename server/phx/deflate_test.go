@@ -46,6 +46,9 @@ func TestDeflateNegotiation(t *testing.T) {
 			t.Errorf("%s, %q: status %d and %q, want %q", tt.path, tt.offer, code, got, tt.want)
 		}
 	}
+	if code, _ := status(t, ep, "/on/websocket", "Sec-WebSocket-Extensions: permessage-deflate;="); code != 400 {
+		t.Errorf("a malformed offer: status %d, want 400", code)
+	}
 }
 
 // sameParts compares what semicolons separate, in any order.

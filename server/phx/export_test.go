@@ -110,7 +110,7 @@ func (ep *Endpoint) Upgrade() func(head []byte) bool {
 		}
 		u := upgrades.Get().(*upgrade)
 		defer upgrades.Put(u)
-		*u = upgrade{conn: c, requests: &requests{endpoint: ep}, asking: asks, mount: e.mount, vars: vars, head: parsed, text: u.text}
+		*u = upgrade{conn: c, requests: &requests{endpoint: ep}, asking: asks, mount: e.mount, vars: vars, head: parsed, output: u.output[:0]}
 		u.run()
 		return u.socket != nil
 	}

@@ -161,6 +161,8 @@ func TestUpgrades(t *testing.T) {
 			c.write([]byte(tt.request))
 			if head := c.head(); !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", tt.status)) {
 				t.Errorf("answer %q, want status %d", head, tt.status)
+			} else if tt.status == 426 && !strings.Contains(head, "\r\nSec-WebSocket-Version: 13\r\n") {
+				t.Errorf("answer %q lacks the version that is spoken (RFC 6455 §4.2.2)", head)
 			}
 		})
 	}

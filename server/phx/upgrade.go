@@ -1,14 +1,10 @@
 package phx
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 
@@ -36,24 +32,22 @@ type upgrade struct {
 	visitor *visitor // who is counted for the socket, beside who is for the connection
 
 	attempt  attempt
-	badQuery error        // why attempt has no parameters
-	refusal  *RefuseError // if decide refuses
-	socket   *Socket      // if all is well
-	text     handshake    // for the Upgrader
-	output   []byte       // the HTTP answer
+	badQuery error   // why attempt has no parameters
+	socket   *Socket // if all is well
+	output   []byte  // the HTTP answer
 }
 
-// upgrades are those that are over, to be used again: they and their text are more
+// upgrades are those that are over, to be used again: they and their answers are more
 // than half of what connecting a client allocates.
 var upgrades = sync.Pool{New: func() any { return new(upgrade) }}
 
 // upgrade answers a handshake at once: the application has no say. Loop only.
 func (h *requests) upgrade(c *poller.Conn, m *mount, vars map[string]string, head *http1.Head, early []byte) {
 	u := upgrades.Get().(*upgrade)
-	*u = upgrade{conn: c, requests: h, mount: m, vars: vars, head: *head, text: u.text}
+	*u = upgrade{conn: c, requests: h, mount: m, vars: vars, head: *head, output: u.output}
 	u.run()
 	u.finish(early)
-	*u = upgrade{text: handshake{buf: u.text.buf}}
+	*u = upgrade{output: u.output[:0]}
 	upgrades.Put(u)
 }
 
@@ -79,9 +73,7 @@ func (u *upgrade) describe() []any { return []any{"mount", u.mount.Path, "callba
 
 // abandon refuses a client whose Connect has not returned.
 func (u *upgrade) abandon() {
-	u.socket = nil
-	u.output = closing([]byte("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"))
-	u.attempt.settle(nil, &RefuseError{Status: http.StatusInternalServerError, cause: errLeft})
+	u.refuse(&RefuseError{Status: http.StatusInternalServerError, cause: errLeft})
 }
 
 // run makes the answer, in the order of spec §1.3, but that the request must be a
@@ -89,21 +81,34 @@ func (u *upgrade) abandon() {
 func (u *upgrade) run() {
 	u.attempt = u.mount.attempt("websocket")
 	u.badQuery = u.parse()
-	upgrader := ws.Upgrader{OnBeforeUpgrade: u.beforeUpgrade}
-	if u.mount.Deflate != nil {
-		upgrader.Negotiate = u.negotiate
+	if err := u.open(); err != nil {
+		u.refuse(err)
 	}
-	text := &u.text
-	text.take(&u.head)
-	if _, err := upgrader.Upgrade(text); err != nil {
-		u.socket = nil
-		if u.refusal != nil {
-			err = u.refusal
-		}
-		u.attempt.settle(nil, err)
-		text.answer = closing(text.answer)
+}
+
+// open makes the answer to a request that is granted.
+func (u *upgrade) open() error {
+	asked := readHandshake(&u.head)
+	if err := asked.check(); err != nil {
+		return err
 	}
-	u.output = text.answer
+	extension, err := u.negotiate()
+	if err != nil {
+		return err
+	}
+	protocol, err := u.decide()
+	if err != nil {
+		return err
+	}
+	u.output = appendAnswer(u.output, asked.key, protocol, extension)
+	return nil
+}
+
+// refuse makes the answer of a refusal.
+func (u *upgrade) refuse(err error) {
+	u.socket = nil
+	u.output = appendRefusal(u.output[:0], err)
+	u.attempt.settle(nil, err)
 }
 
 // parse finds the parameters before anything can refuse the client: the log is to
@@ -117,70 +122,52 @@ func (u *upgrade) parse() error {
 	return nil
 }
 
-// beforeUpgrade is decide for the Upgrader.
-func (u *upgrade) beforeUpgrade() (ws.HandshakeHeader, error) {
-	header, err := u.decide()
-	if errors.As(err, &u.refusal) {
-		err = refused(u.refusal)
-	}
-	return header, err
-}
-
-// closing has a refusal say that the connection ends with it (RFC 9112 §9.6). A
-// client would else keep it, and send its next request into the end of it.
-func closing(answer []byte) []byte {
-	return bytes.Replace(answer, []byte("\r\n"), []byte("\r\nConnection: close\r\n"), 1)
-}
-
 // decide is the last word on a request that is valid. Its error is a
-// *RefuseError, also when the application panics.
-func (u *upgrade) decide() (_ ws.HandshakeHeader, err error) {
+// *RefuseError, also when the application panics. protocol is the subprotocol, if there is one.
+func (u *upgrade) decide() (protocol string, err error) {
 	m := u.mount
 	defer m.contain(&err)
 	if from := u.head.Origin; from != nil && !m.allows(string(from), u.requests.origin.scheme(), string(u.head.Host)) {
-		return nil, &RefuseError{cause: errOrigin}
+		return "", &RefuseError{cause: errOrigin}
 	}
 	var token *string
 	offers := u.subprotocols()
 	if m.AuthToken {
 		if token, offers, err = bearer(offers); err != nil {
-			return nil, &RefuseError{Status: http.StatusBadRequest, Body: err.Error()}
+			return "", &RefuseError{Status: http.StatusBadRequest, Body: err.Error()}
 		}
 	}
-	protocol := m.subprotocol(offers)
+	protocol = m.subprotocol(offers)
 	if len(offers) > 0 && protocol == "" {
 		m.log.Info("subprotocol refused", "mount", m.Path, "offered", offers, "spoken", m.Subprotocols)
-		return nil, &RefuseError{cause: errSubprotocol}
+		return "", &RefuseError{cause: errSubprotocol}
 	}
 	if u.badQuery != nil {
-		return nil, &RefuseError{Status: http.StatusBadRequest, cause: u.badQuery}
+		return "", &RefuseError{Status: http.StatusBadRequest, cause: u.badQuery}
 	}
 	params := u.attempt.params
 	d := m.dialect(params, u.form)
 	if d == nil {
-		return nil, &RefuseError{cause: errVersion}
+		return "", &RefuseError{cause: errVersion}
 	}
 	s := &Socket{dialect: d, transport: webSocket{u.conn}}
 	remote, err := u.count(s)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if m.Connect != nil {
 		r, err := u.head.Request()
 		if err != nil {
-			return nil, &RefuseError{Status: http.StatusBadRequest, cause: err}
+			return "", &RefuseError{Status: http.StatusBadRequest, cause: err}
 		}
 		r = r.WithContext(u.asking.ctx)
 		r.RemoteAddr, r.TLS = cmp.Or(remote, u.requests.remoteAddr(u.conn)), u.conn.ConnectionState()
 		if refusal := u.requests.connect(s, params, r, token); refusal != nil {
-			return nil, refusal
+			return "", refusal
 		}
 	}
 	u.socket = s
-	if protocol != "" {
-		return ws.HandshakeHeaderString("Sec-WebSocket-Protocol: " + protocol + "\r\n"), nil
-	}
-	return nil, nil
+	return protocol, nil
 }
 
 // subprotocols are those that the client offers, if they matter.
@@ -220,21 +207,37 @@ func (u *upgrade) count(s *Socket) (remote string, err error) {
 	return remote, nil
 }
 
-// negotiate takes the first offer of permessage-deflate that can be met: the
-// server keeps no window from one message to the next, and has the client keep
+// negotiate takes the first offer of permessage-deflate that can be met, and returns what to
+// answer: the server keeps no window from one message to the next, and has the client keep
 // none either (RFC 7692 §7.1.1).
-func (u *upgrade) negotiate(offer httphead.Option) (_ httphead.Option, _ error) {
-	var asked wsflate.Parameters
-	if string(offer.Name) != wsflate.ExtensionName || u.form == packet.Deflated || asked.Parse(offer) != nil {
-		return httphead.Option{}, nil
+func (u *upgrade) negotiate() (extension string, err error) {
+	if u.mount.Deflate == nil {
+		return "", nil
 	}
-	if asked.ServerMaxWindowBits.Defined() && asked.ServerMaxWindowBits < 15 { // compress/flate knows only 15
-		return httphead.Option{}, nil
+	take := func(offer httphead.Option) bool {
+		var asked wsflate.Parameters
+		if string(offer.Name) != wsflate.ExtensionName || u.form == packet.Deflated || asked.Parse(offer) != nil {
+			return false
+		}
+		if asked.ServerMaxWindowBits.Defined() && asked.ServerMaxWindowBits < 15 { // compress/flate knows only 15
+			return false
+		}
+		u.form = packet.Deflated
+		extension = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+		if asked.ServerMaxWindowBits.Defined() {
+			extension += "; server_max_window_bits=15"
+		}
+		return false // or the Option would be copied
 	}
-	u.form = packet.Deflated
-	return wsflate.Parameters{
-		ServerNoContextTakeover: true, ClientNoContextTakeover: true, ServerMaxWindowBits: asked.ServerMaxWindowBits,
-	}.Option(), nil
+	for name, value := range u.head.Fields() {
+		if !http1.Is(name, "sec-websocket-extensions") {
+			continue
+		}
+		if _, ok := (httphead.OptionSelector{Check: take}).Select(value, nil); !ok {
+			return "", ws.ErrMalformedRequest
+		}
+	}
+	return extension, nil
 }
 
 // finish sends the answer and gives the connection to its socket, with what the
@@ -277,66 +280,3 @@ var (
 	errSubprotocol = errors.New("none of the subprotocols is spoken here")
 	errVersion     = errors.New("no serializer for this vsn")
 )
-
-// refused makes the Upgrader's error of a refusal.
-func refused(e *RefuseError) error {
-	return ws.RejectConnectionError(
-		ws.RejectionStatus(cmp.Or(e.Status, http.StatusForbidden)),
-		ws.RejectionReason(e.Body),
-		ws.RejectionHeader(ws.HandshakeHeaderHTTP(e.Header)),
-	)
-}
-
-// A handshake is the io.ReadWriter of ws.Upgrader. One buffer suffices, as the Upgrader
-// writes only after it has read everything.
-type handshake struct{ buf, head, answer []byte }
-
-// take keeps the parts of a request that the Upgrader looks at, in forms that it
-// accepts: it takes a second Connection field for a contradiction, and knows only the
-// target /. An invalid key is left out, as the Upgrader looks at its length only.
-func (t *handshake) take(h *http1.Head) {
-	b := slices.Grow(t.buf[:0], 256) // enough for most, and for the answer
-	b = append(b, h.Method...)
-	b = append(b, " / HTTP/1."...)
-	b = append(b, '0'+byte(h.Minor), '\r', '\n')
-	upgrades := false
-	for name, value := range h.Fields() {
-		switch {
-		case http1.Is(name, "connection"):
-			upgrades = upgrades || http1.Lists(value, "upgrade")
-		case http1.Is(name, "sec-websocket-key") && !isKey(value):
-		case http1.Is(name, "host"), http1.Is(name, "upgrade"), len(name) > 14 && http1.Is(name[:14], "sec-websocket-"):
-			b = append(append(append(append(b, name...), ':'), value...), '\r', '\n')
-		}
-	}
-	if upgrades {
-		b = append(b, "Connection:Upgrade\r\n"...)
-	}
-	b = append(b, '\r', '\n')
-	t.buf, t.head, t.answer = b, b, b[:0]
-}
-
-// isKey reports whether a Sec-WebSocket-Key is 16 bytes in base64 (RFC 6455 §4.1,
-// §4.2.1).
-func isKey(value []byte) bool {
-	var key [18]byte
-	if len(value) != base64.StdEncoding.EncodedLen(16) {
-		return false
-	}
-	n, err := base64.StdEncoding.Decode(key[:], value)
-	return n == 16 && err == nil
-}
-
-func (t *handshake) Read(b []byte) (int, error) {
-	if len(t.head) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, t.head)
-	t.head = t.head[n:]
-	return n, nil
-}
-
-func (t *handshake) Write(b []byte) (int, error) {
-	t.answer = append(t.answer, b...)
-	return len(b), nil
-}
