@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -95,7 +98,33 @@ func (l *Link) connect() (err error) {
 		return err
 	}
 	l.limit.CompareAndSwap(0, l.conn.Limit()) // Up may have told a later one
+	if err := tooSmall(l.limit.Load()); err != nil {
+		l.conn.Close()
+		return err
+	}
 	return nil
+}
+
+// leastLimit is how many bytes a carrier has to take at once: the longest name of a node,
+// and some rows.
+const leastLimit = 1 << 10
+
+// tooSmall returns an error for a limit with which nodes cannot work.
+func tooSmall(limit int64) error {
+	if limit == 0 || limit >= leastLimit {
+		return nil
+	}
+	return fmt.Errorf("cluster: the server takes messages of %d bytes at most: let it take %d or more, better 8 MiB (max_payload of NATS, redis.Config.MaxMessage)", limit, leastLimit)
+}
+
+// room is how many bytes of rows or of buckets there may be in an envelope.
+func (l *Link) room() int {
+	limit := l.limit.Load()
+	if limit == 0 {
+		return math.MaxInt
+	}
+	e := l.envelope(pulse)
+	return int(limit) - len(e.encode()) - l.seal.size() - binary.MaxVarintLen64
 }
 
 func (l *Link) wentDown() {
@@ -107,6 +136,9 @@ func (l *Link) wentDown() {
 func (l *Link) cameUp(limit int64) (down time.Duration) {
 	defer l.outbox.nudge()
 	l.limit.Store(limit)
+	if err := tooSmall(limit); err != nil {
+		l.log.Error("nodes do not hear each other", "err", err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.up = true

@@ -34,7 +34,7 @@
 // to each node.
 //
 // More buckets are no cure, since each costs. A node has a subscription and 80
-// bytes for every bucket, 200 bytes for every other node that it hears there, and
+// bytes for every bucket, 60 bytes for every other node that it hears there, and
 // a row of 7 bytes in its table, which whoever joins asks of all. With 65,536 of
 // them and 20 nodes that makes 270 MB in each node and tables of 460 KB, and a
 // node with 100,000 topics would still hear 78 % of all broadcasts.
@@ -66,6 +66,19 @@
 //
 // A number is a claim that only its node can confirm: a forged or late one
 // makes a node ask, but skip nothing.
+//
+// # Broken and hostile nodes
+//
+// No envelope is trusted. What cannot be read is counted and dropped, and what is
+// kept for others has bounds: the bytes that wait for their turn, the questions and
+// tables that are owed (4,096 each, a few at a time, and messages go on between them),
+// and 4,096 nodes, of which those that have fallen silent are forgotten at once while
+// more than half of that are known. Whatever was said in the name of a node, what it
+// says next puts it right.
+//
+// Without [Config.Secret] that is not enough against who means it: a message with
+// the right number is delivered in place of the node's own, and a goodbye is believed
+// until the next beat.
 //
 // # Who subscribes
 //

@@ -43,10 +43,10 @@ const (
 	have                      // to the one that asked: what follows; a verdict
 	ask                       // to one node: how many subscriptions has the topic; the number of the census
 	count                     // to the one that asked: so many; the number of the census
-	pulse                     // to all: still here; an edition, as a uvarint, and the rows that have changed since
+	pulse                     // to all: still here; an edition, as a uvarint, and the rows that have changed since; or a piece
 	whole                     // to one node that sends pulses: answer
 	seek                      // to all: where are you in these buckets; the number of the seek, and a list
-	found                     // to one that seeks: a table of these buckets; the number of the seek
+	found                     // to one that seeks: a table of these buckets; the number of the seek; or a piece
 	kinds                     // how many there are
 )
 
@@ -64,6 +64,7 @@ const (
 	flagBinary = 1
 	flagSigned = 2
 
+	kindAt   = 1  // where the kind is
 	numberAt = 11 // where the number begins
 	headSize = 19
 	maxName  = 255
@@ -71,6 +72,13 @@ const (
 	questionSize = 18 // bytes of payload, after the number: bucket, until, age
 	verdictSize  = 34 // bucket, from, until, next, upTo
 	countSize    = 8
+
+	// envelopeSize is what a held envelope counts beside what is in it.
+	envelopeSize = 256
+
+	// maxCount is the most subscriptions of one node that are believed. Those of all nodes
+	// can be added.
+	maxCount = 1 << 40
 
 	// maxNumber leaves room to count on. No node gets there.
 	maxNumber = 1 << 62
@@ -102,8 +110,11 @@ func (e *envelope) encode() []byte {
 	return append(b, e.payload...)
 }
 
-// size is what a held or waiting envelope counts.
-func (e *envelope) size() int { return len(e.payload) + letterSize }
+// size is what a held envelope counts. Topic and event are there twice: the bytes that came
+// are kept for the payload.
+func (e *envelope) size() int {
+	return 2*(len(e.topic)+len(e.event)) + len(e.payload) + envelopeSize
+}
 
 // setNumber puts the number into an encoded envelope.
 func setNumber(b []byte, number uint64) { binary.BigEndian.PutUint64(b[numberAt:], number) }
@@ -149,6 +160,8 @@ func decode(b []byte) (envelope, error) {
 	case e.kind == again || e.kind == have:
 		e.bucket = binary.BigEndian.Uint16(rest)
 		ok = e.bucket < buckets
+	case e.kind == count:
+		ok = binary.BigEndian.Uint64(rest) <= maxCount
 	case e.kind.tells():
 		e.rows, ok = readTable(rest)
 	case e.kind == seek:

@@ -145,10 +145,12 @@ func (l *Link) gain(gains map[uint16]time.Time) {
 	if err := l.conn.Listen(l.subjectsOf(some)); err != nil {
 		l.log.Debug("listening when the link is back", "err", err)
 	}
-	e := l.envelope(seek)
-	e.number = l.peers.listening(some, time.Now())
-	e.payload = appendBuckets(nil, some)
-	l.say(&e, l.all)
+	for some := range slices.Chunk(some, max(l.room()/2, 1)) { // a bucket has two bytes
+		e := l.envelope(seek)
+		e.number = l.peers.listening(some, time.Now())
+		e.payload = appendBuckets(nil, some)
+		l.say(&e, l.all)
+	}
 }
 
 func (l *Link) lose(losses []uint16) {

@@ -44,6 +44,7 @@ type Link struct {
 
 	telling sync.Mutex // held while watch is called; before all other locks but receiving
 	forgery sync.Once  // said
+	crowd   sync.Once  // likewise
 	closing sync.Once
 	quit    chan struct{} // closed by Close: send what waits, then end
 	ended   chan struct{} // closed when the sending goroutine has
@@ -89,8 +90,8 @@ func New(cfg Config) *Link {
 		outbox: newOutbox(cfg.MaxPending, cfg.MaxKept),
 		peers: &peers{
 			beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound,
-			window: 2 * (2*cfg.MaxWait + skew),
-			byID:   make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
+			window: 2 * (2*cfg.MaxWait + skew), signed: cfg.Secret != "",
+			byID: make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
 		},
 		seal:     newSeal(cfg.Secret, cfg.MaxWait),
 		interest: newInterest(),

@@ -218,6 +218,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 		{cluster.Config{URL: s.URL(), Node: strings.Repeat("n", 256)}, []string{"Config.Node", "255"}},
 		{cluster.Config{URL: s.URL(), Node: "n\xff"}, []string{"Config.Node", "UTF-8"}},
 		{cluster.Config{URL: s.URL(), MaxPending: -1}, []string{"Config.MaxPending"}},
+		{cluster.Config{URL: serve(t, natsserver.Config{MaxPayload: 1000}).URL()}, []string{"1000 bytes", "1024 or more", "max_payload"}},
 	} {
 		l := cluster.New(c.cfg)
 		err := l.Start(func(*pubsub.Message) error { return nil }, noGap)

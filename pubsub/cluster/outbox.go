@@ -101,52 +101,61 @@ func (o *outbox) put(l letter, up bool) (taken bool, err error) {
 
 // putNotice adds what is no message, but tells the numbers of the next broadcasts: all, or,
 // in a pulse, those that have changed within a few beats. It has to be there in time, so
-// there is always room for it.
-func (o *outbox) putNotice(l letter) {
+// there is always room for it. It adds pulses before it for what is more than room bytes.
+func (o *outbox) putNotice(l letter, room int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.edition++
 	since := uint64(0)
+	piece := l
+	piece.data = append(slices.Clip(l.data), 0) // since edition 0
+	piece.data[kindAt] = byte(pulse)
 	if l.kind == pulse {
 		since = min(o.changed, max(o.edition, repeats+1)-repeats)
 		l.data = binary.AppendUvarint(l.data, since)
 	}
 	l.number = o.edition
 	setNumber(l.data, l.number)
-	l.data = o.appendTableLocked(l.data, since, func(b *bucket) uint64 { return b.put })
+	all := pieces(o.rowsLocked(since, func(b *bucket) uint64 { return b.put }), room)
+	for _, rows := range all[:len(all)-1] {
+		one := piece
+		one.data = append(slices.Clip(piece.data), rows...)
+		o.addLocked(one)
+	}
+	l.data = append(l.data, all[len(all)-1]...)
 	o.addLocked(l)
 }
 
-// table is what tells the numbers of the next broadcasts that are handed to the carrier,
-// and its edition.
-func (o *outbox) table() (rows []byte, edition uint64) {
+// table is the numbers of the next broadcasts that are handed to the carrier, and its
+// edition.
+func (o *outbox) table() (rows []row, edition uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.appendTableLocked(nil, 0, func(b *bucket) uint64 { return b.sent }), o.told
+	return o.rowsLocked(0, func(b *bucket) uint64 { return b.sent }), o.told
 }
 
-// appendTableLocked adds the rows that have changed since an edition.
-func (o *outbox) appendTableLocked(data []byte, since uint64, before func(*bucket) uint64) []byte {
+// rowsLocked are the rows that have changed since an edition.
+func (o *outbox) rowsLocked(since uint64, before func(*bucket) uint64) (rows []row) {
 	now := time.Now()
 	for i := range o.buckets {
 		if b := &o.buckets[i]; before(b) > 0 && b.changed > since {
-			data = appendRow(data, row{uint16(i), before(b) + 1, now.Sub(b.last)})
+			rows = append(rows, row{uint16(i), before(b) + 1, now.Sub(b.last)})
 		}
 	}
-	return data
+	return rows
 }
 
-// appendRows is appendTable for some buckets only.
-func (o *outbox) appendRows(data []byte, some []uint16) []byte {
+// rows is table for some buckets only.
+func (o *outbox) rows(some []uint16) (rows []row) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
 	for _, i := range some {
 		if b := &o.buckets[i]; b.sent > 0 {
-			data = appendRow(data, row{i, b.sent + 1, now.Sub(b.last)})
+			rows = append(rows, row{i, b.sent + 1, now.Sub(b.last)})
 		}
 	}
-	return data
+	return rows
 }
 
 func (o *outbox) addLocked(l letter) {

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +11,9 @@ import (
 const (
 	silence  = 3    // beats without a word until a node counts as gone
 	memory   = 100  // beats until it is forgotten, and what it missed with it
-	maxPeers = 4096 // further ones are heard, but not kept
+	maxPeers = 4096 // further ones are not heard
+
+	chaseBudget = 4096 // places looked after at a time
 )
 
 // A peer is another node, or what was one before it started again.
@@ -36,6 +37,7 @@ type peers struct {
 	maxWait  time.Duration // immutable; for the answer to a question
 	maxBytes int           // immutable; of broadcasts held for their turn
 	window   time.Duration // immutable; for how long a node is remembered at least
+	signed   bool          // immutable; nobody but nodes of the cluster is heard
 
 	mu      sync.Mutex // guards the rest
 	byID    map[uint64]*peer
@@ -70,6 +72,7 @@ type heard struct {
 	opens  bool // something is missing that was not, and is to be looked after
 	behind bool // its whole table is needed
 	replay bool // it has come before: it told nothing
+	deaf   bool // there are too many nodes: it told nothing
 	due    bool // it is a broadcast to deliver now
 	news
 }
@@ -93,7 +96,7 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	r := p.byID[e.id]
 	change := pubsub.NodeAgain
 	if r == nil {
-		if e.kind == leave || len(p.byID) == maxPeers {
+		if h.deaf = len(p.byID) == maxPeers; h.deaf || e.kind == leave {
 			return h
 		}
 		r, change = newPeer(e.node), pubsub.NodeUp
@@ -103,10 +106,10 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		h.replay = true
 		return h
 	}
-	if r.left && (e.kind == join || e.kind == beat || e.kind == pulse) { // else it was sent before the goodbye, which has overtaken it
-		p.closeLocked(r, e.id)
-		*r = peer{name: r.name, serials: r.serials, sequences: r.sequences}
-		change = pubsub.NodeUp
+	// What else comes behind a goodbye was sent before it. Its numbers go on: a node that
+	// closes never comes back under its id, so the goodbye was not its own.
+	if r.left && (e.kind == join || e.kind == beat || e.kind == pulse) {
+		r.left, change = false, pubsub.NodeUp
 	}
 	if h.came = !r.here && !r.left && e.kind != leave; h.came {
 		p.changeLocked(r, change)
@@ -121,18 +124,21 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	switch {
 	case e.kind == broadcast || e.kind == have:
 		p.orderLocked(r, e, now, &h)
+	case e.kind == pulse && e.number == 0: // a piece
+		h.opens = p.learnLocked(r, e, now)
 	case e.kind == pulse:
 		h.behind = r.edition < e.since || r.answered < p.seeks && now.Sub(p.eared) > p.beat // the answers to that are due
 		if h.opens = p.learnLocked(r, e, now); !h.behind {
-			r.edition = max(r.edition, e.number)
+			r.edition = e.number // whatever was said before: that may have been forged
 		}
+		r.early = false
 	case e.kind == found:
 		if h.opens = p.learnLocked(r, e, now); e.number == r.answered+1 { // else a table is missing
 			r.answered++
 		}
 	case e.kind.tells():
 		h.opens = p.learnLocked(r, e, now)
-		r.answered, r.edition, r.early = p.seeks, max(r.edition, e.number), e.number == 0
+		r.answered, r.edition, r.early = p.seeks, e.number, e.number == 0
 	}
 	if h.left = e.kind == leave && !r.left; h.left {
 		p.changeLocked(r, pubsub.NodeDown)
@@ -173,6 +179,12 @@ func (p *peers) orderLocked(r *peer, e *envelope, now time.Time, h *heard) {
 	if s == nil {
 		return
 	}
+	if e.kind == broadcast && s.inTurn(e.number) {
+		h.due = true
+		return
+	}
+	s.beginRepair()
+	defer s.endRepair()
 	before := s.bytes
 	if e.kind == broadcast {
 		h.due = s.take(e, p.maxBytes-p.bytes+s.bytes, now)
@@ -201,6 +213,7 @@ func (p *peers) sequenceLocked(r *peer, b uint16, now time.Time) *sequence {
 	case !ear.from.IsZero() && r.answered >= ear.seek: // and there was no row
 		s.next = 1
 	case now.Sub(ear.moment) < 2*p.maxWait: // it has kept all since
+		s.beginRepair()
 		s.sought = sought{ear.moment, doubt}
 	}
 	r.sequences[b] = s
@@ -212,9 +225,10 @@ func (p *peers) learnLocked(r *peer, e *envelope, now time.Time) (opens bool) {
 	for i := range e.rows {
 		b := e.rows[i].bucket
 		s := p.sequenceLocked(r, b, now)
-		if s == nil {
+		if s == nil || s.repair == nil && s.next != 0 && e.rows[i].number <= s.end { // nothing new
 			continue
 		}
+		s.beginRepair()
 		before := s.bytes
 		s.learn(&e.rows[i], e.kind == answer || e.kind == found, now)
 		p.bytes += s.bytes - before
@@ -222,6 +236,7 @@ func (p *peers) learnLocked(r *peer, e *envelope, now time.Time) (opens bool) {
 			p.open[place{e.id, b}] = struct{}{}
 			opens = opens || s.noted.IsZero()
 		}
+		s.endRepair()
 	}
 	return opens
 }
@@ -253,7 +268,7 @@ func (p *peers) askLocked(s *sequence, at place, now time.Time, n *news) {
 // closeLocked throws away all sequences of a peer.
 func (p *peers) closeLocked(r *peer, id uint64) {
 	for b, s := range r.sequences {
-		p.bytes -= s.bytes
+		p.bytes -= s.size()
 		delete(p.open, place{id, b})
 	}
 	clear(r.sequences)
@@ -265,12 +280,13 @@ func (p *peers) chase(at place, now time.Time) (n news) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.byID[at.id]
-	if r == nil || r.sequences[at.bucket] == nil {
+	if r == nil || r.sequences[at.bucket] == nil || !r.sequences[at.bucket].open() {
 		delete(p.open, at)
 		return n
 	}
 	n.node = r.name
 	s := r.sequences[at.bucket]
+	defer s.endRepair()
 	before := s.bytes
 	wait := p.maxWait
 	if r.left { // nobody answers, but what it sent may come behind its goodbye
@@ -285,11 +301,17 @@ func (p *peers) chase(at place, now time.Time) (n news) {
 	return n
 }
 
-// troubled are where broadcasts are missing.
-func (p *peers) troubled() []place {
+// troubled returns some places where broadcasts are missing: all, unless there are very
+// many, then any.
+func (p *peers) troubled() (some []place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Collect(maps.Keys(p.open))
+	for at := range p.open {
+		if some = append(some, at); len(some) == chaseBudget {
+			break
+		}
+	}
+	return some
 }
 
 // listen takes note of buckets that have had subscribers since a moment. The carrier
@@ -325,7 +347,7 @@ func (p *peers) ignore(some []uint16) {
 		delete(p.ears, b)
 		for id, r := range p.byID {
 			if s := r.sequences[b]; s != nil {
-				p.bytes -= s.bytes
+				p.bytes -= s.size()
 				delete(r.sequences, b)
 				delete(p.open, place{id, b})
 			}
@@ -339,7 +361,7 @@ func (p *peers) hold(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for at := range p.open {
-		if r := p.byID[at.id]; r != nil && r.sequences[at.bucket] != nil {
+		if r := p.byID[at.id]; r != nil && r.sequences[at.bucket] != nil && r.sequences[at.bucket].open() {
 			r.sequences[at.bucket].since = now
 		}
 	}
@@ -394,9 +416,13 @@ func (p *peers) sweep(now time.Time) (gone []string) {
 		}
 	}
 	p.swept = now
+	forget := max(memory*p.beat, p.window)                         // the wait for what is missing is over, and nobody takes what it has signed
+	if crowded := len(p.byID) > maxPeers/2; crowded && !p.signed { // most of them are invented
+		forget = silence * p.beat
+	}
 	for id, r := range p.byID {
 		switch quiet := now.Sub(r.heard); {
-		case quiet > max(memory*p.beat, p.window): // the wait for what is missing is over, and nobody takes what it has signed
+		case quiet > forget && !r.here:
 			if r.awaited {
 				p.arrivedLocked(r)
 			}

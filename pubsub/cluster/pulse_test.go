@@ -63,7 +63,7 @@ func (w *pair) publish(topic string) {
 // beat sends what tells that the node is still here.
 func (w *pair) beat() {
 	e := envelope{kind: pulse, id: 1, node: "a"}
-	w.outbox.putNotice(letter{kind: pulse, data: e.encode(), since: time.Now()})
+	w.outbox.putNotice(letter{kind: pulse, data: e.encode(), since: time.Now()}, math.MaxInt)
 }
 
 // carry has the network take some of what waits. It loses some of that.
@@ -133,7 +133,9 @@ func (w *pair) deliver(e *envelope) { w.got[e.bucket] = append(w.got[e.bucket], 
 // answer tells the whole table, as to a join.
 func (w *pair) answer() {
 	e := envelope{kind: answer, id: 1, node: "a"}
-	if e.payload, e.number = w.outbox.table(); w.answered() {
+	rows, edition := w.outbox.table()
+	e.payload, e.number = pieces(rows, math.MaxInt)[0], edition
+	if w.answered() {
 		w.hear(e.encode())
 	}
 }
@@ -155,7 +157,7 @@ func (w *pair) listen(topic string) {
 
 // found answers a seek.
 func (w *pair) found(number uint64, b uint16) {
-	e := envelope{kind: found, id: 1, node: "a", number: number, payload: w.outbox.appendRows(nil, []uint16{b})}
+	e := envelope{kind: found, id: 1, node: "a", number: number, payload: pieces(w.outbox.rows([]uint16{b}), math.MaxInt)[0]}
 	if w.answered() {
 		w.hear(e.encode())
 	}

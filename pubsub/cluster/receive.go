@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/roost-rt/roost/pubsub"
@@ -31,6 +32,13 @@ func (l *Link) receive(in *inbox, data []byte) {
 	switch {
 	case h.replay:
 		l.forged()
+		return
+	case h.deaf && e.kind != direct:
+		l.counts.invalid.Add(1)
+		l.crowd.Do(func() {
+			l.log.Error("further nodes are not heard: there are too many, or somebody invents them", "most", maxPeers,
+				"fix", "let nobody else publish, or give all nodes the same Config.Secret")
+		})
 		return
 	case e.kind == direct:
 		l.deliverHere(&e)
@@ -126,16 +134,26 @@ func (l *Link) hear(e *envelope) heard {
 // note keeps for the sending goroutine what another node wants to know.
 func (l *Link) note(e *envelope) {
 	l.mu.Lock()
-	switch {
-	case (e.kind == join || e.kind == whole) && len(l.asked) < maxPeers:
-		l.asked = append(l.asked, e.id)
-	case e.kind == again && len(l.questions) < maxPeers:
-		l.questions = append(l.questions, questionOf(e))
-	case e.kind == seek && len(l.seekers) < maxPeers:
-		l.seekers = append(l.seekers, seeker{e.id, e.number, e.seeks})
+	switch e.kind {
+	case join, whole:
+		put(&l.asked, e.id, func(id uint64) bool { return id == e.id })
+	case again:
+		put(&l.questions, questionOf(e), func(q question) bool { return q.id == e.id && q.bucket == e.bucket })
+	case seek:
+		put(&l.seekers, seeker{e.id, e.number, e.seeks}, func(n seeker) bool { return n.id == e.id && n.number == e.number })
 	}
 	l.mu.Unlock()
 	l.outbox.nudge()
+}
+
+// put adds something to a queue, in place of the same that waits there. What there is no
+// room for the other node will want again.
+func put[T any](queue *[]T, v T, same func(T) bool) {
+	if i := slices.IndexFunc(*queue, same); i >= 0 {
+		(*queue)[i] = v
+	} else if len(*queue) < maxPeers {
+		*queue = append(*queue, v)
+	}
 }
 
 // catchUp does what there is to do for broadcasts that did not come in order.

@@ -11,6 +11,10 @@ const (
 	// flushBudget is how many letters are sent between two looks at the clock.
 	flushBudget = 1024
 
+	// How many other nodes get a table, and an answer to a question, between two such.
+	tableBudget  = 64
+	repairBudget = 4
+
 	// patience is how long those who have not come back are waited for: longer
 	// than the time between two attempts to reconnect.
 	patience = lastWait + time.Second
@@ -72,9 +76,13 @@ func (s *sender) work() {
 // questions. It reports whether the link is up.
 func (s *sender) greet() bool {
 	s.mu.Lock()
-	up, ups, lost, asked, seekers, questions := s.up, s.ups, s.lost, s.asked, s.seekers, s.questions
-	s.asked, s.seekers, s.questions = nil, nil, nil
+	up, ups, lost := s.up, s.ups, s.lost
+	asked, seekers, questions := take(&s.asked, tableBudget), take(&s.seekers, tableBudget), take(&s.questions, repairBudget)
+	more := len(s.asked)+len(s.seekers)+len(s.questions) > 0
 	s.mu.Unlock()
+	if more {
+		defer s.outbox.nudge()
+	}
 	if ups != s.seen {
 		s.seen = ups
 		if ups > 1 {
@@ -95,6 +103,16 @@ func (s *sender) greet() bool {
 	return up
 }
 
+// take takes up to n off a queue.
+func take[T any](queue *[]T, n int) (some []T) {
+	n = min(n, len(*queue))
+	some, *queue = (*queue)[:n:n], (*queue)[n:]
+	if len(*queue) == 0 {
+		*queue = nil
+	}
+	return some
+}
+
 // A seeker is a node that has begun to listen to some buckets.
 type seeker struct {
 	id, number uint64
@@ -105,8 +123,22 @@ type seeker struct {
 func (s *sender) tellFound(n seeker) {
 	e := s.envelope(found)
 	e.number = n.number
-	e.payload = s.outbox.appendRows(nil, n.buckets)
-	s.say(&e, s.subject(n.id))
+	s.sayRows(&e, s.outbox.rows(n.buckets), s.subject(n.id))
+}
+
+// sayRows says what has a table, in pieces if need be.
+func (s *sender) sayRows(e *envelope, rows []row, subject string) {
+	all := pieces(rows, s.room())
+	last := len(all) - 1
+	for _, rows := range all[:last] {
+		piece := s.envelope(found)
+		if piece.payload = rows; e.kind == join {
+			piece.kind, piece.payload = pulse, append([]byte{0}, rows...) // since edition 0
+		}
+		s.say(&piece, subject)
+	}
+	e.payload = all[last]
+	s.say(e, subject)
 }
 
 // say sends what is lost with the link: it will be said again when that is back.
@@ -119,8 +151,9 @@ func (l *Link) say(e *envelope, subject string) {
 // sayWhere says hello, with the numbers of the next broadcasts.
 func (s *sender) sayWhere(k kind, subject string) {
 	e := s.envelope(k)
-	e.payload, e.number = s.outbox.table()
-	s.say(&e, subject)
+	rows, edition := s.outbox.table()
+	e.number = edition
+	s.sayRows(&e, rows, subject)
 }
 
 // repair sends broadcasts again to the node that has asked for them.
@@ -222,7 +255,7 @@ func (s *sender) tick() {
 // notice sends what tells the numbers of the next broadcasts: behind all before.
 func (s *sender) notice(k kind) {
 	e := s.envelope(k)
-	s.outbox.putNotice(letter{kind: k, subject: s.all, data: e.encode(), since: time.Now()})
+	s.outbox.putNotice(letter{kind: k, subject: s.all, data: e.encode(), since: time.Now()}, s.room())
 }
 
 // dropLate makes room in the outbox while the link is down.

@@ -18,6 +18,10 @@ const (
 
 	// doubt is how long a question may be on its way at first; see sought.
 	doubt = 5 * time.Millisecond
+
+	// disorder is how many broadcasts may have overtaken one that is held: to put it before
+	// more would cost too much. The peer will be asked for it.
+	disorder = 1024
 )
 
 // A sequence puts the broadcasts of one peer in one bucket in order. When some are
@@ -25,10 +29,16 @@ const (
 // sent. Until it has answered nothing is skipped, so that no number from the network,
 // forged or late, silences a peer.
 type sequence struct {
+	next uint64 // number of the next broadcast to deliver, or 0 if not known
+	end  uint64 // the peer has sent all below, as far as is heard
+
+	*repair // nil while nothing is missing or sought, as in most of the many that a node has
+}
+
+// A repair is what a sequence needs until it has everything.
+type repair struct {
 	sought // until next is known
 
-	next  uint64     // number of the next broadcast to deliver, or 0 if not known
-	end   uint64     // the peer has sent all below, as far as is heard
 	late  uint64     // lowest number below next that came since the peer answered, or 0
 	held  []envelope // broadcasts that came before their turn, by number
 	bytes int        // of held
@@ -37,6 +47,39 @@ type sequence struct {
 	asked time.Time // when the peer was asked last since; zero if it was not
 	upTo  uint64    // end of the part that the peer has sent in answer
 	since time.Time // of the last step forward while something was missing
+}
+
+// beginRepair has to be called before all methods that do not say otherwise.
+func (s *sequence) beginRepair() {
+	if s.repair == nil {
+		s.repair = new(repair)
+	}
+}
+
+// endRepair ends it if nothing is missing or sought.
+func (s *sequence) endRepair() {
+	if s.repair != nil && !s.open() && len(s.held) == 0 && (s.next != 0 || s.moment.IsZero()) {
+		s.repair = nil
+	}
+}
+
+// size is how many bytes are held, with a repair or without.
+func (s *sequence) size() int {
+	if s.repair == nil {
+		return 0
+	}
+	return s.bytes
+}
+
+// inTurn takes note of a broadcast without a repair, and reports whether its turn has come:
+// otherwise take does.
+func (s *sequence) inTurn(number uint64) bool {
+	if s.repair != nil || s.next != number && s.next != 0 {
+		return false
+	}
+	s.next = number + 1
+	s.end = max(s.end, s.next)
+	return true
 }
 
 // What is sought is the first broadcast since a moment: then this node began to listen
@@ -67,7 +110,7 @@ func (s *sequence) take(e *envelope, room int, now time.Time) (due bool) {
 	case s.next == 0 || e.number > s.next:
 		s.hold(e, room)
 	case e.number == s.next:
-		s.next++
+		s.begin(e.number + 1) // it may be held, too
 		s.since = now
 		return true
 	case s.late == 0 || e.number < s.late:
@@ -89,7 +132,7 @@ func (s *sequence) learn(r *row, answers bool, now time.Time) {
 	s.end = max(s.end, r.number)
 }
 
-// begin makes a number the first one.
+// begin makes a number the next one.
 func (s *sequence) begin(number uint64) {
 	s.next = number
 	n, _ := s.find(number)
@@ -103,7 +146,7 @@ func (s *sequence) begin(number uint64) {
 // be asked.
 func (s *sequence) hold(e *envelope, room int) {
 	i, found := s.find(e.number)
-	if found || s.bytes+e.size() > room {
+	if found || len(s.held)-i > disorder || s.bytes+e.size() > room {
 		return
 	}
 	s.held = slices.Insert(s.held, i, *e)
@@ -135,8 +178,8 @@ func (s *sequence) skip(to uint64) (ready []envelope, lost uint64) {
 	return ready, lost
 }
 
-// open reports whether there is something to ask the peer.
-func (s *sequence) open() bool { return s.next < s.end || s.late != 0 }
+// open reports whether there is something to ask the peer, with a repair or without.
+func (s *sequence) open() bool { return s.next < s.end || s.repair != nil && s.late != 0 }
 
 // ask returns a question when it is time for one.
 func (s *sequence) ask(now time.Time) (q question, ok bool) {

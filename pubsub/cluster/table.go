@@ -37,6 +37,10 @@ func readBuckets(b []byte) (some []uint16, ok bool) {
 // have changed since an edition, of a few beats ago: who knows that one, or a later one,
 // then knows the whole table. Who does not asks that node for it.
 // Builds that know no editions send 0; while one of them is here, beats are whole tables.
+//
+// What the carrier does not take at once is told in pieces: first in envelopes of number 0
+// that claim nothing more than their rows, pulses or, where rows may overtake broadcasts,
+// found; then in the one that it is all about, with the last rows.
 type row struct {
 	bucket uint16
 	number uint64        // of the next broadcast, 2 or more
@@ -49,6 +53,21 @@ func appendRow(b []byte, r row) []byte {
 	b = binary.AppendUvarint(b, uint64(r.bucket))
 	b = binary.AppendUvarint(b, r.number)
 	return binary.AppendUvarint(b, uint64(max(r.age, 0).Milliseconds()))
+}
+
+// pieces encodes a table in pieces of up to room bytes, or of one row. There is one at
+// least.
+func pieces(rows []row, room int) [][]byte {
+	all := [][]byte{nil}
+	for _, r := range rows {
+		last := all[len(all)-1]
+		if longer := appendRow(last, r); len(last) == 0 || len(longer) <= room {
+			all[len(all)-1] = longer
+		} else {
+			all = append(all, appendRow(nil, r))
+		}
+	}
+	return all
 }
 
 // maxAge is beyond what a node remembers.

@@ -176,22 +176,30 @@ func (n *node) got() []string {
 // is closed.
 func pair(t *testing.T, carrier redis.Config, cfg cluster.Config) (a, b *node) {
 	t.Helper()
-	var nodes []*node
-	for _, name := range []string{"a", "b"} {
-		cfg.Carrier, cfg.Node = redis.New(carrier), name
-		cfg.Beat, cfg.Logger = 50*time.Millisecond, quiet
-		n := &node{Link: cluster.New(cfg), hold: make(chan struct{})}
-		n.Listen("a")
-		if err := n.Start(n.deliver, func(pubsub.Gap) {}); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(n.Close)
-		nodes = append(nodes, n)
-	}
-	a, b = nodes[0], nodes[1]
+	a, b = open(t, "a", carrier, cfg), open(t, "b", carrier, cfg)
 	close(a.hold)
-	eventually(t, "the nodes know each other", func() bool { return len(a.Stats().Peers) == 1 && len(b.Stats().Peers) == 1 })
+	meet(t, a, b)
 	return a, b
+}
+
+// open starts a node that is closed when the test ends.
+func open(t *testing.T, name string, carrier redis.Config, cfg cluster.Config) *node {
+	t.Helper()
+	cfg.Carrier, cfg.Node = redis.New(carrier), name
+	cfg.Beat, cfg.Logger = 50*time.Millisecond, quiet
+	n := &node{Link: cluster.New(cfg), hold: make(chan struct{})}
+	n.Listen("a")
+	if err := n.Start(n.deliver, func(pubsub.Gap) {}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+// meet waits until two nodes know each other.
+func meet(t *testing.T, a, b *node) {
+	t.Helper()
+	eventually(t, "the nodes know each other", func() bool { return len(a.Stats().Peers) == 1 && len(b.Stats().Peers) == 1 })
 }
 
 // eventually waits for a condition that nothing announces.
