@@ -37,8 +37,9 @@ type Adapter interface {
 	Start(deliver func(*Message) error, gap func(Gap)) error
 
 	// Broadcast sends m to all other nodes. It fails with ErrOverloaded when too much
-	// waits to be sent, and with ErrInvalid or ErrTooLarge for what cannot be sent. An unreachable cluster is not an error: subscribers of this
-	// node still get the message. Lost messages are counted.
+	// waits to be sent, and with ErrInvalid or ErrTooLarge for what cannot be sent. An
+	// unreachable cluster is not an error: subscribers of this node still get the
+	// message. Lost messages are counted.
 	Broadcast(m *Message) error
 
 	// Send sends m to one other node, or fails with ErrUnknownNode or, as Broadcast

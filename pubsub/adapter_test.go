@@ -120,7 +120,7 @@ func (n *countingNode) CountWith(here func(string) int) { n.here = here }
 
 func (n *countingNode) Count(context.Context, string) (int, error) { return n.elsewhere, n.err }
 
-// What all nodes have is what this one has and what the adapter hears of the others.
+// The count of all nodes is this node's and what the adapter hears from the others.
 func TestSubscribersEverywhere(t *testing.T) {
 	silent := &pubsub.SilentError{Nodes: []string{"two", "three"}, Answered: 1, Err: context.DeadlineExceeded}
 	node := &countingNode{busNode: busNode{bus: bus{}, name: "one"}, elsewhere: 3}
@@ -167,7 +167,8 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// The adapter's goroutine delivers nothing itself, but is told when too much waits.
+// The adapter's goroutine does not serve subscribers itself, but is told when too much
+// waits.
 func TestMessagesOfOtherNodesWaitForTheirTurn(t *testing.T) {
 	b := bus{}
 	one, _, _, in1 := join(t, b, "one")
@@ -212,7 +213,7 @@ func TestWithoutAdapter(t *testing.T) {
 	ps.Close()
 }
 
-// A message of another node passes Inspect first, one of this node does not.
+// A message from another node passes Inspect first; one of this node does not.
 func TestInspect(t *testing.T) {
 	b := bus{}
 	there, _, _, _ := join(t, b, "there")
@@ -247,8 +248,8 @@ type selectiveNode struct {
 func (n *selectiveNode) Listen(topic string) { n.said = append(n.said, "+"+topic) }
 func (n *selectiveNode) Ignore(topic string) { n.said = append(n.said, "-"+topic) }
 
-// An adapter is told of the first subscriber of a topic and of the last, however many
-// come between, and whatever waits to be delivered then.
+// An adapter is told of a topic's first subscriber and of its last, however many come
+// in between, and whatever still waits to be delivered.
 func TestSelective(t *testing.T) {
 	pool, adapter := new(line), &selectiveNode{busNode: &busNode{bus: bus{}, name: "n1"}}
 	ps := pubsub.New(pubsub.Config{Shards: 4, Adapter: adapter}, pool)
@@ -283,8 +284,8 @@ func TestSelective(t *testing.T) {
 	want("one comes and goes", "+b", "-b")
 }
 
-// What is for nobody here is not looked at, and does not wait: adapters bring more than
-// a node listens to.
+// A message without subscribers here is not inspected, and does not wait: adapters bring
+// more than a node listens to.
 func TestForNobodyHere(t *testing.T) {
 	b := bus{}
 	sender := &busNode{bus: b, name: "n2"}

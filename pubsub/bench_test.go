@@ -9,8 +9,8 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// audiences are as many subscribers as the publisher serves itself, as take one
-// turn, and as take many.
+// audiences are numbers of subscribers: served by the publisher itself, in one turn, and
+// in many.
 var audiences = []int{1, 100, 10_000}
 
 // A stack is a worker pool that runs turns when told to, and allocates nothing.
@@ -28,7 +28,7 @@ func (s *stack) run() {
 	}
 }
 
-// A sink takes broadcasts as a connection does: the bytes that all share.
+// A sink takes broadcasts as a connection does: the bytes that all of them share.
 type sink struct {
 	handle pubsub.Subscription
 	bytes  int
@@ -38,12 +38,12 @@ func (s *sink) Subscription() *pubsub.Subscription { return &s.handle }
 
 func (s *sink) Deliver(b *pubsub.Batch) { s.bytes += len(b.Encoded(codec, encode)) }
 
-// codec is what the encoding is known by.
+// codec is the key of the encoding.
 var codec = &struct{ version string }{"2.0.0"}
 
 func encode(m *pubsub.Message) []byte { return append([]byte(m.Event), m.Payload...) }
 
-// broadcaster returns what publishes one message of 128 bytes to n sinks, and
+// broadcaster returns a function that publishes one message of 128 bytes to n sinks, and
 // waits until all have it.
 func broadcaster(t testing.TB, n int) (publish func()) {
 	t.Helper()
@@ -61,8 +61,8 @@ func broadcaster(t testing.TB, n int) (publish func()) {
 	}
 }
 
-// What a broadcast allocates is for itself and for each chunk of subscribers on
-// its way, never for each subscriber.
+// A broadcast allocates for itself and for each chunk of subscribers, never for each
+// subscriber.
 func TestFanOutAllocations(t *testing.T) {
 	few, many := 1000, 10_000
 	base := testing.AllocsPerRun(100, broadcaster(t, few))
@@ -75,7 +75,7 @@ func TestFanOutAllocations(t *testing.T) {
 	}
 }
 
-// However many subscribers there are, each encoding is made once.
+// Each encoding is made once, however many subscribers there are.
 func TestEncodedOnceAllocations(t *testing.T) {
 	m := &pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, 128)}
 	b := &pubsub.Batch{Messages: []*pubsub.Message{m, m}}
@@ -104,8 +104,8 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// A delivery of what all shards share, each at work on its own processor: the
-// commonest batch has one message.
+// Deliveries of one message that all shards share, each shard on a processor of its own:
+// the most common batch has one message.
 func BenchmarkEncoded(b *testing.B) {
 	m := &pubsub.Message{Topic: "a", Event: "e", Payload: make([]byte, 128)}
 	b.RunParallel(func(pb *testing.PB) {
@@ -116,15 +116,15 @@ func BenchmarkEncoded(b *testing.B) {
 	})
 }
 
-// Each client has a subscription for each topic, and most topics are small: 128 is a
-// size class of the allocator's.
+// Each client has a subscription for each of its topics, and most topics are small. 128
+// is a size class of the allocator.
 func TestSizes(t *testing.T) {
 	if pubsub.SubscriptionSize > 16 || pubsub.TopicSize > 128 {
 		t.Errorf("a Subscription is %d bytes and a topic %d, want at most 16 and 128", pubsub.SubscriptionSize, pubsub.TopicSize)
 	}
 }
 
-// What a room costs, its members apart.
+// The memory of a room, without its members.
 func BenchmarkRoomMemory(b *testing.B) {
 	for _, members := range []int{1, 10} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {

@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// split is how many members a part of a topic takes before the next is opened: as
-	// many as one turn serves.
+	// split is how many members a part of a topic takes before the next is opened: the
+	// number that one turn serves.
 	split = lane.Budget * chunk
 
-	// moved is the most members that one who leaves makes move to another part.
+	// moved is the most members that move to another part when one leaves.
 	moved = 16
 )
 
 // A crowd is a topic with more than split members, in parts that lie in different
-// shards: the first in the shard of the topic's name, each other in the next one.
+// shards: the first in the shard of the topic's name, the others in the shards after it.
 //
-// Publishing holds mu while it queues a message for all parts, and so do members that
-// come or go. So a member of an idle part has got all messages published so far, and may
-// move to another part as if it had just subscribed there.
+// A publisher holds mu while it queues a message for all parts; a member that comes or
+// goes holds it, too. So a member of an idle part has got all messages published so far,
+// and can move to another part as if it had just subscribed there.
 type crowd struct {
 	shards []*shard // of the PubSub, the first part's first
 	mu     sync.Mutex
@@ -38,7 +38,7 @@ func (t *topic) crowdLocked(shards []*shard) *crowd {
 	return t.crowd
 }
 
-// lock reports whether the crowd still is one, and locks it if so.
+// lock locks the crowd and reports true, unless it is over.
 func (c *crowd) lock() bool {
 	c.mu.Lock()
 	if c.parts == nil {
@@ -65,8 +65,8 @@ func (c *crowd) subscribeLocked(sub Subscriber) {
 	c.n++
 }
 
-// placeLocked returns the part for one who comes: the last one, which is the one that
-// was opened last, or in turn one that has fewer. If that is full, it opens another.
+// placeLocked returns the part for a new member: the smaller of the last one, which was
+// opened last, and one of the parts in turn. If that is full, it opens another.
 func (c *crowd) placeLocked() *topic {
 	last := c.parts[len(c.parts)-1]
 	t := c.turnLocked(len(c.parts))
@@ -81,7 +81,7 @@ func (c *crowd) placeLocked() *topic {
 	return t
 }
 
-// turnLocked returns one of the first n parts after the other.
+// turnLocked returns the first n parts in turn.
 func (c *crowd) turnLocked(n int) *topic {
 	c.next++
 	return c.parts[c.next%n]
@@ -96,8 +96,8 @@ func (c *crowd) unsubscribeLocked(sub Subscriber) {
 	c.shrinkLocked()
 }
 
-// shrink is called when a part is idle: there may be fewer now than there are parts
-// for, but none left to say so.
+// shrink is called when a part is idle: members may have left while it was busy, and
+// perhaps none is left whose leaving would shrink the crowd.
 func (c *crowd) shrink() {
 	if c.lock() {
 		c.shrinkLocked()
@@ -105,7 +105,7 @@ func (c *crowd) shrink() {
 	}
 }
 
-// shrinkLocked gives up parts while few members are left. When there is but the first,
+// shrinkLocked gives up parts while few members are left. When only the first is left,
 // the crowd is over.
 func (c *crowd) shrinkLocked() {
 	for len(c.parts) > 1 && c.n <= (len(c.parts)-1)*split/2 {
@@ -124,8 +124,8 @@ func (c *crowd) shrinkLocked() {
 	t.dropLocked()
 }
 
-// clearLocked moves some members of the last part to the others, if it is idle, and
-// takes it away once it has none.
+// clearLocked moves some members of the last part to another, if it is idle, and removes
+// it once it has none.
 func (c *crowd) clearLocked() (gone bool) {
 	others := len(c.parts) - 1
 	last := c.parts[others]

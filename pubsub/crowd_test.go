@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// A topic is in one shard as long as it has up to some thousand members, then in as
-// many as it needs, and in one again when they have gone.
+// A topic lies in one shard while it has up to some thousand members, then in as many as
+// it needs, and in one again when they have left.
 func TestPartsOfTopic(t *testing.T) {
 	const shards = 4
 	ps := pubsub.New(pubsub.Config{Shards: shards}, new(line))
@@ -42,7 +42,7 @@ func TestPartsOfTopic(t *testing.T) {
 	want(t, "the last one, at once", all[0], "1")
 }
 
-// To publish to a small topic takes the lock of its own shard only.
+// Publishing to a small topic takes only the lock of its own shard.
 func TestPublishTakesOneShard(t *testing.T) {
 	for _, n := range []int{0, 1, 100} {
 		var pool line
@@ -58,7 +58,8 @@ func TestPublishTakesOneShard(t *testing.T) {
 	}
 }
 
-// How many a publisher serves itself does not depend on how many shards there are.
+// The number of subscribers that a publisher serves itself does not depend on the number
+// of shards.
 func TestPublisherServesFew(t *testing.T) {
 	for _, shards := range []int{1, 64} {
 		for n, served := range map[int]bool{64: true, 65: false} {
@@ -72,7 +73,7 @@ func TestPublisherServesFew(t *testing.T) {
 	}
 }
 
-// A crowd all of whose members leave during a walk is forgotten when that ends.
+// A crowd whose members all leave during a walk is forgotten when the walk ends.
 func TestCrowdLeavesDuringWalk(t *testing.T) {
 	var pool line
 	ps := pubsub.New(pubsub.Config{Shards: 4}, &pool)
@@ -109,8 +110,8 @@ func TestCrowdWithoutItsFirst(t *testing.T) {
 	}
 }
 
-// A crowd begins and ends again and again while others look for the topic: they find
-// all of it each time.
+// A crowd begins and ends over and over while others look for the topic: they find all
+// of it each time.
 func TestCrowdBeginsAndEnds(t *testing.T) {
 	var pool goroutines
 	ps := pubsub.New(pubsub.Config{Shards: 3, MaxPending: 1 << 30}, &pool)
@@ -145,9 +146,9 @@ func TestCrowdBeginsAndEnds(t *testing.T) {
 	}
 }
 
-// Publishers at work while a topic becomes a crowd and small again, over and over:
-// whoever stays hears each of them complete and in order, and who comes hears each
-// without a hole, and what its own goroutine publishes.
+// Publishers are at work while a topic becomes a crowd and small again, over and over.
+// Whoever stays hears each of them completely and in order. Whoever comes hears each
+// without a gap, and what its own goroutine publishes.
 func TestCrowdConcurrently(t *testing.T) {
 	const publishers, messages, flood = 3, 100, 1000
 	var pool goroutines
@@ -213,9 +214,9 @@ func TestCrowdConcurrently(t *testing.T) {
 	}
 }
 
-// sequences fails unless what in has got of each publisher is one number after the
-// other, from the given one on, or from any if that is negative. It returns what
-// would be next.
+// sequences fails unless in has got consecutive numbers from each publisher, from the
+// given one on, or from any if that is negative. It returns the numbers that would be
+// next.
 func sequences(t *testing.T, in *inbox, first int) map[int]int {
 	t.Helper()
 	next := map[int]int{}
@@ -238,7 +239,7 @@ func sequences(t *testing.T, in *inbox, first int) map[int]int {
 	return next
 }
 
-// size is how many events it has got.
+// size returns how many events it has got.
 func (i *inbox) size() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -2,19 +2,19 @@ package pubsub
 
 import "unsafe"
 
-// Pages is how many pages the parts of a topic have, beside the first of each.
+// Pages returns how many pages the parts of a topic have, besides the first of each.
 func Pages(ps *PubSub, name string) (n int) {
 	ps.each(name, func(t *topic) { n += len(t.roster.more) })
 	return n
 }
 
-// Parts is how many members the parts of a topic have.
+// Parts returns how many members each part of a topic has.
 func Parts(ps *PubSub, name string) (n []int) {
 	ps.each(name, func(t *topic) { n = append(n, int(t.roster.n)) })
 	return n
 }
 
-// Topics is how many topics there are. No turn may be under way.
+// Topics returns how many topics there are. No turn may be under way.
 func Topics(ps *PubSub) (n int) {
 	for _, s := range ps.shards[:len(ps.shards)/2] {
 		n += len(s.topics)
@@ -25,10 +25,10 @@ func Topics(ps *PubSub) (n int) {
 // Split is how many members a part takes.
 const Split = split
 
-// Pending is the budget that is in use.
+// Pending returns how much of the budget is in use.
 func Pending(ps *PubSub) int64 { return ps.pending.Load() }
 
-// Held is the sum of the messages that wait or are on a walk, each once.
+// Held returns the sum of the messages that wait or are on a walk, each counted once.
 func Held(ps *PubSub) (bytes int64) {
 	seen := make(map[*Message]bool)
 	for _, s := range ps.shards {
@@ -50,7 +50,7 @@ func Held(ps *PubSub) (bytes int64) {
 	return bytes
 }
 
-// LockOthers locks all shards but the one that a topic's name leads to.
+// LockOthers locks all shards except the topic's own.
 func LockOthers(ps *PubSub, name string) (unlock func()) {
 	others := ps.shardsOf(name)[1:]
 	for _, s := range others {
@@ -63,7 +63,7 @@ func LockOthers(ps *PubSub, name string) (unlock func()) {
 	}
 }
 
-// What a subscriber and a topic take.
+// The sizes of a subscription and of a topic.
 const (
 	SubscriptionSize = unsafe.Sizeof(Subscription{})
 	TopicSize        = unsafe.Sizeof(topic{})

@@ -49,7 +49,7 @@ func (m *Message) size() int64 {
 // calls it only the first time. A key identifies an encoding: the serializer.
 func (m *Message) Encoded(key any, encode func(*Message) []byte) []byte {
 	if e := m.encoded.Load().find(key); e != nil {
-		return e.bytes // without a lock: all processors come here for each delivery
+		return e.bytes // without a lock: all processors call it for each delivery
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// A member is an inbox with what the model says of it.
+// A member is an inbox, and what the model knows about it.
 type member struct {
 	inbox
 	since int // messages published before it came
 }
 
 // A model publishes to one topic whose audience comes and goes, and knows what each
-// of it must get.
+// member must get.
 type model struct {
 	t         *testing.T
 	rand      *rand.Rand
@@ -38,8 +38,8 @@ func (m *model) join() {
 	m.members = append(m.members, in)
 }
 
-// leave ends one subscription. What the member has got by then are the first
-// messages that it had to get; it may still get those of the batch on its way.
+// leave ends one subscription. By then the member has got the first of the messages due
+// to it; it may still get those of the batch on its way.
 func (m *model) leave() {
 	i := m.rand.IntN(len(m.members))
 	in := m.members[i]
@@ -56,7 +56,7 @@ func (m *model) publish() {
 	publish(m.t, m.ps, "a", e)
 }
 
-// step does one thing at random. Up to crowd members are there.
+// step does one thing at random. There are at most crowd members.
 func (m *model) step(crowd int) {
 	switch m.rand.IntN(8) {
 	case 0, 1, 2:
@@ -76,7 +76,7 @@ func (m *model) step(crowd int) {
 	}
 }
 
-// check has everything delivered and compares.
+// check delivers everything and compares.
 func (m *model) check() {
 	m.t.Helper()
 	m.pool.run()
@@ -98,13 +98,13 @@ func seeds() uint64 {
 	return 6
 }
 
-// Whoever comes and goes, and however much waits meanwhile: each subscriber gets
-// what is published while it is there, all of it, once and in order.
+// Each subscriber gets everything that is published while it is there, once and in
+// order, whoever comes and goes and however much waits meanwhile.
 func TestModel(t *testing.T) {
 	for seed := range seeds() {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			m := newModel(t, seed, 1)
-			for range seed % 2 * 1200 { // more than one turn serves, or few
+			for range seed % 2 * 1200 { // more than one turn serves, or none
 				m.join()
 			}
 			for range 200 {
@@ -125,8 +125,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// tide lets so many come or go, with all else that happens meanwhile, until there are
-// as many members as given.
+// tide has members come or go, and everything else happen meanwhile, until there are as
+// many as given.
 func (m *model) tide(members int) {
 	for len(m.members) != members {
 		for range m.rand.IntN(100) {
@@ -147,15 +147,15 @@ func (m *model) tide(members int) {
 	}
 }
 
-// forget drops what everybody has got.
+// forget drops the messages that members have got.
 func (m *model) forget() {
 	for _, in := range m.members {
 		in.events, in.since = nil, len(m.published)
 	}
 }
 
-// The same holds for a topic while it becomes a crowd, is spread over all shards, and
-// becomes small again. It leaves nothing behind.
+// The same holds while a topic becomes a crowd, is spread over all shards, and becomes
+// small again. It leaves nothing behind.
 func TestCrowdModel(t *testing.T) {
 	for seed := range seeds() {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// Whatever is published, and whoever comes and goes meanwhile: each message counts
-// once while it waits in any shard, and not at all once it does not.
+// Each message counts once while it waits in any shard, and not at all afterwards,
+// whoever comes and goes meanwhile.
 func TestPendingModel(t *testing.T) {
 	const max = 200_000
 	for seed := range uint64(8) {
@@ -65,8 +65,8 @@ func TestPendingModel(t *testing.T) {
 	}
 }
 
-// A crowd that is slow to serve leaves room to other topics: to the n-th as much
-// as to those before.
+// A crowd that is slow to serve leaves room for other topics: to the n-th as much as is
+// left by those before it.
 func TestOneTopicDoesNotTakeTheBudget(t *testing.T) {
 	const max, size = 1 << 20, 1000
 	var pool line
@@ -112,7 +112,7 @@ func TestMessageCountsOnce(t *testing.T) {
 	}
 }
 
-// Long messages travel alone: together they would be copied once more.
+// Long messages travel alone: joining them would copy them once more.
 func TestLongMessagesMakeNoBatch(t *testing.T) {
 	var pool line
 	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)

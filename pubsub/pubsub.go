@@ -76,8 +76,8 @@ type PubSub struct {
 	gap        func(Gap)                    // or nil
 	node       func(NodeEvent)              // or nil
 	full       func() func(Subscriber) bool // or nil
-	shards     []*shard                     // twice in a row: each has all others behind it
-	seed       maphash.Seed                 // of the hash that leads from a topic's name to its shard
+	shards     []*shard                     // twice in a row, so that all others follow each of them
+	seed       maphash.Seed                 // of the hash of a topic's name, which names its shard
 	pending    atomic.Int64                 // bytes, as Config.MaxPending counts
 	maxPending int64
 }
@@ -121,7 +121,7 @@ func (ps *PubSub) Subscribe(name string, s Subscriber) {
 	}
 }
 
-// shardsOf are all shards, the owner of a topic first.
+// shardsOf returns all shards, the owner of a topic first.
 func (ps *PubSub) shardsOf(name string) []*shard {
 	n := len(ps.shards) / 2
 	i := int(maphash.String(ps.seed, name) % uint64(n))
@@ -129,8 +129,8 @@ func (ps *PubSub) shardsOf(name string) []*shard {
 }
 
 // each calls do with each part of a topic, its shard locked: with the topic itself
-// unless it is a crowd, and not at all if no one listens. To subscribers that come and
-// go all calls together are one step.
+// unless it is a crowd, and not at all if no one listens. Subscribers that come and go
+// do so before all of the calls or after them.
 func (ps *PubSub) each(name string, do func(*topic)) {
 	for owner := ps.shardsOf(name)[0]; ; { // as in Subscribe
 		owner.mu.Lock()
@@ -279,7 +279,7 @@ func (ps *PubSub) AdapterStats() AdapterStats {
 // counts them, and how many may.
 func (ps *PubSub) Pending() (bytes, max int64) { return ps.pending.Load(), ps.maxPending }
 
-// left is how much of the budget is.
+// left returns what is left of the budget.
 func (ps *PubSub) left() int64 { return ps.maxPending - ps.pending.Load() }
 
 // overloaded reports whether too much waits to accept one more message of a topic. A
@@ -295,9 +295,9 @@ func (ps *PubSub) overloaded(name string) bool {
 	return over
 }
 
-// behind reports whether most of a topic's subscribers are full. Then it waits for
-// them, so that who publishes is refused in the end, and not they cut off. It does
-// not wait for the few that are slower than the others.
+// behind reports whether most of a topic's subscribers are full. Then the topic waits
+// for them: in the end its publishers are refused, rather than its subscribers cut off.
+// It does not wait for the few that are slower than the others.
 func (ps *PubSub) behind(name string) bool {
 	if ps.full == nil {
 		return false

@@ -142,8 +142,8 @@ func TestFromIsLeftOut(t *testing.T) {
 	}
 }
 
-// A subscriber gets what is published after it came, even when older messages
-// wait in the same batch.
+// A subscriber gets only what is published after it came, even when older messages wait
+// in the same batch.
 func TestLateSubscriber(t *testing.T) {
 	var pool line
 	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
@@ -233,7 +233,7 @@ func TestPublishFailsWhenTooMuchWaits(t *testing.T) {
 	}
 }
 
-// What waits for the same subscribers is encoded once each and handed over in
+// Messages that wait for the same subscribers are encoded once each and handed over in
 // one piece.
 func TestBatchIsEncodedOnce(t *testing.T) {
 	var pool line
@@ -277,8 +277,8 @@ func (g *goroutines) Go(t lane.Turn) { g.WaitGroup.Go(t.Turn) }
 
 func (*goroutines) Hold(int64) {}
 
-// Publishers, joiners and leavers at once: whoever stays hears each publisher's
-// messages complete and in order.
+// With publishers, joiners and leavers at once, whoever stays hears each publisher
+// completely and in order.
 func TestConcurrently(t *testing.T) {
 	const publishers, messages = 4, 200
 	var pool goroutines
@@ -329,8 +329,8 @@ func TestConcurrently(t *testing.T) {
 	}
 }
 
-// Once a message is encoded, its deliveries need nothing that other shards use: not
-// even while the message's lock is held.
+// Once a message is encoded, delivering it needs nothing that other shards use: it goes
+// on even while the message's lock is held.
 func TestEncodedTakesNoLock(t *testing.T) {
 	m := &pubsub.Message{Topic: "a", Event: "e"}
 	b := &pubsub.Batch{Messages: []*pubsub.Message{m}}
@@ -351,7 +351,8 @@ func TestEncodedTakesNoLock(t *testing.T) {
 	}
 }
 
-// Each key has its own encoding, whichever was made first, of a message and of many.
+// Each key has an encoding of its own, of one message and of many, whichever was made
+// first.
 func TestEncodedByKey(t *testing.T) {
 	for _, events := range []string{"1", "123"} {
 		b := new(pubsub.Batch)
@@ -371,8 +372,8 @@ func TestEncodedByKey(t *testing.T) {
 	}
 }
 
-// Of a batch a subscriber gets what was published since it came, but not what is From
-// it. The rest is no use to it as a whole.
+// From a batch a subscriber gets what was published since it came, except what is From
+// it. If that is not everything, the batch as a whole is of no use to it.
 func TestBatchFor(t *testing.T) {
 	var pool line
 	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)
@@ -409,8 +410,8 @@ func TestBatchFor(t *testing.T) {
 	}
 }
 
-// What is published waits while subscribers are behind, is refused when it is too
-// much, and then reaches them in order. Other topics go on.
+// Messages wait while subscribers are behind, are refused when too many wait, and then
+// reach them in order. Other topics go on.
 func TestWaitsForThoseBehind(t *testing.T) {
 	var behind atomic.Bool
 	slow := map[pubsub.Subscriber]bool{}
@@ -466,7 +467,7 @@ func (g *guest) Deliver(b *pubsub.Batch) {
 }
 
 // Subscribers may leave and come while they get a message: those who stay get each once,
-// and who comes gets the next one.
+// and those who come get the next one.
 func TestGuestsLeaveAndComeWhenServed(t *testing.T) {
 	for _, n := range sizes {
 		var pool line
@@ -502,8 +503,8 @@ func (f *faulty) Deliver(b *pubsub.Batch) {
 	}
 }
 
-// A subscriber that panics costs neither its topic nor the others of its shard what
-// comes after the chunk that it was in, nor budget.
+// When a subscriber panics, its topic and the others of its shard lose nothing that comes
+// after that chunk, and no budget.
 func TestDeliverPanics(t *testing.T) {
 	var pool line
 	ps := pubsub.New(pubsub.Config{Shards: 1}, &pool)

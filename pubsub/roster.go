@@ -1,18 +1,18 @@
 package pubsub
 
-// page is how many subscribers lie together.
+// page is how many subscribers are stored together.
 const page = 256
 
-// A roster is a list of subscribers in pages, so that one more or one less moves
-// no others, however many there are: only the first page grows by copying, as most
-// topics are small. Growth beyond copies one pointer a page.
+// A roster is a list of subscribers in pages, so that adding or removing one moves no
+// others, however many there are. Only the first page grows by copying, as most topics
+// are small; beyond it, growing copies one pointer a page.
 type roster struct {
 	first []Subscriber // up to page of them
 	more  []*[page]Subscriber
 	n     uint32 // of subscribers
 }
 
-// slot is where number i is.
+// slot returns the place of subscriber i.
 func (r *roster) slot(i uint32) *Subscriber {
 	if i < page {
 		return &r.first[i]
@@ -34,8 +34,9 @@ func (r *roster) push(sub Subscriber) {
 	r.n++
 }
 
-// pop takes away the last one and returns it. A page goes once it and half of the one before are
-// empty, lest who comes and goes at its edge makes one each time.
+// pop removes the last one and returns it. A page is freed once it and half of the one
+// before are empty, so that a subscriber that comes and goes at its edge does not
+// allocate one each time.
 func (r *roster) pop() Subscriber {
 	r.n--
 	sub := *r.slot(r.n)

@@ -9,8 +9,8 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// A touchy subscriber counts how often its handle is asked for: it must be
-// whenever it gets another place.
+// A touchy subscriber counts how often its handle is asked for, which happens whenever
+// it moves.
 type touchy struct {
 	handle  pubsub.Subscription
 	touched *int
@@ -19,9 +19,9 @@ type touchy struct {
 func (s *touchy) Subscription() *pubsub.Subscription { *s.touched++; return &s.handle }
 func (s *touchy) Deliver(*pubsub.Batch)              {}
 
-// Whoever comes or goes moves at most three others, and 16 from one part to another
-// while a crowd shrinks, and allocates a page, however many there are: it holds the lock
-// of its shard or of the crowd meanwhile.
+// A subscriber that comes or goes moves at most three others, or 16 to another part while
+// a crowd shrinks, and allocates at most a page, however many there are. It holds the
+// lock of its shard or of the crowd meanwhile.
 func TestSubscribersAreNotMoved(t *testing.T) {
 	const crowd, mostBytes = 40_000, 16 << 10
 	for _, tt := range []struct {
@@ -66,7 +66,7 @@ func TestSubscribersAreNotMoved(t *testing.T) {
 	}
 }
 
-// What a crowd took is given back when it has gone.
+// A crowd's memory is freed when it has gone.
 func TestRosterShrinks(t *testing.T) {
 	ps := pubsub.New(pubsub.Config{Shards: 1}, new(line))
 	all := crowd(ps, "a", 2000)

@@ -9,7 +9,7 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// One publish to a room of two costs the same on one processor and on many:
+// Publishing to a room of two costs the same on one processor and on many:
 //
 //	go test ./pubsub -run '^$' -bench PublishToTwo -cpu 1
 func BenchmarkPublishToTwo(b *testing.B) {
@@ -30,8 +30,8 @@ func BenchmarkPublishToTwo(b *testing.B) {
 	}
 }
 
-// Ten thousand rooms, and publishers that share no room but now and then, 64 of them with
-// -cpu 64. The profile shows which locks they meet at, and -contentions how often:
+// Publishers, 64 of them with -cpu 64, publish to ten thousand rooms, and seldom to the
+// same one. The profile shows at which locks they meet, and -contentions how often:
 //
 //	go test ./pubsub -run '^$' -bench PublishToManyRooms/shards=64 -cpu 64 -benchtime 1000000x \
 //		-mutexprofile mutex.prof -mutexprofilefraction 1
@@ -59,15 +59,15 @@ func BenchmarkPublishToManyRooms(b *testing.B) {
 	}
 }
 
-// A room of 18,000, on as many shards as there are on one processor or two and on more.
+// A room of 18,000, on few shards and on many.
 func BenchmarkCrowd(b *testing.B) {
 	for _, shards := range []int{2, 8, 64} {
 		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) { fanOut(b, 1, 18_000, shards) })
 	}
 }
 
-// A thousand rooms of 500, each walked in the turns of its shard: with more shards than
-// processors none of these waits for another that has more rooms.
+// A thousand rooms of 500, each walked in the turns of its shard. With more shards than
+// processors, no processor idles while another has rooms left.
 func BenchmarkRooms(b *testing.B) {
 	for _, each := range []int{1, 4} {
 		b.Run(fmt.Sprintf("shards each=%d", each), func(b *testing.B) {

@@ -23,7 +23,7 @@ const (
 	maxBatchBytes = 256 << 10
 
 	// sample is how many of a topic's subscribers a shard looks at to see whether they
-	// are behind, and pause is how long until that is done again.
+	// are behind, and pause is how long it waits before it looks again.
 	sample = 32
 	pause  = 5 * time.Millisecond
 
@@ -49,9 +49,9 @@ func (s *Subscription) Topic() string {
 	return t.name
 }
 
-// pass returns how many of the next n messages, which are the first of those
-// that wait, the subscriber came too late for. There is no count of messages that
-// could wrap: who has passed over what waited gets everything.
+// pass returns how many of the next n messages, the first of those that wait, were
+// published before the subscriber came. No count of messages can wrap here: once a
+// subscriber has passed over what waited, it gets everything.
 func (s *Subscription) pass(n int) int {
 	if s.skip == 0 {
 		return 0
@@ -61,7 +61,7 @@ func (s *Subscription) pass(n int) int {
 	return passed
 }
 
-// A shard has a part of all topics, with the queue of what their subscribers shall get.
+// A shard owns a part of the topics, and the queue of what their subscribers are to get.
 type shard struct {
 	pool    lane.Pool
 	pending *atomic.Int64           // of the PubSub
@@ -69,19 +69,19 @@ type shard struct {
 	adapter Selective               // or nil; told of the first subscriber of a topic, and of the last
 
 	mu     sync.Mutex        // guards the rest and what topics say; never held while delivering
-	topics map[string]*topic // by name, those whose name leads here
+	topics map[string]*topic // by name; those whose name hashes to this shard
 	busy   lane.Lane[*topic] // those with something to deliver
 
-	_ [64]byte // lest processors that work on other shards contend for the cache line
+	_ [64]byte // so that processors working on other shards do not contend for the cache line
 }
 
-// A topic is who subscribed to it, or a part of them; see crowd. All its fields but
-// the first two are guarded by the shard.
+// A topic holds its subscribers, or a part of them; see crowd. The shard guards all
+// fields but the first two.
 type topic struct {
 	shard *shard
 	name  string
 
-	crowd   *crowd // that it is a part of, or nil; once that is over, nil again in the first part
+	crowd   *crowd // that it is a part of, or nil; once the crowd is over, nil again in the first part
 	roster  roster
 	waiting []*Message // not on a walk yet
 	walk    *walk      // or nil; only the turn changes it
@@ -91,11 +91,12 @@ type topic struct {
 // A walk brings a batch to the members of a roster.
 type walk struct {
 	Batch
-	next uint32 // who gets it next
-	end  uint32 // who is beyond came later
+	next uint32 // the next member to get it
+	end  uint32 // members from here on came later
 }
 
-// topicLocked returns the topic of a name that leads here, made if there is none.
+// topicLocked returns the topic of a name that hashes to this shard, and makes it if
+// there is none.
 func (s *shard) topicLocked(name string) *topic {
 	t := s.topics[name]
 	if t == nil {
@@ -116,10 +117,10 @@ func (t *topic) addLocked(sub Subscriber) {
 	t.roster.push(sub)
 }
 
-// removeLocked takes a subscriber off the roster. A walk divides that into those who
-// were served, those who are to be, and those who came later. The last of a part
-// moves into its gap, which is at its end then: everybody stays in the same part,
-// and at most three move.
+// removeLocked takes a subscriber off the roster. A walk divides the roster into
+// members already served, members still to serve, and those who came later. The last
+// member of each part fills the gap, so the gap moves to the end of that part and into
+// the next: everybody stays in the same part, and at most three move.
 func (t *topic) removeLocked(sub Subscriber) {
 	h := sub.Subscription()
 	i := h.index
@@ -145,8 +146,8 @@ func (t *topic) moveLocked(from, to uint32) {
 	}
 }
 
-// idleLocked reports whether all members have what was published. While a chunk is
-// being delivered they have not.
+// idleLocked reports whether all members have got what was published. It is false
+// while a chunk is being delivered.
 func (t *topic) idleLocked() bool { return t.walk == nil && len(t.waiting) == 0 }
 
 // dropLocked forgets a topic without subscribers.
@@ -159,8 +160,8 @@ func (t *topic) dropLocked() {
 	}
 }
 
-// publishLocked queues m, or, if nothing is before it and all members fit into to,
-// returns how many these are: the caller serves them.
+// publishLocked queues m. If nothing is queued before it and all members fit into to,
+// it returns their number instead, and the caller serves them.
 func (t *topic) publishLocked(m *Message, to []Subscriber) int {
 	idle := t.idleLocked()
 	switch {
@@ -177,19 +178,19 @@ func (t *topic) publishLocked(m *Message, to []Subscriber) int {
 	return 0
 }
 
-// queueLocked has the topic's shard serve it, after those that wait already.
+// queueLocked has the shard serve the topic, after those that wait already.
 func (t *topic) queueLocked() {
 	if s := t.shard; s.busy.Push(s.pool, t, 0, true) {
 		s.pool.Go(s)
 	}
 }
 
-// Turn delivers for a while; see [lane.Pool]. Of the busy topics each has one chunk
-// in turn.
+// Turn delivers for a while; see [lane.Pool]. Busy topics get one chunk each, in
+// turn.
 func (s *shard) Turn() { s.busy.Turn(s.pool, s, &s.mu, nil, s.serve) }
 
-// serve delivers what a topic has on its walk, or would send on one now, to a chunk
-// of its subscribers. The rest of a chunk that a panic left goes without.
+// serve delivers the batch on the topic's walk, or on the next one, to a chunk of its
+// subscribers. If a panic interrupts a chunk, the rest of it goes without the batch.
 func (s *shard) serve(t *topic, left bool) {
 	if !left {
 		if t.walk == nil && s.waits(t) {
@@ -208,9 +209,9 @@ func (t *topic) deliver() {
 	for b := &t.walk.Batch; len(rest) > 0; {
 		group := rest[:min(len(rest), len(firsts))]
 		rest = rest[len(group):]
-		// Who came while the first messages were waiting gets the later ones. A
-		// loop of its own: the processor fetches several subscribers, none of
-		// which is in its caches, at a time.
+		// Those who came while the first messages were waiting get only the later
+		// ones. This is a loop of its own so that the processor fetches several
+		// subscribers at a time: none of them is in its caches.
 		for i, sub := range group {
 			firsts[i] = sub.Subscription().pass(len(b.Messages))
 		}
@@ -235,13 +236,14 @@ func (t *topic) take(to *[chunk]Subscriber) int {
 	return n
 }
 
-// waits reports whether the next batch of a topic has to wait for its subscribers,
-// and sees to it that it does. The topic stays the turn's, as it is not idle.
+// waits reports whether the next batch of a topic has to wait for its subscribers. If
+// so, it queues the topic again later. No publisher queues it meanwhile, as it is not
+// idle.
 func (s *shard) waits(t *topic) bool {
 	if !s.behind(t.name) {
 		return false
 	}
-	time.AfterFunc(pause, func() { // and look again
+	time.AfterFunc(pause, func() { // then look again
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t.queueLocked()
@@ -249,8 +251,8 @@ func (s *shard) waits(t *topic) bool {
 	return true
 }
 
-// fullLocked looks at some subscribers of a topic, and returns how many of how many
-// are full.
+// fullLocked looks at some subscribers of a topic, and returns how many are full, of
+// how many.
 func (t *topic) fullLocked(isFull func(Subscriber) bool) (full, of int) {
 	of = int(min(t.roster.n, sample))
 	for i := range of {
@@ -283,7 +285,7 @@ func (s *shard) put(t *topic) {
 	}
 }
 
-// startLocked sends a batch of what waits on its walk.
+// startLocked starts the walk of a batch of what waits.
 func (t *topic) startLocked() {
 	n, size := 1, t.waiting[0].size()
 	for n < min(len(t.waiting), maxBatch) {
@@ -299,8 +301,8 @@ func (t *topic) startLocked() {
 	}
 }
 
-// holdLocked counts m as pending from its first part on, until releaseLocked has
-// been called for each part that holds it.
+// holdLocked counts m as pending from the first part that holds it until each of them
+// has called releaseLocked.
 func (t *topic) holdLocked(m *Message) {
 	t.held += m.size()
 	if m.holders.Add(1) == 1 {

@@ -22,12 +22,12 @@ func (ps *PubSub) Topics() iter.Seq2[string, int] {
 	}
 }
 
-// names are the topics whose names lead here, some at a time.
+// names yields the names of the shard's topics, some at a time.
 func (s *shard) names() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		some := make([]string, 0, atOnce)
 		s.mu.Lock()
-		for name := range s.topics { // which others may change while it is unlocked
+		for name := range s.topics { // others may change it while it is unlocked
 			if some = append(some, name); len(some) < atOnce {
 				continue
 			}

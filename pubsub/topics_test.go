@@ -9,7 +9,7 @@ import (
 	"github.com/roost-rt/roost/pubsub"
 )
 
-// Topics are all that have subscribers, a crowd as one, while others come and go.
+// Topics yields all topics with subscribers, a crowd as one, while others come and go.
 func TestTopics(t *testing.T) {
 	ps := pubsub.New(pubsub.Config{Shards: 4}, new(line))
 	want := map[string]int{"crowd": 3 * pubsub.Split}
@@ -36,7 +36,7 @@ func TestTopics(t *testing.T) {
 		t.Errorf("Topics has %d topics, want %d; the crowd has %d members, want %d", len(got), len(want), got["crowd"], want["crowd"])
 	}
 	for range ps.Topics() {
-		break // which leaves nothing locked
+		break // leaves nothing locked
 	}
 	crowd(ps, "crowd", 1)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-// hop is two nodes: messages of the first come out of the Go channel.
+// hop starts two nodes. Messages of the first come out of the Go channel.
 func hop(b *testing.B) (from *cluster.Link, in chan *pubsub.Message) {
 	s := serve(b, natsserver.Config{})
 	in = make(chan *pubsub.Message, 1024)
@@ -41,7 +41,7 @@ func BenchmarkHopLatency(b *testing.B) {
 	}
 }
 
-// As many as arrive, with up to 1,000 on their way: time of one.
+// As many as arrive, with up to 500 on their way: the time of one.
 func BenchmarkHopThroughput(b *testing.B) {
 	for _, size := range []int{200, 10_000} {
 		b.Run(fmt.Sprintf("text-%dB", size), func(b *testing.B) {
@@ -66,7 +66,7 @@ func BenchmarkHopThroughput(b *testing.B) {
 	}
 }
 
-// What the publisher pays. NATS may be slower: then a part is refused.
+// The cost of a broadcast for its publisher. If NATS is slower, some are refused.
 func BenchmarkBroadcast(b *testing.B) {
 	from, in := hop(b)
 	done := make(chan struct{})

@@ -14,7 +14,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-// A host is a busy one: on it, processes of nodes run for Runs in each Round only, one
+// A host is a busy one: the processes of its nodes run only for Runs in each Round, one
 // after the other.
 type host struct {
 	Processes, Nodes int // Nodes in each
@@ -26,12 +26,12 @@ type host struct {
 	Log              bool
 }
 
-// largeHost is that of ROOST_TEST_BUSY: 120 nodes each of which runs once in 5 to 8 s.
+// largeHost is the one of ROOST_TEST_BUSY: 120 nodes, each of which runs once in 5 to 8 s.
 var largeHost = host{Processes: 6, Nodes: 20, Round: 7 * time.Second, Runs: 600 * time.Millisecond, Rounds: 6, Every: 100 * time.Millisecond, Size: 1000, Log: true}
 
-// On a busy host, where the processes of nodes stand still for far longer than they
-// run, no link is lost for that, and nothing that is said. ROOST_TEST_BUSY=120 makes it
-// so many nodes, for minutes, with one NATS server and with three.
+// On a busy host, where processes of nodes stand still for far longer than they run, no
+// link and no message is lost. ROOST_TEST_BUSY=120 runs that many nodes, for minutes, with
+// one NATS server and with three.
 func TestBusyHost(t *testing.T) {
 	h := host{Processes: 3, Nodes: 4, Round: 900 * time.Millisecond, Runs: 150 * time.Millisecond, Rounds: 3, Every: 10 * time.Millisecond, Size: 1000, Beat: 500 * time.Millisecond}
 	text, large := os.LookupEnv("ROOST_TEST_BUSY")
@@ -128,7 +128,7 @@ func (h host) round(t *testing.T, all []*busyProcess) {
 	}
 }
 
-// While a node stands still it hears nobody, and that is nobody's silence.
+// A node that stands still hears nobody, which does not mean that the others are silent.
 func TestStandstillIsNoSilence(t *testing.T) {
 	const s = time.Second
 	for _, tt := range []struct {

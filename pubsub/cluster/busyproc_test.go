@@ -37,7 +37,7 @@ type busyOrder struct {
 	MaxPatient time.Duration // for what was said to arrive
 }
 
-// A busyReport is what became of it. Lost, twice and out of order are of all nodes.
+// A busyReport is the outcome. Lost, twice and out of order are counts of all nodes.
 type busyReport struct {
 	Said         int // by each talker of the process
 	Heard        int
@@ -80,9 +80,9 @@ func (n *hearer) deliver(m *pubsub.Message) error {
 	return nil
 }
 
-// runNodes is a process of nodes. It tells in lines what it has done, and goes on with
-// each line of its input: it is there; the first node talks; it is silent, and says how
-// much it has said; all have heard as much as the input says, or will not.
+// runNodes is the main function of a process of nodes. It writes a line for each step and
+// goes on to the next when it reads one: it is there; the first node talks; it is silent,
+// and writes how much it has said; all have heard as much as the input says, or will not.
 func runNodes(text string) error {
 	var o busyOrder
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
@@ -140,8 +140,8 @@ func runNodes(text string) error {
 	return err
 }
 
-// talkOn says numbers until it is enough: one each o.Every, or all that were due while the
-// process stood still.
+// talkOn says numbers until enough is closed: one each o.Every, or all that were due while
+// the process stood still.
 func talkOn(n *hearer, o busyOrder, enough chan struct{}) (r busyReport) {
 	ticks := time.NewTicker(o.Every)
 	defer ticks.Stop()
@@ -231,7 +231,7 @@ func startBusy(t *testing.T, o busyOrder) *busyProcess {
 	return p
 }
 
-// line is the next one that the process says.
+// line returns the next line that the process writes.
 func (p *busyProcess) line(t *testing.T) string {
 	t.Helper()
 	if !p.lines.Scan() {

@@ -16,7 +16,7 @@ import (
 
 var _ pubsub.Counter = (*cluster.Link)(nil)
 
-// soon is a context for what should not take long.
+// soon returns a context for calls that should not take long.
 func soon(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -24,8 +24,7 @@ func soon(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// counting starts a node that has so many subscriptions to each topic that starts
-// with room.
+// counting starts a node that has n subscriptions to each topic that begins with room.
 func counting(t *testing.T, url, name string, n int) *node {
 	t.Helper()
 	c := newNode(cluster.Config{URL: url, Node: name, Logger: quiet})
@@ -65,7 +64,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// Many ask at the same time, while others broadcast.
+// Many nodes may ask at the same time, while others broadcast.
 func TestCountsAtOnce(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	a, b := counting(t, s.URL(), "a", 1), counting(t, s.URL(), "b", 2)
@@ -88,9 +87,9 @@ func TestCountsAtOnce(t *testing.T) {
 	}
 }
 
-// A node that says nothing is named when the time is up, and the others count all
-// the same. One that leaves meanwhile is not waited for, and answers to other
-// questions do not count.
+// A node that does not answer is named when the time is up, and the others count all the
+// same. Nobody waits for one that leaves meanwhile, and answers to other questions do not
+// count.
 func TestCountOfSilentNode(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)
@@ -156,7 +155,7 @@ func TestCountOfSilentNode(t *testing.T) {
 	}
 }
 
-// hex is how subjects have an id.
+// hex returns an id as subjects have it.
 func hex(id []byte) string {
 	const digits = "0123456789abcdef"
 	var b strings.Builder
@@ -167,7 +166,7 @@ func hex(id []byte) string {
 	return b.String()
 }
 
-// Who is no part of the cluster, or leaves it, gets no count.
+// A node that is not part of the cluster, or leaves it, gets no count.
 func TestCountWithoutLink(t *testing.T) {
 	if _, err := cluster.New(cluster.Config{Logger: quiet}).Count(t.Context(), "a"); !errors.Is(err, pubsub.ErrNotConnected) {
 		t.Errorf("Count before Start: %v, want %v", err, pubsub.ErrNotConnected)

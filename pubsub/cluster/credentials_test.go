@@ -59,7 +59,7 @@ func write(t *testing.T, dir, name string, content []byte) (file string) {
 	return file
 }
 
-// A NATS server that asks for a client certificate and a key takes a node that has
+// A NATS server that asks for a client certificate and a key accepts a node that has
 // both, and no other.
 func TestCredentials(t *testing.T) {
 	dir := t.TempDir()

@@ -74,8 +74,8 @@ func TestBytesOfABroadcast(t *testing.T) {
 	}
 }
 
-// Who hears of a change since an edition that it does not know asks for the table, and
-// gets it from who is asked.
+// A node that hears of changes since an edition that it does not know asks for the table,
+// and gets it.
 func TestBytesOfPulses(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)
@@ -162,8 +162,8 @@ func TestDecodeInvalid(t *testing.T) {
 	}
 }
 
-// What can be decoded comes out of encode again, but for lengths that were
-// written longer than needed.
+// What can be decoded comes out of encode again, except for lengths that were written
+// longer than needed.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{"", hello(1), hello(9), say(1, "msg"), head(13, 0, 1) + "\x00\x00\x00\x01\x03\xff", head(2, 1, 0) + "\x00\x00\xff", head(1, 0, 1) + "\x80\x00\x00"} {
 		f.Add([]byte(s))

@@ -18,13 +18,13 @@ func Row(topic string, number uint64) string {
 	return string(appendRow(nil, row{bucketOf(topic), number, 0}))
 }
 
-// Bucket is where broadcasts of a topic go.
+// Bucket returns the subject of a topic's broadcasts.
 func (l *Link) Bucket(topic string) string { return l.buckets[bucketOf(topic)] }
 
-// NATS is the carrier that a Link uses if it is given no other.
+// NATS returns the carrier that a Link uses by default.
 func NATS(cfg Config) Carrier { return natsCarrier{cfg.withDefaults()} }
 
-// Seal returns how a cluster with a secret signs and verifies.
+// Seal returns the functions with which a cluster with a secret signs and verifies.
 func Seal(secret string, maxWait time.Duration) (sign func(subject string, data []byte) []byte, verify func(subject string, data []byte) bool) {
 	s := newSeal(secret, maxWait)
 	return s.sign, func(subject string, data []byte) bool { _, ok := s.verify(subject, data); return ok }
@@ -33,8 +33,8 @@ func Seal(secret string, maxWait time.Duration) (sign func(subject string, data 
 // Serials returns isNew of a node's serials.
 func Serials() (isNew func(uint64) bool) { return new(serials).isNew }
 
-// Gone is how many of one peer have gone silent that was heard of once, if a node looks
-// at those times since.
+// Gone returns how often a peer that was heard once counts as gone, for a node that looks
+// at the given times after that.
 func Gone(beat time.Duration, at ...time.Duration) (gone int) {
 	heard := time.Now()
 	p := &peers{beat: beat, byID: map[uint64]*peer{1: {name: "a", heard: heard, here: true}}}

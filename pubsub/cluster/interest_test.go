@@ -103,8 +103,8 @@ func openEar(t *testing.T, url, name string) (*node, *ear) {
 	return n, e
 }
 
-// A node hears nothing of topics that nobody has subscribed to there, and counts none
-// of that as missed.
+// A node hears nothing of topics without subscribers there, and counts none of it as
+// missed.
 func TestNoInterest(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a", "b")
@@ -125,8 +125,9 @@ func TestNoInterest(t *testing.T) {
 	}
 }
 
-// A topic that comes and goes moves no subscription. When it stays away, the node hears
-// nothing more, and misses nothing of that time when it listens again.
+// A topic that comes and goes changes no subscription of the carrier. When it stays away,
+// the node hears nothing more, and when it listens again, it misses nothing of the time
+// between.
 func TestInterestLingers(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	a := open(t, cluster.Config{URL: s.URL(), Node: "a", MaxKept: 1})
@@ -158,8 +159,8 @@ func TestInterestLingers(t *testing.T) {
 	}
 }
 
-// What is published after Subscribe has returned arrives, also if the link was down
-// then.
+// What is published after Subscribe has returned arrives, even if the link was down at
+// the time.
 func TestSubscribeWhileLinkIsDown(t *testing.T) {
 	all, proxies := apart(t)
 	send(t, all[2], "0")
@@ -178,8 +179,8 @@ func TestSubscribeWhileLinkIsDown(t *testing.T) {
 	want(t, all[0], append([]string{"0"}, numbers(1, 100)...)...)
 }
 
-// Nodes that come when others have broadcast for long get what is broadcast from then
-// on, whatever bucket, and miss nothing.
+// Nodes that come when others have broadcast for a long time get what is broadcast from
+// then on, in every bucket, and miss nothing.
 func TestSubscribersOfManyTopics(t *testing.T) {
 	const topics = 3000
 	s := serve(t, natsserver.Config{})
@@ -219,8 +220,8 @@ func TestSubscribersOfManyTopics(t *testing.T) {
 	pool.Wait()
 }
 
-// To listen to one more topic costs what has to do with its bucket, however many others
-// are in use: each new room must not move the tables of all nodes.
+// Listening to one more topic costs only what concerns its bucket, however many others
+// are in use: a new room must not move the tables of all nodes.
 func TestListeningCostsLittle(t *testing.T) {
 	const topics, each = 2000, 10
 	s := serve(t, natsserver.Config{})

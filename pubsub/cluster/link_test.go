@@ -55,7 +55,7 @@ func TestMessageArrivesWhole(t *testing.T) {
 
 type nobody struct{ pubsub.Subscriber }
 
-// What deliver finds invalid is counted as such, not as missed.
+// A message that deliver finds invalid is counted as invalid, not as missed.
 func TestInvalidMessage(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
@@ -151,8 +151,8 @@ func TestTooLarge(t *testing.T) {
 	want(t, all[1], "small") // the link has survived
 }
 
-// What NATS takes at most is known to a byte, with a seal and without: what is taken
-// arrives.
+// The largest message that NATS takes is known to a byte, with a seal and without: all
+// that are accepted arrive.
 func TestLargestMessage(t *testing.T) {
 	const limit = 4 << 10
 	s := serve(t, natsserver.Config{MaxPayload: limit})

@@ -24,8 +24,8 @@ func (s stalled) Handle(context.Context, slog.Record) error { <-s.released; retu
 func (s stalled) Enabled(context.Context, slog.Level) bool  { return true }
 func (s stalled) WithAttrs([]slog.Attr) slog.Handler        { return s }
 
-// A log handler that blocks delays neither what comes from other nodes, whose
-// coming it is told of first, nor the end of the link for more than a second.
+// A log handler that blocks does not delay what comes from other nodes, although the log
+// is told of them first, and delays the end of the link by a second at most.
 func TestStalledLog(t *testing.T) {
 	log := stalled{released: make(chan struct{})}
 	defer close(log.released)
@@ -47,7 +47,7 @@ func TestStalledLog(t *testing.T) {
 	}
 }
 
-// A page is what a log has written.
+// A page holds what a log has written.
 type page struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -59,7 +59,7 @@ func (p *page) Write(b []byte) (int, error) {
 	return p.text.Write(b)
 }
 
-// lines are those that contain something.
+// lines returns the lines that contain a text.
 func (p *page) lines(what string) (all []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,8 +71,8 @@ func (p *page) lines(what string) (all []string) {
 	return all
 }
 
-// Nodes that come and leave are counted in the log, and named at level debug alone: of
-// many that start together each would have a line about each.
+// Nodes that come and leave are counted in the log, and named only at level debug: of
+// many that start together, each would log a line about each of the others.
 func TestLogCountsNodes(t *testing.T) {
 	t.Parallel()
 	const others = 6

@@ -80,7 +80,7 @@ func cut(t *testing.T, all []*node, proxies []*proxy) {
 	}
 }
 
-// Who is back first waits for the other one: NATS keeps nothing for it.
+// The node that is back first waits for the other one, for which NATS keeps nothing.
 func TestFirstOneBackWaits(t *testing.T) {
 	all, proxies := apart(t)
 	cut(t, all, proxies)
@@ -93,7 +93,7 @@ func TestFirstOneBackWaits(t *testing.T) {
 	want(t, all[2], "1", "2", "3", "4")
 }
 
-// But not for ever.
+// It does not wait for ever.
 func TestFirstOneBackGivesUpWaiting(t *testing.T) {
 	all, proxies := apart(t)
 	cut(t, all, proxies)
@@ -103,8 +103,8 @@ func TestFirstOneBackGivesUpWaiting(t *testing.T) {
 	want(t, all[1])
 }
 
-// Whatever is lost when NATS servers die under load, nothing comes twice or out of
-// order, and what has not come is counted.
+// When NATS servers die under load, nothing comes twice or out of order, and what has not
+// come is counted.
 func TestRestartUnderLoad(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL(), Beat: 300 * time.Millisecond}, "a", "b")
@@ -197,14 +197,14 @@ func TestSlowNode(t *testing.T) {
 	}
 }
 
-// If that is not kept any more, it knows how many messages it has missed.
+// If they are no longer kept, it knows how many it has missed.
 func TestSlowNodeAsksTooLate(t *testing.T) {
 	if got := slowNode(t, 100_000); got.Missed == 0 || got.Gaps == 0 {
 		t.Errorf("Stats = %+v, want a gap", got)
 	}
 }
 
-// slowNode returns what a node knows in the end that has not kept up.
+// slowNode returns the final Stats of a node that has not kept up.
 func slowNode(t *testing.T, kept int) pubsub.AdapterStats {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL(), MaxKept: kept}, "a", "b")
@@ -256,7 +256,7 @@ func TestSlowNodeMissesWhatIsForItOnly(t *testing.T) {
 	})
 }
 
-// What the node cannot take in time is missed, too.
+// What the node cannot take in time counts as missed, too.
 func TestOverloadedNode(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	all := openAll(t, cluster.Config{URL: s.URL()}, "a")
@@ -272,7 +272,7 @@ func TestOverloadedNode(t *testing.T) {
 	}
 }
 
-// What is lost appears in the log, in one line for each beat.
+// Losses appear in the log, in one line for each beat.
 func TestLossesAreLogged(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	var out lines
@@ -284,7 +284,7 @@ func TestLossesAreLogged(t *testing.T) {
 	}
 	defer n.Close()
 	stop(t, s, n)
-	send(t, n, numbers(0, 101)...) // one has room
+	send(t, n, numbers(0, 101)...) // there is room for one
 	const line = `level=WARN msg="messages lost between nodes" cluster=default node=a dropped=`
 	eventually(t, "100 messages in the log", func() bool {
 		total := 0
@@ -323,8 +323,8 @@ func (l *lines) String() string {
 	return l.all.String()
 }
 
-// Broadcasts come in order of their numbers or not at all, whatever NATS does and
-// although the node that sent them answers no questions.
+// Broadcasts come in the order of their numbers or not at all, whatever NATS does, even if
+// the node that sent them answers no questions.
 func TestNumbers(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -369,8 +369,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// Nobody who publishes waits for a NATS server that takes nothing, and the node
-// looks for another one.
+// Publishers do not wait for a NATS server that takes nothing, and the node looks for
+// another one.
 func TestStuckLink(t *testing.T) {
 	t.Parallel()
 	s := serve(t, natsserver.Config{})
@@ -394,7 +394,7 @@ func TestStuckLink(t *testing.T) {
 	eventually(t, "the link counts as lost", func() bool { return !all[0].Stats().Connected })
 }
 
-// A proxy passes bytes on until it sticks.
+// A proxy passes bytes on until it is stuck.
 type proxy struct {
 	addr     string
 	listener net.Listener

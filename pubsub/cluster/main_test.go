@@ -81,7 +81,7 @@ func (n *node) gap(g pubsub.Gap) {
 	n.gaps = append(n.gaps, g)
 }
 
-// told is how many messages of a node it was told are lost.
+// told returns how many messages of a node it was told are lost.
 func (n *node) told(name string) (messages uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -93,7 +93,7 @@ func (n *node) told(name string) (messages uint64) {
 	return messages
 }
 
-// noGap is for nodes whose losses another count tells.
+// noGap is for nodes whose losses another count shows.
 func noGap(pubsub.Gap) {}
 
 // open starts a node that is closed when the test ends. Beats are quick.

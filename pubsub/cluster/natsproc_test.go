@@ -19,8 +19,8 @@ import (
 // where it listens for nodes, and where it and the others do for each other.
 const natsAddrs = "ROOST_TEST_NATS"
 
-// runNATS is a NATS server of a cluster until its standard input ends: with the
-// test, however that does.
+// runNATS runs a NATS server of a cluster until its standard input ends, which it does
+// with the test, however that ends.
 func runNATS(addrs string) error {
 	hosts := strings.Split(addrs, " ")
 	options := &server.Options{NoSigs: true, NoLog: true, NoSystemAccount: true, MaxPayload: 8 << 20}
@@ -100,7 +100,7 @@ func free(t testing.TB, n int) (addrs []string) {
 	return addrs
 }
 
-// url is where nodes find the server.
+// url returns the address of the server for nodes.
 func (p *process) url() string { return "nats://" + strings.Fields(p.addrs)[0] }
 
 func (p *process) start(t testing.TB) {

@@ -12,7 +12,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/cluster/natsserver"
 )
 
-// pair is two nodes with a subscriber of topic a each.
+// pair starts two nodes with a subscriber of topic a each.
 func pair(t *testing.T, link cluster.Config, cfg pubsub.Config) (nodes [2]*pubsub.PubSub, crowd [2]*listener) {
 	t.Helper()
 	pool := new(goroutines)
@@ -32,8 +32,9 @@ func pair(t *testing.T, link cluster.Config, cfg pubsub.Config) (nodes [2]*pubsu
 	return nodes, crowd
 }
 
-// A burst is taken whole or refused before anybody has got it: what Publish
-// returns nil for reaches all, here and there, however small the bounds are.
+// Each message of a burst is accepted, or refused before anybody has got it: if Publish
+// returns nil, the message reaches everybody, here and there, however small the bounds
+// are.
 func TestBurst(t *testing.T) {
 	for _, c := range []struct {
 		name         string

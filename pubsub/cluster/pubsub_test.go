@@ -49,8 +49,8 @@ func (g *goroutines) Go(t lane.Turn) { g.WaitGroup.Go(t.Turn) }
 
 func (*goroutines) Hold(int64) {}
 
-// A message goes once around the whole: PubSub, Link, NATS, Link, PubSub. On both
-// nodes every subscriber but the sender gets all messages in order (spec §6.2).
+// A message goes all the way: PubSub, Link, NATS, Link, PubSub. On both nodes every
+// subscriber except the sender gets all messages in order (spec §6.2).
 func TestPubSubsOfTwoNodes(t *testing.T) {
 	const subscribers, messages = 300, 500
 	s := serve(t, natsserver.Config{MaxPayload: 5000})

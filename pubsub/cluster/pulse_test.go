@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A pair is a node that sends, and another's view of it, with a network between them that
-// loses what it likes.
+// A pair is a node that sends, and another node's view of it, with a lossy network between
+// them.
 type pair struct {
 	*rand.Rand
 	t      *testing.T
@@ -60,13 +60,13 @@ func (w *pair) publish(topic string) {
 	}
 }
 
-// beat sends what tells that the node is still here.
+// beat announces that the node is still here.
 func (w *pair) beat() {
 	e := envelope{kind: pulse, id: 1, node: "a"}
 	w.outbox.putNotice(letter{kind: pulse, data: e.encode(), since: time.Now()}, math.MaxInt)
 }
 
-// carry has the network take some of what waits. It loses some of that.
+// carry has the network take some of what waits, and lose some of that.
 func (w *pair) carry(most int) {
 	for range most {
 		l, ok := w.outbox.head()
@@ -87,7 +87,7 @@ func (w *pair) lose() {
 	}
 }
 
-// hear is what the other node does with what comes.
+// hear does what the other node does with an envelope.
 func (w *pair) hear(data []byte) {
 	e, err := decode(data)
 	if err != nil {
@@ -130,7 +130,7 @@ func (w *pair) catchUp(n *news) {
 
 func (w *pair) deliver(e *envelope) { w.got[e.bucket] = append(w.got[e.bucket], e.number) }
 
-// answer tells the whole table, as to a join.
+// answer sends the whole table, as after a join.
 func (w *pair) answer() {
 	e := envelope{kind: answer, id: 1, node: "a"}
 	rows, edition := w.outbox.table()
@@ -178,8 +178,9 @@ func (w *pair) chase() {
 	}
 }
 
-// Whatever the network loses of broadcasts, pulses, tables, questions and answers: when it
-// loses nothing more, a few beats bring all that was sent since the node listens, in order.
+// The network may lose any broadcasts, pulses, tables, questions and answers. Once it
+// loses no more, a few beats bring everything that was sent since the node listens, in
+// order.
 func TestPulsesConverge(t *testing.T) {
 	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
@@ -228,8 +229,8 @@ func TestPulsesConverge(t *testing.T) {
 	}
 }
 
-// A table is asked for by who begins to listen to a bucket and misses the answer to that,
-// and by who may have missed a change, and by nobody else, however long nothing changes.
+// A node asks for a table if it begins to listen to a bucket and misses the answer, or if
+// it may have missed a change, and never otherwise, however long nothing changes.
 func TestTablesAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPair(t, 1)
@@ -277,9 +278,9 @@ func TestTablesAskedFor(t *testing.T) {
 	})
 }
 
-// What left after a subscriber came, and before the carrier brings it, the answer to a seek
-// tells at once. An answer that is lost is no word that there was nothing: what was sent
-// before the subscriber does not come.
+// The answer to a seek tells at once what was sent after a subscriber came and before the
+// carrier brings it. If that answer is lost, the node does not conclude that nothing was
+// sent, and what was sent before the subscriber came does not come.
 func TestFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPair(t, 1)
@@ -316,7 +317,7 @@ func TestFound(t *testing.T) {
 	})
 }
 
-// While a node is here whose build knows no editions, beats are whole tables.
+// Beats are whole tables while a node is here whose build knows no editions.
 func TestOlderBuilds(t *testing.T) {
 	w := newPair(t, 1)
 	for _, c := range []struct {

@@ -36,7 +36,7 @@ func recordFirst(t *testing.T, s *natsserver.Server, nc *nats.Conn, kind byte, c
 	}
 }
 
-// A number that the node of that id has never used does not silence it.
+// A number that a node has never used, sent in its name, does not silence it.
 func TestForgedNumber(t *testing.T) {
 	for what, number := range map[string]uint64{"huge": 1 << 60, "impossible": 1<<64 - 1, "old": 1} {
 		t.Run(what, func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestForgedNumber(t *testing.T) {
 	}
 }
 
-// That holds for the first number of all, too: the node that came later has
-// nothing to compare it with.
+// The same holds for the first number that a node hears, which it has nothing to compare
+// with.
 func TestForgedFirstNumber(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)
@@ -106,8 +106,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// What a node has sent to one other is delivered when its goodbye has overtaken it,
-// but does not make it come back. Only what it says to all does.
+// A message to one node is delivered even if the sender's goodbye has overtaken it, but
+// it does not bring the sender back. Only what it says to all does.
 func TestGoodbyeOvertakes(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)

@@ -31,8 +31,8 @@ func TestAdapterWithSecret(t *testing.T) {
 	})
 }
 
-// What an outsider sends is dropped, whatever it is, counted, and said once. So is what
-// he has recorded, wherever he sends it again.
+// Whatever an outsider sends is dropped and counted, and logged once. So is what he has
+// recorded, wherever he sends it again.
 func TestForgedEnvelopes(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	nc := outsider(t, s)
@@ -108,8 +108,8 @@ func record(t *testing.T, sub *nats.Subscription, fits func(*nats.Msg) bool) *na
 	}
 }
 
-// A message for one node that waits there is not taken for a recorded one, although
-// much that was sent later has come meanwhile.
+// A message to one node that waits there does not count as a replay, although much that
+// was sent later has come meanwhile.
 func TestSignedMessageWaits(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	cfg := cluster.Config{URL: s.URL(), Node: "b", Secret: secret, Beat: 50 * time.Millisecond, Logger: quiet}
@@ -144,7 +144,7 @@ func TestSignedMessageWaits(t *testing.T) {
 	}
 }
 
-// Nodes with another secret, or without one, do not hear each other.
+// Nodes with different secrets, or without one, do not hear each other.
 func TestOtherSecret(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	var all []*node
@@ -170,7 +170,7 @@ func TestOtherSecret(t *testing.T) {
 	}
 }
 
-// A seal is for one subject, and for a time.
+// A seal holds for one subject, and for a time.
 func TestSeal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sign, verify := cluster.Seal(secret, 30*time.Second)

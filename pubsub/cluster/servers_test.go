@@ -18,8 +18,8 @@ import (
 
 const startTimeout = 30 * time.Second
 
-// hang is for how long a NATS server hangs in TestServersInTrouble. ROOST_TEST_HANG
-// may say more: 14s is what lost most before broadcasts were sent again.
+// hang is how long a NATS server hangs in TestServersInTrouble. ROOST_TEST_HANG sets
+// another time: 14s lost the most before broadcasts were sent again.
 func hang(t *testing.T) time.Duration {
 	t.Helper()
 	text, ok := os.LookupEnv("ROOST_TEST_HANG")
@@ -34,8 +34,7 @@ func hang(t *testing.T) time.Duration {
 }
 
 // Three nodes with a NATS server each talk while one server after the other is in
-// trouble. What Broadcast has returned nil for arrives everywhere, once and in
-// order.
+// trouble. Each message that Broadcast has accepted arrives everywhere, once and in order.
 func TestServersInTrouble(t *testing.T) {
 	t.Parallel()
 	hung := func(t *testing.T, p *process) {
@@ -67,7 +66,7 @@ func TestServersInTrouble(t *testing.T) {
 	}
 }
 
-// So it is with 40 MB at once from one node, whose server dies meanwhile.
+// The same holds for 40 MB at once from one node, whose server dies meanwhile.
 func TestBurstWhileServerDies(t *testing.T) {
 	t.Parallel()
 	servers := startNATS(t, 3)
@@ -85,7 +84,7 @@ func TestBurstWhileServerDies(t *testing.T) {
 	talk.end(t)
 }
 
-// A talk is nodes that say one number after the other.
+// A talk is a set of nodes that say one number after the other.
 type talk struct {
 	nodes   []*node
 	running sync.WaitGroup
@@ -151,7 +150,7 @@ func (k *talk) say(t *testing.T, i int, payload []byte) {
 	}
 }
 
-// goOn waits until so many more numbers have come to each node.
+// goOn waits until each node has got that many more numbers.
 func (k *talk) goOn(t *testing.T, more uint64) {
 	t.Helper()
 	for _, n := range k.nodes {

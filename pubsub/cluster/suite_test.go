@@ -10,7 +10,7 @@ import (
 	"github.com/roost-rt/roost/pubsub/pubsubtest"
 )
 
-// suiteCluster is one whose nodes use NATS servers by turns.
+// suiteCluster returns a cluster whose nodes use the given NATS servers in turn.
 func suiteCluster(maxPayload int, urls ...string) pubsubtest.Cluster {
 	next := 0
 	return pubsubtest.Cluster{
@@ -30,7 +30,7 @@ func TestAdapter(t *testing.T) {
 	})
 }
 
-// So it is with a node at each of three NATS servers.
+// The same holds with a node at each of three NATS servers.
 func TestAdapterOverServersOfACluster(t *testing.T) {
 	pubsubtest.Run(t, func(t *testing.T) pubsubtest.Cluster {
 		var urls []string

@@ -34,8 +34,7 @@ func runDeaf(order string) error {
 	return err
 }
 
-// startDeaf starts such a node in a process of its own, and returns what it has used of
-// the processors since.
+// startDeaf starts such a node in a process of its own, and returns its CPU time since.
 func startDeaf(b *testing.B, url, topic string) (cpu func() time.Duration) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -113,8 +112,8 @@ func BenchmarkThreeNodesLatency(b *testing.B) {
 	}
 }
 
-// As many as arrive, from one node to another, or from two to two others: so much would a
-// second lane of sending and receiving bring.
+// As many as arrive, from one node to another, or from two to two others: the difference
+// is what a second lane of sending and receiving would bring.
 func BenchmarkThreeNodesThroughput(b *testing.B) {
 	for _, pairs := range []int{1, 2} {
 		b.Run(fmt.Sprintf("pairs=%d", pairs), func(b *testing.B) {
@@ -141,8 +140,8 @@ func BenchmarkThreeNodesThroughput(b *testing.B) {
 	}
 }
 
-// What a broadcast costs a node without subscribers of its topic, in CPU time of its
-// process: nothing, unless it listens to a topic of the same bucket.
+// The cost of a broadcast for a node without subscribers of its topic, in CPU time of its
+// process: nothing, unless the node listens to a topic of the same bucket.
 func BenchmarkDeafNode(b *testing.B) {
 	m := text(200)
 	for _, same := range []bool{false, true} {

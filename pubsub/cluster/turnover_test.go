@@ -2,8 +2,8 @@ package cluster
 
 import "testing"
 
-// Two hundred nodes that start one after the other are one line, and so are some that
-// come and leave without an end, in ten beats each.
+// Two hundred nodes that start one after the other make one line. Nodes that come and
+// leave without end make one in ten beats.
 func TestTurnover(t *testing.T) {
 	t.Parallel()
 	var all turnover

@@ -14,7 +14,7 @@ import (
 
 var _ pubsub.Watcher = (*cluster.Link)(nil)
 
-// changes are what a node was told of others.
+// changes records what a node was told about others.
 type changes struct {
 	mu  sync.Mutex
 	all []pubsub.NodeEvent
@@ -44,8 +44,7 @@ func (c *changes) wantLast(t *testing.T, want pubsub.NodeChange) {
 	})
 }
 
-// A node that cannot be reached for a while is down, and then there again. One that
-// starts again before anybody has missed it is down and up.
+// A node that cannot be reached for a while is down, and then here again.
 func TestWatch(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	p := newProxy(t, strings.TrimPrefix(s.URL(), "nats://"))
@@ -71,7 +70,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// The same name under another id is the node after a crash, which nobody has noticed.
+// A known name under a new id is the node after a crash that nobody has noticed: it is
+// down, and up.
 func TestWatchStartsAgain(t *testing.T) {
 	s := serve(t, natsserver.Config{})
 	var told changes

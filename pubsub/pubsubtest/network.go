@@ -195,7 +195,7 @@ func (n *Node) postLocked(m *pubsub.Message, to []*Node) error {
 	return nil
 }
 
-// copyOf is the message as it arrives: each node has its own.
+// copyOf returns the message as it arrives: each node has a copy.
 func copyOf(m *pubsub.Message) *pubsub.Message {
 	return &pubsub.Message{Topic: m.Topic, Event: m.Event, Payload: m.Payload, Binary: m.Binary}
 }
@@ -262,7 +262,7 @@ func (n *Node) deliverInTime(m *pubsub.Message) error {
 	}
 }
 
-// take notes what has become of a message. It counts as waiting until then.
+// take counts what became of a message, which has counted as waiting until then.
 func (n *Node) take(p parcel, err error) {
 	n.network.mu.Lock()
 	n.pending -= p.size

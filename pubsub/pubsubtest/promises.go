@@ -59,8 +59,8 @@ type sender struct{ handle pubsub.Subscription }
 func (s *sender) Subscription() *pubsub.Subscription { return &s.handle }
 func (*sender) Deliver(*pubsub.Batch)                {}
 
-// A message whose topic or event is no text, or long, arrives as it was, or is refused:
-// its publisher must not think that it is on its way.
+// A message whose topic or event is long, or not text, arrives as it was or is refused.
+// Its publisher must not believe that it is on its way.
 func anyBytes(t *testing.T, c *cluster) {
 	a, b := c.add("a"), c.add("b")
 	topics := []string{"room:\xff", "\xed\xa0\x80", strings.Repeat("room/", 1<<10)}
@@ -93,8 +93,7 @@ func anyBytes(t *testing.T, c *cluster) {
 	}
 }
 
-// What one goroutine broadcasts arrives everywhere in that order, whoever else
-// broadcasts.
+// Broadcasts of one goroutine arrive everywhere in order, whoever else broadcasts.
 func orderOfPublisher(t *testing.T, c *cluster) {
 	const each = 100
 	nodes := c.start(t, "a", "b", "c")
@@ -120,7 +119,7 @@ func orderOfPublisher(t *testing.T, c *cluster) {
 	}
 }
 
-// What is sent to one node arrives there in order, and nowhere else.
+// Messages to one node arrive there in order, and nowhere else.
 func toOneNode(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	many := numbers("", 1000)
@@ -138,8 +137,8 @@ func toOneNode(t *testing.T, c *cluster) {
 	nodes[0].counted(t, pubsub.AdapterStats{Published: uint64(len(many)) + 1, Received: 1})
 }
 
-// What is broadcast after Listen has returned arrives in order, although the engine
-// may not know yet that somebody listens.
+// Broadcasts sent after Listen has returned arrive in order, although the engine may not
+// know yet that somebody listens.
 func sinceItListens(t *testing.T, c *cluster) {
 	const topics, each = 60, 3
 	nodes := c.start(t, "a", "b", "c")
@@ -175,7 +174,7 @@ func sinceItListens(t *testing.T, c *cluster) {
 	}
 }
 
-// A node that leaves is no peer any more. One that comes in its place is.
+// A node that leaves is no longer a peer. One that comes in its place is.
 func comeAndGo(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	nodes[1].Close()
@@ -222,8 +221,7 @@ func tooLarge(t *testing.T, c *cluster) {
 	nodes[1].counted(t, pubsub.AdapterStats{Received: 1})
 }
 
-// A publisher that is faster than messages leave is told so, and then no one has got
-// the message.
+// A publisher that is too fast is told so, and then no one has got the message.
 func overloaded(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	for _, n := range nodes[1:] {
@@ -257,8 +255,8 @@ func overloaded(t *testing.T, c *cluster) {
 	nodes[0].counted(t, pubsub.AdapterStats{Published: uint64(len(nodes[1].events()))})
 }
 
-// A node that is slow to take what comes holds up no publisher, and misses nothing
-// that was not refused.
+// A node that is slow to take messages holds up no publisher, and misses nothing that was
+// accepted.
 func doesNotWait(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b")
 	goOn := make(chan struct{})
@@ -277,8 +275,8 @@ func doesNotWait(t *testing.T, c *cluster) {
 	nodes[1].wants(t, taken...)
 }
 
-// A message that this node cannot read is counted, and one that does not arrive for
-// another reason is told as a gap, in its place.
+// A message that a node cannot read is counted. One that is lost for another reason is
+// reported as a gap, in its place.
 func deliverFails(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	nodes[1].refuse = func(m *pubsub.Message) error {
@@ -301,7 +299,7 @@ func deliverFails(t *testing.T, c *cluster) {
 	}
 }
 
-// What a node has no room for comes later, or is told as a gap.
+// Messages that a node has no room for come later, or are reported as a gap.
 func noRoomHere(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b")
 	attempts := 0
@@ -322,7 +320,7 @@ func noRoomHere(t *testing.T, c *cluster) {
 	}
 }
 
-// A node that is not started, or closed, is no part of the cluster.
+// A node that is not started, or is closed, is not part of the cluster.
 func notConnected(t *testing.T, c *cluster) {
 	b := c.start(t, "b")[0]
 	a := c.add("a")
@@ -356,7 +354,7 @@ func notConnected(t *testing.T, c *cluster) {
 	c.add("never started").Close()
 }
 
-// What was taken before Close arrives.
+// Messages accepted before Close arrive.
 func closeSends(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b", "c")
 	events := numbers("", 200)
@@ -405,8 +403,8 @@ func closeWaits(t *testing.T, c *cluster) {
 	}
 }
 
-// A node that closes while others publish on it sends what it has taken, and counts
-// what not.
+// A node that closes while goroutines publish on it sends what it has accepted, and counts
+// what it could not send.
 func closeWhilePublishing(t *testing.T, c *cluster) {
 	nodes := c.start(t, "a", "b")
 	var taken atomic.Uint64

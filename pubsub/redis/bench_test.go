@@ -11,8 +11,8 @@ import (
 	"github.com/roost-rt/roost/pubsub/redis"
 )
 
-// From one of three nodes to another; the third listens to other topics. One at a time,
-// how long it takes, and with up to 500 on their way.
+// Broadcasts from one of three nodes to another, while the third listens to other topics:
+// one at a time, and with up to 500 on their way.
 func BenchmarkThreeNodes(b *testing.B) {
 	for _, ahead := range []int{1, 500} {
 		b.Run(fmt.Sprintf("ahead=%d", ahead), func(b *testing.B) {

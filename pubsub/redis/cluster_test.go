@@ -44,7 +44,7 @@ func serveCluster(t testing.TB) (all []*server) {
 	return all
 }
 
-// whole reports whether all slots are served, as far as some servers know.
+// whole reports whether all slots are served, as far as the given servers know.
 func whole(t testing.TB, some []*server) bool {
 	t.Helper()
 	for _, s := range some {
@@ -68,7 +68,7 @@ func free(n int) (ports []string) {
 	return ports
 }
 
-// urlOf is where a Redis Cluster is.
+// urlOf returns the URL of a Redis Cluster.
 func urlOf(servers []*server) string {
 	url := "redis://127.0.0.1:" + servers[0].port
 	for i, s := range servers[1:] {
@@ -77,8 +77,8 @@ func urlOf(servers []*server) string {
 	return url
 }
 
-// So it is with sharded channels while a server of a Redis Cluster is in trouble: its replica takes over, and
-// later it is a replica itself.
+// The same holds for sharded channels while a server of a Redis Cluster is in trouble: its
+// replica takes over, and later it is a replica itself.
 func TestClusterInTrouble(t *testing.T) {
 	for name, trouble := range map[string]func(t *testing.T, all []*server){
 		"killed": func(t *testing.T, all []*server) {
@@ -116,7 +116,8 @@ func takenOver(t *testing.T, all []*server) {
 	})
 }
 
-// Any server of a Redis Cluster passes on what is not sharded: one that is left will do.
+// Every server of a Redis Cluster passes on what is not sharded: the node uses one that
+// is left.
 func TestOneServerIsLeft(t *testing.T) {
 	t.Parallel()
 	all := serveCluster(t)

@@ -1,20 +1,22 @@
-// Package redis makes nodes one cluster over Redis 6 or newer, or what speaks like
-// it: its [Carrier] brings the messages of package cluster, which numbers them, asks
-// for those that are missing, counts and knows the nodes, as over NATS.
+// Package redis connects nodes over Redis 6 or newer, or a server that speaks its
+// protocol: its [Carrier] carries the messages of package cluster, which numbers them,
+// asks for missing ones, counts them and knows the nodes, as over NATS.
 //
 //	link := cluster.New(cluster.Config{Carrier: redis.New(redis.Config{URL: "redis://10.0.0.5:6379"})})
 //
-// Nothing is stored. The channels of Redis that nodes listen to, and publish to, are
-// the subjects of package cluster: one PUBLISH for a broadcast. Redis brings it back to its
-// sender, too, if that listens, which ignores it.
+// Nothing is stored. The Redis channels that nodes listen and publish to are the subjects
+// of package cluster, with one PUBLISH for each broadcast. If the sender listens, Redis
+// brings it back, and the sender ignores it.
 //
 // Redis drops a client that does not read for a while (client-output-buffer-limit
 // pubsub: 32 MiB, or 8 MiB for a minute). The node connects again, and asks the others
 // for what it has missed. In a Redis Cluster every server passes on what is published,
-// so each node uses one of them, as long as that answers; unless Config.Sharded is set.
+// so each node uses one of them as long as it answers, unless Config.Sharded is set.
 //
 // Whoever may publish to these channels may broadcast to every client: Redis has to
-// be private, or ask for a password.
+// be private or ask for a password, or the nodes sign (cluster.Config.Secret). A node
+// reads what an outsider publishes before it knows: Redis's proto-max-bulk-len of
+// "16mb" keeps that small.
 package redis
 
 import (

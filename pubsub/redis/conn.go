@@ -24,8 +24,8 @@ const (
 	lastWait  = 2 * time.Second        // before later ones
 )
 
-// A conn keeps a line to Redis, and has a new one when that is lost. One goroutine
-// does so, and writes.
+// A conn keeps a line to Redis, and replaces it when it is lost. One goroutine does
+// that, and writes.
 type conn struct {
 	cluster.Session
 	cfg     Config
@@ -69,7 +69,7 @@ func (c *Carrier) Connect(s cluster.Session) (cluster.Conn, error) {
 	return n, nil
 }
 
-// keep has a line at all times, as far as it can, until the conn closes.
+// keep keeps the conn connected until it closes.
 func (n *conn) keep() {
 	for l := n.line; l != nil; {
 		err := l.listen(n.all()) // what came while it was dialed

@@ -40,8 +40,8 @@ func (n *conn) dial() (*line, error) {
 	return l, nil
 }
 
-// client returns one that is connected. If any server of a cluster will do, it uses
-// only one, as what reaches a subscriber through several keeps no order.
+// client returns a connected one. If any server of a cluster will do, it uses only one:
+// messages that reach a subscriber through several keep no order.
 func (n *conn) client() (c rueidis.Client, err error) {
 	if !n.options.ForceSingleClient {
 		return rueidis.NewClient(n.options)
@@ -56,7 +56,7 @@ func (n *conn) client() (c rueidis.Client, err error) {
 	return nil, err
 }
 
-// all are the subjects to listen to.
+// all returns the subjects to listen to.
 func (n *conn) all() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

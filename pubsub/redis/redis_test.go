@@ -212,8 +212,8 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// Two nodes talk while Redis is in trouble. What Broadcast has returned nil for
-// arrives once and in order.
+// Two nodes talk while Redis is in trouble. Each message that Broadcast has accepted
+// arrives, once and in order.
 func TestServerInTrouble(t *testing.T) {
 	for name, trouble := range map[string]func(t *testing.T, s *server, n *node){
 		"killed": func(t *testing.T, s *server, n *node) {
@@ -242,7 +242,7 @@ func TestServerInTrouble(t *testing.T) {
 	}
 }
 
-// talk has one node broadcast to another while there is trouble, and checks that all
+// talk has one node broadcast to another during the trouble, and checks that everything
 // arrives.
 func talk(t *testing.T, a, b *node, trouble func()) {
 	t.Helper()
@@ -289,8 +289,8 @@ func talk(t *testing.T, a, b *node, trouble func()) {
 	}
 }
 
-// What a node has no room for is asked for later, if it was for all, and otherwise
-// counted. The line is read meanwhile.
+// A node asks later for broadcasts that it had no room for, and counts lost messages to
+// it alone. It goes on reading meanwhile.
 func TestSlowReceiver(t *testing.T) {
 	t.Parallel()
 	a, b := pair(t, redis.Config{URL: serve(t).url("")}, cluster.Config{MaxInbound: 20_000})
