@@ -15,11 +15,17 @@ import (
 // all that is under way lastPatience.
 const pushEvery = time.Second
 
+// A receiver is an [otlphttp.Receiver], or one of a test.
+type receiver interface {
+	Post(ctx context.Context, contentType string, message []byte) (answer []byte, err error)
+	Close()
+}
+
 // A pusher sends a run to a receiver of OTLP.
 type pusher struct {
 	run   *Run
 	ctx   context.Context // of each request
-	to    *otlphttp.Receiver
+	to    receiver
 	start time.Time
 
 	sends, failed int
