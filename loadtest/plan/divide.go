@@ -23,6 +23,11 @@ const (
 	// clientsPerLoop is from how many clients on more than one process is worth
 	// a processor.
 	clientsPerLoop = 10_000
+
+	// packetsPerDevice is how many packets wait in a TUN device at most. More clients
+	// than that have more devices: servers may send them all a message before anybody
+	// reads.
+	packetsPerDevice = 500_000
 )
 
 // rarely is how often one of many processes reports: a report costs a histogram's
@@ -106,7 +111,8 @@ func (p *planner) processes() int {
 	case p.virtual() && p.config.URL != "": // one has the prefix
 		return 1
 	case p.ClientTCP == order.TUN: // one reads a device
-		return min(max(1, p.host.Cores), atLeast(p.Clients, clientsPerLoop))
+		n := min(max(1, p.host.Cores), atLeast(p.Clients, clientsPerLoop))
+		return max(n, atLeast(p.Clients, packetsPerDevice))
 	}
 	n := max(atLeast(p.Clients, p.perProcess()), min(p.host.Cores/2, atLeast(p.Clients, clientsPerLoop)))
 	if p.config.Scenario.kind().busy { // and it has one loop

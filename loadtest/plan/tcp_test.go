@@ -110,6 +110,10 @@ func TestPlanWithoutSockets(t *testing.T) {
 	if p, err = plan.New(local(1_000_000), host); err != nil || p.ClientTCP != order.TUN || len(p.Processes) != 4 {
 		t.Errorf("without a program, TCP %s in %d processes, error %v, want tun in 4: one reads a device", p.ClientTCP, len(p.Processes), err)
 	}
+	host.Cores = 2
+	if p, err = plan.New(local(2_000_000), host); err != nil || len(p.Processes) != 4 {
+		t.Errorf("without a program, %d processes for 2,000,000 on two processors, error %v, want 4: 500,000 packets wait in a device", len(p.Processes), err)
+	}
 	host.BPF = true
 	most := 0
 	for n := 1_000_000; n <= 5_000_000; n += 100_000 {
