@@ -85,12 +85,12 @@ func TestNATS(t *testing.T) {
 // random is any workload that a test can afford to simulate.
 func random(r *rand.Rand) capacity.Config {
 	return capacity.Config{
-		Clients: []int64{1 + r.Int64N(30_000)},
+		Clients: []int64{1 + r.Int64N(6000)},
 		Workload: capacity.Workload{
 			Topics: 1 + r.IntN(3), RoomSize: 1 + math.Floor(200*r.Float64()), Zipf: 1.5 * r.Float64() * float64(r.IntN(2)), Rate: 0.01 + r.Float64(),
 			Stay: time.Duration(60+r.IntN(1000)) * time.Second,
 		},
-		Machine: capacity.Machine{Cores: 1 + 3*r.Float64(), Files: 1500 + r.Int64N(20_000), Memory: (100 + 1000*r.Float64()) * 1e6},
+		Machine: capacity.Machine{Cores: 1 + 3*r.Float64(), Files: 400 + r.Int64N(4000), Memory: (40 + 200*r.Float64()) * 1e6},
 		Seed:    r.Uint64(),
 	}
 }
@@ -102,7 +102,7 @@ func TestProperties(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 15 {
 		c := random(r)
-		c.Clients = append(c.Clients, c.Clients[0]+r.Int64N(20_000))
+		c.Clients = append(c.Clients, c.Clients[0]+r.Int64N(4000))
 		report := plan(t, c)
 		if again := plan(t, c); !reflect.DeepEqual(report, again) {
 			t.Fatalf("%+v: another report of the same seed", c)

@@ -16,6 +16,11 @@ func TestPlanByHand(t *testing.T) {
 	// Of two rooms, each in one of 1,024 buckets at random, a node listens to:
 	buckets := 1024 * (1 - math.Exp(-2./1024))
 	table := 110 + 8*buckets // bytes of a beat
+	// Of 500 rooms of two a node of two has three in four. It has the other member of half
+	// of the rooms, and hears others for their buckets.
+	listens := 1 - math.Exp(-375./1024)
+	heard := 500 * (1 - 0.5*(1-listens))
+	smallTable := 110 + 8*1024*listens
 	for _, tt := range []struct {
 		name   string
 		config capacity.Config
@@ -52,6 +57,19 @@ func TestPlanByHand(t *testing.T) {
 			},
 			nats: capacity.NATS{InMessages: 4.4, OutMessages: 4.4, InBytes: 4*238 + 0.4*table, OutBytes: 4*238 + 0.4*table,
 				Beats: 0.4, BeatBytes: 0.4 * table, Subjects: 2 * (buckets + 3), Buckets: buckets},
+		},
+		{
+			name:   "two nodes, rooms of two",
+			config: capacity.Config{Clients: []int64{1000}, Workload: capacity.Workload{RoomSize: 2, Rate: 1, Heartbeat: 50 * time.Second, Stay: 1000 * time.Second}, Machine: capacity.Machine{Files: 1064}},
+			nodes:  2,
+			want: capacity.Demand{
+				Clients: 500, Files: 564, Memory: 20e6 + 500*5500,
+				Cores: capacity.Cores{Deliveries: 0.0035, Heartbeats: 0.00014, Joins: 0.000015, Pushes: 0.0025, Cluster: (500.8 + heard) / 2 * 2.2e-6, All: 0.006155 + (500.8+heard)/2*2.2e-6},
+				In:    8 * (250*262 + 500*70 + 2*10*134 + 0.5*2000 + (heard*238+0.4*smallTable)/2),
+				Out:   8 * (250*70 + 500*262 + 2*10*134 + 0.5*2000 + (500*238+0.4*smallTable)/2),
+			},
+			nats: capacity.NATS{InMessages: 500.4, OutMessages: heard + 0.4, InBytes: 500*238 + 0.4*smallTable, OutBytes: heard*238 + 0.4*smallTable,
+				Beats: 0.4, BeatBytes: 0.4 * smallTable, Subjects: 2 * (1024*listens + 3), Buckets: 1024 * listens},
 		},
 		{
 			// Each message goes to two others, and each beat.
@@ -103,7 +121,7 @@ func figures(d capacity.Demand, n capacity.NATS) map[string]float64 {
 // less is not: then there are two, and the report names what the single one lacked.
 func TestJustEnough(t *testing.T) {
 	t.Parallel()
-	base := capacity.Config{Clients: []int64{10_000}, Machine: capacity.Machine{Headroom: 0.5}}
+	base := capacity.Config{Clients: []int64{1000}, Machine: capacity.Machine{Headroom: 0.5}}
 	one := plan(t, base).Plans[0].Node
 	for name, set := range map[string]func(m *capacity.Machine, share float64){
 		"memory":  func(m *capacity.Machine, share float64) { m.Memory = share * one.Memory },
@@ -113,7 +131,7 @@ func TestJustEnough(t *testing.T) {
 	} {
 		for share, nodes := range map[float64]int{2: 1, 1.99: 2} {
 			c := base
-			c.Workload.Rate = 50 // for more than a tenth of a core
+			c.Workload.Rate = 500 // for more than a tenth of a core
 			one = plan(t, c).Plans[0].Node
 			set(&c.Machine, share)
 			if p := plan(t, c).Plans[0]; p.Nodes != nodes || p.Bound != name {

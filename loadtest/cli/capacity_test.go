@@ -30,7 +30,7 @@ func TestCapacity(t *testing.T) {
 		code int
 		want string
 	}{
-		{chat + " " + idle + " -clients 20000,1000000", exitOK, "\n  nodes                                                  1             2\n"},
+		{chat + " " + idle + " -clients 2000,30000 -files 32768", exitOK, "\n  nodes                                                  1             2\n"},
 		{"-clients 20000 " + chat + " -json " + idle + " ../../results/echo-10k", exitOK, `"from": "../../results/echo-10k"`},
 		{chat + " -clients 20000", exitBroken, "no run has the server's CPU per heartbeat: make one (loadtest idle -clients 10000)"},
 		{"../../results/agents-18k -clients 20000", exitBroken, "no run has the server's memory per client"},

@@ -215,6 +215,9 @@ steps: [{push: new_msg, reply: {}}]
 	if got := o.thresholds.String(); got != "new_msg.errors=0,p99<1s" || !reflect.DeepEqual(c.SLO, []string{"p99<1s"}) {
 		t.Errorf("thresholds %s, of the file %q, want both", got, c.SLO)
 	}
+	if o, err := parse(file + " -rate 5 -for 7s"); err != nil || o.config.Script.Rate != 5 || time.Duration(o.config.Script.For) != 7*time.Second {
+		t.Errorf("%+v, %v, want rounds at the rate of the command line, and for its time", o.config.Script, err)
+	}
 	if o, err := parse(file + " -url http://other:1/socket?key=k"); err != nil || o.config.URL != "ws://other:1/socket" || o.config.ScriptURL != "http://other:1/socket?key=k" {
 		t.Errorf("%+v, %v, want users to connect where -url says", o.config, err)
 	}
