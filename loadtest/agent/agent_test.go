@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/roost-rt/roost/loadtest/agent"
+	"github.com/roost-rt/roost/loadtest/order"
 )
 
 // serveAgent serves until the test ends. What it logs is in the Go channel.
@@ -191,9 +193,33 @@ func TestAgentCannotStartProcess(t *testing.T) {
 
 func TestAgentThatOthersReachNeedsToken(t *testing.T) {
 	t.Parallel()
-	err := agent.Serve(t.Context(), listen(t, "0.0.0.0:0"), agent.Config{})
-	if !errors.Is(err, agent.ErrNoToken) {
-		t.Errorf("Serve(0.0.0.0) = %v, want %v", err, agent.ErrNoToken)
+	local, err := net.Listen("unix", filepath.Join(t.TempDir(), "agent")) // who may reach it is not known
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ln := range []net.Listener{listen(t, "0.0.0.0:0"), local} {
+		if err := agent.Serve(t.Context(), ln, agent.Config{}); !errors.Is(err, agent.ErrNoToken) || !strings.Contains(err.Error(), ln.Addr().String()) {
+			t.Errorf("Serve(%s) = %v, want %v", ln.Addr(), err, agent.ErrNoToken)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	var said []string
+	if err := agent.Serve(ended, listen(t, "0.0.0.0:0"), agent.Config{Token: "x", Log: func(line string) { said = append(said, line) }}); err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "listening on ") {
+		t.Errorf("with a token: %v, it logs %q, want it to listen", err, said)
+	}
+}
+
+// Clients of an agent have its addresses and its TCP, which the coordinator is told.
+func TestAgentTellsWhatItsClientsHave(t *testing.T) {
+	t.Parallel()
+	from, err := order.ParseSources("10.64.0.0/16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := serveAgent(t, agent.Config{From: from, TCP: order.TUN})
+	if a := dialOne(t, addr); a.From.String() != "10.64.0.0/16" || a.TCP != order.TUN {
+		t.Errorf("clients are from %s with TCP %s", a.From, a.TCP)
 	}
 }
 
@@ -246,7 +272,7 @@ func TestDialAgents(t *testing.T) {
 
 func TestDialAgentsNamesWhoFails(t *testing.T) {
 	t.Parallel()
-	good, _ := serveAgent(t, agent.Config{Token: "s3cret"})
+	good, logged := serveAgent(t, agent.Config{Token: "s3cret"})
 	for _, test := range []struct{ name, addr, token, want string }{
 		{"nobody", "127.0.0.1:1", "s3cret", "agent 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"token", good, "secret", "agent " + good + ": it refuses: wrong token"},
@@ -257,6 +283,9 @@ func TestDialAgentsNamesWhoFails(t *testing.T) {
 			_, err := agent.Dial(t.Context(), []string{good, test.addr}, test.token)
 			if err == nil || !strings.Contains(err.Error(), "agent "+test.addr+": ") || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("DialAgents(%q) = %v, want %s", test.addr, err, test.want)
+			}
+			if test.token == "s3cret" {
+				await(t, logged, "done with") // the one that did not fail
 			}
 		})
 	}

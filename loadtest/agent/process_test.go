@@ -174,9 +174,11 @@ func TestStrangersAtAnAgent(t *testing.T) {
 	for greeting, want := range map[string]string{
 		`{"agent":5,"token":"x"}`: "wrong token",
 		`{"agent":3}`:             "the coordinator speaks version 3 of the protocol, this agent version 5 (commit c0ffee): use the same program on both",
-		`{}`:                      "not a greeting of a coordinator",
-		`GET / HTTP/1.1`:          "not a greeting of a coordinator",
-		`[]`:                      "not a greeting of a coordinator",
+		`{"agent":5,"token":"` + strings.Repeat("x", 4000) + `"}`: "wrong token",
+		`{"agent":5,"token":7}`:                                   "not a greeting of a coordinator",
+		`{}`:                                                      "not a greeting of a coordinator",
+		`GET / HTTP/1.1`:                                          "not a greeting of a coordinator",
+		`[]`:                                                      "not a greeting of a coordinator",
 	} {
 		c := call(t, addr)
 		c.say(greeting)
@@ -189,9 +191,9 @@ func TestStrangersAtAnAgent(t *testing.T) {
 	silent := call(t, addr) // it stays, and says nothing
 	defer silent.conn.Close()
 	long := call(t, addr)
-	long.say(strings.Repeat("x", 10_000))
+	long.say(`{"agent":5,"token":"` + strings.Repeat("x", 4100) + `"}`)
 	if _, err := long.in.ReadString('\n'); err == nil {
-		t.Error("a greeting of 10,000 bytes is answered")
+		t.Error("a greeting of more than 4,096 bytes is answered")
 	}
 	if a := dialOne(t, addr); a.Commit != "c0ffee" || a.Host.Cores < 1 {
 		t.Errorf("the next is told commit %q and %d processors", a.Commit, a.Host.Cores)

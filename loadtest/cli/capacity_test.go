@@ -165,6 +165,7 @@ func TestFlagsOfCapacity(t *testing.T) {
 		"-down 7s":       func(c *capacity.Config) { c.Down = 7 * time.Second },
 		"-seed 7":        func(c *capacity.Config) { c.Seed = 7 },
 		"-seed 0":        func(*capacity.Config) {},
+		"-json=false":    func(*capacity.Config) {},
 	} {
 		want := capacity.Config{}.WithDefaults()
 		set(&want)
@@ -183,7 +184,7 @@ func TestFlagsOfCapacity(t *testing.T) {
 
 func TestParseBytes(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]float64{"1000": 1000, "24GiB": 24 << 30, "0.5MiB": 1 << 19, "1TiB": 1 << 40, "2KiB": 2048, "": 0, "-1": 0, "NaN": 0, "GiB": 0} {
+	for text, want := range map[string]float64{"1000": 1000, "24GiB": 24 << 30, "0.5MiB": 1 << 19, "1TiB": 1 << 40, "2KiB": 2048, "": 0, "0": 0, "-1": 0, "NaN": 0, "GiB": 0} {
 		if got, err := parseBytes(text); got != want || (err == nil) != (want > 0) {
 			t.Errorf("parseBytes(%q) = %v, %v, want %v", text, got, err, want)
 		}
