@@ -260,6 +260,11 @@ func TestCompareMistakes(t *testing.T) {
 	if c, err := (Program{}).parseComparison(many[:report.MaxSides], io.Discard); err != nil || len(c.sides) != report.MaxSides || c.alpha != report.DefaultAlpha {
 		t.Errorf("%d sides: %+v, %v, want them taken", report.MaxSides, c, err)
 	}
+	for _, args := range []string{"a b -json -", "a b -html x -json -", "a b -html -", "a b -html - -json x"} {
+		if _, err := (Program{}).parseComparison(strings.Fields(args), io.Discard); err != nil {
+			t.Errorf("compare %s: %v, want it taken", args, err)
+		}
+	}
 	if c, err := (Program{}).parseComparison(strings.Fields("a -alpha 0.01 b -html - -json x"), io.Discard); err != nil || c.alpha != 0.01 || c.html != "-" || c.json != "x" {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -333,6 +338,33 @@ func TestWhichFileOfAFolder(t *testing.T) {
 		}
 		if got := bytes(filepath.Join(folder, summaryFile)); got != 900 {
 			t.Errorf("the summary by its name has %v bytes, want 900", got)
+		}
+	}
+}
+
+// Runs are the same if they began at the same moment by the same command; of those that
+// do not say when, as summaries of old, nothing is known.
+func TestTheSameRunTwice(t *testing.T) {
+	t.Parallel()
+	run := func(start string, command ...string) *record.Run { return &record.Run{Start: start, Command: command} }
+	for _, tt := range []struct {
+		name string
+		a, b *record.Run
+		want string
+	}{
+		{"the same", run("12:00", "loadtest", "-x"), run("12:00", "loadtest", "-x"), "one and two are the same run"},
+		{"another time", run("12:00", "loadtest"), run("12:01", "loadtest"), ""},
+		{"another command", run("12:00", "loadtest", "a b"), run("12:00", "loadtest", "a", "b"), ""},
+		{"no time", run("", "loadtest"), run("", "loadtest"), ""},
+		{"no run", nil, nil, ""},
+	} {
+		r := reader{}
+		err := r.check("one", tt.a)
+		if err != nil {
+			t.Errorf("%s: the first: %v", tt.name, err)
+		}
+		if err = r.check("two", tt.b); (err == nil) != (tt.want == "") || err != nil && err.Error() != tt.want {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
 }

@@ -73,3 +73,32 @@ func TestHelpOfScenario(t *testing.T) {
 		t.Error("no scenario, but help of it")
 	}
 }
+
+// Each command explains itself on standard output, with its flags, by the name that
+// people call it by.
+func TestHelpOfEachCommand(t *testing.T) {
+	t.Parallel()
+	help := []string{"-help"}
+	for name, tt := range map[string]struct {
+		print func(p Program, out io.Writer) int
+		flag  string // one of its own
+	}{
+		"compare":  {func(p Program, out io.Writer) int { return p.compare(help, out) }, "-fail-if-worse"},
+		"report":   {func(p Program, out io.Writer) int { return p.rerender(help, out) }, ""},
+		"capacity": {func(p Program, out io.Writer) int { return p.forecast(help, out, io.Discard) }, "-headroom share"},
+		"doctor":   {func(p Program, out io.Writer) int { return p.examine(nil, help, out, io.Discard) }, "-files-per-process files"},
+		"tune":     {func(p Program, out io.Writer) int { return p.adjust(help, out, io.Discard) }, "-role server"},
+		"agent":    {func(p Program, out io.Writer) int { return p.serveAgent(t.Context(), help, out, io.Discard) }, "-listen address"},
+		"check":    {func(p Program, out io.Writer) int { return p.check(help, io.Discard, out) }, "-schema"},
+	} {
+		for _, p := range []Program{{}, {Parent: "roost"}} {
+			var out strings.Builder
+			if code := tt.print(p, &out); code != exitOK || !strings.Contains(out.String(), p.name(name)) || !strings.Contains(out.String(), tt.flag) {
+				t.Errorf("%s -help: exit code %d, want %q and %q in\n%s", name, code, p.name(name), tt.flag, &out)
+			}
+			if p.Parent != "" && strings.Contains(strings.ToLower(out.String()), "loadtest "+name) {
+				t.Errorf("roost: the help of %s calls it by another name:\n%s", name, &out)
+			}
+		}
+	}
+}

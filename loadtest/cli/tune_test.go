@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/roost-rt/roost/loadtest/kernel"
 )
 
 func TestTune(t *testing.T) {
@@ -85,6 +89,88 @@ func TestTune(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("tune apply in a container lacks %q:\n%s", want, &out)
+		}
+	}
+}
+
+// What has changed since it was applied is named, each by its kind, and tune diff wants
+// it again.
+func TestTuneStatus(t *testing.T) {
+	t.Parallel()
+	somaxconn := func(value string) func(file func(name string) string) error {
+		return func(file func(name string) string) error {
+			return os.WriteFile(file("proc/sys/net/core/somaxconn"), []byte(value+"\n"), 0o644)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(file func(name string) string) error
+		code   int
+		says   string // after what was applied; "" for nothing more
+	}{
+		{"nothing", func(func(name string) string) error { return nil }, exitOK, ""},
+		{"a value", somaxconn("4096"), exitMissed, "changed since: net.core.somaxconn: 65535 -> 4096"},
+		{"a file that is gone", func(file func(name string) string) error { return os.Remove(file(kernel.SysctlFile)) }, exitMissed, "gone since: " + kernel.SysctlFile},
+		{"a file that was edited", func(file func(name string) string) error {
+			return os.WriteFile(file(kernel.SysctlFile), []byte("# mine\n"), 0o644)
+		}, exitMissed, "edited since: " + kernel.SysctlFile},
+	} {
+		root := fakeRoot(t)
+		file := func(name string) string { return filepath.Join(root, name) }
+		if err := os.WriteFile(file("proc/self/uid_map"), []byte("         0          0 4294967295\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tune := func(args string) (int, string) {
+			var out strings.Builder
+			code := Program{}.adjust(append(strings.Fields(args), "-dir", root), &out, &out)
+			return code, out.String()
+		}
+		if code, out := tune("apply -clients 10000"); code != exitOK {
+			t.Fatalf("apply: exit code %d\n%s", code, out)
+		}
+		if err := tt.change(file); err != nil {
+			t.Fatal(err)
+		}
+		code, out := tune("status")
+		_, more, since := strings.Cut(out, " since: ")
+		if code != tt.code || !strings.HasPrefix(out, "Applied for 10,000 clients:\n") || !strings.Contains(out, tt.says) || since != (tt.says != "") || strings.Contains(more, " since: ") {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s", tt.name, code, tt.code, tt.says, out)
+		}
+	}
+}
+
+// A state that cannot be read is an error of the command, with what to do.
+func TestTuneWithADamagedState(t *testing.T) {
+	t.Parallel()
+	root := fakeRoot(t)
+	path := filepath.Join(root, kernel.StateFile)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range []string{"status", "rollback", "apply"} {
+		var out, errs strings.Builder
+		if code := (Program{}).adjust([]string{job, "-dir", root}, &out, &errs); code != exitBroken || !strings.HasPrefix(errs.String(), "loadtest tune: ") || !strings.Contains(errs.String(), "it is damaged (it is empty)") {
+			t.Errorf("tune %s: exit code %d, %s%s", job, code, &out, &errs)
+		}
+	}
+}
+
+// Something that was left as it is is not a failure, and one failure among such is.
+func TestOnlyLeft(t *testing.T) {
+	t.Parallel()
+	left, failed := fmt.Errorf("net.core.somaxconn: %w", kernel.ErrLeft), errors.New("no space left on device")
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{left, true}, {failed, false}, {errors.Join(left, left), true}, {errors.Join(left, failed), false}, {errors.Join(failed, left), false},
+		{errors.Join(left, errors.Join(left, failed)), false}, {errors.Join(left, errors.Join(left, left)), true},
+	} {
+		if got := onlyLeft(tt.err); got != tt.want {
+			t.Errorf("onlyLeft(%q) = %v, want %v", tt.err, got, tt.want)
 		}
 	}
 }
