@@ -179,6 +179,7 @@ func TestLastWords(t *testing.T) {
 		{"", ""},
 		{"all went well\n", ""},
 		{"loadtest: first\nloadtest: the   last\nof two lines\n", "the last of two lines"},
+		{"loadtest: " + strings.Repeat("ä", 300), strings.Repeat("ä", 300)},
 		{"loadtest: " + strings.Repeat("ä", 400), strings.Repeat("ä", 300) + "…"},
 	} {
 		if got := (Program{Name: "loadtest"}).lastWords([]byte(test.log)); got != test.want {
@@ -286,6 +287,10 @@ func TestParseFlags(t *testing.T) {
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%v, %+v,\nwant %+v", err, c, want)
+	}
+	least := "-rounds 1 -messages 1 -clients 1 -server a=x -server b=x -server c=x -server d=x -server e=x"
+	if c, err := Parse(strings.Fields(least), Program{}, io.Discard); err != nil || len(c.contenders) != 6 || c.rounds != 1 {
+		t.Errorf("%s: %v, want it taken", least, err)
 	}
 	c, err = Parse([]string{"-server", "a=x"}, Program{}, io.Discard)
 	if err != nil || !reflect.DeepEqual(c.clients, []int{1000, 10_000}) || c.rounds != 3 || c.messages != 10 || c.rate != 0 || c.echo != 10*time.Second || c.clientTCP != "kernel" || c.oneRoom {
