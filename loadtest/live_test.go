@@ -113,7 +113,7 @@ func TestMetricsAndJUnitErrors(t *testing.T) {
 	for args, want := range map[string]string{
 		fmt.Sprintf("-metrics %s", ln.Addr()): "address already in use",
 		"-otlp http://127.0.0.1:1":            "otlp: dial tcp 127.0.0.1:1: connect: connection refused",
-		"-otlp 127.0.0.1:4318":                "otlp: want http://host:port",
+		"-otlp 127.0.0.1:4318":                "otlp: want http://HOST:PORT",
 		"-junit /dev/null/x":                  "not a directory",
 	} {
 		c, out := start(t, append(strings.Fields(args), "-clients", "2", "-json", "x")...)
