@@ -76,7 +76,7 @@ steps:
 		rounds, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		sc.life.rounds = rounds
-		sc.crew.script.Rounds = 3 // of which the first was begun by enter
+		sc.crew.script.Rounds = 3    // of which the first was begun by enter
 		time.Sleep(10 * time.Second) // stamps have no sign
 		due := sc.crew.now() - 3e9
 		sc.crew.tickets = make(chan int64, 2)
