@@ -44,16 +44,6 @@ type Answer struct {
 	Response json.RawMessage `json:"response"`
 }
 
-// IsBroadcast reports whether the message is the application's, no reply and no
-// life sign of the channel.
-func (m *Message) IsBroadcast() bool {
-	switch m.Event {
-	case Reply, Close, Error:
-		return false
-	}
-	return true
-}
-
 // Answer returns the answer in a reply. It fails if the payload has none.
 func (m *Message) Answer() (a Answer, err error) {
 	if m.IsBinary {

@@ -33,19 +33,6 @@ func TestRefs(t *testing.T) {
 	}
 }
 
-// What a channel itself says is no message of the application.
-func TestIsBroadcast(t *testing.T) {
-	t.Parallel()
-	for event, want := range map[string]bool{
-		channels.Reply: false, channels.Close: false, channels.Error: false,
-		"new_msg": true, "presence_state": true, "": true, channels.Join: true, "phx_reply ": true,
-	} {
-		if got := (&channels.Message{Event: event}).IsBroadcast(); got != want {
-			t.Errorf("%q is a broadcast: %t, want %t", event, got, want)
-		}
-	}
-}
-
 // A reply has a status, which is a text.
 func TestAnswer(t *testing.T) {
 	t.Parallel()
