@@ -1,6 +1,8 @@
 package phx_test
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -176,4 +178,46 @@ func TestIdleAfterParts(t *testing.T) {
 	c.write(message[500:])
 	c.want(`[null,"hb","phoenix","phx_reply",{"status":"ok","response":{}}]`)
 	c.wantClosed(1002)
+}
+
+// Heads that are not whole, and what is sent behind a request that waits for its answer,
+// are held for their clients, too.
+func TestIncomingRequests(t *testing.T) {
+	const part = 15_000
+	head := "GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", part)
+	session := func(t *testing.T, ep *phx.Endpoint) string {
+		return "GET " + openSession(t, ep).target + " HTTP/1.1\r\nHost: a\r\n\r\n"
+	}
+	for _, tt := range []struct {
+		name  string
+		first func(*testing.T, *phx.Endpoint) string
+	}{
+		{"head", func(*testing.T, *phx.Endpoint) string { return "" }},
+		{"behind a poll", session},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := longPolling(time.Minute)
+			cfg.IncomingMax = 5 * part / 2
+			ep := startConfig(t, cfg)
+			var clients []*client
+			for i := range 2 {
+				c := connect(t, ep)
+				c.write([]byte(tt.first(t, ep) + head))
+				eventuallyHolds(t, ep, "what has come is held", (i+1)*part, 4*part)
+				clients = append(clients, c)
+			}
+			for range 3 {
+				late := connect(t, ep)
+				late.write([]byte(tt.first(t, ep) + head))
+				if err := late.read(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("read %v and %q, want the end", err, late.data)
+				}
+			}
+			for _, c := range clients {
+				c.hangUp(true)
+			}
+			eventuallyHolds(t, ep, "nothing is left", 0, 0)
+		})
+	}
 }

@@ -46,6 +46,7 @@ type requests struct {
 	last     bool      // it ends the connection: what follows it is dropped
 	began    uint32    // when its body began; see Endpoint.mark
 	held     int       // bytes of that which count in endpoint.incoming
+	kept     int       // likewise of buf
 	visitor  *visitor  // who is counted for the connection, or nil
 	before   uint64    // the last poll whose answer another node has made and the client has read, or 0
 	waiting  waiter    // the request that is being answered or was the last, if it waits or did; or nil
@@ -85,6 +86,22 @@ func (o origin) scheme() string {
 }
 
 func (h *requests) Data(c *poller.Conn, data []byte) {
+	h.come(c, data)
+	h.settle(c)
+}
+
+// settle counts what buf holds now, and ends the connection if there is no room for it.
+func (h *requests) settle(c *poller.Conn) {
+	n := cap(h.buf)
+	fits := n == h.kept || h.endpoint.incoming.add(n-h.kept, n)
+	h.kept = n
+	if !fits {
+		h.endpoint.log.Debug("no room for a request", "remote", h.remoteAddr(c))
+		c.Kill(errNoRoom) // Closed gives it back
+	}
+}
+
+func (h *requests) come(c *poller.Conn, data []byte) {
 	switch {
 	case h.last:
 		return
@@ -187,7 +204,8 @@ func (h *requests) keep(c *poller.Conn, data []byte) {
 // forget gives up the request whose body is coming, and lets go of its bytes.
 func (h *requests) forget() {
 	h.hold(0)
-	h.buf, h.coming = nil, nil
+	h.endpoint.incoming.add(-h.kept, 0)
+	h.kept, h.buf, h.coming = 0, nil, nil
 }
 
 // cut enters in the ledger that the body of a session is not waited for.
@@ -260,7 +278,9 @@ func (h *requests) head(c *poller.Conn, text, rest []byte) (body bool) {
 	case ep.hosts.ask(h.origin.loopback) && !ep.hosts.again(head.Host) && !ep.allowsHost(string(head.Host)):
 		answer(c, http.StatusMisdirectedRequest, misdirected)
 	case e == nil:
-		ep.serveHTTP(c, h, append(bytes.Clone(text), rest...))
+		all := append(bytes.Clone(text), rest...)
+		h.buf = nil
+		ep.serveHTTP(c, h, all)
 	case e.kind == overLongPoll:
 		return h.longPollHead(c, e.mount, vars, &head, text, rest)
 	case string(head.Method) != http.MethodGet, head.Length != 0: // a body would be taken for frames
@@ -369,6 +389,7 @@ func (h *requests) resume(c *poller.Conn) {
 	h.busy, h.buf = false, nil
 	c.SetDeadline(keepAlive)
 	h.next(c, data)
+	h.settle(c)
 }
 
 // answer sends a plain HTTP answer and ends the connection.

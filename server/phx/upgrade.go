@@ -254,7 +254,7 @@ func (u *upgrade) finish(early []byte) {
 		u.conn.Finish(u.output)
 		return
 	}
-	u.requests.buf = nil
+	u.requests.forget()
 	if v := cmp.Or(u.visitor, u.requests.visitor); v != nil { // never both: proxies are not counted
 		u.socket.extraLocked().visitor = v // no one else has the socket yet
 	}
