@@ -98,7 +98,7 @@ func TestFanOutAllocations(t *testing.T) {
 	if one, all := secure(1), secure(300); (all-one)/299 > 0.1 {
 		t.Errorf("with TLS, a broadcast to 1: %v allocations, to 300: %v; want at most 0.1 for each more", one, all)
 	}
-	one := testing.AllocsPerRun(runs, newRoom(t, 1).broadcast)
+	one := testing.AllocsPerRun(runs, newRoom(t, 1, &counter{Serializer: wire.V2{}}).broadcast)
 	for _, n := range []int{50, 300} {
 		v2 := &counter{Serializer: wire.V2{}}
 		all := testing.AllocsPerRun(runs, newRoom(t, n, v2).broadcast)

@@ -98,18 +98,17 @@ func (ch *Channel) pool() *workers { return ch.services().workers }
 
 // receiveLocked takes a message for the channel's topic, by the lower half of
 // the table in spec §1.10. The socket is locked. m is lent.
-func (ch *Channel) receiveLocked(m wire.Message) {
-	s := ch.socket
+func (ch *Channel) receiveLocked(m wire.Message, out *lateReplies) {
 	ch.mu.Lock()
 	current := m.JoinRef == "" || !ch.noRef && m.JoinRef == ch.joinRef.Value()
 	switch {
 	case ch.phase == joining:
 		// What to do depends on how the join ends. A client that gave up waiting
 		// sends a leave and another join meanwhile (spec §9.3).
-		ch.postLocked(&messageJob{m.Clone()})
+		ch.keepLocked(m, out)
 	case m.Event == "phx_join":
 		ch.mu.Unlock()
-		s.replaceLocked(ch, m)
+		ch.socket.replaceLocked(ch, m, out)
 		return
 	case !current: // for a channel that is no more: silence
 	case m.Event == "phx_leave" && (ch.phase == joined || ch.phase == orphaned):
@@ -117,18 +116,21 @@ func (ch *Channel) receiveLocked(m wire.Message) {
 		m.Payload = wire.Payload{} // never read, and there is always room for a leave
 		ch.pushLocked(&leaveJob{m.Clone()})
 	default:
-		ch.postLocked(&messageJob{m.Clone()})
+		ch.keepLocked(m, out)
 	}
 	ch.mu.Unlock()
 }
 
-// postLocked puts a job in the mailbox if there is room. If there is none, it
-// answers a message.
+// keepLocked has a client's message wait for its callback, if there is room.
+func (ch *Channel) keepLocked(m wire.Message, out *lateReplies) {
+	if ch.postLocked(&messageJob{m.Clone()}) != nil {
+		out.refuse(m.JoinRef, m, "overloaded")
+	}
+}
+
+// postLocked puts a job in the mailbox if there is room.
 func (ch *Channel) postLocked(j job) error {
 	if full(&ch.mailbox, ch.socket.mount.MailboxMax) || !shared(j) && ch.services().crowded(ch.mailbox.Bytes()+j.bytes()) {
-		if m, ok := j.(*messageJob); ok {
-			ch.socket.reply(m.JoinRef, m.Ref, ch.topic, "error", reason("overloaded"))
-		}
 		return ErrMailboxFull
 	}
 	ch.pushLocked(j)

@@ -1,6 +1,7 @@
 package phx
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/roost-rt/roost/server/wire"
@@ -44,7 +45,13 @@ func (ch *Channel) end(event string, why Reason) {
 // takeOff is end without Terminate. It reports false if the channel's connection
 // or another join was faster, which has seen to Terminate.
 func (ch *Channel) takeOff(event string, why Reason) bool {
+	if ch.hasEnded() {
+		return false
+	}
+	packet := ch.endPacket(event) // before the locks; see lateReplies
+	var out lateReplies
 	s := ch.socket
+	defer func() { s.give(out) }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch.mu.Lock()
@@ -56,9 +63,18 @@ func (ch *Channel) takeOff(event string, why Reason) bool {
 	ch.endLocked(why)
 	ch.mu.Unlock()
 	s.channels.remove(ch)
-	ch.sayEnd(event)
-	s.rerouteLocked(waiting)
+	if packet != nil {
+		_ = s.send(packet) // Closed tells
+	}
+	s.rerouteLocked(waiting, &out)
 	return true
+}
+
+// hasEnded reports whether the channel is no longer the socket's.
+func (ch *Channel) hasEnded() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.phase >= ended
 }
 
 // endLocked makes the channel deaf and drops what is in the mailbox.
@@ -82,8 +98,9 @@ func (ch *Channel) unsubscribeLocked() {
 	ch.subsLocked().clear(ps)
 }
 
-// sayEnd sends phx_close or phx_error.
-func (ch *Channel) sayEnd(event string) {
+// endPacket returns phx_close or phx_error for the client, nil if the serializer cannot
+// express it.
+func (ch *Channel) endPacket(event string) (packet []byte) {
 	payload := wire.Payload{}
 	if event == "phx_error" {
 		payload = reason("channel_crash")
@@ -92,9 +109,14 @@ func (ch *Channel) sayEnd(event string) {
 	if ch.noRef && ch.socket.codec.Version() == "1.0.0" {
 		ref = "" // V1 has what the join message had (spec §1.11)
 	}
-	_ = ch.socket.encode(func(dst []byte) ([]byte, bool, error) {
-		return ch.socket.codec.AppendEnd(dst, ref, ch.topic, event, payload)
+	codec, topic := ch.socket.codec, ch.Topic()
+	_ = codec.Encode(func(dst []byte) ([]byte, bool, error) {
+		return codec.AppendEnd(dst, ref, topic, event, payload)
+	}, func(p []byte) error {
+		packet = bytes.Clone(p)
+		return nil
 	})
+	return packet
 }
 
 // disconnected is called when the connection has ended: at once, whatever waits.

@@ -67,6 +67,7 @@ func (ep *Endpoint) newEntrances(mounts []Mount) entrances {
 			}
 		}
 	}
+	ep.foreign = codecs.Foreign()
 	return all
 }
 

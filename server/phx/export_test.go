@@ -3,6 +3,8 @@ package phx
 import (
 	"context"
 	"net/netip"
+	"runtime"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -114,4 +116,18 @@ func (ep *Endpoint) Upgrade() func(head []byte) bool {
 		u.run()
 		return u.socket != nil
 	}
+}
+
+// HoldUnpackers keeps the turns busy that work of which there is too much for an event
+// loop has, until release is called.
+func (ep *Endpoint) HoldUnpackers() (release func()) {
+	over, held := make(chan struct{}), make(chan struct{})
+	n := (runtime.GOMAXPROCS(0) + 1) / 2
+	for range n {
+		ep.unpackers.Go(turnFunc(func() { held <- struct{}{}; <-over }))
+	}
+	for range n {
+		<-held
+	}
+	return sync.OnceFunc(func() { close(over) })
 }

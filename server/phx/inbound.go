@@ -61,10 +61,14 @@ func (s *Socket) decode(data []byte, r receiver, budget int) (rest []byte, large
 
 // frames says what the client may send.
 func (s *Socket) frames() *frame.Config {
-	if s.codec.Deflates() {
-		return &s.mount.deflated
+	f := &s.mount.frames
+	if s.codec.Foreign() {
+		f = &s.mount.foreign
 	}
-	return &s.mount.frames
+	if s.codec.Deflates() {
+		return &f.deflated
+	}
+	return &f.plain
 }
 
 // refuse closes the connection for what package frame found wrong, behind the

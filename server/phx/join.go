@@ -10,10 +10,7 @@ import (
 // do runs the Join callback and settles what became of it.
 func (j *joinJob) do(ch *Channel) {
 	t, p := ch.route().Type, Payload{j.message.Payload}
-	ch.mu.Lock()
-	gone := ch.phase >= ended // the connection was faster
-	ch.mu.Unlock()
-	if gone {
+	if ch.hasEnded() { // the connection was faster
 		return
 	}
 	span := ch.span(t.LogJoin, slog.LevelInfo, ch.services().hooks.Joined != nil)
@@ -61,34 +58,61 @@ func (ch *Channel) decideJoin(p Payload) (status string, response wire.Payload, 
 	return status, response, err
 }
 
-// settleJoin answers the join and lets in what has waited for it. The answer
-// comes before every other frame of the channel: whoever delivers to it waits
-// for ch.mu. If the connection has ended meanwhile, it only returns why. An error
-// is that the serializer cannot express the answer.
+// settleJoin answers the join and lets in what has waited for it. If the connection
+// has ended meanwhile, it only returns why. An error is that the serializer cannot
+// express the answer.
 func (ch *Channel) settleJoin(j *joinJob, accepted bool, status string, response wire.Payload) (gone Reason, err error) {
-	s := ch.socket
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	waiting, gone, err := ch.answerJoinLocked(j, accepted, status, response)
+	var end []byte
+	if j.replaces != nil {
+		end = j.replaces.endPacket("phx_close")
+	}
+	answer := func(accepted bool, status string, response wire.Payload) error {
+		return ch.socket.codec.Encode(func(dst []byte) ([]byte, bool, error) {
+			return ch.socket.codec.AppendReply(dst, j.message.JoinRef, j.message.Ref, ch.topic, status, response)
+		}, func(packet []byte) error {
+			gone = ch.settleJoinWith(packet, end, j, accepted)
+			return nil
+		})
+	}
+	if err = answer(accepted, status, response); err != nil && answer(false, "error", reason("join crashed")) != nil {
+		gone = ch.settleJoinWith(nil, end, j, false)
+	}
 	if gone != "" {
 		return gone, nil
 	}
-	if old := j.replaces; old != nil { // spec §1.11: after the new one's reply
-		old.sayEnd("phx_close")
-	}
-	j.replaces, j.message = nil, wire.Message{}
-	s.rerouteLocked(waiting)
 	return "", err
 }
 
+// settleJoinWith is settleJoin with the packets of the answer and of the end of the
+// channel whose place it takes, either of which may be nil. Encoding them may take
+// code of the application's, and locks are held here.
+func (ch *Channel) settleJoinWith(packet, end []byte, j *joinJob, accepted bool) (gone Reason) {
+	var out lateReplies
+	s := ch.socket
+	defer func() { s.give(out) }()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting, gone := ch.answerJoinLocked(packet, accepted)
+	if gone != "" {
+		return gone
+	}
+	if end != nil { // spec §1.11: after the new one's reply
+		_ = s.send(end)
+	}
+	j.replaces, j.message = nil, wire.Message{}
+	s.rerouteLocked(waiting, &out)
+	return ""
+}
+
 // answerJoinLocked is settleJoin up to the answer, and returns what has waited for
-// it. The socket is locked.
-func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, response wire.Payload) (waiting *mailbox, gone Reason, err error) {
+// it. The answer comes before every other frame of the channel: whoever delivers to it
+// waits for ch.mu. The socket is locked.
+func (ch *Channel) answerJoinLocked(packet []byte, accepted bool) (waiting *mailbox, gone Reason) {
 	s := ch.socket
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.phase == ended {
-		return nil, s.whyLocked(), nil
+		return nil, s.whyLocked()
 	}
 	// The channel's own come first: what Join gave to Send is handled before any
 	// client message, as in Phoenix, where the client still waits.
@@ -102,19 +126,15 @@ func (ch *Channel) answerJoinLocked(j *joinJob, accepted bool, status string, re
 		ch.services().pubsub.Subscribe(ch.topic, ch.events())
 		ch.topic = ch.handle.Topic() // one string for all who joined
 	}
-	err = s.reply(j.message.JoinRef, j.message.Ref, ch.topic, status, response)
-	switch {
-	case err == ErrClosed: // its end is on the way
-		err = nil
-	case err != nil:
-		s.reply(j.message.JoinRef, j.message.Ref, ch.topic, "error", reason("join crashed"))
+	if packet != nil {
+		_ = s.send(packet) // if the connection is gone, its end is on the way
 	}
-	if !accepted || err != nil {
+	if !accepted {
 		ch.endLocked(Normal)
 		ch.phase = closed
 		s.channels.remove(ch)
 	}
-	return waiting, "", err
+	return waiting, ""
 }
 
 // reportJoin says how a join has ended.
@@ -139,14 +159,14 @@ func (ch *Channel) reportJoin(s span, p Payload, err error) {
 // topic. When one of them is a join, the rest waits for it as it is: to copy that
 // again for each join of a long queue would be quadratic, and the event loop waits
 // for the socket's lock.
-func (s *Socket) rerouteLocked(waiting *mailbox) {
+func (s *Socket) rerouteLocked(waiting *mailbox, out *lateReplies) {
 	for j, ok := waiting.First(); ok; j, ok = waiting.First() {
 		m := messageOf(j)
 		if ch := s.findLocked(m); ch != nil && ch.adopts(waiting) {
 			return
 		}
 		waiting.Drop(s.mount.workers)
-		_ = s.routeLocked(m) // the topic has a route, and one channel less
+		_ = s.routeLocked(m, out) // the topic has a route, and one channel less
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/server/frame"
 	"github.com/roost-rt/roost/server/http1"
+	"github.com/roost-rt/roost/server/internal/panics"
 )
 
 const (
@@ -93,11 +95,11 @@ func (p *post) begin() {
 		p.unpackLater()
 		return
 	case !here:
-		p.mount().unpackers.Go(p)
+		p.pool().Go(p)
 		return
 	case raw:
 		p.keep() // its callback is slower than the loop
-	case p.cost() > max(x.conn.Share(), leastInline):
+	case p.session.socket.codec.Foreign(), p.cost() > max(x.conn.Share(), leastInline):
 		p.keep()
 		p.unpackLater()
 		return
@@ -116,18 +118,28 @@ func (p *post) cost() int {
 // unpackLater has a turn take messages of the POST; see unpacking.
 func (p *post) unpackLater() {
 	p.wait(p)
-	p.mount().unpackers.Go(p)
+	p.pool().Go(p)
 }
+
+func (p *post) pool() *poller.Pool { return p.session.socket.unpackers() }
+
+// Owner is the socket: a serializer that runs for long counts for it.
+func (p *post) Owner() any { return p.session.socket }
+
+func (p *post) describe() []any { return p.session.socket.describeDecode() }
 
 func (p *post) mount() *mount { return p.session.socket.mount }
 
 // Turn takes all messages of the POST, or the next one for a raw socket; see
 // poller.Pool.
 func (p *post) Turn() {
-	var err error
-	if p.session.together(func() { err = p.unpack() }); err != nil {
-		p.crashed(err)
-	}
+	err := panics.ErrExit // unless unpack returns
+	defer func() {
+		if err != nil {
+			p.crashed(err)
+		}
+	}()
+	p.session.together(func() { err = p.unpack() })
 }
 
 // crashed gives the POST up after a panic, which may be of a serializer of the

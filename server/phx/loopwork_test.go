@@ -1,42 +1,23 @@
 package phx_test
 
 import (
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/roost-rt/roost/server/phx"
-	"github.com/roost-rt/roost/server/wire"
 )
-
-// holdUnpackers keeps the turns busy that work of which there is too much for an event
-// loop has, until g.out is closed.
-func holdUnpackers(t *testing.T, ep *phx.Endpoint, g gated) {
-	t.Helper()
-	for range (runtime.GOMAXPROCS(0) + 1) / 2 {
-		dial(t, ep).say(`[null,"1","phoenix","heartbeat","WAIT` + strings.Repeat("x", 100_000) + `"]`)
-		within(t, "message that is being decoded", g.in)
-	}
-}
 
 // A query may have hundreds of parameters, for the log to show: the loop, which answers
 // handshakes where the application has no say, leaves those to a turn.
 func TestLongQueryHoldsNobody(t *testing.T) {
-	g := newGated()
-	release := sync.OnceFunc(func() { close(g.out) })
-	defer release()                 // lest a failure hang
 	connected := make(chan int, 10) // parameters
 	cfg := longPolling(time.Minute)
-	cfg.Mounts[0].Serializers = []wire.Serializer{g}
 	cfg.Telemetry = &phx.Telemetry{Connected: func(e phx.ConnectEvent) { connected <- len(e.Params) }}
 	ep := startConfig(t, cfg)
-	holdUnpackers(t, ep, g)
-	for range (runtime.GOMAXPROCS(0) + 1) / 2 {
-		within(t, "who holds the turns", connected)
-	}
+	release := ep.HoldUnpackers()
+	defer release() // lest a failure hang
 	const short, long = "?vsn=2.0.0&a=1", "?vsn=2.0.0&a=1&b[c]=2"
 	filler := "&d=" + strings.Repeat("x", 256)
 	socket, polls := connect(t, ep), dialWeb(t, ep)
@@ -82,14 +63,10 @@ func TestLongQueryWithToken(t *testing.T) {
 // A POST may bring a hundred messages: so many are not for the loop either, however
 // short.
 func TestLongPostHoldsNobody(t *testing.T) {
-	g := newGated()
-	release := sync.OnceFunc(func() { close(g.out) })
-	defer release() // lest a failure hang
-	cfg := longPolling(time.Minute)
-	cfg.Mounts[0].Serializers = []wire.Serializer{g}
-	ep := startConfig(t, cfg)
+	ep := startConfig(t, longPolling(time.Minute))
 	many, few := openSession(t, ep), openSession(t, ep)
-	holdUnpackers(t, ep, g)
+	release := ep.HoldUnpackers()
+	defer release() // lest a failure hang
 	var beats, answers []string
 	for i := range 100 {
 		beats, answers = append(beats, beat(i)), append(answers, beaten(i))

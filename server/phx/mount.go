@@ -20,8 +20,8 @@ type mount struct {
 	Mount
 	*services
 	origins  origins.Policy
-	frames   frame.Config            // of sockets without permessage-deflate
-	deflated frame.Config            // of those with it
+	frames   framing                 // of sockets whose serializer is of this module
+	foreign  framing                 // of those whose serializer is the application's
 	dialects [packet.Forms][]dialect // by form, in the order of Serializers
 	tariff   rate.Tariff             // Rates
 	asks     bool                    // the application has a say in handshakes: not on the loop
@@ -40,11 +40,7 @@ func newMount(lent *services, all packet.Codecs, m Mount) *mount {
 	}
 	out := &mount{Mount: m, services: lent, tariff: m.Rates.tariff(), asks: m.Connect != nil || m.CheckOrigin != nil}
 	out.origins, _ = origins.New(m.Origins, lent.cfg.Host, m.CheckOrigin) // Config.check has seen the error
-	out.frames = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: maxInline}
-	if m.Deflate != nil {
-		out.deflated = out.frames
-		out.deflated.Deflate, out.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio
-	}
+	out.frames, out.foreign = m.framing(maxInline), m.framing(-1)
 	forms := [...]bool{packet.Framed: true, packet.Deflated: m.Deflate != nil, packet.Quoted: m.LongPoll != nil}
 	var deflate packet.Deflate
 	if m.Deflate != nil {
@@ -60,6 +56,21 @@ func newMount(lent *services, all packet.Codecs, m Mount) *mount {
 	return out
 }
 
+// A framing says what the client of a socket may send.
+type framing struct {
+	plain, deflated frame.Config // without permessage-deflate, and with it
+}
+
+// framing is for sockets whose loop decodes messages of so many bytes itself.
+func (m *Mount) framing(inline int64) (f framing) {
+	f.plain = frame.Config{MaxFrame: m.MaxFrame, MaxMessage: m.MaxMessage, SkipUTF8: m.SkipUTF8, Inline: inline}
+	if m.Deflate != nil {
+		f.deflated = f.plain
+		f.deflated.Deflate, f.deflated.MaxInflateRatio = true, m.Deflate.MaxInflateRatio
+	}
+	return f
+}
+
 // dialect returns the dialect that a client asks for, nil if there is none (spec
 // §1.2).
 func (m *mount) dialect(params Params, f packet.Form) *dialect {
@@ -70,7 +81,9 @@ func (m *mount) dialect(params Params, f packet.Form) *dialect {
 	if i < 0 {
 		return nil
 	}
-	return &m.dialects[f][i]
+	d := &m.dialects[f][i]
+	d.codec.Use()
+	return d
 }
 
 // serializer is the index of the one that a client asks for, or -1.

@@ -10,8 +10,8 @@ import (
 // replaceLocked puts a new channel in the place of one that is joined. The old
 // one first finishes its current work. Its phx_close follows the new one's join reply
 // (spec §1.11).
-func (s *Socket) replaceLocked(old *Channel, m wire.Message) {
-	ch, _ := s.openLocked(m, old)
+func (s *Socket) replaceLocked(old *Channel, m wire.Message, out *lateReplies) {
+	ch, _ := s.openLocked(m, old, out)
 	if ch == nil { // there is no room for a join of this size
 		return
 	}

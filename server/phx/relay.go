@@ -46,18 +46,23 @@ type relay struct {
 
 func (r *relay) Subscription() *pubsub.Subscription { return &r.handle }
 
+// Deliver sends broadcasts, which are encoded before the socket is locked; see lateReplies.
 func (r *relay) Deliver(b *pubsub.Batch) {
 	codec := r.socket.codec
+	if b.Whole(r) {
+		r.send(b.Encoded(codec, codec.Broadcast))
+		return
+	}
+	for m := range b.For(r) {
+		r.send(m.Encoded(codec, codec.Broadcast))
+	}
+}
+
+func (r *relay) send(packets []byte) {
 	r.socket.mu.Lock() // which open holds until the client has its answer
 	defer r.socket.mu.Unlock()
-	switch {
-	case r.ended.Load():
-	case b.Whole(r):
-		r.socket.fastlane(b.Encoded(codec, codec.Broadcast))
-	default:
-		for m := range b.For(r) {
-			r.socket.fastlane(m.Encoded(codec, codec.Broadcast))
-		}
+	if !r.ended.Load() {
+		r.socket.fastlane(packets)
 	}
 }
 

@@ -158,11 +158,9 @@ func (ch *Channel) Broadcast(event string, payload any) error {
 // deliverOwn sends the channel's own broadcast to its client, and returns how many
 // subscriptions it has to the topic beside.
 func (ch *Channel) deliverOwn(m *pubsub.Message) (subscriptions int) {
+	ch.deliverOne(m)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.phase == joined || ch.phase == leaving {
-		ch.deliverLocked(m)
-	}
 	return ch.subsLocked().count(m.Topic)
 }
 
@@ -213,34 +211,50 @@ func (lent *services) message(topic, event string, payload any) (*pubsub.Message
 	if err != nil {
 		return nil, err
 	}
-	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
+	m := &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}
+	for _, c := range lent.foreign { // now, as whoever delivers it must not wait for them
+		if c.Used() {
+			m.Encoded(c, c.Broadcast)
+		}
+	}
+	return m, nil
 }
 
 // deliver sends broadcasts on to the client, past the mailbox (the fastlane, spec
-// §2.4), except those that Out wants to see; see pubsub.Subscriber.
+// §2.4), except those that Out wants to see; see pubsub.Subscriber. They are encoded
+// before the channel is locked; see lateReplies.
 func (ch *Channel) deliver(b *pubsub.Batch) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.phase != joined && ch.phase != leaving {
-		return
-	}
 	if len(ch.route().Type.Intercept) == 0 && b.Whole(ch.events()) {
-		ch.socket.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
+		ch.fastlane(b.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
 		return
 	}
 	for m := range b.For(ch.events()) {
-		ch.deliverLocked(m)
+		ch.deliverOne(m)
 	}
 }
 
-func (ch *Channel) deliverLocked(m *pubsub.Message) {
-	if t := ch.route().Type; t.intercepts(m.Event) {
-		if ch.postLocked(outJob{m}) != nil {
-			ch.socket.transport.Kill(ch.overflow(ch.topic))
-		}
+func (ch *Channel) deliverOne(m *pubsub.Message) {
+	if !ch.route().Type.intercepts(m.Event) {
+		ch.fastlane(m.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
 		return
 	}
-	ch.socket.fastlane(m.Encoded(ch.socket.codec, ch.socket.codec.Broadcast))
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.receivesLocked() && ch.postLocked(outJob{m}) != nil {
+		ch.socket.transport.Kill(ch.overflow(ch.topic))
+	}
+}
+
+// receivesLocked reports whether broadcasts are for the client.
+func (ch *Channel) receivesLocked() bool { return ch.phase == joined || ch.phase == leaving }
+
+// fastlane sends packets that are shared by all who get them.
+func (ch *Channel) fastlane(packets []byte) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.receivesLocked() {
+		ch.socket.fastlane(packets)
+	}
 }
 
 // fastlane sends packets that are shared by all who get them.

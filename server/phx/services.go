@@ -7,6 +7,7 @@ import (
 
 	"github.com/roost-rt/roost/poller"
 	"github.com/roost-rt/roost/pubsub"
+	"github.com/roost-rt/roost/server/internal/packet"
 )
 
 // services holds the things that an endpoint lends to its mounts, and they to sockets,
@@ -19,6 +20,7 @@ type services struct {
 	clock
 	pools
 	pubsub   *pubsub.PubSub
+	foreign  []*packet.Codec // of serializers that are the application's
 	incoming incoming
 	cuts     cuts
 	draining atomic.Bool                  // no one may come in any more

@@ -251,11 +251,13 @@ func (s *Socket) receive(m wire.Message) {
 		return
 	}
 	var refused error
+	var out lateReplies
 	s.mu.Lock()
 	if s.ending == notEnding {
-		refused = s.routeLocked(m)
+		refused = s.routeLocked(m, &out)
 	}
 	s.mu.Unlock()
+	s.give(out)
 	if refused != nil {
 		s.mount.log.Info("join refused", "mount", s.mount.Path, "topic", m.Topic, "err", refused)
 	}
@@ -269,22 +271,22 @@ var (
 
 // routeLocked brings a message to its channel. It returns why a join has made
 // none.
-func (s *Socket) routeLocked(m wire.Message) (refused error) {
+func (s *Socket) routeLocked(m wire.Message, out *lateReplies) (refused error) {
 	if ch := s.findLocked(m); ch != nil {
-		ch.receiveLocked(m)
+		ch.receiveLocked(m, out)
 		return nil
 	}
 	switch m.Event {
 	case "phx_join":
-		ch, err := s.openLocked(m, nil)
+		ch, err := s.openLocked(m, nil, out)
 		if err != nil {
 			return err
 		}
-		ch.start()
+		out.start(ch)
 	case "phx_leave":
-		s.reply(m.JoinRef, m.Ref, m.Topic, "ok", wire.Payload{})
+		out.accept(m)
 	default:
-		s.unmatched(m)
+		out.unmatched(m)
 	}
 	return nil
 }
@@ -298,7 +300,7 @@ func (s *Socket) findLocked(m wire.Message) *Channel {
 
 // openLocked makes the channel of a join without starting it, or answers why there
 // is none. replaces is the channel whose place it takes, or nil.
-func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error) {
+func (s *Socket) openLocked(m wire.Message, replaces *Channel, out *lateReplies) (*Channel, error) {
 	route := -1
 	if m.RawTopic == nil {
 		route = s.mount.route(m.Topic)
@@ -309,13 +311,13 @@ func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error)
 	}
 	switch {
 	case route < 0:
-		s.unmatched(m)
+		out.unmatched(m)
 		return nil, errNoRoute
 	case others >= s.mount.MaxChannels:
-		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("too many channels joined"))
+		out.refuse(m.JoinRef, m, "too many channels joined")
 		return nil, errTooManyChannels
 	case s.mount.crowded(messageBytes(&m)):
-		s.reply(m.JoinRef, m.Ref, m.Topic, "error", reason("overloaded"))
+		out.refuse(m.JoinRef, m, "overloaded")
 		return nil, errMailboxesFull
 	}
 	ch := newChannel(s, route, m.Clone(), replaces)
@@ -325,10 +327,6 @@ func (s *Socket) openLocked(m wire.Message, replaces *Channel) (*Channel, error)
 	}
 	return ch, nil
 }
-
-// unmatched answers a message for a topic that is not joined, with a null
-// join_ref so that the client's push gets it (spec §1.10).
-func (s *Socket) unmatched(m wire.Message) { s.replyError("", m, "unmatched topic") }
 
 // replyError answers a message with an error.
 func (s *Socket) replyError(joinRef wire.Ref, m wire.Message, why string) {

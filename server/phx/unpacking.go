@@ -20,7 +20,9 @@ const leastInline = 16 << 10
 // decodes and routes it: on the event loop, everybody would wait for that. Its
 // connection is paused meanwhile, which keeps order, and bounds what is held.
 //
-// These turns have a pool of their own, as callbacks may block theirs.
+// These turns have a pool of their own, as callbacks may block theirs. So may a
+// serializer of the application's: its messages, of any size, are decoded where
+// callbacks run.
 type unpacking struct {
 	socket   *Socket
 	conn     *poller.Conn
@@ -31,7 +33,24 @@ type unpacking struct {
 // unpack has a turn take a large message before anything else is read. Loop only.
 func (s *Socket) unpack(c *poller.Conn, m *frame.Large, r receiver) {
 	c.Pause()
-	s.mount.unpackers.Go(&unpacking{socket: s, conn: c, receiver: r, message: m})
+	s.unpackers().Go(&unpacking{socket: s, conn: c, receiver: r, message: m})
+}
+
+// unpackers is the pool that messages are decoded on.
+func (s *Socket) unpackers() *poller.Pool {
+	if s.codec.Foreign() {
+		return s.mount.workers
+	}
+	return s.mount.unpackers
+}
+
+// Owner is the socket: a serializer that runs for long counts for it.
+func (u *unpacking) Owner() any { return u.socket }
+
+func (u *unpacking) describe() []any { return u.socket.describeDecode() }
+
+func (s *Socket) describeDecode() []any {
+	return []any{"mount", s.mount.Path, "callback", "Serializer.Decode"}
 }
 
 // Turn takes the message; see poller.Pool.
@@ -57,9 +76,11 @@ func (u *unpacking) run() (err error) {
 		u.conn.Post(func() { u.socket.refuse(fault, u.receiver) })
 		return nil
 	}
-	// Both halves take milliseconds. Goroutines that wait for a processor go first, also
-	// where runtime.Gosched would not let them: see frame.Parts.Join.
-	time.Sleep(time.Microsecond)
+	if len(payload) > leastInline {
+		// Both halves may take milliseconds. Goroutines that wait for a processor go first,
+		// also where runtime.Gosched would not let them: see frame.Parts.Join.
+		time.Sleep(time.Microsecond)
+	}
 	u.receiver.message(payload, u.message.Binary())
 	return nil
 }

@@ -10,12 +10,12 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 
 	"github.com/roost-rt/roost/pubsub"
 	"github.com/roost-rt/roost/server/frame"
-	"github.com/roost-rt/roost/server/internal/panics"
 	"github.com/roost-rt/roost/server/wire"
 )
 
@@ -30,6 +30,8 @@ type Codec struct {
 	Broadcast func(*pubsub.Message) []byte
 
 	log      *slog.Logger
+	foreign  bool                                     // see Foreign
+	used     atomic.Bool                              // see Use
 	deflater *frame.Deflater                          // nil: no compression
 	minSize  int                                      // of what is compressed, in bytes
 	pack     func(message []byte, binary bool) []byte // frame or quote
@@ -42,13 +44,27 @@ type Append func(dst []byte) (out []byte, binary bool, err error)
 // Deflates reports whether the form is Deflated.
 func (c *Codec) Deflates() bool { return c.deflater != nil }
 
+// Foreign reports whether the serializer is the application's, which may wait or
+// compute for long: it must not be called on an event loop, nor with a lock held that
+// others wait for.
+func (c *Codec) Foreign() bool { return c.foreign }
+
+// Use notes that a socket is about to use the codec of a foreign serializer.
+func (c *Codec) Use() {
+	if c.foreign { // else nobody asks
+		c.used.Store(true)
+	}
+}
+
+// Used reports whether a socket has used the codec.
+func (c *Codec) Used() bool { return c.used.Load() }
+
 // Encode gives the packet of one message to send, which must not keep it. It fails
-// as append or send do. A panic of append, which may be a serializer of the
-// application's, is an error.
+// as append or send do.
 func (c *Codec) Encode(append Append, send func(packet []byte) error) error {
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	out, binary, err := contained(append, (*buf)[:frame.MaxHeader])
+	out, binary, err := append((*buf)[:frame.MaxHeader])
 	if err != nil {
 		return err
 	}
@@ -69,21 +85,9 @@ func Control(op ws.OpCode, payload []byte, send func(frame []byte) error) error 
 // between all endpoints of a process is harmless.
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
-// contained calls append. Locks are held, so a panic must be an error here.
-func contained(append Append, dst []byte) (out []byte, binary bool, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = panics.New(r)
-		}
-	}()
-	return append(dst)
-}
-
 func (c *Codec) broadcast(m *pubsub.Message) []byte {
 	room := make([]byte, frame.MaxHeader, frame.MaxHeader+len(m.Topic)+len(m.Event)+len(m.Payload)+64)
-	out, binary, err := contained(func(dst []byte) ([]byte, bool, error) {
-		return c.AppendBroadcast(dst, m.Topic, m.Event, wire.Payload{Data: m.Payload, Binary: m.Binary})
-	}, room)
+	out, binary, err := c.AppendBroadcast(room, m.Topic, m.Event, wire.Payload{Data: m.Payload, Binary: m.Binary})
 	if err != nil {
 		if !errors.Is(err, wire.ErrBinaryUnsupported) { // the others were checked before publishing
 			c.log.Error("encode broadcast", "topic", m.Topic, "event", m.Event, "version", c.Version(), "err", err)
@@ -143,7 +147,10 @@ type Deflate struct {
 
 // New makes a codec. deflate counts in the form Deflated only.
 func New(log *slog.Logger, s wire.Serializer, f Form, deflate Deflate) *Codec {
-	c := &Codec{Serializer: s, log: log}
+	c := &Codec{Serializer: s, log: log, foreign: s != nil && !ours(s)}
+	if c.foreign {
+		c.Serializer = apart{s}
+	}
 	c.Broadcast, c.pack = c.broadcast, c.frame
 	switch f {
 	case Deflated:

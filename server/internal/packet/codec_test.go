@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -78,11 +79,48 @@ func TestBroadcast(t *testing.T) {
 func TestEncodeFails(t *testing.T) {
 	c := packet.New(log, wire.V2{}, packet.Framed, packet.Deflate{})
 	unsent := func([]byte) error { t.Error("sent"); return nil }
-	if err := c.Encode(func([]byte) ([]byte, bool, error) { panic("as told") }, unsent); err == nil || !strings.Contains(err.Error(), "panic: as told") {
-		t.Errorf("a panic: error %v", err)
-	}
 	if err := c.Encode(func(dst []byte) ([]byte, bool, error) { return dst, false, errors.ErrUnsupported }, unsent); err != errors.ErrUnsupported {
 		t.Errorf("an error: %v", err)
+	}
+}
+
+// broken is a serializer of the application's that does as it was told.
+type broken struct {
+	wire.V2
+	do func()
+}
+
+func (b broken) AppendReply(dst []byte, joinRef, ref wire.Ref, topic, status string, p wire.Payload) ([]byte, bool, error) {
+	b.do()
+	return b.V2.AppendReply(dst, joinRef, ref, topic, status, p)
+}
+
+func (b broken) AppendBroadcast(dst []byte, topic, event string, p wire.Payload) ([]byte, bool, error) {
+	b.do()
+	return b.V2.AppendBroadcast(dst, topic, event, p)
+}
+
+// A serializer of the application's may do anything, which is an error.
+func TestForeign(t *testing.T) {
+	for _, s := range []wire.Serializer{wire.V1{}, wire.V2{}} {
+		if packet.New(log, s, packet.Framed, packet.Deflate{}).Foreign() {
+			t.Errorf("%T is foreign", s)
+		}
+	}
+	for name, do := range map[string]func(){"as told": func() { panic("as told") }, "runtime.Goexit": runtime.Goexit} {
+		c := packet.New(log, broken{do: do}, packet.Framed, packet.Deflate{})
+		if !c.Foreign() {
+			t.Error("a serializer that embeds one of ours is not foreign")
+		}
+		err := c.Encode(func(dst []byte) ([]byte, bool, error) {
+			return c.AppendReply(dst, "", "", "a", "ok", wire.Payload{})
+		}, func([]byte) error { t.Error("sent"); return nil })
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if p := c.Broadcast(&pubsub.Message{Topic: "a", Event: "e", Payload: []byte("{}")}); p != nil {
+			t.Errorf("%s: broadcast %q, want none", name, p)
+		}
 	}
 }
 

@@ -18,6 +18,16 @@ type key struct {
 	deflate    Deflate // of the form Deflated
 }
 
+// Foreign returns the codecs whose serializers are the application's.
+func (all Codecs) Foreign() (foreign []*Codec) {
+	for _, c := range all {
+		if c.foreign {
+			foreign = append(foreign, c)
+		}
+	}
+	return foreign
+}
+
 // Get returns the codec that New would make.
 func (all Codecs) Get(log *slog.Logger, s wire.Serializer, f Form, deflate Deflate) *Codec {
 	k := key{serializer: s, form: f}
