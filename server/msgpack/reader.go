@@ -37,15 +37,13 @@ func (r *reader) pos() int { return len(r.data) - r.rest.Len() }
 
 // value appends the next value to dst.
 func (r *reader) value(dst []byte) ([]byte, error) {
+	if dst, ok := r.byteLong(dst); ok {
+		return dst, nil
+	}
 	code, err := r.dec.PeekCode()
 	switch {
 	case err != nil:
 		return nil, err
-	case code == msgpcode.Nil:
-		return append(dst, "null"...), r.dec.DecodeNil()
-	case code == msgpcode.False || code == msgpcode.True:
-		b, err := r.dec.DecodeBool()
-		return strconv.AppendBool(dst, b), err
 	case code == msgpcode.Uint64: // the only one with numbers that no int64 holds
 		n, err := r.dec.DecodeUint64()
 		return strconv.AppendUint(dst, n, 10), err
@@ -68,6 +66,32 @@ func (r *reader) value(dst []byte) ([]byte, error) {
 		return r.object(dst)
 	}
 	return nil, fmt.Errorf("no type is %#x", code)
+}
+
+// byteLong appends the next value if it is one byte long. A message may be full of them,
+// and the library takes several times as long for one.
+func (r *reader) byteLong(dst []byte) (out []byte, ok bool) {
+	if r.rest.Len() == 0 {
+		return dst, false
+	}
+	switch code := r.data[r.pos()]; {
+	case msgpcode.IsFixedNum(code):
+		dst = strconv.AppendInt(dst, int64(int8(code)), 10)
+	case code == msgpcode.Nil:
+		dst = append(dst, "null"...)
+	case code == msgpcode.False || code == msgpcode.True:
+		dst = strconv.AppendBool(dst, code == msgpcode.True)
+	case code == msgpcode.FixedStrLow:
+		dst = append(dst, `""`...)
+	case code == msgpcode.FixedArrayLow && r.depth < maxDepth:
+		dst = append(dst, "[]"...)
+	case code == msgpcode.FixedMapLow && r.depth < maxDepth:
+		dst = append(dst, "{}"...)
+	default:
+		return dst, false
+	}
+	_, _ = r.rest.ReadByte() // there is one
+	return dst, true
 }
 
 func isInt(code byte) bool {
@@ -192,6 +216,8 @@ func (r *reader) bytes() ([]byte, error) {
 	return r.data[start : start+n : start+n], err
 }
 
+const hex = "0123456789abcdef"
+
 // appendString appends valid UTF-8 as a JSON string.
 func appendString(dst, text []byte) []byte {
 	dst = append(dst, '"')
@@ -200,7 +226,7 @@ func appendString(dst, text []byte) []byte {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c < ' ':
-			dst = fmt.Appendf(dst, `\u%04x`, c)
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
 			dst = append(dst, c)
 		}
