@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,9 @@ func loops() []attack {
 		{name: "join-leave", says: "one client joins and leaves at full speed", do: flood(1, "joins", 250, append(push("1", "room:a", "phx_join", "{}"), push("2", "room:a", "phx_leave", "{}")...))},
 		{name: "empty-blocks", says: "a compressed message is 8 MB of empty DEFLATE blocks, again and again", do: deflated("\x03\x00")},
 		{name: "stored-blocks", says: "the same with empty stored blocks", do: deflated("\x00\x00\x00\xff\xff")},
+		{name: "code-blocks", says: "20 clients send compressed messages of 1,000 DEFLATE blocks with nothing but their codes", do: flood(20, "messages", 10, compressed(codeBlocks(1000)), deflate)},
+		{name: "dense", says: "20 clients send heartbeats of 60 kB of empty arrays", do: flood(20, "heartbeats", 1, text(`[null,"1","phoenix","heartbeat",[`+strings.Repeat("[],", 20_000)+`1]]`))},
+		{name: "many-channels", says: "20 clients push to 100 channels each at full speed", do: manyChannels(20, 100)},
 		{name: "empty-fragments", says: "a message of endless empty fragments", do: emptyFragments},
 		{name: "byte-fragments", says: "heartbeats of a million fragments of 1 byte", do: flood(1, "messages", 1, inFragments(" ", 1_000_000))},
 		{name: "byte-by-byte", says: "20 clients send their frames in segments of 1 byte", do: byteByByte},
@@ -127,11 +131,58 @@ func unread(first, then []byte) func(context.Context, *target) error {
 	}
 }
 
+const deflate = "Sec-WebSocket-Extensions: permessage-deflate"
+
 // deflated sends compressed messages of 8 MB that are made of one block.
 func deflated(block string) func(context.Context, *target) error {
-	message := frame.AppendMasked(nil, opText, mask, bytes.Repeat([]byte(block), 7_900_000/len(block)))
+	return flood(1, "messages", 1, compressed(bytes.Repeat([]byte(block), 7_900_000/len(block))), deflate)
+}
+
+// compressed is a message that payload compresses.
+func compressed(payload []byte) []byte {
+	message := frame.AppendMasked(nil, opText, mask, payload)
 	message[0] = fin | rsv1 | opText
-	return flood(1, "messages", 1, message, "Sec-WebSocket-Extensions: permessage-deflate")
+	return message
+}
+
+// codeBlocks is n DEFLATE blocks of 92 bits, each with codes of its own (RFC 1951 §3.2.7)
+// and nothing else: the most work for a byte. The stored block behind them is that of
+// which the sender leaves the rest out.
+func codeBlocks(n int) []byte {
+	block := "001" + "00000" + "00000" + "0111" + // not the last; codes for 257 literals and one distance; 18 code lengths:
+		"000" + "000" + "100" + "010" + strings.Repeat("000", 13) + "010" + // 18 has one bit, 0 and 1 have two
+		"01111111" + "01101011" + "11" + "10" + // 138 and 118 without a code, one bit for the end, none for the distance
+		"0" // the end
+	bits := strings.Repeat(block, n) + "000"
+	out := make([]byte, (len(bits)+7)/8)
+	for i := range len(bits) {
+		out[i/8] |= (bits[i] - '0') << (i % 8)
+	}
+	return out
+}
+
+// manyChannels has clients join topics of their own, and push to all of them.
+func manyChannels(clients, topics int) func(context.Context, *target) error {
+	return func(ctx context.Context, t *target) error {
+		var all sync.WaitGroup
+		defer all.Wait()
+		for n := range clients {
+			c, err := t.dial(ctx, websocket)
+			if err != nil {
+				return err
+			}
+			var pushes []byte
+			for m := range topics {
+				topic := fmt.Sprintf("room:%d-%d", n, m)
+				if err := c.join(topic); err != nil {
+					return err
+				}
+				pushes = append(pushes, push("7", topic, "echo", "{}")...)
+			}
+			all.Go(func() { t.pour(ctx, c, "pushes", topics, pushes) })
+		}
+		return nil
+	}
 }
 
 // beat is a heartbeat.

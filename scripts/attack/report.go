@@ -81,8 +81,9 @@ const widestAttacker = 58
 func (r *report) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d cores, %s, %s; server %s\n", r.Machine.CPU, r.Machine.Cores, r.Machine.OS, r.Machine.Go, r.Config.Commit)
-	fmt.Fprintf(&b, "%d bystanders ping every %v; %v before and after, attacks of %v; times in ms from the intended moment, RSS in MB, CPU in processors\n\n",
+	fmt.Fprintf(&b, "%d bystanders ping every %v; %v before and after, attacks of %v; times in ms from the intended moment, RSS in MB, CPU in processors\n",
 		r.Config.Bystanders, pace, r.Config.Quiet, r.Config.For)
+	b.WriteString("pass: the longest that an event loop went without a look at its other connections, and the most processor time that it took for one, system calls and page faults included, other goroutines not\n\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "attack\tbefore p50/p99\tduring p50/p99/max\tloop p99/max\tpass max/work\tafter p50/p99\tnewcomer\tRSS\tCPU\tlost\tmsgs lost\tharm\tattacker")
 	for _, row := range r.Rows {
