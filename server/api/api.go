@@ -21,11 +21,12 @@ var openAPI []byte
 // MinToken is the least number of characters in a token: no one guesses 16 random ones.
 const MinToken = 16
 
-// maxBodies is how many requests are read at a time, of up to maxBody bytes each.
+// maxLarge is how many bodies are read at a time, of up to maxBody bytes each, and how
+// many lists of presences there are at a time.
 const (
-	maxBodies = 16
-	maxBody   = 17 << 20         // beyond the largest payload that an endpoint lets out by default
-	bodyTime  = 30 * time.Second // that one may take
+	maxLarge = 16
+	maxBody  = 17 << 20         // beyond the largest payload that an endpoint lets out by default
+	bodyTime = 30 * time.Second // that one may take
 )
 
 // A Config says who may use the API, and what it has.
@@ -43,7 +44,8 @@ type api struct {
 	presence *presence.Presence // or nil
 	lists    http.Handler       // of phx, below /v1
 	token    [sha256.Size]byte
-	bodies   chan struct{}
+	bodies   chan struct{} // a place of each that is read
+	crowds   chan struct{} // likewise, of each list of presences
 }
 
 // New returns the API of an endpoint. It fails if the token is short.
@@ -53,7 +55,7 @@ func New(ep *phx.Endpoint, cfg Config) (http.Handler, error) {
 	}
 	a := &api{
 		endpoint: ep, presence: cfg.Presence, lists: http.StripPrefix("/v1", ep.AdminHandler()), token: sha256.Sum256([]byte(cfg.Token)),
-		bodies: make(chan struct{}, maxBodies),
+		bodies: make(chan struct{}, maxLarge), crowds: make(chan struct{}, maxLarge),
 	}
 	inside, mux := http.NewServeMux(), http.NewServeMux()
 	for pattern, serve := range a.routes() {

@@ -52,16 +52,27 @@ func (a *api) broadcast(w http.ResponseWriter, r *http.Request) {
 	a.publish(w, r, m)
 }
 
-// read reads a message. Of bodies there are so many at a time, and no more, as each
-// may be large.
-func (a *api) read(w http.ResponseWriter, r *http.Request) (m message, status int, err error) {
+var errCrowded = errors.New("too many requests at a time")
+
+// enter takes a place of those for what may be large: of that there is so much at a time,
+// and no more.
+func enter(places chan struct{}, w http.ResponseWriter) (leave func(), ok bool) {
 	select {
-	case a.bodies <- struct{}{}:
-		defer func() { <-a.bodies }()
+	case places <- struct{}{}:
+		return func() { <-places }, true
 	default:
 		w.Header().Set("Retry-After", "1")
-		return m, http.StatusServiceUnavailable, errors.New("too many requests at a time")
+		return nil, false
 	}
+}
+
+// read reads a message.
+func (a *api) read(w http.ResponseWriter, r *http.Request) (m message, status int, err error) {
+	leave, ok := enter(a.bodies, w)
+	if !ok {
+		return m, http.StatusServiceUnavailable, errCrowded
+	}
+	defer leave()
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return m, http.StatusRequestEntityTooLarge, err
@@ -135,6 +146,12 @@ func (a *api) present(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, errors.New("this server has no presence"))
 		return
 	}
+	leave, ok := enter(a.crowds, w)
+	if !ok {
+		fail(w, http.StatusServiceUnavailable, errCrowded)
+		return
+	}
+	defer leave()
 	topic := r.PathValue("topic")
 	answer(w, http.StatusOK, map[string]any{"topic": topic, "count": a.presence.Count(topic), "presence": a.presence.List(topic)})
 }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -56,4 +58,38 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A stuck answer is one that its client does not take.
+type stuck struct {
+	*httptest.ResponseRecorder
+	in, out chan struct{}
+}
+
+func (s stuck) Write([]byte) (int, error) { s.in <- struct{}{}; <-s.out; return 0, net.ErrClosed }
+
+// Lists of presences may be large: only some are there at a time.
+func TestPresencesThatAreNotTaken(t *testing.T) {
+	_, h := application(t, phx.Config{})
+	list := func(w http.ResponseWriter) {
+		r := httptest.NewRequest("GET", "/v1/topics/room:lobby/presence", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		h.ServeHTTP(w, r)
+	}
+	in, out := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() { list(stuck{httptest.NewRecorder(), in, out}) })
+		<-in
+	}
+	w := httptest.NewRecorder()
+	if list(w); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one list too many: %d, want 503 and when to come back", w.Code)
+	}
+	close(out)
+	all.Wait()
+	w = httptest.NewRecorder()
+	if list(w); w.Code != 200 {
+		t.Errorf("later: %d, want 200", w.Code)
+	}
 }
