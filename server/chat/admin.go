@@ -66,7 +66,7 @@ func isLoopback(host string) bool {
 
 // listen takes the address, if there is one. Connections wait until serve.
 func (a *admin) listen(log *slog.Logger) error {
-	if err := a.aside.listen("admin"); a.ln == nil {
+	if err := a.aside.listen("admin", log); a.ln == nil {
 		return err
 	}
 	if a.start != nil {
@@ -95,7 +95,7 @@ func (a *admin) serve(ep *phx.Endpoint, here *presence.Presence) (err error) {
 			return fmt.Errorf("the page of -admin: %w", err)
 		}
 	}
-	a.end = serveAside(a.ln, a.handler(ep, inside))
+	a.aside.serve(a.handler(ep, inside))
 	return nil
 }
 
@@ -127,22 +127,32 @@ func answerProbe(w http.ResponseWriter, err error) {
 }
 
 // guard asks for the token, as a bearer's or, for browsers, as the password of whoever.
-// Without one, it lets through what is for a name of this
-// host only: a page in an operator's browser may have a name of its own lead here
-// (DNS rebinding).
+// Without one, all must be for a name of this host.
 func (a *admin) guard(inside http.Handler) http.Handler {
+	if a.token == "" {
+		return local(inside)
+	}
 	want := sha256.Sum256([]byte(a.token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := sha256.Sum256([]byte(tokenOf(r))) // of one length, whatever it is
-		switch {
-		case a.token == "" && !isLoopback(hostOf(r)):
-			http.Error(w, "ask for localhost or a loopback address", http.StatusMisdirectedRequest)
-		case a.token != "" && subtle.ConstantTimeCompare(got[:], want[:]) != 1:
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header()["Www-Authenticate"] = []string{"Bearer", `Basic realm="Roost: any name, and the token"`}
 			http.Error(w, "the token is missing or wrong", http.StatusUnauthorized)
-		default:
-			inside.ServeHTTP(w, r)
+			return
 		}
+		inside.ServeHTTP(w, r)
+	})
+}
+
+// local lets through what is for a name of this host only: a page in an operator's
+// browser may have a name of its own lead here (DNS rebinding).
+func local(inside http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLoopback(hostOf(r)) {
+			http.Error(w, "ask for localhost or a loopback address", http.StatusMisdirectedRequest)
+			return
+		}
+		inside.ServeHTTP(w, r)
 	})
 }
 

@@ -26,7 +26,16 @@ func Rooms(t *testing.T, args ...string) ([]phx.Mount, *presence.Presence) {
 }
 
 // MaxAside is how many connections what ServeAside serves has at most.
-const MaxAside = maxAside
+var MaxAside = asideConns(openFiles())
+
+// Limits are those of a server with these flags.
+func Limits(t *testing.T, args ...string) phx.Limits {
+	o, err := parse(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.limits()
+}
 
 // ServeAside serves apart from clients.
 var ServeAside = serveAside

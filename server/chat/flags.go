@@ -49,7 +49,7 @@ func (t *texts) Set(text string) error {
 
 // limitFlags adds the flags that limit who may connect.
 func limitFlags(flags *flag.FlagSet, cfg *phx.Config) {
-	flags.IntVar(&cfg.MaxConns, "max-conns", 0, "maximum number of `connections`; more get 503; 0 means as many as the limit of open files allows")
+	flags.IntVar(&cfg.MaxConns, "max-conns", 0, "maximum number of `connections`; more get 503; 0 means as many as the limit of open files leaves")
 	flags.IntVar(&cfg.MaxConnsPerIP, "max-conns-per-ip", 0, "maximum number of `connections` from one client address; 0 means no limit")
 	flags.IntVar(&cfg.AcceptRate, "accept-rate", 0, "`connections` accepted per second; more get 503; 0 means no limit")
 	flags.Var((*prefixes)(&cfg.TrustedProxies), "trusted-proxies", "`networks` of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8,127.0.0.1; default none")

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -131,7 +130,11 @@ func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, le
 		if err != nil {
 			return adviseAddr("pprof", o.profiling, err)
 		}
-		defer serveAside(ln, profiles())()
+		inside := profiles()
+		if host, _, _ := net.SplitHostPort(o.profiling); isLoopback(host) { // checked
+			inside = local(inside)
+		}
+		defer serveAside(ln, inside, log)()
 		log.Info("profiles", "url", fmt.Sprintf("http://%s/debug/pprof/", ln.Addr()))
 	}
 	if err := o.admin.listen(log); err != nil {
@@ -149,6 +152,7 @@ func (o *options) serve(ctx context.Context, args []string, log *slog.Logger, le
 	scores, here := NewScores(), o.people(log)
 	defer here.Close()
 	cfg := &o.endpoint
+	cfg.MaxConns = o.limits().MaxConns
 	cfg.Logger, cfg.Mounts, cfg.HTTP, cfg.Telemetry, cfg.TLS = log, o.mounts(scores, here), page(), phx.JoinTelemetry(o.admin.telemetry(), o.traces.telemetry()), o.cert.config(log)
 	return o.run(ctx, &reloader{args: args, now: o.values.Texts(), level: level, cert: &o.cert, log: log}, scores, here, stdout)
 }
@@ -175,7 +179,7 @@ func (o *options) run(ctx context.Context, again *reloader, scores *Scores, here
 	if err := errors.Join(o.admin.serve(ep, here), o.outside.serve(ep, here, o.traces.handler)); err != nil {
 		return errors.Join(err, ep.Shutdown(ctx))
 	}
-	warnFewFiles(cfg.Logger)
+	warnFewFiles(cfg.Logger, cfg.MaxConns)
 	warnNoSecret(&cfg)
 	printTo(stdout, "listening on %s\n", ep.Addr())
 
@@ -215,10 +219,9 @@ func printTo(w io.Writer, format string, args ...any) {
 
 // warnFewFiles says how many clients fit where that is a surprise. Go has raised
 // the soft limit to the hard one already.
-func warnFewFiles(log *slog.Logger) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < fewFiles {
-		log.Warn("low limit of open files: each client needs one", "clients_at_most", strconv.FormatUint(max(limit.Cur, 32)-32, 10),
+func warnFewFiles(log *slog.Logger, maxConns int) {
+	if files := openFiles(); 0 < files && files < fewFiles {
+		log.Warn("low limit of open files: each client needs one", "clients_at_most", cmp.Or(maxConns, max(int(files)-ownFiles, 1)),
 			"fix", "raise it before the start: ulimit -n 1000000, LimitNOFILE= in systemd, --ulimit nofile= in docker")
 	}
 }

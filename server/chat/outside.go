@@ -33,7 +33,7 @@ func (o *outside) check(from string) error {
 
 // listen takes the address, if there is one. Connections wait until serve.
 func (o *outside) listen(log *slog.Logger) error {
-	if err := o.aside.listen("api"); o.ln == nil {
+	if err := o.aside.listen("api", log); o.ln == nil {
 		return err
 	}
 	log.Info("api", "url", fmt.Sprintf("http://%s/", o.ln.Addr()))
@@ -48,6 +48,6 @@ func (o *outside) serve(ep *phx.Endpoint, here *presence.Presence, around func(h
 	if err := errors.Join(err, here.Attach(ep)); err != nil {
 		return err
 	}
-	o.end = serveAside(o.ln, around(handler))
+	o.aside.serve(around(handler))
 	return nil
 }

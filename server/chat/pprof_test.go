@@ -63,6 +63,19 @@ func TestMainServesProfiles(t *testing.T) {
 			t.Errorf("GET %s: status %d, %.40q, %v; want %d and %q at the beginning", tt.url, answer.StatusCode, body, err, tt.status, tt.want)
 		}
 	}
+	ask, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask.Host = "evil.example" // by a page in a browser here (DNS rebinding)
+	answer, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("profiles for another host: status %d, want 421", answer.StatusCode)
+	}
 	http.DefaultClient.CloseIdleConnections()
 
 	cancel()

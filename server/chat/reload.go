@@ -45,7 +45,7 @@ func (r *reloader) reload(ep *phx.Endpoint) {
 			kept = append(kept, name)
 		}
 	}
-	if err := ep.SetLimits(limitsOf(&o.endpoint)); err != nil {
+	if err := ep.SetLimits(o.limits()); err != nil {
 		r.log.Error("settings not reloaded: those from before hold", "err", inFlags(err))
 		return
 	}
@@ -60,6 +60,22 @@ func (r *reloader) reload(ep *phx.Endpoint) {
 	}
 }
 
-func limitsOf(c *phx.Config) phx.Limits {
-	return phx.Limits{MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, AcceptRate: c.AcceptRate}
+// ownFiles are the descriptors of the server itself, as for phx.Config.MaxConns.
+const ownFiles = 64
+
+// limits are those of the endpoint. They keep from clients the descriptors of the
+// listeners apart from them: when the server is full, it can be asked whether it is.
+func (o *options) limits() phx.Limits {
+	c := &o.endpoint
+	l := phx.Limits{MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, AcceptRate: c.AcceptRate}
+	apart := 0
+	for _, addr := range []string{o.admin.addr, o.outside.addr, o.profiling} {
+		if addr != "" {
+			apart++
+		}
+	}
+	if files := openFiles(); l.MaxConns == 0 && apart > 0 && 0 < files && files < 1<<31 {
+		l.MaxConns = max(int(files)-ownFiles-apart*asideConns(files), 1)
+	}
+	return l
 }

@@ -22,6 +22,8 @@ const (
 	topic  = "node"
 	period = time.Second
 	share  = 20 // one part of so many of the time is for taking snapshots, at most
+
+	maxViewers = 100 // connections: each takes a descriptor that a client may need, and a snapshot when it comes
 )
 
 // A Page serves the page, and tells those who look at it what there is to see. All
@@ -49,7 +51,7 @@ func New(ep *phx.Endpoint, events *metrics.Events) (*Page, error) {
 	var err error
 	p.viewers, err = phx.New(phx.Config{
 		Hosts: []string{phx.AnyHost}, // whoever serves the page has looked at the name
-		Loops: 1,
+		Loops: 1, MaxConns: maxViewers,
 		Mounts: []phx.Mount{{
 			Path: "/live", Routes: []phx.Route{{Pattern: topic, Type: node}}, LongPoll: &phx.LongPoll{},
 			LogConnect: phx.LogOff, Drain: func() phx.Drain { return phx.Drain{Off: true} },

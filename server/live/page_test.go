@@ -1,8 +1,11 @@
 package live_test
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -145,5 +148,32 @@ func TestPageFiles(t *testing.T) {
 		if got := page.Has(httptest.NewRequest("GET", path, nil)); got != want {
 			t.Errorf("Has(%s) = %t, want %t", path, got, want)
 		}
+	}
+}
+
+// Viewers leave descriptors to clients.
+func TestViewersAreBounded(t *testing.T) {
+	_, _, server := shown(t)
+	upgrade := func() int {
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		fmt.Fprintf(c, "GET /live/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", server.Listener.Addr())
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode
+	}
+	for i := range 100 {
+		if status := upgrade(); status != 101 {
+			t.Fatalf("viewer %d: status %d, want 101", i, status)
+		}
+	}
+	if status := upgrade(); status != 503 {
+		t.Errorf("one viewer too many: status %d, want 503", status)
 	}
 }
