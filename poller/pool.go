@@ -447,12 +447,13 @@ func (p *Pool) look() {
 	}
 }
 
-// stalledLocked is what has turns quit, as many as others need their places.
+// stalledLocked is what has turns quit, as many as others need their places beyond the
+// workers on their way.
 func (p *Pool) stalledLocked(now time.Duration) (quit []func()) {
 	if p.active+len(p.long) < p.cfg.MaxWorkers {
 		return nil
 	}
-	for first := p.waiting.Front(); first != nil && p.quitting < p.n; first = p.waiting.Front() {
+	for first := p.waiting.Front(); first != nil && p.quitting+p.coming < p.n; first = p.waiting.Front() {
 		w := first.Value.(*worker)
 		if now-w.since < stall {
 			break
