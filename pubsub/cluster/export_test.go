@@ -37,7 +37,7 @@ func Serials() (isNew func(uint64) bool) { return new(serials).isNew }
 // at the given times after that.
 func Gone(beat time.Duration, at ...time.Duration) (gone int) {
 	heard := time.Now()
-	p := &peers{beat: beat, byID: map[uint64]*peer{1: {name: "a", heard: heard, here: true}}}
+	p := &peers{beat: beat, most: 1, byID: map[uint64]*peer{1: {name: "a", heard: heard, here: true}}}
 	for _, d := range at {
 		gone += len(p.sweep(heard.Add(d)))
 	}

@@ -90,7 +90,7 @@ func New(cfg Config) *Link {
 		outbox: newOutbox(cfg.MaxPending, cfg.MaxKept),
 		peers: &peers{
 			beat: cfg.Beat, maxWait: cfg.MaxWait, maxBytes: cfg.MaxInbound,
-			window: 2 * (2*cfg.MaxWait + skew), signed: cfg.Secret != "",
+			window: 2 * (2*cfg.MaxWait + skew), signed: cfg.Secret != "", most: maxPeers,
 			byID: make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
 		},
 		seal:     newSeal(cfg.Secret, cfg.MaxWait),

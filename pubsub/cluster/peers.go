@@ -11,7 +11,7 @@ import (
 const (
 	silence  = 3    // beats without a word until a node counts as gone
 	memory   = 100  // beats until it is forgotten, and what it missed with it
-	maxPeers = 4096 // further ones are not heard
+	maxPeers = 4096 // see peers.most; also what they want that waits
 
 	chaseBudget = 4096 // places looked after at a time
 )
@@ -38,6 +38,7 @@ type peers struct {
 	maxBytes int           // immutable; of broadcasts held for their turn
 	window   time.Duration // immutable; for how long a node is remembered at least
 	signed   bool          // immutable; nobody but nodes of the cluster is heard
+	most     int           // immutable; further ones are not heard
 
 	mu      sync.Mutex // guards the rest
 	byID    map[uint64]*peer
@@ -96,7 +97,7 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 	r := p.byID[e.id]
 	change := pubsub.NodeAgain
 	if r == nil {
-		if h.deaf = len(p.byID) == maxPeers; h.deaf || e.kind == leave {
+		if h.deaf = len(p.byID) >= p.most; h.deaf || e.kind == leave {
 			return h
 		}
 		r, change = newPeer(e.node), pubsub.NodeUp
@@ -416,8 +417,8 @@ func (p *peers) sweep(now time.Time) (gone []string) {
 		}
 	}
 	p.swept = now
-	forget := max(memory*p.beat, p.window)                         // the wait for what is missing is over, and nobody takes what it has signed
-	if crowded := len(p.byID) > maxPeers/2; crowded && !p.signed { // most of them are invented
+	forget := max(memory*p.beat, p.window)                       // the wait for what is missing is over, and nobody takes what it has signed
+	if crowded := len(p.byID) > p.most/2; crowded && !p.signed { // most of them are invented
 		forget = silence * p.beat
 	}
 	for id, r := range p.byID {

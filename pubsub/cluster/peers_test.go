@@ -14,7 +14,7 @@ func FuzzPeers(f *testing.F) {
 	f.Add([]byte{3, 1, 0, 5, 2, 2, 0, 9, 4, 1, 1, 1, 0, 1, 0, 2, 5, 1, 0, 0x81, 7, 1, 0, 0, 8, 1, 0, 3})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := &peers{
-			beat: 5 * time.Second, maxWait: 30 * time.Second, maxBytes: 2000, window: time.Minute,
+			beat: 5 * time.Second, maxWait: 30 * time.Second, maxBytes: 2000, window: time.Minute, most: maxPeers,
 			byID: make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
 		}
 		now := time.Unix(1e9, 0)

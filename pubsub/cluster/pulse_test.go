@@ -30,7 +30,7 @@ func newPair(t *testing.T, seed uint64) *pair {
 	w := &pair{
 		Rand: rand.New(rand.NewPCG(seed, 0)), t: t, outbox: newOutbox(1<<20, 1<<20), lossy: true,
 		peers: &peers{
-			beat: 5 * time.Second, maxWait: time.Hour, maxBytes: 1 << 20, window: time.Hour,
+			beat: 5 * time.Second, maxWait: time.Hour, maxBytes: 1 << 20, window: time.Hour, most: maxPeers,
 			byID: make(map[uint64]*peer), ears: make(map[uint16]ear), open: make(map[place]struct{}),
 		},
 		from: make(map[uint16]uint64), got: make(map[uint16][]uint64),
