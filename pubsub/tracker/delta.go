@@ -12,9 +12,9 @@ type Entry struct {
 	Key   string          `json:"k,omitempty"` // who, in the application's words
 	Ref   string          `json:"r"`           // unique among the entries of its replica
 	Meta  json.RawMessage `json:"m,omitempty"`
-	Count int             `json:"n,omitempty"` // how many it stands for, if they have no names
+	Count int             `json:"n,omitempty"` // how many nameless presences it stands for
 
-	// Counted says that a Count of its replica has this one in it.
+	// Counted says that a Count of its replica includes this one.
 	Counted bool `json:"c,omitempty"`
 }
 
@@ -27,8 +27,7 @@ type Replica struct {
 	Start int64  `json:"start"` // of a later life it is larger
 }
 
-// An Op puts an entry, in the place of one with the same Ref if there is one, or
-// drops the one with a Ref.
+// An Op puts an entry, which replaces any with the same Ref, or drops the one with a Ref.
 type Op struct {
 	Put  *Entry `json:"p,omitempty"`
 	Drop string `json:"d,omitempty"`
@@ -41,9 +40,9 @@ func (op *Op) size() int {
 	return op.Put.size()
 }
 
-// A Delta carries what a replica says about itself. With Parts it holds one part of all
-// entries at clock To. Otherwise it holds the changes from clock From to clock To, an Op
-// for each step, or without a step the clock alone.
+// A Delta is what a replica says about itself. With Parts it is one part of a snapshot of
+// all entries at clock To. Otherwise it has the changes from clock From to clock To, one
+// Op for each step; with no step it tells the clock alone.
 type Delta struct {
 	Replica
 	From  uint64 `json:"from"`
@@ -53,10 +52,10 @@ type Delta struct {
 	Ops   []Op   `json:"ops,omitempty"`
 }
 
-// maxParts bounds what the first part of a snapshot can promise.
+// maxParts bounds how many parts a snapshot may announce.
 const maxParts = 1 << 16
 
-// check finds what no replica says.
+// check refuses what no replica says.
 func (d *Delta) check() error {
 	switch {
 	case d.Node == "":
@@ -77,7 +76,7 @@ func (d *Delta) check() error {
 	return nil
 }
 
-// A Change tells what became of the entries on the nodes that are up, step by step.
+// A Change is how the entries on the nodes that are up have changed, step by step.
 type Change []Step
 
 // A Step is one entry that has joined, or left.

@@ -2,18 +2,17 @@
 // consists of values only: no clock, no network, no goroutines.
 //
 // Each node is a [Replica], and only it changes its own entries. Each change advances
-// the replica's clock by one. So everything that a node says about itself is one
-// sequence, and merging means to have read further in it: other nodes know a replica's
-// state at some clock, and the later clock wins, in whatever order, and however often,
-// messages come.
+// the replica's clock by one, so all that a node says about itself is one sequence, and
+// other nodes know it up to some clock. To merge is to read on in that sequence: the
+// later clock wins, however often messages come and in whatever order.
 //
 // A node sends its changes as a [Delta], and now and then its clock alone. A node that
-// has missed something asks for it and gets the changes, or a snapshot in parts if they
-// are no longer kept. (Phoenix replicates the same by an observed-remove set with tags
-// and a cloud, spec §7.3. One writer for each entry is enough here.)
+// has missed some asks for them, and gets the changes or, if the log no longer has them,
+// a snapshot in parts. (Phoenix uses an observed-remove set with tags and a cloud, spec
+// §7.3. With one writer for each entry this is enough.)
 //
-// A node that falls silent is down: its entries leave, but are kept, and come back with
-// its next word. A node that starts again is another replica, whose first word ends the
+// A node that falls silent is down: its entries leave, but are kept, and return with its
+// next message. A node that restarts is another replica, and its first message ends the
 // old one.
 //
 // A [State] is for one goroutine at a time.

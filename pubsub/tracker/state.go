@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	minLog   = 1 << 20   // bytes of own changes that are kept for those who have missed some
+	minLog   = 1 << 20   // bytes of own changes kept for nodes that have missed some
 	maxBytes = 256 << 10 // of a Delta, about
 	minBytes = 8 << 10
 	askAgain = time.Second
@@ -31,7 +31,7 @@ type remote struct {
 	start   int64
 	clock   uint64
 	entries map[string]*Entry // by ref
-	parts   *parts            // a snapshot that is coming, or nil
+	parts   *parts            // a snapshot that has come in part, or nil
 	heard   time.Time
 	asked   time.Time // when it was found to be ahead, or sent a part of a snapshot
 	down    bool
@@ -53,7 +53,7 @@ func New(self Replica) *State {
 // Clock is this node's.
 func (s *State) Clock() uint64 { return s.clock }
 
-// Put adds an entry of this node, or puts it in the place of the one with its Ref.
+// Put adds an entry of this node, or replaces the one with its Ref.
 func (s *State) Put(e Entry) {
 	if old := s.own[e.Ref]; old != nil {
 		s.ownBytes -= old.size()
@@ -63,7 +63,7 @@ func (s *State) Put(e Entry) {
 	s.step(Op{Put: &e})
 }
 
-// Drop takes an entry of this node away. It reports false if there is none.
+// Drop removes an entry of this node. It reports false if there is none.
 func (s *State) Drop(ref string) bool {
 	e := s.own[ref]
 	if e == nil {
@@ -75,7 +75,7 @@ func (s *State) Drop(ref string) bool {
 	return true
 }
 
-// DropAll takes all entries of this node away.
+// DropAll removes all entries of this node.
 func (s *State) DropAll() {
 	for ref := range s.own {
 		s.Drop(ref)
@@ -88,14 +88,14 @@ func (s *State) Len() int { return len(s.own) }
 // Has reports whether this node has an entry of its own with the ref.
 func (s *State) Has(ref string) bool { return s.own[ref] != nil }
 
-// step keeps a change as long as all that are kept are no larger than a snapshot is,
-// or minLog. So many changes at once do not turn into snapshots.
+// step logs a change. The log is kept up to the size of a snapshot, at least minLog, so
+// that a burst of changes is not sent as snapshots.
 func (s *State) step(op Op) {
 	s.clock++
 	s.log = append(s.log, op)
 	s.logBytes += op.size()
 	keep := max(minLog, s.ownBytes)
-	if s.logBytes <= 2*keep { // so that to forget costs little on average
+	if s.logBytes <= 2*keep { // so that cutting the log costs little on average
 		return
 	}
 	first := 0
@@ -105,8 +105,8 @@ func (s *State) step(op Op) {
 	s.log = slices.Clone(s.log[first:])
 }
 
-// Shrink halves the size of deltas, which are too large to be sent. It reports false
-// if they are small already.
+// Shrink halves the size of deltas, for when they are too large to be sent. It reports
+// false if they are small already.
 func (s *State) Shrink() bool {
 	if s.maxBytes <= minBytes {
 		return false
@@ -115,8 +115,8 @@ func (s *State) Shrink() bool {
 	return true
 }
 
-// Since returns the changes on this node since a clock of it, or everything if that is
-// too long ago, or 0. At the present clock it returns the clock alone.
+// Since returns the changes on this node since a clock, or a snapshot if that is too long
+// ago, or 0. For the present clock it returns the clock alone.
 func (s *State) Since(clock uint64) []Delta {
 	if clock == s.clock {
 		return []Delta{{Replica: s.self, From: clock, To: clock}}
@@ -132,8 +132,8 @@ func (s *State) Since(clock uint64) []Delta {
 	return all
 }
 
-// snapshot is everything on this node. At one clock all snapshots have the same parts,
-// so that a part of one may take the place of another's.
+// snapshot is all entries of this node. At one clock all snapshots have the same parts, so
+// a part of one can replace the same part of another.
 func (s *State) snapshot() []Delta {
 	ops := make([]Op, 0, len(s.own))
 	for _, e := range s.own {
@@ -169,9 +169,9 @@ func (s *State) split(ops []Op) [][]Op {
 	return pieces
 }
 
-// Apply takes what another node says of itself. With ask, that node is ahead: ask it
-// for what has changed since the clock that Known has of it. An error means that no
-// node says this, and nothing has changed.
+// Apply takes what another node says of itself. If ask is set, that node is ahead: ask
+// it for the changes since the clock that Known returns. An error means that no node
+// says this; then nothing has changed.
 func (s *State) Apply(d Delta, now time.Time) (c Change, ask bool, err error) {
 	if err := d.check(); err != nil {
 		return nil, false, err
@@ -203,8 +203,7 @@ func (s *State) Apply(d Delta, now time.Time) (c Change, ask bool, err error) {
 	return c, ask, nil
 }
 
-// read takes what is new of a delta. It reports false if something before it is
-// missing.
+// read takes what is new in a delta. It reports false if changes before it are missing.
 func (r *remote) read(d *Delta, c *Change) bool {
 	switch {
 	case d.To <= r.clock: // known
@@ -229,8 +228,7 @@ func (r *remote) read(d *Delta, c *Change) bool {
 	return true
 }
 
-// collect takes a part of a snapshot, and all of it with the last part that was
-// missing.
+// collect takes a part of a snapshot, and applies the snapshot once no part is missing.
 func (r *remote) collect(d *Delta, c *Change) {
 	p := r.parts
 	switch {
@@ -305,7 +303,7 @@ func (s *State) Down(node string) (c Change) {
 	return c
 }
 
-// Forget is Down for good. If the node is heard again, it is new.
+// Forget is Down for good: if the node is heard again, it is new.
 func (s *State) Forget(node string) (c Change) {
 	c = s.Down(node)
 	delete(s.remotes, node)
@@ -313,13 +311,13 @@ func (s *State) Forget(node string) (c Change) {
 }
 
 // ForgetDown forgets the nodes that are down and have been silent since a time. Their
-// entries have left before.
+// entries left when they went down.
 func (s *State) ForgetDown(since time.Time) {
 	maps.DeleteFunc(s.remotes, func(_ string, r *remote) bool { return r.down && r.heard.Before(since) })
 }
 
-// Forgive adds to the time at which each node was last heard what this node was
-// itself late by. No node has been heard later than now.
+// Forgive makes up for a delay of this node itself: it moves the time at which each node
+// was last heard by that much, but not beyond now.
 func (s *State) Forgive(late time.Duration, now time.Time) {
 	for _, r := range s.remotes {
 		if r.heard = r.heard.Add(late); r.heard.After(now) {

@@ -12,13 +12,13 @@ import (
 	"github.com/roost-rt/roost/pubsub/tracker"
 )
 
-// A node is a state and what its changes add up to.
+// A node is a state, and the sum of all changes it has reported.
 type node struct {
 	*tracker.State
 	name string
 	own  map[string]tracker.Entry
-	view map[string]tracker.Entry // of the others, by node and ref
-	sent uint64                   // the clock up to which the others were told
+	view map[string]tracker.Entry // entries of the others, by node and ref
+	sent uint64                   // the others have been told up to this clock
 }
 
 func newNode(name string, start int64) *node {
@@ -26,7 +26,7 @@ func newNode(name string, start int64) *node {
 		own: make(map[string]tracker.Entry), view: make(map[string]tracker.Entry)}
 }
 
-// take checks a change against what it is a change of.
+// take applies a change to the view and checks that it fits.
 func (n *node) take(t *testing.T, c tracker.Change) {
 	t.Helper()
 	for _, step := range c {
@@ -44,7 +44,7 @@ func (n *node) take(t *testing.T, c tracker.Change) {
 	}
 }
 
-// wire is what a message between nodes does to a delta.
+// wire passes a delta through its encoding, as a message between nodes would.
 func wire(t *testing.T, d tracker.Delta) (out tracker.Delta) {
 	t.Helper()
 	text, err := json.Marshal(d)
@@ -57,7 +57,7 @@ func wire(t *testing.T, d tracker.Delta) (out tracker.Delta) {
 	return out
 }
 
-// change does something to a node's own entries.
+// change makes a random change to a node's own entries.
 func (n *node) change(r *rand.Rand, serial int) {
 	for ref := range n.own { // an arbitrary one
 		switch r.IntN(4) {
@@ -79,9 +79,8 @@ func (n *node) change(r *rand.Rand, serial int) {
 	n.Put(e)
 }
 
-// Whatever is lost, doubled and out of order on the way, and whoever is down or
-// starts again meanwhile: once each node has been asked for what was missed, all
-// know the same.
+// Deltas are lost, duplicated and reordered, and nodes go down and restart. Once each
+// node has been asked for what was missed, all know the same.
 func TestConverges(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { converge(t, rand.New(rand.NewPCG(seed, 1))) })
@@ -111,7 +110,7 @@ func converge(t *testing.T, r *rand.Rand) {
 		case 0: // starts again
 			fresh := newNode(from.name, int64(serial+2))
 			nodes[strings.Index("abc", from.name)] = fresh
-		case 1: // somebody takes it for dead
+		case 1: // another node takes it to be dead
 			to := nodes[r.IntN(len(nodes))]
 			if r.IntN(2) == 0 {
 				to.take(t, to.Down(from.name))
@@ -148,7 +147,7 @@ func converge(t *testing.T, r *rand.Rand) {
 		}
 	}
 
-	for _, from := range nodes { // a heartbeat, and what it leads to
+	for _, from := range nodes { // a heartbeat and its consequences
 		now = now.Add(time.Minute)
 		for _, to := range nodes {
 			if deliver(to, from.Since(from.Clock())[0]) {
@@ -171,10 +170,10 @@ func converge(t *testing.T, r *rand.Rand) {
 	}
 }
 
-// Who has missed more than is kept gets everything, in parts.
+// A node that has missed more than the log keeps gets a whole snapshot, in parts.
 func TestSnapshot(t *testing.T) {
 	a, b := newNode("a", 1), newNode("b", 1)
-	for range 50_000 { // more than is kept
+	for range 50_000 { // more than the log keeps
 		a.Put(tracker.Entry{Topic: "room:b", Ref: "many"})
 	}
 	a.Drop("many")
@@ -270,14 +269,14 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// Of a delta that begins with what is known, only the rest is told.
+// If a delta overlaps what is known, only its new part is reported.
 func TestOverlap(t *testing.T) {
 	a, b := newNode("a", 1), newNode("b", 1)
 	a.Put(tracker.Entry{Topic: "t", Key: "1", Ref: "1"})
 	c, _, _ := b.Apply(a.Since(0)[0], time.Time{})
 	b.take(t, c)
 	a.Put(tracker.Entry{Topic: "t", Key: "2", Ref: "2"})
-	for _, want := range []int{1, 0} { // the second time all is known
+	for _, want := range []int{1, 0} { // the second time nothing is new
 		if c, ask, err := b.Apply(tracker.Delta{Replica: tracker.Replica{Node: "a", Start: 1}, To: 2, Ops: []tracker.Op{
 			{Put: &tracker.Entry{Topic: "t", Key: "1", Ref: "1"}}, {Put: &tracker.Entry{Topic: "t", Key: "2", Ref: "2"}},
 		}}, time.Time{}); len(c) != want || ask || err != nil {
@@ -286,7 +285,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// Whoever asks twice may get one part of the first answer and another of the second.
+// A node that asks twice may combine parts of both answers.
 func TestSnapshotsAreAlike(t *testing.T) {
 	a, b := newNode("a", 1), newNode("b", 1)
 	for i := range 9_000 {
@@ -308,8 +307,8 @@ func TestSnapshotsAreAlike(t *testing.T) {
 	}
 }
 
-// Parts of an older snapshot do not keep a newer one from being complete, nor do those
-// of one that is cut otherwise get into it.
+// Parts of an older snapshot, or of one cut in other places, neither block a newer
+// snapshot nor become part of it.
 func TestOtherSnapshots(t *testing.T) {
 	a, b := newNode("a", 1), newNode("b", 1)
 	fill := func(n int) {
@@ -355,8 +354,8 @@ func TestOtherSnapshots(t *testing.T) {
 	}
 }
 
-// A burst is told as changes, however large: a snapshot for each part of it would be
-// the square of it. What is kept for that is bounded in bytes.
+// A burst is sent as changes, however large it is: a snapshot for each part would make
+// the cost quadratic. The log that this needs is bounded in bytes.
 func TestLog(t *testing.T) {
 	a := newNode("a", 1)
 	a.Put(tracker.Entry{Topic: "t", Ref: "first"})
@@ -376,8 +375,8 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// A node whose clock was put back before it has started again is heard once its
-// earlier life is down.
+// A node that restarts after its system clock was put back is heard once its earlier
+// life counts as down.
 func TestClockPutBack(t *testing.T) {
 	old, again, b := newNode("a", 2), newNode("a", 1), newNode("b", 1)
 	old.Put(tracker.Entry{Topic: "t", Key: "old", Ref: "1"})

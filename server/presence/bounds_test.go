@@ -18,8 +18,8 @@ import (
 	"github.com/roost-rt/roost/server/presence"
 )
 
-// One channel has so many presences and no more, and coming and going costs nothing
-// that stays. With it all of them end.
+// A channel has at most MaxPerChannel presences. Nothing remains of those that have come
+// and gone, and all end with the channel.
 func TestOneChannel(t *testing.T) {
 	for _, mode := range []string{"full", "sample", "count"} {
 		t.Run(mode, func(t *testing.T) {
@@ -77,13 +77,13 @@ func TestOneChannel(t *testing.T) {
 	}
 }
 
-// Who is shown somebody, and only then is told of changes, is told of the end, too.
+// A client that sees someone in the state also hears that they leave.
 func TestLeavesAfterTheState(t *testing.T) {
 	p := presence.New(presence.Config{MaxPerChannel: 1000, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(p.Close)
 	ep := phxtest.Start(t, phx.Config{Logger: slog.New(slog.DiscardHandler), Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room(p)}}}}})
 	crowd := join(t, ep, "crowd")
-	for i := range 150 { // a topic of which clients are told twice a second
+	for i := range 150 { // enough that clients are told only twice a second
 		crowd.Push("more", user{fmt.Sprint("user ", i)}).ExpectReply("ok", nil)
 	}
 	next(t, crowd, "user 149")
@@ -98,7 +98,7 @@ func TestLeavesAfterTheState(t *testing.T) {
 	}
 }
 
-// What the Config has called may use the Presence.
+// Functions of the Config may call the Presence.
 func TestCallsFromWithin(t *testing.T) {
 	var p *presence.Presence
 	cfg := presence.Config{
@@ -127,12 +127,12 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// A wire is the way to other nodes that a test plays.
+// A wire is an adapter on which the test plays the other nodes.
 type wire struct {
 	limit   int // bytes of a payload
 	deliver func(*pubsub.Message) error
 	mu      sync.Mutex
-	refs    map[string]bool // of entries that were told
+	refs    map[string]bool // refs of the entries sent
 }
 
 func (w *wire) Start(deliver func(*pubsub.Message) error, _ func(pubsub.Gap)) error {
@@ -181,7 +181,7 @@ func startWired(t *testing.T, w *wire, cfg presence.Config) (*phxtest.Endpoint, 
 	return ep, p
 }
 
-// What the way to the other nodes does not take in large pieces goes in small ones.
+// If the adapter refuses large messages, smaller ones are sent.
 func TestSmallMessages(t *testing.T) {
 	w := &wire{limit: 20_000}
 	ep, _ := startWired(t, w, presence.Config{Period: 20 * time.Millisecond, MaxPerChannel: 1000})
@@ -192,7 +192,7 @@ func TestSmallMessages(t *testing.T) {
 	eventually(t, "all are told", func() bool { return w.told() == 501 })
 }
 
-// While all workers of a node are busy it hears of nobody, but nobody leaves for that.
+// A node whose workers are all busy hears nothing, and takes nobody to have left.
 func TestBusyNode(t *testing.T) {
 	t.Parallel()
 	w := new(wire)

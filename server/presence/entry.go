@@ -15,7 +15,7 @@ import (
 // An Entry is all presences of one key.
 type Entry struct {
 	// Metas are the metas of the key's presences, each with its phx_ref. The first
-	// [Config.MaxMetas] are oldest first until one of them leaves; the others have no
+	// [Config.MaxMetas] are in order of age until one of them leaves; the others are in no
 	// order.
 	Metas []json.RawMessage
 
@@ -23,7 +23,7 @@ type Entry struct {
 	Fields map[string]any
 }
 
-// MarshalJSON makes one object of metas and fields.
+// MarshalJSON encodes metas and fields as one object.
 func (e *Entry) MarshalJSON() ([]byte, error) {
 	for name, value := range e.Fields {
 		if _, err := json.Marshal(value); err != nil {
@@ -33,7 +33,7 @@ func (e *Entry) MarshalJSON() ([]byte, error) {
 	return e.appendJSON(nil), nil
 }
 
-// appendJSON writes what MarshalJSON does. A topic may have a hundred thousand of them.
+// appendJSON is MarshalJSON for topics of a hundred thousand.
 func (e *Entry) appendJSON(b []byte) []byte {
 	b = append(b, `{"metas":[`...)
 	for i, m := range e.Metas {
@@ -45,7 +45,7 @@ func (e *Entry) appendJSON(b []byte) []byte {
 	b = append(b, ']')
 	for name, value := range e.Fields {
 		text, err := json.Marshal(value)
-		if name == "metas" || err != nil { // which fetch has found
+		if name == "metas" || err != nil { // fetch has reported errors
 			continue
 		}
 		b = append(appendString(append(b, ','), name), ':')
@@ -76,7 +76,7 @@ type meta struct {
 // refBytes is the size of a ref before it becomes text.
 const refBytes = 12
 
-// newRef makes what tells one presence from all others.
+// newRef makes a ref, which no other presence has.
 func newRef() string {
 	var b [refBytes]byte
 	binary.BigEndian.PutUint64(b[:], rand.Uint64())
@@ -87,7 +87,7 @@ func newRef() string {
 // A body is a meta before it has its refs.
 type body []byte
 
-// encodeMeta makes JSON of what an application gives as a meta.
+// encodeMeta encodes an application's meta as a JSON object without refs.
 func encodeMeta(v any, limit int) (body, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -103,7 +103,7 @@ func encodeMeta(v any, limit int) (body, error) {
 	case !bytes.Contains(text, []byte("phx_ref")) && !bytes.Contains(text, []byte(`\u`)):
 		return text, nil
 	}
-	fields := map[string]json.RawMessage{} // it may have a ref, in letters or in escapes
+	fields := map[string]json.RawMessage{} // there may be a ref, spelled with escapes or not
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return nil, fmt.Errorf("presence: the meta: %w", err)
 	}
@@ -112,7 +112,7 @@ func encodeMeta(v any, limit int) (body, error) {
 	return json.Marshal(fields)
 }
 
-// with is the meta with its refs, which have nothing to escape.
+// with is the meta with its refs, which need no escaping.
 func (b body) with(ref, previous string) json.RawMessage {
 	text := append(make(json.RawMessage, 0, len(b)+64), b[:len(b)-1]...)
 	if len(b) > len("{}") {
@@ -125,11 +125,11 @@ func (b body) with(ref, previous string) json.RawMessage {
 	return append(text, '}')
 }
 
-// inherited are the names that every object of JavaScript has.
+// inherited are the names that every JavaScript object has.
 var inherited = []string{"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
 	"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
 
-// checkKey finds what is wrong with a key.
+// checkKey refuses keys that clients or other nodes could not take.
 func (p *Presence) checkKey(key string) error {
 	switch {
 	case key == "":

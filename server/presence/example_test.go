@@ -9,8 +9,8 @@ import (
 	"github.com/roost-rt/roost/server/presence"
 )
 
-// Everybody in a room sees who else is: new Presence(channel) of the official client
-// needs no more than this.
+// Everyone in a room sees who else is there: new Presence(channel) of the official
+// client needs no more than this.
 func Example() {
 	here := presence.New(presence.Config{Logger: slog.New(slog.DiscardHandler)})
 	room := &phx.ChannelType{
@@ -47,8 +47,8 @@ func Example() {
 	// Output: 0 in the lobby
 }
 
-// Names are not in a meta but come from a database: with one query for all who are in
-// a diff or a state.
+// Names come from a database rather than from metas, with one query for everyone in a
+// diff or a state.
 func ExampleConfig_fetch() {
 	names := func(ids []string) map[string]string { // SELECT id, name FROM users WHERE id IN …
 		return map[string]string{"7": "Ann", "8": "Bob"}

@@ -75,8 +75,7 @@ func (n node) sees(t *testing.T, users ...string) {
 	})
 }
 
-// Who is on a topic is known on all nodes, those that start later too, and the
-// clients of each are told.
+// All nodes, also those that start later, know who is on a topic, and tell their clients.
 func TestNodes(t *testing.T) { ofFew(t, testNodes) }
 
 func testNodes(t *testing.T, cfg presence.Config) {
@@ -126,8 +125,8 @@ func testNodeCloses(t *testing.T, cfg presence.Config) {
 	a.sees(t, "ann")
 }
 
-// The presences of a node that says nothing any more leave, and when it is there again,
-// under its name but in another life, those of that life are there.
+// The presences of a node that has fallen silent leave. When it starts again under the
+// same name, its new presences are there.
 func TestNodeDies(t *testing.T) {
 	nats := startNATS(t)
 	cfg := presence.Config{DownAfter: 3 * time.Second}
@@ -147,7 +146,7 @@ func TestNodeDies(t *testing.T) {
 	again.sees(t, "ann", "cat")
 }
 
-// A node that starts again says at once that its earlier life is over.
+// A node that restarts says at once that its earlier life is over: no zombies.
 func TestNodeStartsAgain(t *testing.T) {
 	nats := startNATS(t)
 	cfg := presence.Config{DownAfter: time.Hour}
@@ -162,8 +161,8 @@ func TestNodeStartsAgain(t *testing.T) {
 	}
 }
 
-// While NATS is away, for longer than DownAfter, nodes see nobody of each other; once it
-// is back they see all who are there then.
+// While NATS is away for longer than DownAfter, no node sees the others' people. Once it
+// is back, each sees everyone who is there by then.
 func TestNATSGoesAndComes(t *testing.T) {
 	t.Parallel()
 	nats := startNATS(t)
@@ -188,7 +187,7 @@ func TestNATSGoesAndComes(t *testing.T) {
 	b.sees(t, "ann", "bea")
 }
 
-// A late node gets more than a message takes.
+// A node that starts late is sent more than fits in one message.
 func TestManyOnAnotherNode(t *testing.T) {
 	nats := startNATS(t)
 	a := startNode(t, nats, "a", presence.Config{MaxPerChannel: 5000})
@@ -206,7 +205,7 @@ func TestManyOnAnotherNode(t *testing.T) {
 	}
 }
 
-// Topics that are only counted are so over all nodes.
+// A topic that is only counted is counted over all nodes.
 func TestCountOnNodes(t *testing.T) {
 	nats := startNATS(t)
 	cfg := presence.Config{CountOnly: func(string) bool { return true }}

@@ -27,7 +27,7 @@ type user struct{ User string }
 
 type diff struct{ Joins, Leaves map[string]entry }
 
-// room tracks each who joins as the user they say they are.
+// room tracks everyone who joins, under the name that they give.
 func room(p *presence.Presence) *phx.ChannelType {
 	return &phx.ChannelType{
 		Join: phx.On(func(ch *phx.Channel, in user) (any, error) {
@@ -73,7 +73,7 @@ func join(t *testing.T, ep *phxtest.Endpoint, user string) *phxtest.Channel {
 	return phxtest.Connect(t, ep, "/socket", nil).Join("room:a", map[string]string{"user": user})
 }
 
-// decode takes a message's payload apart.
+// decode decodes a message's payload.
 func decode[T any](t *testing.T, m phxtest.Message) (v T) {
 	t.Helper()
 	if err := json.Unmarshal(m.JSON, &v); err != nil {
@@ -105,8 +105,8 @@ func refOf(t *testing.T, e entry) string {
 	return ref
 }
 
-// ofFew runs a test of a topic of few, which is the same for those of whom other nodes
-// are told all and those of whom they are told a sample.
+// ofFew runs a test of a small topic, which must not depend on whether nodes tell each
+// other all or a sample.
 func ofFew(t *testing.T, test func(*testing.T, presence.Config)) {
 	t.Run("full", func(t *testing.T) { test(t, presence.Config{}) })
 	t.Run("sample only", func(t *testing.T) { test(t, presence.Config{SampleOnly: func(string) bool { return true }}) })
@@ -248,8 +248,8 @@ type marshaler func()
 
 func (m marshaler) MarshalJSON() ([]byte, error) { m(); return []byte("1"), nil }
 
-// Whoever is asked for fields may panic or call runtime.Goexit, in the function
-// or in a MarshalJSON: clients are told of those who come, with and without them.
+// Fetch, or a MarshalJSON of what it adds, may panic or call runtime.Goexit: clients are
+// still told who comes, with the fields or without.
 func TestFetchThatLeaves(t *testing.T) {
 	ep, _ := start(t, presence.Config{
 		Fetch: func(_ string, all map[string]*presence.Entry) {
@@ -368,8 +368,8 @@ func TestWrongKeysAndMetas(t *testing.T) {
 	}
 }
 
-// Of a large topic clients see some keys, the same ones as long as these stay, and how
-// many there are. What they are told adds up at every size.
+// On a large topic clients see some keys, the same ones as long as they stay, and the
+// number of all. What they are told adds up at every size.
 func TestSample(t *testing.T) {
 	p := presence.New(presence.Config{MaxFull: 40, Sample: 10, Window: time.Millisecond, MaxPerChannel: 1000, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(p.Close)
@@ -383,7 +383,7 @@ func TestSample(t *testing.T) {
 	ch := phxtest.Connect(t, ep, "/socket", nil).Join("a", nil)
 	seen := decode[map[string]entry](t, ch.ExpectPush("presence_state", phxtest.Any))
 	count := 0
-	// follow does what the JavaScript class does, until it is told of n.
+	// follow does what the JavaScript class does, until the client is told of n.
 	follow := func(n int) {
 		t.Helper()
 		for deadline := time.Now().Add(patience); ; {

@@ -22,8 +22,8 @@ func (p *Presence) PushState(ch *phx.Channel) error {
 	}
 	s, err := p.stateOf(ch.Topic())
 	for err == nil && s.known && (len(s.parts) > 1 || s.counts) {
-		// None of the topic's diffs may go out between the parts, and none that is not in
-		// them before: who leaves in it would join in a later part. And no newer count.
+		// No diff of the topic may go out between the parts: someone who leaves in it would
+		// join in a later part. Nor may a newer count go out before the one in s.
 		t := s.topic
 		t.order.RLock()
 		if s, err = p.stateOf(ch.Topic()); err == nil && s.topic == t {
@@ -39,25 +39,25 @@ func (p *Presence) PushState(ch *phx.Channel) error {
 	return s.push(ch)
 }
 
-// A state is what a newcomer to a topic has to know.
+// A state is what a newcomer to a topic is sent.
 type state struct {
 	topic  *topic
-	parts  []phx.Payload // nil if it has yet to be encoded
+	parts  []phx.Payload // nil until they are encoded
 	count  int
 	rest   map[string]int // see counted
-	counts bool           // count and rest say more than the parts
+	counts bool           // count and rest are sent, too
 	large  bool
 	limit  int  // bytes of a message
-	known  bool // others may know the topic
+	known  bool // the topic is one of Presence.topics
 }
 
-// counted is the payload of presence_count.
+// counted is the payload of a presence_count.
 type counted struct {
 	Count int            `json:"count"`
-	More  map[string]int `json:"more,omitempty"` // metas that clients do not see, of keys where that is new
+	More  map[string]int `json:"more,omitempty"` // metas that clients do not see, of keys for which that has changed
 }
 
-// countParts are the payloads of one count, or of several if it has very many keys.
+// countParts are the payloads of one presence_count, or of several for very many keys.
 func countParts(count int, rest map[string]int, limit int) (parts []counted) {
 	part, size := counted{Count: count}, 0
 	for key, n := range rest {
@@ -93,13 +93,13 @@ func (s state) push(ch *phx.Channel) error {
 	return nil
 }
 
-// stateOf is encoded once for all who come to one version of a topic.
+// stateOf is the state of a topic, encoded once for all who come to one version of it.
 func (p *Presence) stateOf(name string) (state, error) {
 	s := p.encodedState(name)
 	if s.parts != nil {
 		return s, nil
 	}
-	if s.large { // or all who come at once would encode it
+	if s.large { // or all newcomers at once would encode it
 		s.topic.encoding.Lock()
 		defer s.topic.encoding.Unlock()
 		if s = p.encodedState(name); s.parts != nil {
@@ -109,7 +109,7 @@ func (p *Presence) stateOf(name string) (state, error) {
 	return p.encodeState(s)
 }
 
-// encodedState is a state without its parts if these have yet to be encoded.
+// encodedState is the state of a topic, without parts if they are not encoded yet.
 func (p *Presence) encodedState(name string) state {
 	only := p.countOnly(name)
 	p.mu.Lock()
@@ -129,7 +129,7 @@ func (p *Presence) encodedState(name string) state {
 	}
 	s.counts = t.level > 0 || only || s.rest != nil
 	if s.count != t.told {
-		t.told = -1 // this client has to hear of it, even if it is soon as it was
+		t.told = -1 // this client must hear the next count, even if that is the one told last
 	}
 	if only {
 		s.parts = []phx.Payload{}
@@ -168,8 +168,8 @@ func stateParts(all map[string]*Entry, limit int) [][]byte {
 	return parts
 }
 
-// diffParts are the payloads of one diff, or of several if it is large. Who joins does
-// so before anybody leaves, so that an update never empties a key.
+// diffParts are the payloads of one diff, or of several if it is large. All joins come
+// before the leaves, so that an update never empties a key.
 func diffParts(joins, leaves map[string]*Entry, limit int) (parts [][]byte) {
 	in, out := cut(joins, limit), cut(leaves, limit)
 	if len(in) == 1 && len(out) == 1 && (len(in[0])+len(out[0]) <= limit || len(joins) == 0 || len(leaves) == 0) {
@@ -197,7 +197,7 @@ func appendDiff(joins, leaves []byte) []byte {
 	return append(b, '}')
 }
 
-// cut writes entries as one JSON object, or as several of about limit bytes at most. A
+// cut encodes entries as one JSON object, or as several of at most about limit bytes. A
 // key with many metas may be in several.
 func cut(all map[string]*Entry, limit int) (objects [][]byte) {
 	object := []byte{'{'}
@@ -223,7 +223,7 @@ func cut(all map[string]*Entry, limit int) (objects [][]byte) {
 	return append(objects, append(object, '}'))
 }
 
-// fitting is how many metas have limit bytes together, one at least if there is one.
+// fitting is how many metas fit into limit bytes, at least one if there is one.
 func fitting(metas []json.RawMessage, limit int) int {
 	size := 0
 	for i, m := range metas {

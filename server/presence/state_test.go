@@ -13,8 +13,8 @@ import (
 	"github.com/roost-rt/roost/server/presence"
 )
 
-// A view is what the JavaScript class knows: refs, by key. It does not know what it
-// makes of diffs before there is a state.
+// A view is what the JavaScript class knows: refs, by key. What that class makes of diffs
+// before it has a state is not part of it.
 type view struct {
 	refs    map[string][]string
 	waiting []diff
@@ -73,7 +73,7 @@ func (v *view) apply(d diff) {
 	}
 }
 
-// until reads until so many refs are known of so many keys.
+// until reads until the view has this many refs of this many keys.
 func (v *view) until(t *testing.T, ch *phxtest.Channel, keys, refs int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; v.take(t, ch.Next()) {
@@ -90,7 +90,7 @@ func (v *view) until(t *testing.T, ch *phxtest.Channel, keys, refs int) {
 	}
 }
 
-// untilMore reads until there are so many more metas of a key than are seen.
+// untilMore reads until a key has this many metas beside those in the view.
 func (v *view) untilMore(t *testing.T, ch *phxtest.Channel, key string, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); v.more[key] != n; v.take(t, ch.Next()) {
@@ -100,14 +100,14 @@ func (v *view) untilMore(t *testing.T, ch *phxtest.Channel, key string, n int) {
 	}
 }
 
-// startParts is a room whose channels track whom they are asked to. Messages of
-// presence have 2,000 bytes.
+// startParts starts a room whose channels track the keys that a client names. Presence
+// messages are limited to 2,000 bytes.
 func startParts(t *testing.T, cfg presence.Config, hooks *phx.Telemetry) (*phxtest.Endpoint, *presence.Presence) {
 	cfg.MaxFull, cfg.MaxMessage, cfg.MaxPerChannel, cfg.Logger = -1, 2_000, 1000, slog.New(slog.DiscardHandler)
 	p := presence.New(cfg)
 	t.Cleanup(p.Close)
 	type crowd struct {
-		Key  string // of all; "": each has its own
+		Key  string // shared by all; "" gives each its own
 		N    int
 		Gone bool
 	}
@@ -132,8 +132,8 @@ func startParts(t *testing.T, cfg presence.Config, hooks *phx.Telemetry) (*phxte
 	return ep, p
 }
 
-// However many there are, of one key too, no message is larger than the bound. Clients
-// that were there before know all, and so do newcomers.
+// No message exceeds the bound, however many presences there are, even of one key. Old
+// clients and newcomers know them all.
 func TestStateInParts(t *testing.T) {
 	t.Parallel()
 	ep, _ := startParts(t, presence.Config{Window: 20 * time.Millisecond}, nil)
@@ -164,8 +164,8 @@ func TestStateInParts(t *testing.T) {
 	}
 }
 
-// Who leaves while a state is on its way in parts does not stay in what the newcomer
-// knows: the diff does not come before the part.
+// Someone leaves while a newcomer is sent the state in parts. The newcomer does not keep
+// them, because the diff comes after the part that has them.
 func TestLeavesBetweenParts(t *testing.T) {
 	t.Parallel()
 	told := make(chan struct{}, 64)
@@ -190,7 +190,7 @@ func TestLeavesBetweenParts(t *testing.T) {
 	<-pushed
 	crowd.Push("crowd", map[string]any{"n": 50, "gone": true}).ExpectReply("ok", nil)
 	select {
-	case <-told: // what must not be
+	case <-told: // this must not happen
 	case <-time.After(50 * time.Millisecond):
 	}
 	close(resume)
@@ -205,12 +205,12 @@ func TestLeavesBetweenParts(t *testing.T) {
 	}
 }
 
-// Those who come at once to a large topic have its state encoded once.
+// The state of a large topic is encoded once for all who come at the same time.
 func TestStateOnce(t *testing.T) {
 	t.Parallel()
 	const crowd, newcomers = 200, 20
 	fetched := make(chan struct{}, 1000)
-	here := make(chan struct{}) // closed once all newcomers are
+	here := make(chan struct{}) // closed once all newcomers have come
 	ep, _ := startParts(t, presence.Config{Window: time.Hour, Fetch: func(_ string, all map[string]*presence.Entry) {
 		if len(all) == crowd {
 			fetched <- struct{}{}
@@ -232,8 +232,8 @@ func TestStateOnce(t *testing.T) {
 	}
 }
 
-// Of a key that many share clients see some metas, and others when these go, and are
-// told how many more there are. The server has all.
+// If many share a key, clients see some of its metas, get others when those go, and are
+// told how many more there are. The server lists all.
 func TestMetasOfOneKey(t *testing.T) {
 	t.Parallel()
 	ep, p := startParts(t, presence.Config{MaxMetas: 10}, nil)
@@ -270,7 +270,7 @@ func TestMetasOfOneKey(t *testing.T) {
 	eventually(t, "nothing is kept", func() bool { return p.Kept() == 0 })
 }
 
-// To leave a key that very many share costs no more than to leave another.
+// Leaving a key that very many share costs no more than leaving any other.
 func BenchmarkLeaveSharedKey(b *testing.B) {
 	p := presence.New(presence.Config{Window: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	b.Cleanup(p.Close)

@@ -24,9 +24,9 @@ func follow(view map[string]bool, d diff) {
 	}
 }
 
-// Whoever comes at whatever moment, and gets the state of then and the diffs from then
-// on, knows in the end who is there; also if a diff has to be tried again, and if the
-// same presences leave and come back, as those of a node do.
+// Newcomers get the state of the moment and the diffs after it. Whenever they come, they
+// know in the end who is there, even if a diff has to be retried, and if the same
+// presences leave and come back, as those of a node do.
 func TestNewcomers(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -80,14 +80,14 @@ func TestNewcomers(t *testing.T) {
 	}
 }
 
-// step has one of a few presences come or go.
+// step makes one of a few presences join or leave.
 func step(r *rand.Rand, a *topic) {
 	key, ref := fmt.Sprint("key ", r.IntN(2)), fmt.Sprint("ref ", r.IntN(3))
 	ref = key + ref
 	a.apply(tracker.Step{Entry: tracker.Entry{Key: key, Ref: ref}, Joined: indexOf(a.all(key), ref) < 0}, 2)
 }
 
-// No meta has refs of its own, however they are written.
+// A meta cannot bring its own refs, however they are spelled.
 func TestRefs(t *testing.T) {
 	for text, want := range map[string]string{
 		`null`:                            `{"phx_ref":"R","phx_ref_prev":"Q"}`,

@@ -20,14 +20,14 @@ import (
 	"github.com/roost-rt/roost/server/presence"
 )
 
-// An engine is what connects nodes, and can be in trouble.
+// An engine connects nodes, and can be in trouble.
 type engine struct {
 	link func() cluster.Config
 	fall func(t *testing.T)
 	rise func(t *testing.T)
 }
 
-// natsEngine is a NATS server that goes away.
+// natsEngine is a NATS server that is stopped and started again.
 func natsEngine(t *testing.T) engine {
 	s := startNATS(t)
 	url := s.URL()
@@ -52,7 +52,7 @@ type redisServer struct {
 
 func startRedis(t *testing.T) *redisServer {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "redis") // names of sockets are short
+	dir, err := os.MkdirTemp("", "redis") // the name of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +101,8 @@ func (s *redisServer) signal(sig syscall.Signal) func(*testing.T) {
 	}
 }
 
-// People come and go while what connects the nodes is in trouble. Once it is well all
-// nodes agree, and each client has been told of each change once.
+// People come and go while the engine between the nodes is in trouble. Once it has
+// recovered, all nodes agree, and each client has been told of each change once.
 func TestEngineInTrouble(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) engine{
 		"NATS restarted": natsEngine,
@@ -137,8 +137,8 @@ func TestEngineInTrouble(t *testing.T) {
 	}
 }
 
-// hearsOfDan reads what a client is told of others until dan is there, and holds it
-// against these changes.
+// hearsOfDan reads what a client is told of others until dan is there, and compares it
+// with these changes.
 func hearsOfDan(t *testing.T, ch *phxtest.Channel, me string, want ...string) {
 	t.Helper()
 	var got []string
