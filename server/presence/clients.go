@@ -9,11 +9,11 @@ import (
 
 const (
 	smallTopic = 100                    // presences; changes are told at once up to here
-	retryAfter = 100 * time.Millisecond // when too much waits to be delivered
-	together   = 5 * time.Millisecond   // diffs that are due within it go out together
+	retryAfter = 100 * time.Millisecond // if a broadcast was refused because too much waits
+	together   = 5 * time.Millisecond   // topics that are due within it are told together
 )
 
-// touchLocked has clients told what is new on a topic, and soon enough.
+// touchLocked has clients told what is new on a topic once that is due.
 func (p *Presence) touchLocked(t *topic) {
 	if t.queued {
 		return
@@ -29,7 +29,7 @@ func (p *Presence) touchLocked(t *topic) {
 	}
 }
 
-// tellClients tells those of this node what changes, topic by topic, until Close.
+// tellClients tells the clients of this node what changes, topic by topic, until Close.
 func (p *Presence) tellClients() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -44,8 +44,8 @@ func (p *Presence) tellClients() {
 	}
 }
 
-// tellDue tells of all topics whose time has come, and returns when the next ones'
-// will. It looks at all of them each time, so it does not do that too often.
+// tellDue tells clients of all topics that are due, and returns when the next one is.
+// It looks at every changed topic, so topics that are due close together share a call.
 func (p *Presence) tellDue(now time.Time) (next time.Time) {
 	p.mu.Lock()
 	var due []*topic
@@ -75,16 +75,16 @@ func (p *Presence) tellDue(now time.Time) (next time.Time) {
 	return next
 }
 
-// tell sends a topic's diff to its clients, or sees to it that this is tried again.
+// tell sends a topic's diff and count to its clients, or has that retried.
 func (p *Presence) tell(t *topic, now time.Time) {
 	p.mu.Lock()
 	news, count := t.pending, t.count()
 	t.pending = diff{}
 	if !news.empty() {
-		t.renew() // before anybody gets the diff: who comes after that has what is in it
+		t.renew() // before anyone gets the diff: whoever comes later has it in their state
 	}
 	if t.n > smallTopic {
-		t.due = now.Add(p.cfg.window(t.n))
+		t.due = now.Add(p.cfg.window(t.messages()))
 	}
 	p.mu.Unlock()
 
@@ -102,11 +102,11 @@ func (p *Presence) tell(t *topic, now time.Time) {
 	p.touchLocked(t)
 }
 
-// tellCount tells how many there are, where that has changed and clients cannot see it.
-// It reports false if not all of that was told.
+// tellCount tells how many there are, if that has changed and clients cannot see it from
+// diffs. It reports false if part of it was not sent.
 func (p *Presence) tellCount(t *topic) bool {
 	only := p.countOnly(t.name)
-	t.order.Lock() // or a newcomer gets an older count after this one
+	t.order.Lock() // or a newcomer could get an older count after this one
 	defer t.order.Unlock()
 	p.mu.Lock()
 	count, rest := t.count(), make(map[string]int)
@@ -135,7 +135,7 @@ func (p *Presence) tellCount(t *topic) bool {
 	return true
 }
 
-// forget lets a topic go that nobody is on. Who comes next makes another.
+// forget drops a topic that nobody is on. The next to come makes it anew.
 func (p *Presence) forget(t *topic) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,13 +144,13 @@ func (p *Presence) forget(t *topic) {
 	}
 }
 
-// tellDiff reports false if not all of the diff was told.
+// tellDiff reports false if part of the diff was not sent.
 func (p *Presence) tellDiff(t *topic, news *diff, count int) bool {
 	if p.ep.Subscribers(t.name) > 0 && !p.broadcastDiff(t, news) {
 		return false
 	}
 	if p.cfg.Changed != nil {
-		d := Diff{t.name, entries(news.joins), entries(news.leaves), count} // without what Fetch has added
+		d := Diff{t.name, entries(news.joins), entries(news.leaves), count} // without the fields of Fetch
 		p.guard(func() { p.cfg.Changed(d) })
 	}
 	return true
@@ -180,7 +180,7 @@ func (p *Presence) countDiff(payload []byte) {
 	p.diffBytes += uint64(len(payload))
 }
 
-// fetch has the application add its fields.
+// fetch lets the application add its fields.
 func (p *Presence) fetch(topic string, all map[string]*Entry) {
 	if p.cfg.Fetch == nil || len(all) == 0 {
 		return

@@ -40,7 +40,9 @@ type Config struct {
 	// Default: 1,000. Negative: all keys, however many there are.
 	MaxFull int
 
-	// Sample is about how many keys they see beyond that. Default: 100.
+	// Sample is about how many keys they see beyond that: half as many at least, twice as
+	// many at most. Each newcomer is sent them. Default: 25, which is 1 to 3 KB for
+	// short metas.
 	Sample int
 
 	// MaxMetas is how many metas of one key clients see: of a user with many
@@ -54,8 +56,9 @@ type Config struct {
 	Window time.Duration
 
 	// MaxRate is about how many messages a second one topic may take, over all its
-	// clients: with more presences than MaxRate times Window, Window is longer, 50 s for
-	// a million. Default: 20,000. Negative: no limit.
+	// clients: with more presences than MaxRate times Window, Window is longer. For a
+	// million that are counted it is 50 s, and for a million of whom clients see a
+	// sample, who get a diff and a count, 100 s. Default: 20,000. Negative: no limit.
 	MaxRate int
 
 	// MaxMessage is about how many bytes of JSON one message of a state or a diff may
@@ -79,7 +82,9 @@ type Config struct {
 	AnyKey bool
 
 	// Period is the time from a change until the other nodes are told of it, and of
-	// other changes made meanwhile. Default: 250 ms.
+	// other changes made meanwhile. Of how many are counted on a large topic they are
+	// told once in a tenth of the time between its diffs (see MaxRate), if that is
+	// longer. Default: 250 ms.
 	Period time.Duration
 
 	// DownAfter is how long a node may be silent before it is taken to be down. A node
@@ -101,7 +106,7 @@ const maxKey = 256
 func (c Config) withDefaults() Config {
 	c.Name = cmp.Or(c.Name, "presence")
 	c.MaxFull = cmp.Or(c.MaxFull, 1_000)
-	c.Sample = cmp.Or(max(c.Sample, 0), 100)
+	c.Sample = cmp.Or(max(c.Sample, 0), 25)
 	c.MaxMetas = cmp.Or(c.MaxMetas, 100)
 	c.Window = cmp.Or(max(c.Window, 0), 500*time.Millisecond)
 	c.MaxRate = cmp.Or(c.MaxRate, 20_000)
@@ -134,10 +139,13 @@ func (c Config) check() error {
 	return nil
 }
 
-// window is the time between the diffs of a topic of n.
-func (c Config) window(n int) time.Duration {
+// window is the time between the diffs of a topic, each of which takes so many messages.
+func (c Config) window(messages int) time.Duration {
 	if c.MaxRate < 0 {
 		return c.Window
 	}
-	return max(c.Window, time.Duration(n)*time.Second/time.Duration(c.MaxRate))
+	return max(c.Window, time.Duration(messages)*time.Second/time.Duration(c.MaxRate))
 }
+
+// pace is the time between two counts of a topic of n that other nodes are told.
+func (c Config) pace(n int) time.Duration { return max(c.Period, c.window(n)/10) }

@@ -10,9 +10,9 @@ import (
 	"github.com/roost-rt/roost/server/phx"
 )
 
-// A crowd is this node's presences on a topic that Config.SampleOnly selects. Others
-// are told how many there are, and who some of them are: those that topic.share
-// chooses, which are all of a small topic. Only of these is there more than a row.
+// A crowd is this node's presences on a topic that Config.SampleOnly selects. Other nodes
+// are told how many there are, and who is in the share (topic.share), which is everyone
+// as long as the topic is small. Those outside the share take a row and nothing else.
 type crowd map[*phx.Channel]rows
 
 // rows are the presences of a channel, each the bytes of its ref, the length of its key,
@@ -47,7 +47,7 @@ func (r rows) len() (n int) {
 	return n
 }
 
-// cut takes the first apart.
+// cut splits off the first row.
 func (r rows) cut() (ref, key, meta string, rest rows) {
 	ref, rest = string(r[:refBytes]), r[refBytes:]
 	key, rest = rest.next()
@@ -55,7 +55,7 @@ func (r rows) cut() (ref, key, meta string, rest rows) {
 	return ref, key, meta, rest
 }
 
-// next cuts a text off that has its length before it.
+// next splits off a text that is preceded by its length.
 func (r rows) next() (text string, rest rows) {
 	n, bytes := binary.Uvarint([]byte(r[:min(binary.MaxVarintLen32, len(r))]))
 	rest = r[bytes:]
@@ -79,7 +79,7 @@ func (r rows) find(key string) (w row, found bool) {
 	return row{}, false
 }
 
-// with has a row in the place of the one with its key, or more.
+// with adds a row, which replaces one with the same key.
 func (r rows) with(w row) rows { return rows(w.append([]byte(r.without(w.key)))) }
 
 func (r rows) without(key string) rows {
@@ -93,9 +93,9 @@ func (r rows) without(key string) rows {
 	return r
 }
 
-// among reports whether a presence is one of a share: of all at level 0, of half of
-// them at level 1, of a quarter at level 2. A ref begins with what decides, and keeps
-// that when it is updated. It is the server's, so that nobody chooses to be seen.
+// among reports whether a presence is in the share of a level: everyone at level 0, half
+// of them at level 1, a quarter at level 2. The first characters of its ref decide, and
+// stay when it is updated. The server makes refs, so nobody can choose to be seen.
 func among(ref string, level int) bool {
 	if level == 0 {
 		return true
@@ -108,12 +108,12 @@ func among(ref string, level int) bool {
 	return err == nil && n == 6 && binary.BigEndian.Uint64(id[:])>>max(0, 48-level) == 0
 }
 
-// refKept is how many characters of a ref stay with an update.
+// refKept is how many characters of a ref an update keeps.
 const refKept = 8
 
-// nextShare is the level of those of whom other nodes are told. Clients of no node see
-// any others: whatever its level is for a topic of n, it is no lower than the lowest
-// that nextLevel leaves as it is. It does not change with every small change of n.
+// nextShare is the level of the share that other nodes are told of, for a topic of n. It
+// is never above the level at which clients of any node may see the topic, which is at
+// least the lowest that nextLevel would not change. Small changes of n do not change it.
 func nextShare(share, n, full, sample int) int {
 	if low := lowest(n, full, sample); share > low {
 		return low
@@ -137,14 +137,14 @@ func (p *Presence) sampleOnly(topic string) bool {
 	return p.cfg.SampleOnly != nil && p.cfg.SampleOnly(topic)
 }
 
-// enterLocked adds a presence to a crowd.
+// enterLocked adds a presence to the crowd of a topic.
 func (p *Presence) enterLocked(ch *phx.Channel, t *topic, w row) error {
 	if _, tracked := t.crowd[ch].find(w.key); tracked {
 		return ErrAlreadyTracked
 	}
 	if t.crowd == nil {
 		t.crowd, t.sampled = make(crowd), true
-		p.resizeLocked(t)
+		p.settleLocked(t)
 	}
 	if t.crowd[ch] == "" && t.name != ch.Topic() {
 		p.guests[ch] = append(p.guests[ch], t)
@@ -173,7 +173,7 @@ func (p *Presence) alterLocked(ch *phx.Channel, t *topic, key string, meta body)
 	return ref, nil
 }
 
-// exitLocked takes a presence out of a crowd, if it is there.
+// exitLocked removes a presence from the crowd of a topic, if it is there.
 func (p *Presence) exitLocked(ch *phx.Channel, t *topic, key string) {
 	w, tracked := t.rows(ch).find(key)
 	if !tracked {
@@ -214,9 +214,9 @@ func (t *topic) entry(w row, previous string) tracker.Entry {
 	return tracker.Entry{Topic: t.name, Key: w.key, Ref: w.ref, Meta: w.meta.with(w.ref, previous), Counted: true}
 }
 
-// shareLocked has others told of more of a crowd, or fewer, when it has become smaller
-// or larger. To tell of more it looks at all of this node, but seldom: the crowd has to
-// halve for the next time.
+// shareLocked tells other nodes of more of the crowd when it has become smaller, and of
+// fewer when it has become larger. To tell of more it walks the crowd of this node, but
+// seldom: the crowd has to halve until the next time.
 func (p *Presence) shareLocked(t *topic) {
 	before := t.share
 	t.share = nextShare(before, t.n, p.cfg.MaxFull, p.cfg.Sample)
@@ -234,7 +234,7 @@ func (p *Presence) shareLocked(t *topic) {
 	}
 }
 
-// withdrawLocked takes back those of this node that are not of the share.
+// withdrawLocked withdraws those of this node who are no longer in the share.
 func (p *Presence) withdrawLocked(t *topic) {
 	var others []tracker.Entry
 	for key := range t.keys {

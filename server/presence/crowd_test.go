@@ -17,6 +17,7 @@ type simulated struct {
 	*Presence
 	name     string
 	channels []*phx.Channel
+	now      time.Time
 	views    map[string][]map[string]bool // refs that clients know, by topic
 	more     map[string]map[string]int    // metas that they do not see, by topic and key
 }
@@ -34,7 +35,13 @@ func simulate(name string, maxMetas int) *simulated {
 	return n
 }
 
-// enter has somebody come, or an update if they are there.
+// count has a node say all its counts, whenever it was to do so.
+func (n *simulated) count() {
+	n.now = n.now.Add(time.Hour)
+	n.countLocked(n.now)
+}
+
+// enter makes somebody join, or update if they are there.
 func (n *simulated) enter(r *rand.Rand) {
 	ch, key := n.channels[r.IntN(len(n.channels))], fmt.Sprint("key ", r.IntN(4))
 	t := n.topicLocked(simulatedTopics[r.IntN(2)])
@@ -43,7 +50,7 @@ func (n *simulated) enter(r *rand.Rand) {
 	}
 }
 
-// here are the refs of this node on a topic.
+// here is the refs of this node on a topic.
 func (n *simulated) here(topic string) map[string]bool {
 	refs := make(map[string]bool)
 	for _, all := range n.topicLocked(topic).crowd {
@@ -54,7 +61,7 @@ func (n *simulated) here(topic string) map[string]bool {
 	return refs
 }
 
-// known are the refs that clients of this node may know of a topic.
+// known is the refs that clients of this node may know of a topic.
 func (n *simulated) known(topic string) map[string]bool {
 	refs := make(map[string]bool)
 	for _, metas := range n.topicLocked(topic).seen() {
@@ -65,7 +72,7 @@ func (n *simulated) known(topic string) map[string]bool {
 	return refs
 }
 
-// tellAll tells clients, of whom one more comes first.
+// tellAll adds a client, and then tells all clients.
 func (n *simulated) tellAll() {
 	for _, topic := range simulatedTopics {
 		t := n.topicLocked(topic)
@@ -82,9 +89,9 @@ func (n *simulated) tellAll() {
 	}
 }
 
-// hearFrom has a node hear some of what another says, in any order, or all of it.
+// hearFrom passes on what another node says: all of it, or some, in any order.
 func (n *simulated) hearFrom(other *simulated, r *rand.Rand, all bool) {
-	other.countLocked()
+	other.count()
 	deltas := other.state.Since(n.state.Known(other.name))
 	if !all {
 		r.Shuffle(len(deltas), func(i, j int) { deltas[i], deltas[j] = deltas[j], deltas[i] })
@@ -99,9 +106,9 @@ func (n *simulated) hearFrom(other *simulated, r *rand.Rand, all bool) {
 	}
 }
 
-// However people come, change and go on up to three nodes, whatever these hear of each other
-// and when, and whichever is thought to be down: once all have heard all, each counts
-// all, and clients of each see those of all nodes that are in its sample, and only them.
+// People come, change and go on up to three nodes, which hear each other late or in part
+// and take each other to be down. Once all have heard all, each counts everyone, and its
+// clients see exactly those, of all nodes, who are in its sample.
 func TestCrowd(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -143,7 +150,7 @@ func TestCrowd(t *testing.T) {
 		}
 		checkCrowd(t, seed, nodes, r, true)
 		for _, n := range nodes {
-			n.countLocked()
+			n.count()
 			kept := n.state.Len() + len(n.guests) + len(n.local) + n.entries
 			for _, topic := range n.topics {
 				kept += len(topic.crowd) + len(topic.keys) + len(topic.hidden) + topic.own
@@ -157,7 +164,7 @@ func TestCrowd(t *testing.T) {
 
 func checkCrowd(t *testing.T, seed uint64, nodes []*simulated, r *rand.Rand, allMetas bool) {
 	t.Helper()
-	for range 2 { // who hears how many there are tells of more, or of fewer
+	for range 2 { // a node that hears a new count tells more of its own, or fewer
 		for _, n := range nodes {
 			for _, other := range nodes {
 				n.hearFrom(other, r, true)
@@ -198,8 +205,8 @@ func checkCrowd(t *testing.T, seed uint64, nodes []*simulated, r *rand.Rand, all
 	}
 }
 
-// What other nodes are told of a crowd is bounded, and never less than clients of any
-// node may see, whatever way its size has come.
+// What other nodes are told of a crowd is bounded, and never less than the clients of any
+// node may see, however its size has changed.
 func TestShare(t *testing.T) {
 	const full, sample = 1000, 100
 	r := rand.New(rand.NewPCG(1, 1))
@@ -223,7 +230,7 @@ func TestShare(t *testing.T) {
 			}
 		}
 	}
-	for i := range 10 { // a border is not crossed each time that one comes or goes
+	for i := range 10 { // one who comes and goes at a border does not cross it each time
 		const border = (2*sample + 1) << 9
 		before := share
 		if share = nextShare(share, border-1+i%2, full, sample); i > 1 && share != before {
@@ -269,12 +276,8 @@ func TestSizeOfCrowd(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	crowd, before := n.topicLocked(""), heap()
-	for i := range channels {
-		if err := n.enterLocked(&channels[i], crowd, row{newRef(), fmt.Sprint("user ", i), body(`{"status":"online"}`)}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	before := heap()
+	n.fill(t, channels)
 	if each := (heap() - before) / size; each > 100 {
 		t.Errorf("a presence takes %d bytes, want 100 at most", each)
 	}
@@ -297,6 +300,58 @@ func TestWindow(t *testing.T) {
 	} {
 		if got := tt.cfg.withDefaults().window(tt.n); got != tt.want {
 			t.Errorf("with %+v, of %d clients are told every %v, want %v", tt.cfg, tt.n, got, tt.want)
+		}
+	}
+}
+
+// A node that hears another's new count tells no more of its own crowd than before, and
+// its clients see no others: the old count's leave is not as if the crowd were small.
+func TestCountOfAnother(t *testing.T) {
+	large, small := simulate("a", -1), simulate("b", -1)
+	large.fill(t, make([]phx.Channel, 2000))
+	small.fill(t, make([]phx.Channel, 60))
+	r := rand.New(rand.NewPCG(1, 1))
+	hear := func() {
+		for range 3 {
+			large.hearFrom(small, r, true)
+			small.hearFrom(large, r, true)
+		}
+	}
+	hear()
+	where := small.topicLocked("")
+	clock, version := small.state.Clock(), where.version
+	large.fill(t, make([]phx.Channel, 1))
+	hear()
+	if got := small.Count(""); got != 2061 {
+		t.Errorf("%d are counted, want 2061", got)
+	}
+	if small.state.Clock() != clock || where.version != version {
+		t.Errorf("the small node tells %d changes of its own, and its clients have the state %d, want 0 and %d", small.state.Clock()-clock, where.version, version)
+	}
+}
+
+// fill has channels come, one presence each.
+func (n *simulated) fill(t *testing.T, channels []phx.Channel) {
+	t.Helper()
+	for i := range channels {
+		if err := n.enterLocked(&channels[i], n.topicLocked(""), row{newRef(), fmt.Sprint("user ", i), body(`{"status":"online"}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The larger a topic, the less often a node tells the others how many are counted on it.
+func TestPace(t *testing.T) {
+	for n, want := range map[int]time.Duration{1000: 250 * time.Millisecond, 100_000: 500 * time.Millisecond, 1_000_000: 5 * time.Second} {
+		a, now := simulate("a", -1), time.Now()
+		a.addLocked(a.topicLocked(""), n)
+		a.countLocked(now)
+		a.addLocked(a.topicLocked(""), 1)
+		if next := a.countLocked(now.Add(want - 1)); !next.Equal(now.Add(want)) || a.state.Clock() != 1 {
+			t.Errorf("of %d, %d counts are told, and the next is due after %v, want one and %v", n, a.state.Clock(), next.Sub(now), want)
+		}
+		if a.countLocked(now.Add(want)); a.state.Clock() != 2 {
+			t.Errorf("of %d, %d counts are told, want 2", n, a.state.Clock())
 		}
 	}
 }

@@ -24,18 +24,26 @@
 //
 // # Large topics
 //
-// If N people join a room of N people and each is told of each, N² messages
-// result. So changes close to each other are combined into one diff, and the
-// more there are, the longer that takes ([Config.MaxRate]). Beyond
-// [Config.MaxFull] keys, clients see a sample of about [Config.Sample] keys,
-// the same ones as long as they stay, and the total in presence_count. Of one
-// key, clients see at most [Config.MaxMetas] metas; presence_count says of
-// which keys there are more, when that changes, and how many:
+// If N people join a room of N people and each is told of each, N² messages result. So
+// changes close to each other are combined into one diff, and the more people there
+// are, the longer that takes ([Config.MaxRate]). Beyond [Config.MaxFull] keys, clients
+// see a sample of about [Config.Sample] keys, the same ones as long as they stay, and
+// the total in presence_count: a page shows some of the faces, and "and 999,975 more".
+// So a newcomer to a room of any size is sent a few kilobytes.
+//
+// Clients see at most [Config.MaxMetas] metas of one key. When that leaves some out, or
+// their number changes, presence_count says of which keys, and how many:
 //
 //	{"count": 1500, "more": {"nobody": 400}}
 //
-// Keys that are not in it have as many more as before. No message has more than
-// XX//
+// Keys that are not in it have as many more as before. No message has more than about
+// [Config.MaxMessage] bytes: larger states and diffs are sent in parts.
+//
+// Each node keeps everyone of a topic, on all nodes, some 400 bytes each. For rooms of
+// hundreds of thousands choose [Config.SampleOnly], with which nodes keep only their own
+// people and tell each other a sample and the count, or [Config.CountOnly], with which
+// there is nothing but the count.
+//
 // # Several nodes
 //
 // Nodes exchange changes every [Config.Period], over the endpoint's adapter,

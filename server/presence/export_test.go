@@ -10,7 +10,7 @@ import (
 func (p *Presence) Kept() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.topics) + len(p.local) + len(p.guests) + len(p.seats) + len(p.counts) + len(p.dirty)
+	return len(p.topics) + len(p.local) + len(p.guests) + len(p.seated) + len(p.seats) + len(p.counts) + len(p.dirty)
 }
 
 // Ends has told called with each end of a channel that is seen. It must be called
@@ -34,8 +34,7 @@ func (p *Presence) TellAt(now time.Time) { p.tellDue(now) }
 func (p *Presence) Stand(ch *phx.Channel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.addLocked(p.seats[ch].topic, -1)
-	delete(p.seats, ch)
+	p.standLocked(ch)
 }
 
 func (p *Presence) Sit(ch *phx.Channel, topic string) {
@@ -54,12 +53,11 @@ func (p *Presence) Pending() int {
 // CountsOnly reports whether a topic has no names.
 func (p *Presence) CountsOnly(topic string) bool { return p.countOnly(topic) }
 
-// Clock is how far this node has come. What it has yet to count is not in it.
+// Clock is how far this node will have come once it has told what it counts.
 func (p *Presence) Clock() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.countLocked()
-	return p.state.Clock()
+	return p.state.Clock() + uint64(len(p.counts))
 }
 
 // Known is how far another node is known.

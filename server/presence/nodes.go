@@ -15,29 +15,29 @@ import (
 // client can join it.
 func (p *Presence) wire() string { return "\x00presence:" + p.cfg.Name }
 
-// What nodes say on it. A delta without changes says that its node is there, and how
-// far it has come; ask says to one node how far the asking one knows it.
+// Messages on it. A delta without changes says that its node is up, and at which clock.
+// An ask tells one node up to which clock the sender knows it.
 const (
 	sayDelta = "delta " // and the node's name
 	sayAsk   = "ask"
 )
 
-// An ask is answered with what has changed since.
+// An ask is answered with the changes since.
 type ask struct {
 	Node  string `json:"node"` // who asks
 	Since uint64 `json:"since"`
 }
 
-// tellNodes tells the other nodes what changes on this one, some time after it has so
-// that more goes with it, and looks after those that say nothing, until Close.
+// tellNodes tells the other nodes what changes on this one, after a Period so that more
+// changes share a message, and watches for nodes that are silent, until Close.
 func (p *Presence) tellNodes() {
 	beat := p.cfg.DownAfter / 6
-	due := time.Now() // to say at once that an earlier life of this node is over
+	due := time.Now() // at once, to end an earlier life of this node
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var told uint64 // the clock up to which the others have been told
 	var spoke time.Time
-	_ = p.ep.Broadcast(p.wire(), sayAsk, ask{Node: p.ep.Node()}) // or it hears of the others in time
+	_ = p.ep.Broadcast(p.wire(), sayAsk, ask{Node: p.ep.Node()}) // if it fails, their beats will do
 	for {
 		select {
 		case <-p.stop:
@@ -52,8 +52,10 @@ func (p *Presence) tellNodes() {
 		case <-timer.C:
 		}
 		now := time.Now()
-		news, clock := p.newsSince(told, now, now.Sub(due), now.Sub(spoke) >= p.cfg.DownAfter/3)
-		due = now.Add(beat)
+		news, clock, next := p.newsSince(told, now, now.Sub(due), now.Sub(spoke) >= p.cfg.DownAfter/3)
+		if due = now.Add(beat); next.Before(due) {
+			due = next
+		}
 		if news != nil {
 			spoke = now
 			if told = p.broadcast(news, told, clock); told != clock {
@@ -65,26 +67,26 @@ func (p *Presence) tellNodes() {
 	}
 }
 
-// newsSince is what the other nodes have not been told, at least the clock if it has
-// to be said that this node is there. This one looks later than it wanted to.
-func (p *Presence) newsSince(told uint64, now time.Time, late time.Duration, speak bool) ([]tracker.Delta, uint64) {
+// newsSince is what the other nodes have yet to be told; with speak, at least the clock.
+// late is by how much this call is overdue. Counts that have to wait are due at next.
+func (p *Presence) newsSince(told uint64, now time.Time, late time.Duration, speak bool) (news []tracker.Delta, clock uint64, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if late > p.cfg.Period { // a busy host is not a dead node
+	if late > p.cfg.Period { // this host is busy, which does not make others dead
 		p.state.Forgive(late, now)
 	}
-	p.countLocked()
-	clock := p.state.Clock()
+	next = p.countLocked(now)
+	clock = p.state.Clock()
 	if clock == told && !speak {
-		return nil, clock
+		return nil, clock, next
 	}
 	if p.unheard.IsZero() {
 		p.unheard = now
 	}
-	return p.state.Since(told), clock
+	return p.state.Since(told), clock, next
 }
 
-// changedLocked has the other nodes told soon.
+// changedLocked has the other nodes told within a Period.
 func (p *Presence) changedLocked() {
 	select {
 	case p.changed <- struct{}{}:
@@ -92,7 +94,7 @@ func (p *Presence) changedLocked() {
 	}
 }
 
-// tellLast says what has changed before the end, and that nobody is here any more.
+// tellLast tells the last changes, and that everybody has left.
 func (p *Presence) tellLast(told uint64) {
 	p.mu.Lock()
 	p.state.DropAll()
@@ -101,9 +103,9 @@ func (p *Presence) tellLast(told uint64) {
 	p.broadcast(news, told, clock) // if it fails, the others find out in time
 }
 
-// broadcast sends to all other nodes what has changed from clock told to clock to. It
-// returns the clock up to which that was done, before too much waited to be sent: a
-// snapshot counts only as a whole.
+// broadcast sends the changes from clock told to clock to to all other nodes. It returns
+// the clock that it got to before a message was refused; a snapshot counts only as a
+// whole.
 func (p *Presence) broadcast(news []tracker.Delta, told, to uint64) uint64 {
 	for _, d := range news {
 		if err := p.ep.Broadcast(p.wire(), sayDelta+d.Node, d); err != nil {
@@ -117,7 +119,7 @@ func (p *Presence) broadcast(news []tracker.Delta, told, to uint64) uint64 {
 	return to
 }
 
-// notSaid has smaller deltas sent where the adapter does not take such large ones.
+// notSaid makes deltas smaller if the adapter refused one as too large.
 func (p *Presence) notSaid(err error) {
 	p.mu.Lock()
 	p.unheard = time.Time{}
@@ -128,9 +130,20 @@ func (p *Presence) notSaid(err error) {
 	}
 }
 
-// countLocked has the tracker know how many are only counted here.
-func (p *Presence) countLocked() {
+// countLocked has the tracker know how many are only counted here, topic by topic: each
+// node tells each other, and of a large topic clients are told seldom anyway. It returns
+// when to do that again: in an hour if no count has to wait.
+func (p *Presence) countLocked(now time.Time) (next time.Time) {
+	next = now.Add(time.Hour)
 	for t := range p.counts {
+		if now.Before(t.quiet) {
+			if t.quiet.Before(next) {
+				next = t.quiet
+			}
+			continue
+		}
+		delete(p.counts, t)
+		t.quiet = now.Add(p.cfg.pace(t.n))
 		ref := countRef(t.name)
 		if t.own > 0 {
 			p.state.Put(tracker.Entry{Topic: t.name, Ref: ref, Count: t.own})
@@ -139,14 +152,14 @@ func (p *Presence) countLocked() {
 			p.touchLocked(t) // it may be nobody's now
 		}
 	}
-	clear(p.counts)
+	return next
 }
 
 // countRef is the ref of the entry that counts for a topic. No other ref has a space.
 func countRef(topic string) string { return "count " + topic }
 
-// watch asks nodes that have said nothing for long, and takes them to be down when
-// that did not help.
+// watch asks nodes that have been silent for long whether they are there, and takes those
+// that do not answer to be down.
 func (p *Presence) watch(now time.Time) {
 	p.mu.Lock()
 	lost := p.downLocked(now)
@@ -164,9 +177,9 @@ func (p *Presence) watch(now time.Time) {
 	}
 }
 
-// downLocked has the presences of silent nodes leave, and returns the nodes that had
-// some. A node that has not even heard itself, because all its workers are busy, cannot
-// say who is silent.
+// downLocked makes the presences of silent nodes leave, and returns the nodes that had
+// some. A node that does not even hear itself, because all its workers are busy, cannot
+// tell who is silent.
 func (p *Presence) downLocked(now time.Time) (lost []string) {
 	if !p.unheard.IsZero() && now.Sub(p.unheard) > p.cfg.Period {
 		return nil
@@ -181,13 +194,13 @@ func (p *Presence) downLocked(now time.Time) (lost []string) {
 	return lost
 }
 
-// ask asks a node for what is new there. That a node is unknown now, or that too much
-// waits to be sent, is no matter: there is a next time.
+// ask asks a node for what is new there. If that fails, because the node is unknown or too
+// much waits to be sent, there will be another occasion.
 func (p *Presence) ask(node string, known uint64) {
 	_ = p.ep.BroadcastTo(node, p.wire(), sayAsk, ask{p.ep.Node(), known})
 }
 
-// hear takes what a node says.
+// hear handles a message of a node.
 func (p *Presence) hear(b phx.Broadcast) {
 	node, isDelta := strings.CutPrefix(b.Event, sayDelta)
 	switch {
@@ -223,16 +236,21 @@ func (p *Presence) hearDelta(text []byte) error {
 	return err
 }
 
-// seeLocked has the clients of this node see what has changed on another.
+// seeLocked has the clients of this node see what has changed on another. Topics get the
+// size of all steps together: a new count is two of them, the old one's leave and a join.
 func (p *Presence) seeLocked(steps tracker.Change) {
+	touched := make(map[*topic]bool)
 	for _, s := range steps {
-		p.applyLocked(s)
+		touched[p.stepLocked(s)] = true
+	}
+	for t := range touched {
+		p.settleLocked(t)
 	}
 }
 
 func (p *Presence) answer(a ask) {
 	p.mu.Lock()
-	p.countLocked()
+	p.countLocked(time.Now())
 	news := p.state.Since(a.Since)
 	p.mu.Unlock()
 	for _, d := range news {

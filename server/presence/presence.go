@@ -41,19 +41,20 @@ type Presence struct {
 	state   *tracker.State // or nil, if there are no other nodes
 	topics  map[string]*topic
 	local   map[*phx.Channel][]tracked // until the channel ends
-	seats   map[*phx.Channel]seat      // of those that are only counted
-	guests  map[*phx.Channel][]*topic  // crowds that a channel of another topic is in
-	counts  map[*topic]bool            // whose own count the other nodes have yet to hear
-	dirty   []*topic                   // with something to tell clients
-	nextDue time.Time                  // when tellClients looks at them by itself
-	unheard time.Time                  // when this node has said what it has not heard itself say; or zero
+	seated  map[*phx.Channel]struct{}  // channels that are counted on their own topic
+	seats   map[*phx.Channel][]*topic  // all other presences that are only counted
+	guests  map[*phx.Channel][]*topic  // the crowds of other topics that a channel is in
+	counts  map[*topic]bool            // topics whose own count the other nodes have yet to hear
+	dirty   []*topic                   // topics with something to tell clients
+	nextDue time.Time                  // when tellClients looks at them without being woken
+	unheard time.Time                  // when this node said something that it has yet to hear itself; or zero
 	closed  bool
 
 	entries          int    // presences on all topics
 	diffs, diffBytes uint64 // that clients were told
 
-	wake    chan struct{} // something is dirty
-	changed chan struct{} // something that the other nodes have yet to hear
+	wake    chan struct{} // a topic is dirty
+	changed chan struct{} // there is something to tell the other nodes
 	stop    chan struct{}
 	ended   sync.WaitGroup
 	cancel  func() // of the subscription to what other nodes say
@@ -62,12 +63,6 @@ type Presence struct {
 // tracked is a presence of a channel of this node.
 type tracked struct{ topic, key, ref string }
 
-// A seat is one presence of a channel that is only counted.
-type seat struct {
-	topic *topic
-	more  *seat // the channel's others
-}
-
 // New returns a [Presence], to be attached to an endpoint.
 func New(cfg Config) *Presence {
 	p := &Presence{
@@ -75,7 +70,8 @@ func New(cfg Config) *Presence {
 		invalid: cfg.check(),
 		topics:  make(map[string]*topic),
 		local:   make(map[*phx.Channel][]tracked),
-		seats:   make(map[*phx.Channel]seat),
+		seated:  make(map[*phx.Channel]struct{}),
+		seats:   make(map[*phx.Channel][]*topic),
 		guests:  make(map[*phx.Channel][]*topic),
 		counts:  make(map[*topic]bool),
 		wake:    make(chan struct{}, 1),
@@ -151,8 +147,8 @@ func (p *Presence) Close() {
 // On a topic that [Config.SampleOnly] selects, what clients see beyond
 // Config.MaxFull is a sample of presences, not of keys, and so is what List and
 // Get return, on all nodes; Count and presence_count are of presences. Who is
-// in the sample is random and stays there, after an Update too; when some
-// leave, nobody moves up until about half of all have left.
+// in the sample is random, and stays in it until they leave, also after an Update;
+// when some leave, nobody takes their place until about half of all have left.
 func (p *Presence) Track(ch *phx.Channel, key string, meta any) (ref string, err error) {
 	return p.TrackOn(ch, ch.Topic(), key, meta)
 }
@@ -191,7 +187,7 @@ func (p *Presence) TrackOn(ch *phx.Channel, topic, key string, meta any) (ref st
 	return ref, nil
 }
 
-// add adds a presence to a channel, and sees to its end.
+// add adds a presence to a channel, and has it end with the channel.
 func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
 	p.mu.Lock()
 	err := p.attachLocked(ch.Socket().Endpoint())
@@ -210,19 +206,17 @@ func (p *Presence) add(ch *phx.Channel, addLocked func() error) error {
 
 // ofChannelLocked is how many presences a channel has.
 func (p *Presence) ofChannelLocked(ch *phx.Channel) int {
-	n := len(p.local[ch])
+	n := len(p.local[ch]) + len(p.seats[ch])
+	if _, seated := p.seated[ch]; seated {
+		n++
+	}
 	for _, t := range p.crowdsLocked(ch) {
 		n += t.crowd[ch].len()
-	}
-	if s, ok := p.seats[ch]; ok {
-		for more := &s; more != nil; more = more.more {
-			n++
-		}
 	}
 	return n
 }
 
-// A watcher is a Presence that is told of the ends of channels.
+// A watcher is a Presence as a phx.EndWatcher.
 type watcher Presence
 
 // ChannelEnded ends all presences of a channel.
@@ -231,12 +225,7 @@ func (w *watcher) ChannelEnded(ch *phx.Channel) {
 	p.UntrackAll(ch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s, ok := p.seats[ch]; ok {
-		for more := &s; more != nil; more = more.more {
-			p.addLocked(more.topic, -1)
-		}
-		delete(p.seats, ch)
-	}
+	p.standLocked(ch)
 }
 
 // Update replaces a presence's meta. Clients see the old one leave and the new
@@ -304,7 +293,7 @@ func (p *Presence) UntrackAll(ch *phx.Channel) {
 	}
 }
 
-// findLocked is the place of a presence among the channel's, or -1.
+// findLocked is the index of a presence among the channel's, or -1.
 func (p *Presence) findLocked(ch *phx.Channel, topic, key string) int {
 	return slices.IndexFunc(p.local[ch], func(t tracked) bool { return t.key == key && t.topic == topic })
 }
@@ -329,23 +318,26 @@ func (t tracked) entry() tracker.Entry {
 	return tracker.Entry{Topic: t.topic, Key: t.key, Ref: t.ref}
 }
 
-// applyLocked has a step seen on this node.
-func (p *Presence) applyLocked(s tracker.Step) {
+// applyLocked applies a step to its topic on this node.
+func (p *Presence) applyLocked(s tracker.Step) { p.settleLocked(p.stepLocked(s)) }
+
+// stepLocked applies a step to its topic, which must be settled after it.
+func (p *Presence) stepLocked(s tracker.Step) *topic {
 	t := p.topicLocked(s.Topic)
 	before := t.n
 	t.apply(s, p.cfg.MaxMetas)
 	p.entries += t.n - before
-	p.resizeLocked(t)
-	p.touchLocked(t)
+	return t
 }
 
-// resizeLocked has clients see, and other nodes know, of a topic as many as its size
-// wants.
-func (p *Presence) resizeLocked(t *topic) {
+// settleLocked has clients see, and other nodes know, of a topic as many as its size
+// wants, and clients told what is new.
+func (p *Presence) settleLocked(t *topic) {
 	t.resample(p.cfg.MaxFull, p.cfg.Sample)
 	if t.sampled {
 		p.shareLocked(t)
 	}
+	p.touchLocked(t)
 }
 
 func (p *Presence) topicLocked(name string) *topic {
@@ -357,19 +349,33 @@ func (p *Presence) topicLocked(name string) *topic {
 	return t
 }
 
-// countOnly reports whether the topic has no names.
+// countOnly reports whether the topic is only counted.
 func (p *Presence) countOnly(topic string) bool {
 	return p.cfg.CountOnly != nil && p.cfg.CountOnly(topic)
 }
 
-// sitLocked counts a channel in, until it ends.
+// sitLocked counts a channel on a topic, until it ends. One of a million is counted on
+// its own topic, once, which takes 8 bytes beside the room that maps leave.
 func (p *Presence) sitLocked(ch *phx.Channel, name string) {
-	s := seat{topic: p.topicLocked(name)}
-	if others, ok := p.seats[ch]; ok {
-		s.more = &others
+	t := p.topicLocked(name)
+	if _, seated := p.seated[ch]; !seated && name == ch.Topic() {
+		p.seated[ch] = struct{}{}
+	} else {
+		p.seats[ch] = append(p.seats[ch], t)
 	}
-	p.seats[ch] = s
-	p.addLocked(s.topic, 1)
+	p.addLocked(t, 1)
+}
+
+// standLocked ends all of a channel's presences that are only counted.
+func (p *Presence) standLocked(ch *phx.Channel) {
+	if _, seated := p.seated[ch]; seated {
+		p.addLocked(p.topicLocked(ch.Topic()), -1)
+		delete(p.seated, ch)
+	}
+	for _, t := range p.seats[ch] {
+		p.addLocked(t, -1)
+	}
+	delete(p.seats, ch)
 }
 
 func (p *Presence) addLocked(t *topic, n int) {
@@ -380,8 +386,7 @@ func (p *Presence) addLocked(t *topic, n int) {
 		p.counts[t] = true
 		p.changedLocked()
 	}
-	p.resizeLocked(t)
-	p.touchLocked(t)
+	p.settleLocked(t)
 }
 
 // List returns everyone on a topic, by key: all keys, not a sample. For a topic

@@ -14,21 +14,22 @@ import (
 // A topic is who is on it, on all nodes, and what clients have yet to be told.
 type topic struct {
 	name    string
-	keys    map[string][]meta          // of each key those that clients see; the slices are not changed, only put in the place of each other
+	keys    map[string][]meta          // of each key those that clients see; slices are replaced, never changed
 	hidden  map[string]map[string]meta // the others of the key, by ref
-	uncount map[string]bool            // keys of whose others clients have yet to be told how many there are
+	uncount map[string]bool            // keys whose number of hidden metas clients have yet to be told
 	n       int                        // presences
-	own     int                        // of those on this node, where they are only counted
-	level   int                        // see sees
-	sampled bool                       // counts say how many presences there are, and keys are of some of them
+	own     int                        // those of n that are on this node, if they are counted
+	level   int                        // of what clients see; see sees
+	sampled bool                       // n comes from counts, and keys has only some
 	crowd   crowd                      // those of this node, if sampled
-	share   int                        // the level of those of the crowd that other nodes are told of
+	share   int                        // the level of what other nodes are told of the crowd
+	quiet   time.Time                  // until then other nodes are not told of own again
 	pending diff
 	told    int // the count that clients were told last; -1 before
 	due     time.Time
 	queued  bool
-	version int           // of what newcomers have to know
-	parts   []phx.Payload // the state of this version, or nil if it has yet to be encoded
+	version int           // of the state for newcomers
+	parts   []phx.Payload // of that state, or nil until it is encoded
 
 	encoding sync.Mutex   // held to encode the state of a large topic; before Presence.mu
 	order    sync.RWMutex // held to broadcast a diff, shared to push a state in parts; before encoding
@@ -46,8 +47,17 @@ func (t *topic) count() int {
 	return t.n
 }
 
-// apply takes a step of the tracker, of this node or another.
-// Of a key clients see so many metas.
+// messages is about how many clients are sent to tell them of a change: a diff to each,
+// and a count if they see a sample.
+func (t *topic) messages() int {
+	if t.level > 0 {
+		return 2 * t.n
+	}
+	return t.n
+}
+
+// apply applies a step of the tracker, of this node or another. Clients see at most
+// maxMetas metas of a key.
 func (t *topic) apply(s tracker.Step, maxMetas int) {
 	sign := -1
 	if s.Joined {
@@ -84,16 +94,16 @@ func (t *topic) join(key string, m meta, maxMetas int) {
 	}
 }
 
-// changed makes the state of a small topic a new one. On a large one newcomers get the
-// state that was, and the diff that is due: else a thousand who come at once would
-// have it encoded a thousand times.
+// changed renews the state of a small topic. Newcomers to a large one get the previous
+// state, and then the diff that is due: otherwise it would be encoded a thousand times
+// for a thousand who come at once.
 func (t *topic) changed() {
 	if t.n <= smallTopic {
 		t.renew()
 	}
 }
 
-// renew makes the state a new one.
+// renew makes a new version of the state.
 func (t *topic) renew() {
 	t.version++
 	t.parts = nil
@@ -138,7 +148,7 @@ func (t *topic) hide(key string, m meta) {
 	t.recount(key)
 }
 
-// recount has clients told how many metas of a key they do not see.
+// recount has clients told how many metas of a key are hidden, if they see the key.
 func (t *topic) recount(key string) {
 	if !t.sampled && !visible(key, t.level) {
 		return
@@ -153,7 +163,7 @@ func (t *topic) recountSeen(key string) {
 	t.uncount[key] = true
 }
 
-// rest is how many metas there are of a key beside those that clients see.
+// rest is how many metas of a key clients do not see.
 func (t *topic) rest(key string) (n int) {
 	if !t.sampled && visible(key, t.level) {
 		return len(t.hidden[key])
@@ -177,7 +187,7 @@ func (t *topic) unhide(key, ref string) {
 	}
 }
 
-// next is a hidden meta of a key, for clients to see instead of one that leaves.
+// next takes a hidden meta of a key, to be seen in place of one that leaves.
 func (t *topic) next(key string) (m meta, ok bool) {
 	for ref, m := range t.hidden[key] {
 		t.unhide(key, ref)
@@ -186,7 +196,7 @@ func (t *topic) next(key string) (m meta, ok bool) {
 	return meta{}, false
 }
 
-// all is a key's metas, those that are hidden after the others.
+// all is all metas of a key, the hidden ones last.
 func (t *topic) all(key string) []meta {
 	metas := t.keys[key]
 	if len(t.hidden[key]) == 0 {
@@ -199,9 +209,9 @@ func (t *topic) all(key string) []meta {
 	return metas
 }
 
-// resample has clients see fewer of the keys, or more, when there are many more of
-// them, or fewer, than before. It looks at all keys, but seldom: their number has to
-// double for the next time.
+// resample has clients see a smaller part of the topic once it has grown, and a larger
+// part once it has shrunk. It walks all keys, but seldom: their number has to double, or
+// to halve, until the next time.
 func (t *topic) resample(full, sample int) {
 	n := len(t.keys)
 	if t.sampled {
@@ -239,7 +249,7 @@ func (t *topic) sees(key string, m meta, level int) bool {
 	return visible(key, level)
 }
 
-// seen is what clients see now, by key.
+// seen is what clients see, by key.
 func (t *topic) seen() map[string][]meta {
 	seen := make(map[string][]meta)
 	for key, metas := range t.keys {
@@ -254,8 +264,8 @@ func (t *topic) seen() map[string][]meta {
 	return seen
 }
 
-// visible reports whether clients see a key: all at level 0, half of them at level 1,
-// a quarter at level 2. Who is visible at one level is so at those below.
+// visible reports whether clients see a key: every key at level 0, half of them at level
+// 1, a quarter at level 2. A key that is visible at one level is so at all below.
 func visible(key string, level int) bool {
 	if level == 0 {
 		return true
@@ -264,14 +274,13 @@ func visible(key string, level int) bool {
 	for i := range len(key) {
 		x = (x ^ uint64(key[i])) * 1099511628211
 	}
-	x ^= x >> 33 // the upper bits of FNV are alike for keys that are
+	x ^= x >> 33 // FNV gives similar keys similar upper bits
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
 	return x>>(64-level) == 0
 }
 
-// nextLevel is the level for n keys, which does not change with every small change of
-// their number.
+// nextLevel is the level for n keys. Small changes of n do not change it.
 func nextLevel(level, n, full, sample int) int {
 	switch {
 	case full < 0, n <= full && level == 0, n <= full*3/4:
@@ -282,9 +291,9 @@ func nextLevel(level, n, full, sample int) int {
 	return level
 }
 
-// A diff is what clients have yet to be told. Who has come and gone meanwhile is not
-// in it, unless newcomers may have been shown the state in between: they have to hear
-// of the end of what they saw, and of what was not there then. Joins come before leaves.
+// A diff is what clients have yet to be told. Someone who came and went since the last
+// one is not in it, unless newcomers have been shown a state in between: they must hear
+// the end of whatever they saw, and all that they did not see. Joins come before leaves.
 type diff struct {
 	joins, leaves map[string][]meta
 	shown         bool // to newcomers
@@ -307,7 +316,7 @@ func (d *diff) leave(key string, m meta) {
 	}
 }
 
-// then is d, and after it what next says.
+// then is d followed by next.
 func (d diff) then(next diff) diff {
 	d.shown = d.shown || next.shown
 	for key, metas := range next.joins {
@@ -350,7 +359,7 @@ func take(from map[string][]meta, key, ref string) bool {
 	return true
 }
 
-// entries is one side of a diff, or a state, as clients get it.
+// entries is a state, or one side of a diff, as clients get it.
 func entries(from map[string][]meta) map[string]*Entry {
 	all := make(map[string]*Entry, len(from))
 	for key, metas := range from {
