@@ -46,13 +46,19 @@ type virtual struct {
 // packet is the largest packet to servers elsewhere, in bytes: Ethernet's.
 const packet = 1500
 
+// answered is how long servers wait for acknowledgements at most where the kernel gives nearly
+// all of them within the server's write. The others are read, such as what presence tells
+// a whole room, and wait in the queue. If the kernel drops an acknowledgement, it is not
+// missed for longer.
+const answered = 5 * time.Second
+
 // openDevice makes the device of a fleet. Where clients connect from addresses that
 // somebody has named, the servers are elsewhere.
 func (f *fleet) openDevice() (*tun.Device, error) {
 	from := f.orders.From
 	switch {
-	case len(from) == 0 && f.orders.TCP == order.BPF: // nearly all is answered at once
-		return tun.Open(tun.Config{})
+	case len(from) == 0 && f.orders.TCP == order.BPF:
+		return tun.Open(tun.Config{Patience: min(patience(f.pending), answered)})
 	case len(from) == 0:
 		return tun.Open(tun.Config{Patience: patience(f.pending)})
 	}
