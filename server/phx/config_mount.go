@@ -62,7 +62,10 @@ type Mount struct {
 	Subprotocols []string
 
 	// Serializers are the supported versions of the protocol. The first match of the
-	// client's vsn wins: "2.0.0" serves 2.0.x. Nil means wire.V1 and wire.V2.
+	// client's vsn wins: "2.0.0" serves 2.0.x. Nil means wire.V1 and wire.V2. Those of
+	// other modules are called where callbacks run, and each broadcast is encoded by its
+	// publisher for those that have had a client; one that waits, panics or calls
+	// runtime.Goexit harms its own clients, and who publishes what it cannot encode.
 	Serializers []wire.Serializer
 
 	// Idle is how long a connection may receive nothing before it is closed. Official
