@@ -132,7 +132,6 @@ func (p *peers) hear(e *envelope, now time.Time) (h heard) {
 		if h.opens = p.learnLocked(r, e, now); !h.behind {
 			r.edition = e.number // whatever was said before: that may have been forged
 		}
-		r.early = false
 	case e.kind == found:
 		if h.opens = p.learnLocked(r, e, now); e.number == r.answered+1 { // else a table is missing
 			r.answered++
