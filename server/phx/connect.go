@@ -70,7 +70,7 @@ func (m *mount) connect(s *Socket, params Params, r *http.Request, token *string
 
 // errNilRefusal is why a client is refused although the application meant to let it in:
 // an error that holds a nil pointer is not nil.
-var errNilRefusal = errors.New("Connect has returned a nil *RefuseError as an error: return nil instead")
+var errNilRefusal = errors.New("a nil *RefuseError as an error from Connect: return nil instead")
 
 var errPanic = errors.New("panic in Connect or CheckOrigin")
 
