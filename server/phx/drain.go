@@ -22,7 +22,8 @@ func (ep *Endpoint) drain(ctx context.Context) {
 	}
 	var all sync.WaitGroup
 	for m, sockets := range byMount {
-		all.Go(func() { m.drain(ctx, m.plan(ctx), sockets) })
+		d := m.plan(ctx) // one at a time: mounts may share the function
+		all.Go(func() { m.drain(ctx, d, sockets) })
 	}
 	all.Wait()
 	// What was on its way in when the sockets were counted, and who is no socket.
