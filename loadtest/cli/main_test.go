@@ -73,6 +73,7 @@ func TestFlagsOfOurServers(t *testing.T) {
 		{"", 1, "-idle 1m0s"},
 		{"-presence count", 1, "-idle 1m0s -presence count"},
 		{"-nats nats://h:1", 1, "-idle 1m0s"},
+		{"slow -presence full", 1, "-idle 1m0s -outbound-max 65536 -presence full"},
 		{"-nats nats://h:1", 2, "-idle 1m0s -cluster nats://h:1"},
 	} {
 		o, err := parse(tt.args)
