@@ -357,9 +357,10 @@ func TestHandlerLongPoll(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprint("http2=", http2), func(t *testing.T) {
-			ep := newEndpoint(t, phx.Config{Mounts: []phx.Mount{anyTopic(2 * time.Second)}})
+			t.Parallel()
+			ep := newEndpoint(t, phx.Config{Mounts: []phx.Mount{anyTopic(5 * time.Second)}})
 			server := hosted(t, ep, overTLS(http2), func(s *httptest.Server) {
-				s.Config.ReadTimeout, s.Config.WriteTimeout = time.Second, time.Second // less than a window
+				s.Config.ReadTimeout, s.Config.WriteTimeout = 4*time.Second, 4*time.Second // less than a window
 			})
 			web := server.Client()
 			do := func(method, query string, body io.Reader) polled {
