@@ -351,15 +351,15 @@ func TestPresenceExample(t *testing.T) {
 	t.Parallel()
 	here := presence.New(presence.Config{})
 	room := &phx.ChannelType{
-		Join: func(ch *phx.Channel, p phx.Payload) (any, error) {
+		// Tracked behind the state, so that the diff of the own join comes behind it, too.
+		Joined: func(ch *phx.Channel, p phx.Payload) error {
 			var who struct{ Name string }
-			if err := p.Decode(&who); err != nil {
-				return nil, err
+			if err := errors.Join(p.Decode(&who), here.PushState(ch)); err != nil {
+				return err
 			}
 			_, err := here.Track(ch, who.Name, map[string]any{})
-			return nil, err
+			return err
 		},
-		Joined: func(ch *phx.Channel, _ phx.Payload) error { return here.PushState(ch) },
 	}
 	ep, err := phx.Start(phx.Config{Addr: "127.0.0.1:0", Mounts: []phx.Mount{{Path: "/socket", Routes: []phx.Route{{Pattern: "room:*", Type: room}}}}})
 	if err != nil {

@@ -51,7 +51,7 @@ func TestBroadcastRows(t *testing.T) {
 		names = append(names, rows[i].Name)
 	}
 	if want := []string{"#248", "#245", "#2", "#249", "#247"}; !slices.Equal(names, want) {
-		t.Errorf("rows 0, 1, 82, 83 and 84 are %q, want %q", names, want)
+		t.Errorf("the first two and the last three are %q, want %q", names, want)
 	}
 	if many.Broadcasts[0].Seq != 0 {
 		t.Error("the broadcasts themselves were sorted: they are in order of time")
