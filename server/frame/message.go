@@ -35,6 +35,9 @@ func (m *Large) Release() { m.payload.Release() }
 // Binary reports whether it is binary, and not text.
 func (m *Large) Binary() bool { return m.op == ws.OpBinary }
 
+// Compressed says that Finish inflates the message, or has inflated it.
+func (m *Large) Compressed() bool { return m.compressed }
+
 // Held returns how many bytes of memory the message takes.
 func (m *Large) Held() int { return m.payload.Held() }
 

@@ -76,7 +76,7 @@ func (u *unpacking) run() (err error) {
 		u.conn.Post(func() { u.socket.refuse(fault, u.receiver) })
 		return nil
 	}
-	if len(payload) > leastInline {
+	if len(payload) > leastInline || u.message.Compressed() {
 		// Both halves may take milliseconds. Goroutines that wait for a processor go first,
 		// also where runtime.Gosched would not let them: see frame.Parts.Join.
 		time.Sleep(time.Microsecond)
