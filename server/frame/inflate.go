@@ -31,7 +31,9 @@ type inflater struct {
 	out    []byte
 	start  int // of the stream in out: nothing refers back beyond it
 	limit  int64
-	blocks int // that may still come, beside those that out pays for
+	blocks int  // that may still come, beside those that out pays for
+	seen   int  // blocks so far
+	pauses bool // after each 128 blocks: not on an event loop
 
 	lengths      [maxSymbols + 32]uint8 // of the codes that a block starts with
 	literal, far huffman                // they
@@ -49,6 +51,7 @@ func inflate(payload []byte, limit int64, blocks int) ([]byte, *Error) {
 	defer inflaters.Put(z)
 	z.in, z.tail, z.bits, z.n = payload, true, 0, 0
 	z.limit, z.blocks = limit, blocks+2 // two for the tail
+	z.seen, z.pauses = 0, blocks > inlineBlocks
 	z.out = make([]byte, 0, min(limit, int64(max(512, 2*len(payload)))))
 	defer func() { z.in, z.out = nil, nil }() // the pool must not hold others' memory
 
@@ -76,6 +79,9 @@ func (z *inflater) stream() (err *Error) {
 			return policyViolation("message has too many DEFLATE blocks")
 		}
 		z.blocks--
+		if z.seen++; z.pauses && z.seen%128 == 0 { // some 0.2 ms
+			pause()
+		}
 		if !z.fill(3) {
 			return errInflate()
 		}
