@@ -227,3 +227,28 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, interrupted)
 	}
 }
+
+// Of three rounds the medians of times count, each by itself, and all that was lost.
+func TestMedian(t *testing.T) {
+	round := func(p99, worked float64, lost int) row {
+		r := row{Before: latency{P99: 3}, During: latency{P99: p99}, Lost: losses{Messages: lost}}
+		r.Passes.Worked = time.Duration(worked * float64(time.Millisecond))
+		r.judge(brief(), false, true)
+		return r
+	}
+	for _, test := range []struct {
+		name   string
+		rounds []row
+		want   string
+	}{
+		{"once slow", []row{round(40, 3, 0), round(9, 4, 0), round(12, 3, 0)}, ""},
+		{"twice slow", []row{round(40, 3, 0), round(9, 4, 0), round(27, 3, 0)}, "p99 > 26 ms"},
+		{"a pass and another's p99", []row{round(9, 12, 0), round(40, 3, 0), round(10, 4, 0)}, ""},
+		{"two passes, of the fast rounds", []row{round(9, 12, 0), round(8, 13, 0), round(40, 4, 0)}, "pass of 12 ms"},
+		{"lost once", []row{round(40, 3, 0), round(9, 3, 2), round(9, 3, 1)}, "lost"},
+	} {
+		if m := median(test.rounds); m.Harm != test.want || m.Rounds != 3 {
+			t.Errorf("%s: harm %q of %d rounds, want %q of 3", test.name, m.Harm, m.Rounds, test.want)
+		}
+	}
+}

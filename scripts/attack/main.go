@@ -29,7 +29,8 @@ happened to them before, during and after. An attack fails if a bystander or a
 message of a well-behaved client is lost, if the bystanders' p99 exceeds 20 ms +
 2x its quiet value, if the server's memory grows by more than -rss, if an event
 loop works for more than 10 ms without a look at its other connections, or if the
-server does not end on SIGTERM.
+server does not end on SIGTERM. One that was too slow runs twice more, and of its
+times the medians count.
 
 The exit code is 0 if no attack did harm, 99 if one did, 130 after Ctrl-C, 2 for
 wrong arguments, 1 if the run broke. Needs Linux; uses loopback only.
