@@ -106,7 +106,7 @@ func TestAnswersFindTheirProcess(t *testing.T) {
 	}
 }
 
-// A command is what was written, word for word, and one that is no JSON is not sent.
+// Commands arrive word for word as they were written; a command that is not JSON is not sent.
 func TestCommandsOfAProcess(t *testing.T) {
 	t.Parallel()
 	a, asked := newAgent()

@@ -227,7 +227,7 @@ func TestKneeIsSaved(t *testing.T) {
 	}
 }
 
-// A fakeRun is what a run at a value comes to.
+// A fakeRun returns the outcome of a run at a value.
 type fakeRun func(ctx context.Context, value float64, number int) (report.Trial, error)
 
 // search finds the knee of fake runs, and what the terminal has then.

@@ -183,8 +183,8 @@ func TestFilesForPrograms(t *testing.T) {
 	}
 }
 
-// Without -out the folder is called by the time and the number of clients; what exists
-// is never written over, nor is what cannot be made found out at the end.
+// Without -out the folder's name is the time and the number of clients. Nothing that exists
+// is overwritten, and a folder that cannot be made is an error before the run.
 func TestNewOutput(t *testing.T) {
 	folder := t.TempDir()
 	t.Chdir(folder)

@@ -14,8 +14,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/record"
 )
 
-// shown is what a screen writes while it is told records. It is a file, and a terminal
-// of unknown size if that is asked for.
+// shown returns what a screen writes to a file when it gets these records. With terminal,
+// it takes the file for a terminal of unknown size.
 func shown(t *testing.T, terminal bool, records ...record.Record) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "screen")

@@ -8,8 +8,8 @@ import (
 	"github.com/roost-rt/roost/loadtest/knee"
 )
 
-// answers makes a server of which the n-th trial at a load, from 1 on, holds as a
-// function says.
+// answers returns a fake server: holds decides whether it bears the n-th trial at a load,
+// counted from 1.
 func answers(holds func(load float64, n int) bool) func(load float64) bool {
 	made := make(map[float64]int)
 	return func(load float64) bool {

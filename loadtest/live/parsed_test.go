@@ -27,7 +27,7 @@ var full = record.Tick{
 	ServerRSS: 12, ServerCPUNs: 13e9, ClientRSS: 14, ClientCPUNs: 15e9, KernelBytes: 16, P50Us: 17e6, P99Us: 18e6, LateUs: 19e6, LagUs: 20e6,
 }
 
-// wantFull is what full has to be, with its labels and its kind.
+// wantFull has the expected metrics of full: kind and value, by name and labels.
 var wantFull = map[string]string{
 	"loadtest_run_seconds": "gauge 1.5", "loadtest_connections": "gauge 2", "loadtest_joins_total": "counter 3", "loadtest_clients_joined": "gauge 4",
 	"loadtest_messages_sent_total": "counter 5", "loadtest_receipts_total": "counter 6", "loadtest_replies_total": "counter 7", "loadtest_heartbeats_total": "counter 8",
